@@ -1,0 +1,63 @@
+"""Deep neural networks as quimb tensor networks.
+
+A deep network re-uses information, and a tensor network cannot copy it. So one state has two
+faces, exactly equal::
+
+    ConvAC, RAC                      RecursiveTree, RecursiveMPS
+    layers, each node once   ---->   quimb tensor networks, every re-use a branch of its own
+    cheap amplitudes                 every tool that quimb has
+
+Words
+-----
+site, L, shape
+    Physical sites: 0..L-1 on a chain, (i, j) on a lattice.
+phys_dim
+    Local dimension, M in the paper (Levine, Sharir, Cohen, Shashua, arXiv:1803.09780).
+layer
+    `GCLayer` ``(kernel, bond_dim, stride)``: linear maps, one per tap, then their product.
+tap, window
+    A tap is one kernel position; the window of a node is the set of sites that it depends on.
+node, branch
+    The output vector of a layer at a position; its sub-tree in the expanded network.
+DUP, delta
+    All duplicated legs of one site joined by one delta tensor (Eq. (2), Fig. 3).
+"""
+
+from .errors import (
+    BudgetError,
+    ConfigError,
+    DeepNetError,
+    GeometryError,
+    LegError,
+    OptionError,
+    RangeError,
+    SitesError,
+    StructureError,
+    WeightError,
+)
+from .geometry import GCLayer
+from .networks import RAC, ConvAC, register_method
+from .tensors import HyperTensorNetwork, RecursiveMPS, RecursiveTree, dup
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "RAC",
+    "BudgetError",
+    "ConfigError",
+    "ConvAC",
+    "DeepNetError",
+    "GCLayer",
+    "GeometryError",
+    "HyperTensorNetwork",
+    "LegError",
+    "OptionError",
+    "RangeError",
+    "RecursiveMPS",
+    "RecursiveTree",
+    "SitesError",
+    "StructureError",
+    "WeightError",
+    "dup",
+    "register_method",
+]

@@ -1,0 +1,95 @@
+"""The errors, one class for each law that input can break, and the checks of plain values.
+
+Every message says the value, the law and the remedy::
+
+    DeepNetError
+    +-- GeometryError   (ValueError)     shapes, kernels, strides, boundaries that do not fit
+    +-- WeightError     (ValueError)     arrays of the wrong shape, dtype or content
+    +-- ConfigError     (ValueError)     configurations of the sites
+    +-- OptionError     (ValueError)     unknown option words, identifiers that do not identify
+    +-- LegError        (ValueError)     legs of a tensor network that cannot be joined
+    +-- SitesError      (ValueError)     two states on different sites
+    +-- StructureError  (ValueError)     a tensor network that is no longer the one that was built
+    +-- BudgetError     (MemoryError)    more tensors or bytes than allowed
+    +-- RangeError      (OverflowError)  a number outside the range of its dtype
+    +-- ExtraError      (ImportError)    an optional package that is not installed
+"""
+
+import operator
+
+__all__ = [
+    "BudgetError",
+    "ConfigError",
+    "DeepNetError",
+    "ExtraError",
+    "GeometryError",
+    "LegError",
+    "OptionError",
+    "RangeError",
+    "SitesError",
+    "StructureError",
+    "WeightError",
+]
+
+
+class DeepNetError(Exception):
+    """Base class of every error that this package raises on purpose."""
+
+
+class GeometryError(DeepNetError, ValueError):
+    """A shape, kernel, stride or boundary that does not fit the others."""
+
+
+class WeightError(DeepNetError, ValueError):
+    """An array of weights with the wrong shape, dtype, backend or content."""
+
+
+class ConfigError(DeepNetError, ValueError):
+    """A configuration that does not name one basis state of the sites."""
+
+
+class OptionError(DeepNetError, ValueError):
+    """An option that is not one of the words (or forms) allowed."""
+
+
+class LegError(DeepNetError, ValueError):
+    """Legs of a tensor network that cannot be joined as asked."""
+
+
+class SitesError(DeepNetError, ValueError):
+    """Two states that do not live on the same sites."""
+
+
+class StructureError(DeepNetError, ValueError):
+    """A tensor network that no longer has the structure it was built with."""
+
+
+class BudgetError(DeepNetError, MemoryError):
+    """A request for more tensors, elements or bytes than the budget allows."""
+
+
+class RangeError(DeepNetError, OverflowError):
+    """A number that leaves the range of its dtype."""
+
+
+class ExtraError(DeepNetError, ImportError):
+    """An optional package that is needed here and is not installed."""
+
+
+def check_option(name, value, allowed):
+    """Return ``value`` if it is one of ``allowed``, else raise `OptionError`."""
+    if isinstance(value, str) and value in allowed:
+        return value
+    words = ", ".join(map(repr, allowed))
+    raise OptionError(f"{name}={value!r} is not known; use one of {words}.")
+
+
+def check_positive_int(name, value, error=GeometryError):
+    """Return ``value`` as an int of at least 1, else raise ``error``."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise error(f"{name}={value!r} must be a whole number of at least 1; give a positive int.")
+    return number

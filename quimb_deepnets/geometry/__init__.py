@@ -1,0 +1,23 @@
+"""Integers only: which weights, sites and copies make up a network, before any array exists."""
+
+from .conv import ConvGeometry
+from .expansion import Fixed, Node, Piece, Site, Tap, expand, leaf_ind
+from .layers import ANCHORS, BOUNDARIES, Axis, GCLayer, plan_axis
+from .recurrent import RecurrentGeometry
+
+__all__ = [
+    "ANCHORS",
+    "BOUNDARIES",
+    "Axis",
+    "ConvGeometry",
+    "Fixed",
+    "GCLayer",
+    "Node",
+    "Piece",
+    "RecurrentGeometry",
+    "Site",
+    "Tap",
+    "expand",
+    "leaf_ind",
+    "plan_axis",
+]

@@ -1,0 +1,197 @@
+"""One layer in integers, and what the stack of layers reads along one axis.
+
+A generalized convolutional layer (arXiv:1803.09780, appendix B) slides a kernel of
+``kernel`` taps over its input in steps of ``stride``. Kernel 3, stride 1, centred::
+
+    layer 1    .   o   o   o   o   .        tap 0, 1, 2 of a node read
+                  /|\\ /|\\ /|\\ /|\\           positions n-1, n, n+1
+    sites      -   0   1   2   3   -        '-' is outside: see ``boundary``
+"""
+
+import functools
+from dataclasses import dataclass
+
+from ..errors import GeometryError, check_positive_int
+
+BOUNDARIES = ("ones", "omit", "periodic", "valid")
+ANCHORS = ("center", "corner")
+
+
+@dataclass(frozen=True)
+class GCLayer:
+    """A generalized convolutional layer: linear maps on ``kernel`` taps, then their product.
+
+    Parameters
+    ----------
+    kernel : int or (int, int)
+        How many taps, per dimension. An int on a lattice means a square kernel.
+    bond_dim : int
+        How many channels the layer puts out.
+    stride : int or (int, int), optional
+        Step between neighbouring windows, at most the kernel. ``stride == kernel`` gives a
+        pooling layer: no tap overlaps another, and the network is a tree.
+
+    Raises
+    ------
+    GeometryError
+        If a size is not a positive int, or the stride exceeds the kernel.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> qdn.GCLayer(3, bond_dim=4)
+    GCLayer(kernel=3, bond_dim=4, stride=1)
+    """
+
+    kernel: int | tuple[int, ...]
+    bond_dim: int
+    stride: int | tuple[int, ...] = 1
+
+    def __post_init__(self):
+        check_positive_int("bond_dim", self.bond_dim)
+        kernel, stride = as_sizes("kernel", self.kernel), as_sizes("stride", self.stride)
+        rank = max(len(kernel), len(stride))
+        for k, s in zip(broadcast("kernel", kernel, rank), broadcast("stride", stride, rank)):
+            if s > k:
+                raise GeometryError(
+                    f"stride={s} exceeds kernel={k}, so the window would skip positions; "
+                    f"use a stride of at most {k} or a kernel of at least {s}."
+                )
+
+    def canonical(self, ndim):
+        """The same layer for ``ndim`` dimensions, equal sizes written as one int."""
+        kernel, stride = (s[0] if len(set(s)) == 1 else s for s in self.per_axis(ndim))
+        return GCLayer(kernel, self.bond_dim, stride)
+
+    def per_axis(self, ndim):
+        """The kernel and the stride as one tuple of ``ndim`` ints each."""
+        return (
+            broadcast("kernel", as_sizes("kernel", self.kernel), ndim),
+            broadcast("stride", as_sizes("stride", self.stride), ndim),
+        )
+
+
+def as_sizes(name, value):
+    """A positive int, or a sequence of them, as a tuple of ints."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if not values:
+        raise GeometryError(f"{name}={value!r} is empty; give one int, or one per dimension.")
+    return tuple(check_positive_int(name, v) for v in values)
+
+
+def broadcast(name, sizes, ndim):
+    """Repeat a single size for each of ``ndim`` dimensions."""
+    if len(sizes) == 1:
+        return sizes * ndim
+    if len(sizes) != ndim:
+        raise GeometryError(
+            f"{name}={sizes} has {len(sizes)} entries for {ndim} dimension(s); "
+            f"give one int, or {ndim} of them."
+        )
+    return sizes
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What each layer reads along one dimension.
+
+    Attributes
+    ----------
+    lengths : tuple[int]
+        Number of positions of layer 0 (the sites), 1, ..., depth.
+    reads : tuple
+        ``reads[l - 1][p][k]`` is the position in layer ``l - 1`` that tap ``k`` of position
+        ``p`` of layer ``l`` reads, or None if the tap falls outside.
+    """
+
+    lengths: tuple[int, ...]
+    reads: tuple
+
+    @functools.cached_property
+    def copies(self):
+        """``copies[l][p]``: how often the expanded network holds the branch of node (l, p)."""
+        counts = [[1] * self.lengths[-1]]
+        for length, layer in zip(self.lengths[-2::-1], self.reads[::-1]):
+            below = [0] * length
+            for count, taps in zip(counts[0], layer):
+                for q in taps:
+                    if q is not None:
+                        below[q] += count
+            counts.insert(0, below)
+        return tuple(map(tuple, counts))
+
+    @functools.cached_property
+    def windows(self):
+        """``windows[l][p]``: the sorted tuple of sites that node (l, p) depends on."""
+        levels = [tuple((n,) for n in range(self.lengths[0]))]
+        for layer in self.reads:
+            inside = ((q for q in taps if q is not None) for taps in layer)
+            levels.append(
+                tuple(tuple(sorted({s for q in qs for s in levels[-1][q]})) for qs in inside)
+            )
+        return tuple(levels)
+
+
+@functools.lru_cache(256)
+def plan_axis(length, layers, boundary, anchor):
+    """Work out the `Axis` of a stack of layers.
+
+    Parameters
+    ----------
+    length : int
+        Number of sites along the axis.
+    layers : tuple[(int, int)]
+        Kernel and stride of each layer.
+    boundary : {"ones", "omit", "periodic", "valid"}
+        What happens to taps that fall outside.
+    anchor : {"center", "corner"}
+        Which tap sits on input position ``n * stride``.
+
+    Raises
+    ------
+    GeometryError
+        If a stride does not divide the length it acts on, a kernel is longer than a
+        ``"valid"`` layer, or a site is read by no window.
+    """
+    lengths, reads = [length], []
+    for number, (kernel, stride) in enumerate(layers, 1):
+        rows = _layer_reads(number, lengths[-1], kernel, stride, boundary, anchor)
+        lengths.append(len(rows))
+        reads.append(rows)
+    axis = Axis(tuple(lengths), tuple(reads))
+    unread = [site for site, count in enumerate(axis.copies[0]) if not count]
+    if unread:
+        raise GeometryError(
+            f"no window reads position {unread[0]} of an axis of length {length} (kernels and "
+            f"strides {list(layers)}, boundary={boundary!r}); every site must be read: "
+            "change the length, a kernel or a stride, or the boundary."
+        )
+    return axis
+
+
+def _layer_reads(number, length, kernel, stride, boundary, anchor):
+    """The rows ``reads[number - 1]`` of an `Axis`, from a layer of ``length`` positions."""
+    if boundary == "valid":
+        if kernel > length:
+            raise GeometryError(
+                f"kernel={kernel} of layer {number} is larger than its input of {length} "
+                "positions, so no window fits with boundary='valid'; use a smaller kernel, "
+                "fewer layers or another boundary."
+            )
+        count, offset = (length - kernel) // stride + 1, 0
+    else:
+        if length % stride:
+            fits = (length // stride * stride or stride, (length // stride + 1) * stride)
+            raise GeometryError(
+                f"stride={stride} does not divide length {length} in layer {number}; use "
+                f"boundary='valid' or a length in {sorted(set(fits))}."
+            )
+        count = length // stride
+        offset = (kernel - stride + 1) // 2 if anchor == "center" else 0
+
+    def read(position):
+        if boundary == "periodic":
+            return position % length
+        return position if 0 <= position < length else None
+
+    return tuple(tuple(read(p * stride + k - offset) for k in range(kernel)) for p in range(count))

@@ -1,0 +1,7 @@
+"""Networks that compute amplitudes: weights, geometry, and a pass from the sites upward."""
+
+from .base import DeepNetwork, register_method
+from .conv import ConvAC
+from .recurrent import RAC
+
+__all__ = ["RAC", "ConvAC", "DeepNetwork", "register_method"]

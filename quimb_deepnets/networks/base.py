@@ -1,0 +1,255 @@
+"""What every network can do: parameters by name, amplitudes by three calls.
+
+A network is integers (its geometry) and arrays (its parameters), and turns configurations into
+amplitudes without ever writing out a tensor network::
+
+    configs (B, *shape) --one-hot--> (B, N, M) --layers--> Scaled (B,) --+--> amplitudes
+                                                                         +--> log_amplitudes
+"""
+
+import math
+
+from autoray import do, get_dtype_name, infer_backend
+from autoray import to as convert
+
+from ..errors import OptionError
+from .configs import all_configs, batches, check_configs, one_hot, parse_config
+from .scaled import Scaled, phase_and_log, plain
+
+CHUNK_BYTES = 2**26
+
+
+class DeepNetwork:
+    """Base class of networks that compute amplitudes.
+
+    Subclasses set ``geometry`` and ``params`` and implement ``_forward`` and
+    ``_floats_per_config``.
+
+    Attributes
+    ----------
+    geometry : ConvGeometry or RecurrentGeometry
+        All the integers.
+    params : dict[str, array]
+        Every independent parameter by name, in a fixed order; the names are the tags of the
+        tied tensors of the tensor network.
+    """
+
+    geometry = None
+    params = None
+
+    # ------------------------------------------------------------ properties
+
+    @property
+    def sites(self):
+        """Tuple of the sites: ints on a chain, pairs on a lattice."""
+        return self.geometry.sites
+
+    @property
+    def nsites(self):
+        """Number of sites."""
+        return math.prod(self.geometry.shape)
+
+    @property
+    def phys_dim(self):
+        """Local dimension of a site."""
+        return self.geometry.phys_dim
+
+    @property
+    def depth(self):
+        """Number of layers."""
+        return self.geometry.depth
+
+    @property
+    def num_params(self):
+        """Number of independent parameters."""
+        return sum(math.prod(x.shape) for x in self.params.values())
+
+    @property
+    def _like(self):
+        """One of the weights: an example of their backend, dtype and device."""
+        return next(iter(self.params.values()))
+
+    @property
+    def dtype(self):
+        """Name of the dtype of the weights."""
+        return get_dtype_name(self._like)
+
+    @property
+    def backend(self):
+        """Name of the array library of the weights."""
+        return infer_backend(self._like)
+
+    # ------------------------------------------------------------ amplitudes
+
+    def amplitude(self, config):
+        """The amplitude of one configuration.
+
+        Parameters
+        ----------
+        config : str or array_like of int
+            A string such as ``"0110"``, or one integer in ``0..phys_dim - 1`` per site.
+
+        Returns
+        -------
+        scalar
+            An array scalar, where and of the dtype that the weights are.
+
+        Raises
+        ------
+        ConfigError
+            If ``config`` names no basis state of the sites.
+        RangeError
+            If the amplitude leaves the range of the dtype; `log_amplitudes` has no such limit.
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> net = qdn.ConvAC.rand(4, depth=1, kernel=2, bond_dim=3, seed=1)
+        >>> bool(net.amplitude("0110") == net.amplitudes([[0, 1, 1, 0]])[0])
+        True
+        """
+        return self.amplitudes(parse_config(config, self.geometry.shape, self.phys_dim)[None])[0]
+
+    def amplitudes(self, configs):
+        """The amplitudes of a batch of configurations.
+
+        Parameters
+        ----------
+        configs : array_like of int, shape (B, L) or (B, Lx, Ly)
+
+        Returns
+        -------
+        array, shape (B,)
+
+        Raises
+        ------
+        ConfigError, RangeError
+            As `amplitude`.
+        """
+        return plain(self._scaled_amplitudes(configs))
+
+    def log_amplitudes(self, configs):
+        """Phase and natural logarithm of a batch of amplitudes; never leaves the range of floats.
+
+        Parameters
+        ----------
+        configs : array_like of int, shape (B, L) or (B, Lx, Ly)
+
+        Returns
+        -------
+        phase : array, shape (B,)
+            ``psi / |psi|``, a number of size one (not an angle), in the dtype of the weights.
+        logabs : array, shape (B,)
+            ``log |psi|``, real. An amplitude of zero gives ``(0, -inf)``.
+
+        Raises
+        ------
+        ConfigError
+            If ``configs`` are not basis states of the sites.
+        """
+        return phase_and_log(self._scaled_amplitudes(configs))
+
+    def to_dense(self):
+        """The whole state as a column vector, in the order of quimb's ``to_dense``.
+
+        Returns
+        -------
+        array, shape (phys_dim**N, 1)
+
+        Raises
+        ------
+        BudgetError
+            If the list of configurations alone would be too large.
+        RangeError
+            If an amplitude leaves the range of the dtype.
+        """
+        return self.amplitudes(all_configs(self.geometry.shape, self.phys_dim)).reshape(-1, 1)
+
+    def _scaled_amplitudes(self, configs):
+        """Check, cut into chunks that bound the memory, evaluate, and join."""
+        configs = check_configs(configs, self.geometry.shape, self.phys_dim)
+        chunk = max(1, CHUNK_BYTES // (16 * self._floats_per_config()))
+        parts = [
+            self._forward(one_hot(configs[rows], self.phys_dim, self._like))
+            for rows in batches(max(1, len(configs)), chunk)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
+
+    def _forward(self, x):
+        """One-hot inputs ``(B, N, M)`` to scaled amplitudes ``(B,)``."""
+        raise NotImplementedError
+
+    def _floats_per_config(self):
+        """Size of the largest intermediate array for one configuration."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------ conversion
+
+    @classmethod
+    def from_params(cls, geometry, params):
+        """The network with this geometry and these named parameters.
+
+        Parameters
+        ----------
+        geometry : ConvGeometry or RecurrentGeometry
+        params : dict[str, array]
+            As `params`: the names and shapes are ``geometry.param_shapes``.
+        """
+        raise NotImplementedError
+
+    def to(self, like=None, *, backend=None, dtype=None, device=None):
+        """The same network with weights of another backend, dtype or device.
+
+        Parameters
+        ----------
+        like : str or array, optional
+            A target such as ``"torch"`` or ``"torch-float32-cuda"``, as quimb's ``to`` takes.
+        backend, dtype, device : str, optional
+            The same, one by one.
+
+        Returns
+        -------
+        DeepNetwork
+        """
+        params = convert(self.params, like, backend=backend, dtype=dtype, device=device)
+        return self.from_params(self.geometry, params)
+
+
+def register_method(*classes, name=None):
+    """Attach a function to classes as a method: how modules further down extend networks.
+
+    Parameters
+    ----------
+    *classes : type
+        The classes that get the method.
+    name : str, optional
+        Name of the method, by default the function's own.
+
+    Raises
+    ------
+    OptionError
+        If a class already has an attribute of that name.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> @qdn.register_method(qdn.ConvAC, qdn.RAC)
+    ... def params_per_site(net):
+    ...     return net.num_params / net.nsites
+    >>> qdn.RAC.rand(4, depth=1, bond_dim=2).params_per_site()
+    3.0
+    """
+
+    def attach(function):
+        method = name or function.__name__
+        for cls in classes:
+            if hasattr(cls, method):
+                raise OptionError(
+                    f"{cls.__name__} already has an attribute {method!r}; choose another name."
+                )
+            setattr(cls, method, function)
+        return function
+
+    return attach

@@ -1,0 +1,141 @@
+"""Configurations: from what a user writes to integer indices, checked.
+
+A configuration names one basis state. All of these are the same one of 4 sites::
+
+    "0110"     [0, 1, 1, 0]     np.array([0, 1, 1, 0])     (on a 2 x 2 lattice) [[0, 1], [1, 0]]
+"""
+
+import math
+
+import numpy as np
+from autoray import astype, do, get_dtype_name, infer_backend, to_numpy
+
+from ..errors import BudgetError, ConfigError
+
+
+def parse_config(config, shape, phys_dim):
+    """One configuration as a numpy array of integers of the lattice's shape.
+
+    Parameters
+    ----------
+    config : str or array_like of int
+        A string with one digit per site, or integers in the lattice's shape (flat is fine too).
+    shape : tuple[int]
+        Number of sites per dimension.
+    phys_dim : int
+        Local dimension.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if isinstance(config, str):
+        if not (config.isascii() and config.isdigit()):
+            raise ConfigError(
+                f"config={config!r} must be a string of digits, one per site, such as "
+                f"{'01' * 2!r}; for phys_dim > 10 give a sequence of ints."
+            )
+        config = [int(c) for c in config]
+    config = _as_integers(config)
+    if config.shape not in (shape, (math.prod(shape),)):
+        raise ConfigError(
+            f"config has shape {config.shape}, but the network has sites of shape {shape}; "
+            f"give {math.prod(shape)} integers."
+        )
+    return check_configs(config.reshape((1, *shape)), shape, phys_dim)[0]
+
+
+def check_configs(configs, shape, phys_dim):
+    """A batch of configurations as an integer array ``(B, *shape)``, numpy or torch.
+
+    Raises
+    ------
+    ConfigError
+        For a wrong shape, entries that are not integers, or entries outside the local space.
+    """
+    configs = _as_integers(configs)
+    if tuple(configs.shape[1:]) != shape:
+        raise ConfigError(
+            f"configs have shape {tuple(configs.shape)}, but a batch for this network has "
+            f"shape {('B', *shape)}; for one configuration use amplitude."
+        )
+    if configs.shape[0]:
+        low, high = int(do("min", configs)), int(do("max", configs))
+        if low < 0 or high >= phys_dim:
+            raise ConfigError(
+                f"configs hold the entry {low if low < 0 else high}, but with "
+                f"phys_dim={phys_dim} a site takes 0 to {phys_dim - 1}; recode the entries "
+                "(spins +1, -1 become 0, 1)."
+            )
+    return configs
+
+
+def _as_integers(configs):
+    if infer_backend(configs) not in ("numpy", "torch"):
+        try:
+            configs = np.asarray(configs)
+        except ValueError as error:
+            raise ConfigError(
+                "configs are ragged; all configurations must have the same number of sites."
+            ) from error
+    dtype = get_dtype_name(configs)
+    if not (dtype.startswith(("int", "uint")) or (dtype == "float64" and not configs.size)):
+        raise ConfigError(
+            f"configs have dtype {dtype}, but entries must be integers, one per site; "
+            "convert them with .astype(int)."
+        )
+    return configs
+
+
+def one_hot(configs, phys_dim, like):
+    """The one-hot vectors of a batch of configurations, where and of the dtype that ``like`` is.
+
+    Parameters
+    ----------
+    configs : array of int, shape (B, ...)
+        Flat over the sites in the result.
+    phys_dim : int
+    like : array
+        A weight: its backend, dtype and device are used.
+
+    Returns
+    -------
+    array, shape (B, N, phys_dim)
+    """
+    backend = infer_backend(like)
+    flat = astype(configs.reshape(len(configs), math.prod(configs.shape[1:])), "int64")
+    if backend == "numpy":
+        return np.eye(phys_dim, dtype=like.dtype)[to_numpy(flat)]
+    eye = do("eye", phys_dim, dtype=like.dtype, device=like.device, like=backend)
+    if infer_backend(flat) == "torch":
+        flat = flat.to(like.device)
+    return eye[flat]
+
+
+def all_configs(shape, phys_dim, budget=2**26):
+    """Every configuration in the order of quimb's dense vectors: the last site runs fastest.
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (phys_dim**N, *shape)
+
+    Raises
+    ------
+    BudgetError
+        If there are more than ``budget`` entries.
+    """
+    sites = math.prod(shape)
+    size = phys_dim**sites * sites
+    if size > budget:
+        raise BudgetError(
+            f"all {phys_dim}**{sites} configurations need {size} bytes, more than the {budget} "
+            "allowed; evaluate the ones that you need with log_amplitudes."
+        )
+    states = np.arange(phys_dim**sites)[:, None]
+    powers = phys_dim ** np.arange(sites - 1, -1, -1)
+    return (states // powers % phys_dim).astype(np.uint8).reshape(-1, *shape)
+
+
+def batches(count, size):
+    """Slices that cut ``range(count)`` into pieces of at most ``size``."""
+    return (slice(i, i + size) for i in range(0, count, size))

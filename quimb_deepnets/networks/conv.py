@@ -1,0 +1,362 @@
+"""Convolutional arithmetic circuits: linear maps and products, slid over a chain or a lattice.
+
+The network of Fig. 1 of arXiv:1803.09780, on one-hot inputs ``y[0][n] = e(s_n)``::
+
+    psi(s) = sum_c w_c prod_n y[depth][n]_c                        read-out, global product
+
+    y[l][n] = prod_k  W[l][k] @ y[l-1][n * S + k - anchor]         elementwise product over taps
+"""
+
+import functools
+
+import numpy as np
+from autoray import do
+
+from ..errors import GeometryError, WeightError, check_positive_int
+from ..geometry import ConvGeometry, GCLayer
+from ..geometry.layers import as_sizes
+from ..weights import as_array, check_arrays, check_nonzero, make_rng, random_array
+from .base import DeepNetwork
+from .scaled import Scaled, dot, product, rescale, scaled
+
+
+class ConvAC(DeepNetwork):
+    """A convolutional arithmetic circuit (CAC) on a chain or a lattice, from its arrays.
+
+    Parameters
+    ----------
+    shape : int or (int, int)
+        Number of sites of a chain, or ``(Lx, Ly)`` of a lattice.
+    weights : sequence of array
+        One array per layer: ``(*kernel, bond_out, bond_in)`` if all positions share it, else
+        ``(*positions, *kernel, bond_out, bond_in)``. The first ``bond_in`` is the local
+        dimension of a site.
+    readout : array, shape (bond,)
+        Weights of the channels of the last layer.
+    strides : int or sequence, optional
+        Stride of each layer, 1 by default. ``stride == kernel`` makes a tree tensor network.
+    boundary : {"ones", "omit", "periodic", "valid"}, optional
+        What a tap sees that falls outside: ``"ones"``, a neighbour that is the all-ones vector
+        (zero padding in the log domain); ``"omit"``, nothing, its factor is 1;
+        ``"periodic"``, the other end; ``"valid"``, only windows that fit are used.
+    anchor : {"center", "corner"}, optional
+        Whether tap ``(kernel - stride + 1) // 2`` or tap 0 sits on position ``n * stride``.
+        No matter for ``"valid"``.
+
+    Attributes
+    ----------
+    shape, weights, readout, strides, boundary, anchor
+        As given.
+    layers : tuple[GCLayer]
+        Kernel, bond dimension and stride of each layer.
+    shared : bool
+        Whether every layer shares its weights over positions.
+    params : dict[str, array]
+        ``"W{layer},{tap}"`` (``"W{layer},{position},{tap}"`` if unshared), then ``"READOUT"``.
+
+    Raises
+    ------
+    GeometryError
+        If kernels, strides, boundary and shape do not fit, or a site is read by no window.
+    WeightError
+        If an array has the wrong shape, dtype or backend, or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import quimb_deepnets as qdn
+    >>> layer = np.array([[[1.0, 0.0], [1.0, 1.0]], [[1.0, 1.0], [0.0, 1.0]]])  # (K, out, in)
+    >>> net = qdn.ConvAC(3, weights=[layer], readout=np.array([1.0, -1.0]), boundary="periodic")
+    >>> net.amplitudes([[0, 0, 0], [0, 1, 0], [1, 1, 1]])
+    array([ 1.,  0., -1.])
+    """
+
+    def __init__(self, shape, weights, readout, strides=None, boundary="ones", anchor="center"):
+        sizes = as_sizes("shape", shape)
+        self.weights = tuple(map(as_array, weights))
+        self.readout = as_array(readout)
+        self.geometry = ConvGeometry(
+            sizes,
+            *_read_layers(self.weights, strides, len(sizes)),
+            phys_dim=self.weights[0].shape[-1],
+            boundary=boundary,
+            anchor=anchor,
+        )
+        self.params = self._name_params()
+        check_arrays(*self._arrays_and_shapes())
+        check_nonzero("READOUT", self.readout)
+
+    @classmethod
+    def rand(
+        cls,
+        shape,
+        depth=None,
+        kernel=None,
+        bond_dim=None,
+        layers=None,
+        phys_dim=2,
+        boundary="ones",
+        anchor="center",
+        shared=True,
+        dist="normal",
+        loc=0.0,
+        scale=1.0,
+        dtype="float64",
+        seed=None,
+    ):
+        """A network with random weights.
+
+        Parameters
+        ----------
+        shape : int or (int, int)
+            Number of sites of a chain, or ``(Lx, Ly)`` of a lattice.
+        depth, kernel, bond_dim : int, optional
+            That many equal layers of stride 1; ``kernel`` may be a pair on a lattice.
+        layers : sequence of GCLayer, optional
+            The layers, instead of ``depth``, ``kernel`` and ``bond_dim``.
+        phys_dim : int, optional
+            Local dimension.
+        boundary, anchor : str, optional
+            See `ConvAC`.
+        shared : bool, optional
+            Whether all positions of a layer use the same weights.
+        dist : {"normal", "uniform", "rademacher"}, optional
+            Distribution of the entries, mean 0 and, but for ``"uniform"`` on [-1, 1), variance 1.
+        loc, scale : float, optional
+            Entries are multiplied by ``scale``, then ``loc`` is added.
+        dtype : {"float32", "float64", "complex64", "complex128"}, optional
+        seed : int or numpy.random.Generator, optional
+
+        Returns
+        -------
+        ConvAC
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> qdn.ConvAC.rand((4, 4), depth=2, kernel=3, bond_dim=4, seed=0)
+        ConvAC(shape=(4, 4), layers=[3x4, 3x4], phys_dim=2, boundary='ones', num_params=220)
+        """
+        sizes = as_sizes("shape", shape)
+        layers = _layers_from(depth, kernel, bond_dim, layers)
+        geometry = ConvGeometry(
+            sizes, layers, (bool(shared),) * len(layers), phys_dim, boundary, anchor
+        )
+        rng = make_rng(seed)
+        options = {"dist": dist, "loc": loc, "scale": scale, "dtype": dtype}
+        return cls(
+            shape,
+            [
+                random_array(weight_shape(geometry, l), rng, **options)
+                for l in range(1, geometry.depth + 1)
+            ],
+            random_array((geometry.bond_dim(geometry.depth),), rng, **options),
+            strides=[layer.stride for layer in layers],
+            boundary=boundary,
+            anchor=anchor,
+        )
+
+    @classmethod
+    def from_params(cls, geometry, params):
+        """The network with this geometry and these named parameters, see `params`."""
+        weights = []
+        for l in range(1, geometry.depth + 1):
+            blank = do("zeros_like", params[geometry.weight_names(l)[0]])
+            positions = [None] if geometry.shared[l - 1] else geometry.positions(l)
+            names = (
+                geometry.weight_name(l, p, tap)
+                for p in positions
+                for tap in geometry.tap_indices(l)
+            )
+            stack = do("stack", tuple(params.get(name, blank) for name in names))
+            weights.append(do("reshape", stack, weight_shape(geometry, l)))
+        shape = geometry.shape if geometry.ndim > 1 else geometry.shape[0]
+        strides = [layer.stride for layer in geometry.layers]
+        return cls(shape, weights, params["READOUT"], strides, geometry.boundary, geometry.anchor)
+
+    # ------------------------------------------------------------ properties
+
+    @property
+    def shape(self):
+        """Number of sites: an int for a chain, ``(Lx, Ly)`` for a lattice."""
+        return self.geometry.shape if self.geometry.ndim > 1 else self.geometry.shape[0]
+
+    @property
+    def layers(self):
+        """The layers as `GCLayer` tuples."""
+        return self.geometry.layers
+
+    @property
+    def strides(self):
+        """Stride of each layer."""
+        return tuple(layer.stride for layer in self.layers)
+
+    @property
+    def shared(self):
+        """Whether every layer shares its weights over positions."""
+        return all(self.geometry.shared)
+
+    @property
+    def boundary(self):
+        """What a tap sees that falls outside."""
+        return self.geometry.boundary
+
+    @property
+    def anchor(self):
+        """Which tap sits on position ``n * stride``."""
+        return self.geometry.anchor
+
+    def __repr__(self):
+        def text(layer):
+            stride = "" if layer.stride == 1 else f"/{layer.stride}"
+            return f"{layer.kernel}{stride}x{layer.bond_dim}".replace(" ", "")
+
+        return (
+            f"{type(self).__name__}(shape={self.shape}, "
+            f"layers=[{', '.join(map(text, self.layers))}], phys_dim={self.phys_dim}, "
+            f"boundary={self.boundary!r}"
+            + ("" if self.shared else ", shared=False")
+            + f", num_params={self.num_params})"
+        )
+
+    # ------------------------------------------------------------ arrays
+
+    def _name_params(self):
+        """Views of the weights under their names; taps that are never used have none."""
+        geometry, params = self.geometry, {}
+        for l, w in enumerate(self.weights, 1):
+            positions = [()] if geometry.shared[l - 1] else geometry.positions(l)
+            for p in positions:
+                for tap in geometry.tap_indices(l):
+                    name = geometry.weight_name(l, p, tap)
+                    if name in geometry.param_shapes:
+                        params[name] = w[(*p, *tap)]
+        return {**params, "READOUT": self.readout}
+
+    def _arrays_and_shapes(self):
+        """The arrays as given, with the shapes that they must have."""
+        arrays = {f"weights[{l}]": w for l, w in enumerate(self.weights)}
+        shapes = {
+            f"weights[{l}]": weight_shape(self.geometry, l + 1) for l in range(len(self.weights))
+        }
+        top = self.geometry.bond_dim(self.geometry.depth)
+        return {**arrays, "READOUT": self.readout}, {**shapes, "READOUT": (top,)}
+
+    # ------------------------------------------------------------ evaluation
+
+    @functools.cached_property
+    def _gathers(self):
+        """Per layer and tap: the tap, flat inputs (B index ``P_in`` if outside), and a mask."""
+        plans = []
+        for l in range(1, self.depth + 1):
+            outside = int(np.prod(self.geometry.layer_shape(l - 1)))
+            rows = []
+            for tap in self.geometry.tap_indices(l):
+                inputs = self.geometry.tap_inputs(l, tap)
+                index = np.array([outside if q is None else q for q in inputs])
+                rows.append((tap, index, index == outside))
+            plans.append(rows)
+        return plans
+
+    def _forward(self, x):
+        y = scaled(x)
+        for l in range(1, self.depth + 1):
+            y = self._layer(l, y)
+        return dot(product(y), scaled(self.readout))
+
+    def _layer(self, l, y):
+        """One layer: ``(B, P_in, r_in)`` to ``(B, P_out, r_out)``, scaled."""
+        one = Scaled(do("ones_like", y.mantissa[:, :1]), y.exponent[:, :1] * 0)
+        padded = Scaled(*(do("concatenate", pair, axis=1) for pair in zip(y, one)))
+        w, out = scaled(self.weights[l - 1], axes=2), None
+        for tap, index, outside in self._gathers[l - 1]:
+            z = self._tap(l, w, tap, Scaled(padded.mantissa[:, index], padded.exponent[:, index]))
+            if self.boundary == "omit" and outside.any():
+                z = _set_one(z, outside)
+            if out is not None:
+                z = Scaled(out.mantissa * z.mantissa, out.exponent + z.exponent)
+            out = rescale(z)
+        return out
+
+    def _tap(self, l, w, tap, x):
+        """``W[l][tap] @ x`` at every position, for shared or unshared weights."""
+        if self.geometry.shared[l - 1]:
+            matrix = do("swapaxes", w.mantissa[tap], -1, -2)
+            return Scaled(x.mantissa @ matrix, x.exponent + w.exponent[tap])
+        where = (*[slice(None)] * self.geometry.ndim, *tap)
+        matrix, exponent = w.mantissa[where], w.exponent[where].reshape(-1)
+        matrix = do("swapaxes", matrix.reshape(-1, *matrix.shape[-2:]), -1, -2)
+        return Scaled((x.mantissa[..., None, :] @ matrix)[..., 0, :], x.exponent + exponent)
+
+    def _floats_per_config(self):
+        g = self.geometry
+        return max(
+            int(np.prod(g.layer_shape(l))) * max(g.bond_dim(l), g.bond_dim(max(l - 1, 0)))
+            for l in range(g.depth + 1)
+        )
+
+
+def weight_shape(geometry, l):
+    """Shape of the array of weights of layer ``l``, positions and taps included."""
+    positions = () if geometry.shared[l - 1] else geometry.layer_shape(l)
+    return (*positions, *geometry.kernel(l), geometry.bond_dim(l), geometry.bond_dim(l - 1))
+
+
+def _set_one(z, outside):
+    """The factor 1 at positions whose tap falls outside."""
+    where = do("asarray", outside, like=z.mantissa)
+    if hasattr(z.mantissa, "device") and hasattr(where, "to"):
+        where = where.to(z.mantissa.device)
+    return Scaled(
+        do("where", where[None, :, None], do("ones_like", z.mantissa), z.mantissa),
+        do("where", where[None], z.exponent * 0, z.exponent),
+    )
+
+
+def _read_layers(weights, strides, ndim):
+    """The layers that arrays of weights describe, and which of them are shared."""
+    if not weights:
+        raise GeometryError("weights is empty; give one array per layer.")
+    shared = []
+    for l, w in enumerate(weights):
+        if len(w.shape) not in (ndim + 2, 2 * ndim + 2):
+            raise WeightError(
+                f"weights[{l}] has shape {tuple(w.shape)}; in {ndim} dimension(s) give "
+                f"{ndim + 2} axes (*kernel, bond_out, bond_in), or {2 * ndim + 2} with one set "
+                "per position."
+            )
+        shared.append(len(w.shape) == ndim + 2)
+    if strides is None or isinstance(strides, int):
+        strides = [strides or 1] * len(weights)
+    if len(strides) != len(weights):
+        raise GeometryError(
+            f"strides={strides} has {len(strides)} entries for {len(weights)} layers; "
+            "give one stride per layer."
+        )
+    layers = tuple(
+        GCLayer(tuple(w.shape[-ndim - 2 : -2]), w.shape[-2], stride)
+        for w, stride in zip(weights, strides)
+    )
+    return layers, tuple(shared)
+
+
+def _layers_from(depth, kernel, bond_dim, layers):
+    """Layers from ``layers``, or from ``depth``, ``kernel`` and ``bond_dim``."""
+    equal = {"depth": depth, "kernel": kernel, "bond_dim": bond_dim}
+    if layers is None:
+        missing = [name for name, value in equal.items() if value is None]
+        if missing:
+            raise GeometryError(
+                f"{', '.join(missing)} not given; give depth, kernel and bond_dim, or layers=."
+            )
+        return (GCLayer(kernel, bond_dim),) * check_positive_int("depth", depth)
+    given = [name for name, value in equal.items() if value is not None]
+    if given:
+        raise GeometryError(
+            f"layers= already says what {', '.join(given)} would; give one or the other."
+        )
+    layers = tuple(layers)
+    for layer in layers:
+        if not isinstance(layer, GCLayer):
+            raise GeometryError(f"layers holds {layer!r}; give GCLayer(kernel, bond_dim, stride).")
+    return layers

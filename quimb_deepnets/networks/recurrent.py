@@ -1,0 +1,204 @@
+"""Recurrent arithmetic circuits: hidden states multiplied by what comes in, step by step.
+
+The network of Fig. 2 of arXiv:1803.09780, on one-hot inputs ``h[0][t] = e(s_t)``::
+
+    psi(s) = w . h[depth][N]
+
+    h[l][t] = (WH[l] @ h[l][t-1]) * (WI[l] @ h[l-1][t])         elementwise product
+
+Depth 1 is a matrix product state, with ``A_ijk = WH_ij WI_ik`` at every site.
+"""
+
+from ..errors import WeightError, check_positive_int
+from ..geometry import RecurrentGeometry
+from ..weights import as_array, check_arrays, check_nonzero, make_rng, random_array
+from .base import DeepNetwork
+from .scaled import Scaled, dot, product, rescale, scaled
+
+
+class RAC(DeepNetwork):
+    """A recurrent arithmetic circuit on a chain, from its arrays.
+
+    Parameters
+    ----------
+    L : int
+        Number of sites.
+    hidden_weights : sequence of array, each of shape (R, R)
+        ``WH`` of each layer, bond out before bond in.
+    input_weights : sequence of array, (R, phys_dim) then (R, R)
+        ``WI`` of each layer.
+    initial : sequence of array, each of shape (R,), or None
+        ``h[l][0]`` of each layer, non-zero; None for ones.
+    readout : array, shape (R,)
+        Weights of the channels of the last state.
+
+    Attributes
+    ----------
+    L, hidden_weights, input_weights, initial, readout
+        As given.
+    params : dict[str, array]
+        ``"WH{l}"``, ``"WI{l}"``, ``"H0{l}"`` for each layer l = 1..depth, then ``"READOUT"``.
+
+    Raises
+    ------
+    GeometryError
+        If a size is not positive.
+    WeightError
+        If an array has the wrong shape, dtype or backend, is not finite, or if an initial
+        vector or the read-out is zero.
+
+    Examples
+    --------
+    The GHZ state of 4 sites, with two channels that remember one bit each:
+
+    >>> import numpy as np
+    >>> import quimb_deepnets as qdn
+    >>> eye = np.eye(2)
+    >>> ghz = qdn.RAC(4, [eye], [eye], None, np.ones(2))
+    >>> ghz.amplitudes([[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 0]])
+    array([1., 1., 0.])
+    """
+
+    def __init__(self, L, hidden_weights, input_weights, initial, readout):
+        self.hidden_weights = tuple(map(as_array, hidden_weights))
+        self.input_weights = tuple(map(as_array, input_weights))
+        self.readout = as_array(readout)
+        depth = len(self.hidden_weights)
+        if initial is None:
+            initial = (self.readout * 0 + 1,) * depth
+        self.initial = tuple(map(as_array, initial))
+        _check_lengths(depth, self.input_weights, self.initial)
+        self.geometry = RecurrentGeometry(
+            L, depth, self.readout.shape[0], self.input_weights[0].shape[-1]
+        )
+        self.params = {}
+        for l in range(1, depth + 1):
+            self.params[f"WH{l}"] = self.hidden_weights[l - 1]
+            self.params[f"WI{l}"] = self.input_weights[l - 1]
+            self.params[f"H0{l}"] = self.initial[l - 1]
+        self.params["READOUT"] = self.readout
+        check_arrays(self.params, self.geometry.param_shapes)
+        for name in [*(f"H0{l}" for l in range(1, depth + 1)), "READOUT"]:
+            check_nonzero(name, self.params[name])
+
+    @classmethod
+    def rand(
+        cls,
+        L,
+        depth,
+        bond_dim,
+        phys_dim=2,
+        dist="normal",
+        loc=0.0,
+        scale=1.0,
+        dtype="float64",
+        seed=None,
+    ):
+        """A network with random weights; its initial vectors are ones.
+
+        Parameters
+        ----------
+        L : int
+            Number of sites.
+        depth : int
+            Number of layers.
+        bond_dim : int
+            Size R of the hidden states.
+        phys_dim : int, optional
+            Local dimension.
+        dist, loc, scale, dtype, seed
+            See `ConvAC.rand`.
+
+        Returns
+        -------
+        RAC
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> qdn.RAC.rand(8, depth=2, bond_dim=3, seed=0)
+        RAC(L=8, depth=2, bond_dim=3, phys_dim=2, num_params=42)
+        """
+        geometry = RecurrentGeometry(L, depth, bond_dim, phys_dim)
+        rng = make_rng(seed)
+        options = {"dist": dist, "loc": loc, "scale": scale, "dtype": dtype}
+        params = {
+            name: random_array(shape, rng, **options)
+            for name, shape in geometry.param_shapes.items()
+            if not name.startswith("H0")
+        }
+        for l in range(1, check_positive_int("depth", depth) + 1):
+            params[f"H0{l}"] = params["READOUT"] * 0 + 1
+        return cls.from_params(geometry, params)
+
+    @classmethod
+    def from_params(cls, geometry, params):
+        """The network with this geometry and these named parameters, see `params`."""
+        by_layer = (
+            [params[f"{kind}{l}"] for l in range(1, geometry.depth + 1)]
+            for kind in ("WH", "WI", "H0")
+        )
+        return cls(geometry.L, *by_layer, params["READOUT"])
+
+    @property
+    def L(self):
+        """Number of sites."""
+        return self.geometry.L
+
+    @property
+    def bond_dim(self):
+        """Size of the hidden states."""
+        return self.geometry.bond_dim
+
+    def __repr__(self):
+        return (
+            f"{type(self).__name__}(L={self.L}, depth={self.depth}, bond_dim={self.bond_dim}, "
+            f"phys_dim={self.phys_dim}, num_params={self.num_params})"
+        )
+
+    # ------------------------------------------------------------ evaluation
+
+    def _forward(self, x):
+        hidden, inputs, states = (
+            [scaled(w, axes) for w in arrays]
+            for arrays, axes in (
+                (self.hidden_weights, 2),
+                (self.input_weights, 2),
+                (self.initial, 1),
+            )
+        )
+        states = [Scaled(h.mantissa[None], h.exponent[None]) for h in states]
+        for t in range(self.L):
+            below = scaled(x[:, t])
+            for l in range(self.depth):
+                below = states[l] = _multiply(
+                    _apply(hidden[l], states[l]), _apply(inputs[l], below)
+                )
+        last = states[-1]
+        return dot(
+            product(Scaled(last.mantissa[:, None], last.exponent[:, None])), scaled(self.readout)
+        )
+
+    def _floats_per_config(self):
+        return self.L * self.phys_dim + 4 * self.depth * self.bond_dim
+
+
+def _apply(w, h):
+    """``w @ h`` for each row of a batch, shapes ``(R, R)`` and ``(B, R)``."""
+    return Scaled(h.mantissa @ w.mantissa.T, h.exponent + w.exponent)
+
+
+def _multiply(a, b):
+    """The elementwise product of two batches of vectors."""
+    return rescale(Scaled(a.mantissa * b.mantissa, a.exponent + b.exponent))
+
+
+def _check_lengths(depth, input_weights, initial):
+    """Refuse lists of arrays that do not all have one entry per layer."""
+    if not depth:
+        raise WeightError("hidden_weights is empty; give one (R, R) array per layer.")
+    for name, arrays in (("input_weights", input_weights), ("initial", initial)):
+        if len(arrays) != depth:
+            raise WeightError(
+                f"{name} has {len(arrays)} arrays for {depth} layers; give one per layer."
+            )

@@ -1,0 +1,214 @@
+"""Tensor networks whose inner indices may sit on more than two tensors, made safe to contract.
+
+quimb asks for ``output_inds`` as soon as an index appears more than twice, because on such a
+hyper-index it cannot tell whether it is summed. Here it can: the outer indices are those on
+exactly one tensor, every other index is summed::
+
+      k0          outer: on one tensor, kept
+      |
+    DELTA
+      | _x0       hyper: on three tensors, summed
+    .-+-.
+    W   W
+"""
+
+import functools
+
+from autoray import do
+from quimb.tensor import Tensor, TensorNetwork, TensorNetworkGen, TensorNetworkGenVector
+from quimb.tensor.tensor_core import oset_union, rand_uuid
+
+from ..errors import OptionError, RangeError
+
+
+class HyperTensorNetwork(TensorNetwork):
+    """A `TensorNetwork` in which an index on exactly one tensor is outer, any other summed.
+
+    It contracts without ``output_inds``, and stays what it is when combined with other networks.
+
+    Examples
+    --------
+    >>> import quimb.tensor as qtn
+    >>> import quimb_deepnets as qdn
+    >>> cubes = qtn.TensorNetwork([qtn.Tensor([1.0, 2.0, 3.0], ("a",)) for _ in range(3)])
+    >>> float(qdn.HyperTensorNetwork(cubes).contract())
+    36.0
+    """
+
+    _EXTRA_PROPS = ()
+    _CONTRACT_STRUCTURED = False
+
+    def combine(self, other, *, virtual=False, check_collisions=True):
+        """Combine with another tensor network, without contracting.
+
+        As quimb's, but inner indices that clash are renamed in a copy of ``other``, never in
+        ``other`` itself, and the result is a hyper network.
+        """
+        other = other.as_network() if hasattr(other, "as_network") else TensorNetwork(other)
+        if check_collisions:
+            clash = self._inner_inds & other._inner_inds
+            other = other.reindex({ix: rand_uuid() for ix in clash}) if clash else other
+        new = HyperTensorNetwork((self, other), virtual=virtual, check_collisions=False)
+        if isinstance(self, TensorNetworkGen) and self._compatible_arbgeom(other):
+            new.view_as_(HyperTensorNetworkGen, like=self)
+        return new
+
+    # ------------------------------------------------------------ contraction
+
+    def contract(self, tags=..., output_inds=None, strip_exponent=False, **kwargs):
+        """Contract all or some of the tensors; every index on one tensor only is an output.
+
+        Parameters
+        ----------
+        tags, output_inds, strip_exponent, **kwargs
+            As in quimb's `TensorNetwork.contract`; ``output_inds`` may be left out.
+
+        Raises
+        ------
+        RangeError
+            If the result of a whole contraction leaves the range of its dtype; then
+            ``strip_exponent=True`` returns its mantissa and its exponent.
+        """
+        whole = (tags is all or tags is ...) and not kwargs.get("inplace")
+        if whole and output_inds is None:
+            output_inds = self.outer_inds()
+        checked = whole and kwargs.get("get") is None and self._is_concrete()
+        if checked and strip_exponent:
+            return self._contract_scaled(output_inds, **kwargs)
+        result = super().contract(
+            tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
+        )
+        if checked:
+            self._check_range(result, output_inds, kwargs.get("optimize"))
+        return result
+
+    contract_ = functools.partialmethod(contract, inplace=True)
+
+    def contract_tags(self, tags, which="any", output_inds=None, **kwargs):
+        """Contract the tensors that match ``tags``; indices needed elsewhere are kept."""
+        if output_inds is None:
+            output_inds = self.compute_contracted_inds(*self._get_tids_from_tags(tags, which=which))
+        return super().contract_tags(tags, which=which, output_inds=output_inds, **kwargs)
+
+    contract_tags_ = functools.partialmethod(contract_tags, inplace=True)
+
+    def contraction_path(self, optimize=None, output_inds=None, **kwargs):
+        """The contraction path of the whole network, see quimb."""
+        return super().contraction_path(optimize, self._outputs(output_inds), **kwargs)
+
+    def contraction_info(self, optimize=None, output_inds=None, **kwargs):
+        """The ``opt_einsum.PathInfo`` of contracting the whole network, see quimb."""
+        return super().contraction_info(optimize, self._outputs(output_inds), **kwargs)
+
+    def contraction_tree(self, optimize=None, output_inds=None, **kwargs):
+        """The ``cotengra.ContractionTree`` of the whole network, see quimb."""
+        return super().contraction_tree(optimize, self._outputs(output_inds), **kwargs)
+
+    def _outputs(self, output_inds):
+        return self.outer_inds() if output_inds is None else output_inds
+
+    def __matmul__(self, other):
+        """Overload ``@``: contract with another network over all indices that match."""
+        return self.combine(other) ^ all
+
+    def _is_concrete(self):
+        """Whether the numbers can be looked at (and are not being traced by a compiler)."""
+        return all(type(t.data).__module__ in ("numpy", "torch") for t in self)
+
+    def _contract_scaled(
+        self, output_inds, optimize=None, preserve_tensor=False, backend=None, **kwargs
+    ):
+        """Contract to a mantissa and a decimal exponent, from entries up to 1; zero is (0, 0)."""
+        arrays, start = [], self.exponent
+        for x in self.arrays:
+            size = do("max", do("abs", x))
+            if bool(size != 0):
+                x, start = x / size, start + do("log10", size)
+            arrays.append(x)
+        tree = self.contraction_tree(optimize, output_inds=output_inds)
+        mantissa, exponent = tree.contract(
+            arrays, strip_exponent=True, check_zero=True, backend=backend, **kwargs
+        )
+        if not bool(do("any", mantissa != 0)):
+            start, exponent = 0.0, 0.0
+        if output_inds or preserve_tensor:
+            mantissa = Tensor(mantissa, output_inds, oset_union(t.tags for t in self))
+        return mantissa, exponent + start
+
+    def _check_range(self, result, output_inds, optimize):
+        """Refuse inf, nan, and a zero that is none."""
+        data = result.data if isinstance(result, Tensor) else result
+        if not bool(do("all", do("isfinite", data))):
+            self._raise_range_error("inf or nan")
+        if not bool(do("any", data != 0)):
+            mantissa, exponent = self._contract_scaled(output_inds, optimize, preserve_tensor=True)
+            if bool(do("any", mantissa.data != 0)):
+                self._raise_range_error(f"entries of about 10**{float(exponent):.0f}")
+
+    @staticmethod
+    def _raise_range_error(found):
+        raise RangeError(
+            f"the contraction left the range of its dtype ({found}); use strip_exponent=True, "
+            "which returns a mantissa and an exponent, or log_amplitudes for single amplitudes."
+        )
+
+
+def format_site(string, site):
+    """Fill a site into an identifier: ``"k{}"`` and 3 give ``"k3"``, ``"k{},{}"`` takes a pair."""
+    return string.format(*site) if isinstance(site, tuple) else string.format(site)
+
+
+def check_site_id(name, string, sites):
+    """Refuse an identifier that does not give each site a name of its own."""
+    holes = "{},{}" if isinstance(sites[0], tuple) else "{}"
+    try:
+        names = {format_site(string, site) for site in sites}
+    except (AttributeError, IndexError, KeyError, ValueError) as error:
+        raise OptionError(
+            f"{name}={string!r} does not format a site such as {sites[0]}; write {holes!r} where "
+            f"the site goes, as in {'s' + holes!r}."
+        ) from error
+    if len(names) < len(sites):
+        raise OptionError(
+            f"{name}={string!r} gives several sites one name; write {holes!r} where the site "
+            f"goes, as in {'s' + holes!r}."
+        )
+    return string
+
+
+class HyperTensorNetworkGen(HyperTensorNetwork, TensorNetworkGen):
+    """A hyper network on named sites, of a chain (ints) or a lattice (pairs)."""
+
+    _EXTRA_PROPS = TensorNetworkGen._EXTRA_PROPS
+
+    def site_tag(self, site):
+        """The tag of ``site``: ``"I3"`` on a chain, ``"I0,1"`` on a lattice."""
+        return format_site(self.site_tag_id, site)
+
+    def retag_sites(self, new_id, where=None, inplace=False):
+        """Change the site tags, but not ``site_tag_id``, of all or some sites."""
+        check_site_id("new_id", new_id, self.sites)
+        where = tuple(self.gen_sites_present() if where is None else where)
+        return self.retag(
+            {self.site_tag(site): format_site(new_id, site) for site in where}, inplace=inplace
+        )
+
+
+class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
+    """A hyper network that is a state: one outer index for each site."""
+
+    _EXTRA_PROPS = TensorNetworkGenVector._EXTRA_PROPS
+
+    def site_ind(self, site):
+        """The outer index of ``site``: ``"k3"`` on a chain, ``"k0,1"`` on a lattice."""
+        return format_site(self.site_ind_id, site)
+
+    def reindex_sites(self, new_id, where=None, inplace=False):
+        """Rename the outer indices, but not ``site_ind_id``, of all or some sites."""
+        check_site_id("new_id", new_id, self.sites)
+        where = tuple(self.gen_sites_present() if where is None else where)
+        return self.reindex(
+            {self.site_ind(site): format_site(new_id, site) for site in where}, inplace=inplace
+        )
+
+    reindex_sites_ = functools.partialmethod(reindex_sites, inplace=True)

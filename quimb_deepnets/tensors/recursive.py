@@ -1,0 +1,422 @@
+"""Expanded networks: every re-use of a vector written out as a branch of its own.
+
+Shared base of `RecursiveTree` and `RecursiveMPS`. Leaves of one site meet in a delta, so that each
+site has exactly one outer leg and quimb sees an ordinary vector::
+
+         READOUT
+            | _y
+        .---+---.            LAYER2: one matrix per tap, joined by a hyper-index
+      W2,0     W2,1
+        |        |
+      .-+-.    .-+-.         LAYER1: the middle node is used twice, so it stands here twice
+    W1,0 W1,1 W1,0 W1,1
+      |    \\  /     |
+     _x0   _x1     _x2       hyper-indices of the leaves
+      |     |       |
+    DELTA DELTA   DELTA      I0, I1, I2
+      |     |       |
+      k0    k1      k2
+"""
+
+import functools
+import math
+
+import numpy as np
+from autoray import do
+from autoray import to as convert
+from quimb.tensor import Tensor
+
+from ..errors import (
+    BudgetError,
+    OptionError,
+    SitesError,
+    StructureError,
+    check_option,
+    check_positive_int,
+)
+from ..geometry import expand, leaf_ind
+from ..geometry.expansion import NODES
+from ..networks import DeepNetwork, register_method
+from ..networks.configs import check_configs, parse_config
+from .dup import delta
+from .hyper import HyperVector, check_site_id
+
+MAX_TENSORS = 2**17
+MAX_DENSE_SIZE = 2**26
+LN10 = math.log(10)
+
+
+class RecursiveNetwork(HyperVector):
+    """Base class of the expanded tensor networks of deep networks.
+
+    Attributes
+    ----------
+    geometry : ConvGeometry or RecurrentGeometry
+        The integers that it was built from.
+    nodes : {"hyper", "dense"}
+        Whether a node is a hyper-index between matrices, or one tensor of order K + 1.
+    """
+
+    _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry", "_nodes")
+    _network_class = None
+
+    @classmethod
+    def from_network(
+        cls, network, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS
+    ):
+        """Write out the tensor network of a network.
+
+        Parameters
+        ----------
+        network : ConvAC or RAC
+            The network; the tensors hold its arrays, not copies of them.
+        nodes : {"hyper", "dense"}, optional
+            ``"hyper"``: a node is a hyper-index shared by the matrices of its taps.
+            ``"dense"``: a node is one tensor ``a[i, j1..jK] = prod_k W[k][i, jk]`` of order K + 1,
+            as drawn in Figs. 1 and 2 of arXiv:1803.09780.
+        site_ind_id, site_tag_id : str, optional
+            Names of the outer indices and of the site tags; by default ``"k{}"`` and ``"I{}"`` on
+            a chain, ``"k{},{}"`` and ``"I{},{}"`` on a lattice, as quimb's own states have.
+        max_tensors : int, optional
+            Refuse networks that would need more tensors. Their number grows like
+            ``kernel**depth``.
+
+        Returns
+        -------
+        RecursiveTree or RecursiveMPS
+
+        Raises
+        ------
+        BudgetError
+            If there would be more than ``max_tensors`` tensors, or a too large dense one.
+        OptionError
+            If ``nodes`` or an identifier is not understood.
+        """
+        geometry = network.geometry
+        check_option("nodes", nodes, NODES)
+        _check_budget(geometry, nodes, check_positive_int("max_tensors", max_tensors))
+        holes = ",".join(["{}"] * geometry.ndim)
+        psi = cls.new(
+            sites=geometry.sites,
+            site_ind_id=f"k{holes}" if site_ind_id is None else site_ind_id,
+            site_tag_id=f"I{holes}" if site_tag_id is None else site_tag_id,
+            geometry=geometry,
+            nodes=nodes,
+        )
+        psi._check_ids()
+        for tensor in _tensors(network, nodes):
+            psi.add_tensor(tensor, virtual=True)
+        for site in psi.sites:
+            legs = psi.site_ind(site), leaf_ind(site)
+            tags = (psi.site_tag(site),)
+            psi.add_tensor(delta(*legs, geometry.phys_dim, network._like, tags), virtual=True)
+        return psi
+
+    @classmethod
+    def rand(
+        cls,
+        *args,
+        nodes="hyper",
+        site_ind_id=None,
+        site_tag_id=None,
+        max_tensors=MAX_TENSORS,
+        **kwargs,
+    ):
+        """A tensor network with random weights.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            The arguments of the ``rand`` of its network class: `ConvAC.rand` (shape, depth,
+            kernel, bond_dim, layers, phys_dim, boundary, anchor, shared, dist, loc, scale,
+            dtype, seed) or `RAC.rand` (L, depth, bond_dim, phys_dim, dist, loc, scale, dtype,
+            seed).
+        nodes, site_ind_id, site_tag_id, max_tensors
+            See `from_network`.
+
+        Returns
+        -------
+        RecursiveTree or RecursiveMPS
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> psi = qdn.RecursiveTree.rand(6, depth=2, kernel=3, bond_dim=2, seed=0)
+        >>> psi.to_dense().shape
+        (64, 1)
+        """
+        network = cls._network_class.rand(*args, **kwargs)
+        return cls.from_network(network, nodes, site_ind_id, site_tag_id, max_tensors)
+
+    @property
+    def geometry(self):
+        """The integers that the network was built from."""
+        return self._geometry
+
+    @property
+    def nodes(self):
+        """Whether nodes are hyper-indices (``"hyper"``) or tensors (``"dense"``)."""
+        return self._nodes
+
+    @property
+    def site_inds_present(self):
+        """The outer indices of those sites that are not fixed or contracted."""
+        return tuple(ix for ix in map(self.site_ind, self.sites) if ix in self.ind_map)
+
+    def _repr_info(self):
+        info = super()._repr_info()
+        info["sites"] = self.nsites
+        info["depth"] = self.geometry.depth
+        info["nodes"] = self.nodes
+        return info
+
+    def _check_ids(self):
+        """Refuse identifiers that name no site, or collide with inner names."""
+        check_site_id("site_ind_id", self.site_ind_id, self.sites)
+        check_site_id("site_tag_id", self.site_tag_id, self.sites)
+        if self.site_ind_id.startswith(("_x", "_y")):
+            raise OptionError(
+                f"site_ind_id={self.site_ind_id!r} collides with inner indices, which start with "
+                "'_x' and '_y'; choose another, such as 'k{}'."
+            )
+        inner = {"DELTA", *self.geometry.param_shapes, *self.geometry.fixed_vectors}
+        inner |= {f"LAYER{l}" for l in range(1, self.geometry.depth + 1)}
+        if clash := sorted(inner.intersection(map(self.site_tag, self.sites))):
+            raise OptionError(
+                f"site_tag_id={self.site_tag_id!r} gives a site the tag {clash[0]!r}, which marks "
+                "weights; choose another, such as 'I{}'."
+            )
+
+    # ------------------------------------------------------------ amplitudes
+
+    def amplitude(self, config, **contract_opts):
+        """The amplitude of one configuration, by contraction.
+
+        Parameters
+        ----------
+        config : str or array_like of int
+            As `ConvAC.amplitude` takes it.
+        **contract_opts
+            Given to `contract`, such as ``optimize``.
+
+        Returns
+        -------
+        scalar
+            An array scalar of the backend and dtype of the tensors.
+
+        Raises
+        ------
+        ConfigError
+            If ``config`` names no basis state of the sites.
+        RangeError
+            If the amplitude, or a number on the way, leaves the range of the dtype.
+        """
+        config = parse_config(config, self.geometry.shape, self.geometry.phys_dim)
+        return self.amplitudes(config[None], **contract_opts)[0]
+
+    def amplitudes(self, configs, **contract_opts):
+        """The amplitudes of a batch of configurations, ``(B, *shape)`` to ``(B,)``, one by one."""
+        return _stack(
+            tn.contract(optimize=tree, output_inds=(), preserve_tensor=True, **opts).data
+            for tn, tree, opts in self._fixed(configs, contract_opts)
+        )
+
+    def log_amplitudes(self, configs, **contract_opts):
+        """Phase and natural logarithm of a batch of amplitudes, as `ConvAC.log_amplitudes`."""
+        pairs = [
+            tn.contract(optimize=tree, output_inds=(), strip_exponent=True, **opts)
+            for tn, tree, opts in self._fixed(configs, contract_opts)
+        ]
+        mantissa, exponent = (_stack(column) for column in zip(*pairs))
+        size = do("abs", mantissa)
+        zero = size == 0
+        size = do("where", zero, do("ones_like", size), size)
+        logabs = do("log", size) + exponent * LN10
+        return mantissa / size, do("where", zero, do("full_like", logabs, -math.inf), logabs)
+
+    def _fixed(self, configs, contract_opts):
+        """For each configuration: the network with every site fixed, a shared tree, options."""
+        configs = check_configs(configs, self.geometry.shape, self.geometry.phys_dim)
+        opts = dict(contract_opts)
+        inds = tuple(map(self.site_ind, self.sites))
+        if missing := [ix for ix in inds if ix not in self.ind_map]:
+            raise SitesError(
+                f"the state has no index {missing[0]!r} any more (fixed or contracted), but an "
+                "amplitude needs every site; contract what is left instead."
+            )
+        tree = None
+        for config in configs.reshape(len(configs), len(inds)):
+            tn = self.isel(dict(zip(inds, map(int, config))))
+            if tree is None:
+                tree = tn.contraction_tree(opts.pop("optimize", None), output_inds=())
+            yield tn, tree, opts
+
+    def make_overlap(self, other, *args, **kwargs):
+        """The tensor network of the overlap with a state on the same sites, see quimb.
+
+        Raises
+        ------
+        SitesError
+            If the outer indices differ: quimb would sum over those that do not match.
+        """
+        mine, theirs = set(self.outer_inds()), set(other.as_network().outer_inds())
+        if mine != theirs:
+            raise SitesError(
+                f"the outer indices differ: {sorted(mine - theirs)[:4]} only here, "
+                f"{sorted(theirs - mine)[:4]} only there; give both states the same sites and "
+                "site_ind_id (reindex_all renames them), and join duplicated legs with dup."
+            )
+        return super().make_overlap(other, *args, **kwargs)
+
+    # ------------------------------------------------------------ back to weights
+
+    @property
+    def network(self):
+        """The network with the weights that the tensors hold now.
+
+        Raises
+        ------
+        StructureError
+            For ``nodes="dense"``, if tensors were added, removed, fixed, gated or rewired since
+            the network was built, or if copies of one tied weight differ.
+        """
+        return self._network_class.from_params(self.geometry, self._read_params())
+
+    @property
+    def shared_tags(self):
+        """The tag of each tied weight, for ``TNOptimizer(tags=..., shared_tags=...)``.
+
+        Raises
+        ------
+        StructureError
+            As `network`.
+        """
+        return tuple(self._read_params())
+
+    def _read_params(self):
+        """Each tied weight once, after checking the network against its plan, piece by piece."""
+        if self.nodes == "dense":
+            raise StructureError(
+                "nodes='dense' multiplies weights together, so they cannot be read back; "
+                "build the network with nodes='hyper'."
+            )
+        pieces = list(expand(self.geometry))
+        if self.num_tensors != len(pieces) + self.nsites:
+            _refuse(f"it has {self.num_tensors} tensors, not {len(pieces) + self.nsites}")
+        if self.exponent:
+            _refuse(f"it has the exponent {self.exponent}")
+        tensors, names, params = iter(self), {}, {}
+        for piece, tensor in zip(pieces, tensors):
+            _match_legs(tensor, piece.inds, names)
+            (name,) = piece.names
+            if name not in tensor.tags and name not in self.geometry.fixed_vectors:
+                _refuse(f"a tensor has lost its tag {name!r}")
+            if params.setdefault(name, tensor.data) is not tensor.data and not _equal(
+                params[name], tensor.data
+            ):
+                _refuse(f"two copies of the tied weight {name!r} differ")
+        for site, tensor in zip(self.sites, tensors):
+            _match_legs(tensor, (self.site_ind(site), leaf_ind(site)), names)
+            if not _equal(tensor.data, convert(np.eye(self.geometry.phys_dim), tensor.data)):
+                _refuse(f"the delta of site {site} is no identity any more")
+        for name in self.geometry.fixed_vectors:
+            if name in params and not _equal(params[name], params[name] * 0 + 1):
+                _refuse(f"the fixed vector {name} is not ones any more")
+        if len(set(names.values())) < len(names):
+            _refuse("two of its indices were joined")
+        return {name: params[name] for name in self.geometry.param_shapes}
+
+
+@functools.singledispatch
+def to_tensor_network(
+    network, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS
+):
+    """The expanded tensor network: `RecursiveTree` of a `ConvAC`, `RecursiveMPS` of a `RAC`.
+
+    Parameters
+    ----------
+    nodes, site_ind_id, site_tag_id, max_tensors
+        See `RecursiveNetwork.from_network`.
+
+    Returns
+    -------
+    RecursiveTree or RecursiveMPS
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> qdn.ConvAC.rand(4, depth=2, kernel=2, bond_dim=3, seed=0).to_tensor_network()
+    RecursiveTree(tensors=33, indices=18, sites=4, depth=2, nodes='hyper')
+    """
+    raise OptionError(
+        f"{type(network).__name__} has no expanded tensor network; register one with "
+        "to_tensor_network.register."
+    )
+
+
+register_method(DeepNetwork)(to_tensor_network)
+
+
+def _check_budget(geometry, nodes, max_tensors):
+    """Refuse an expansion that is too large, in integers, before anything is built."""
+    count = geometry.num_tensors(nodes)
+    if count > max_tensors:
+        raise BudgetError(
+            f"the expanded network has {count} tensors, more than max_tensors={max_tensors}, "
+            "because every re-use of a node copies its branch; the network itself evaluates "
+            "amplitudes without expanding (log_amplitudes), or raise max_tensors."
+        )
+    if nodes == "dense" and geometry.dense_size() > MAX_DENSE_SIZE:
+        raise BudgetError(
+            f"nodes='dense' needs a tensor of {geometry.dense_size()} elements, more than "
+            f"{MAX_DENSE_SIZE}; use nodes='hyper', whose tensors are matrices."
+        )
+
+
+def _tensors(network, nodes):
+    """The tensors of the pieces; equal pieces share one array."""
+    geometry = network.geometry
+    arrays = dict(network.params)
+    for name, size in geometry.fixed_vectors.items():
+        arrays[name] = convert(np.ones(size), network._like)
+    built = {((name,),): x for name, x in arrays.items()}
+    for piece in expand(geometry, nodes):
+        if piece.factors not in built:
+            built[piece.factors] = _dense_node(piece.factors, arrays)
+        tags = piece.names if piece.layer is None else (*piece.names, f"LAYER{piece.layer}")
+        yield Tensor(built[piece.factors], piece.inds, tags)
+
+
+def _dense_node(factors, arrays):
+    """``a[i, j1, ..., jK] = prod_k W[k][i, jk]``; taps on one leg multiply elementwise."""
+    matrices = (functools.reduce(lambda a, b: a * b, map(arrays.get, names)) for names in factors)
+    out = next(matrices)
+    for matrix in matrices:
+        spread = (slice(None), *[None] * (len(out.shape) - 1), slice(None))
+        out = out[..., None] * matrix[spread]
+    return out
+
+
+def _stack(scalars):
+    """Array scalars as one array of their backend."""
+    scalars = tuple(scalars)
+    return do("stack", scalars) if scalars else np.zeros(0)
+
+
+def _equal(a, b):
+    return tuple(a.shape) == tuple(b.shape) and bool(do("all", a == b))
+
+
+def _match_legs(tensor, expected, names):
+    """Check the legs of a tensor against its plan, up to a one-to-one renaming."""
+    if len(tensor.inds) != len(expected) or any(
+        names.setdefault(old, new) != new for old, new in zip(expected, tensor.inds)
+    ):
+        _refuse(f"the tensor with legs {tensor.inds} is not where it was")
+
+
+def _refuse(what):
+    raise StructureError(
+        f"the network is no longer the one that was built: {what}. Weights can be read only from "
+        "a network that was not gated, fixed, scaled or simplified; keep a copy from before."
+    )

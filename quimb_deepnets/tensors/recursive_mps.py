@@ -1,0 +1,44 @@
+"""The recursive MPS: a recurrent arithmetic circuit as a quimb tensor network.
+
+Fig. 2(e) of arXiv:1803.09780, here for 3 sites and depth 2. Layer 2 is a matrix product state whose
+physical legs are the states of layer 1, and each of them is an MPS of its own; site t is read
+once for every later step::
+
+    LAYER2   H02 --WH2-- . --WH2-- . --WH2-- . -- READOUT
+                         |         |         |
+                        WI2       WI2       WI2
+                         |         |         |
+    LAYER1              h1        h2        h3        copies of layer 1, e.g. h2:
+                         |       / |       /|\\
+    sites                0      0  1      0 1 2       H01--WH1--.--WH1--.-- h2
+                                                               WI1     WI1
+                                                                0       1
+"""
+
+from ..networks import RAC
+from .recursive import RecursiveNetwork, to_tensor_network
+
+
+class RecursiveMPS(RecursiveNetwork):
+    """The tensor network of a `RAC`, every re-use of a state written out.
+
+    Build it with `rand`, `from_network` or ``net.to_tensor_network()``. At depth 1 it is a matrix
+    product state.
+
+    Tags: ``I{n}`` and ``DELTA`` on the delta of each site, ``LAYER{l}`` with ``WH{l}``, ``WI{l}``
+    or ``H0{l}`` on weights and initial states, ``READOUT``.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> psi = qdn.RecursiveMPS.rand(4, depth=2, bond_dim=3, seed=0)
+    >>> psi
+    RecursiveMPS(tensors=38, indices=27, sites=4, depth=2, nodes='hyper')
+    >>> psi.network
+    RAC(L=4, depth=2, bond_dim=3, phys_dim=2, num_params=42)
+    """
+
+    _network_class = RAC
+
+
+to_tensor_network.register(RAC)(RecursiveMPS.from_network)

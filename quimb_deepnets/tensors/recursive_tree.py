@@ -1,0 +1,43 @@
+"""The recursive tree: a convolutional arithmetic circuit as a quimb tensor network.
+
+Fig. 1(e) of arXiv:1803.09780, here for 3 sites, depth 2, kernel 2 and ``boundary="periodic"``;
+each of the 3 nodes on top grows a tree of its own, and site n is read 2**2 times::
+
+                   READOUT
+                      | _y
+          .-----------+-----------.
+      (0) .-+-.    (1) .-+-.   (2) .-+-.
+        W2,0 W2,1    W2,0 W2,1   W2,0 W2,1
+         |     |      |     |     |     |
+        .+.   .+.    .+.   .+.   .+.   .+.      each a pair W1,0 W1,1
+        0 1   1 2    1 2   2 0   2 0   0 1      sites read
+"""
+
+from ..networks import ConvAC
+from .recursive import RecursiveNetwork, to_tensor_network
+
+
+class RecursiveTree(RecursiveNetwork):
+    """The tensor network of a `ConvAC`, every re-use of a node written out.
+
+    Build it with `rand`, `from_network` or ``net.to_tensor_network()``. With kernels that do not
+    overlap (``stride == kernel``) it is a tree tensor network.
+
+    Tags: ``I{n}`` and ``DELTA`` on the delta of each site, ``LAYER{l}`` and ``W{l},{tap}``
+    (``W{l},{position},{tap}`` if unshared) on weights, ``ONES{l}`` on missing neighbours,
+    ``READOUT``.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> psi = qdn.RecursiveTree.rand(6, depth=2, kernel=3, bond_dim=2, seed=0)
+    >>> psi
+    RecursiveTree(tensors=87, indices=41, sites=6, depth=2, nodes='hyper')
+    >>> psi.network
+    ConvAC(shape=6, layers=[3x2, 3x2], phys_dim=2, boundary='ones', num_params=26)
+    """
+
+    _network_class = ConvAC
+
+
+to_tensor_network.register(ConvAC)(RecursiveTree.from_network)

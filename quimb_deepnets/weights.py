@@ -1,0 +1,121 @@
+"""Arrays of weights: seeded random ones, and the laws that given ones must obey.
+
+Shapes follow one rule, out before in: a matrix is ``(bond_out, bond_in)``, whatever counts taps
+or positions stands before it::
+
+    shared, chain      (kernel, out, in)          unshared, chain    (positions, kernel, out, in)
+    shared, lattice    (Kx, Ky, out, in)          unshared, lattice  (Px, Py, Kx, Ky, out, in)
+"""
+
+import math
+
+import numpy as np
+from autoray import do, get_dtype_name, infer_backend
+
+from .errors import OptionError, WeightError, check_option
+
+DISTS = ("normal", "uniform", "rademacher")
+DTYPES = ("float32", "float64", "complex64", "complex128")
+
+
+def make_rng(seed):
+    """A numpy generator from a seed, a generator or None."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"seed={seed!r} is no seed; give None, a non-negative int or a numpy Generator."
+        ) from error
+
+
+def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64"):
+    """Draw one array with independent entries.
+
+    Parameters
+    ----------
+    shape : tuple[int]
+        Its shape.
+    rng : numpy.random.Generator
+        Where the randomness comes from.
+    dist : {"normal", "uniform", "rademacher"}, optional
+        Distribution with mean 0 and variance 1 (``"uniform"``: on ``[-1, 1)``, as in quimb).
+        Complex entries are ``(a + ib) / sqrt(2)`` of two independent draws.
+    loc, scale : float, optional
+        The draws are multiplied by ``scale``, then ``loc`` is added.
+    dtype : str, optional
+        One of float32, float64, complex64, complex128.
+
+    Returns
+    -------
+    numpy.ndarray
+    """
+    check_option("dist", dist, DISTS)
+    name = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
+    check_option("dtype", name, DTYPES)
+    draw = {
+        "normal": rng.normal,
+        "uniform": lambda size: rng.uniform(-1.0, 1.0, size),
+        "rademacher": lambda size: rng.choice([-1.0, 1.0], size),
+    }[dist]
+    x = draw(size=shape)
+    if name.startswith("complex"):
+        x = (x + 1j * draw(size=shape)) / math.sqrt(2)
+    return (loc + scale * x).astype(name)
+
+
+def as_array(x):
+    """Leave arrays of any backend as they are; turn nested lists into a numpy array."""
+    return x if hasattr(x, "shape") else np.asarray(x)
+
+
+def check_arrays(arrays, shapes):
+    """Check named arrays: shapes, one floating dtype, one backend, finite entries.
+
+    Parameters
+    ----------
+    arrays : dict[str, array]
+        The arrays by name.
+    shapes : dict[str, tuple[int]]
+        The shape that each must have.
+
+    Raises
+    ------
+    WeightError
+        Naming the first array that breaks a law.
+    """
+    for name, x in arrays.items():
+        if tuple(x.shape) != tuple(shapes[name]):
+            raise WeightError(
+                f"{name} has shape {tuple(x.shape)}, but the geometry asks for "
+                f"{tuple(shapes[name])}; matrices are (bond_out, bond_in), taps and positions "
+                "before them."
+            )
+    for what, of in (("dtype", get_dtype_name), ("backend", infer_backend)):
+        kinds = {}
+        for name, x in arrays.items():
+            kinds.setdefault(of(x), name)
+        if len(kinds) > 1:
+            listed = ", ".join(f"{kind} ({name}, ...)" for kind, name in kinds.items())
+            raise WeightError(
+                f"the arrays have mixed {what}s: {listed}; all must have one {what}, "
+                "so convert them before you build the network."
+            )
+    for name, x in arrays.items():
+        if get_dtype_name(x) not in DTYPES:
+            raise WeightError(
+                f"{name} has dtype {get_dtype_name(x)}; use one of {', '.join(DTYPES)}."
+            )
+        if not bool(do("all", do("isfinite", x))):
+            raise WeightError(
+                f"{name} holds nan or inf; every weight must be finite: look at where it "
+                "came from (a diverged optimisation, a division by zero)."
+            )
+
+
+def check_nonzero(name, x):
+    """Refuse a vector of zeros where the product would vanish with it."""
+    if not bool(do("any", x != 0)):
+        raise WeightError(
+            f"{name} is zero, and every amplitude is a multiple of it, so the state would "
+            "vanish identically; give a non-zero vector, such as ones."
+        )
