@@ -68,6 +68,12 @@ def as_array(x):
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
+def check_axes(name, x, ndim):
+    """Refuse an array that has not ``ndim`` axes."""
+    if len(x.shape) != ndim:
+        raise WeightError(f"{name} has shape {tuple(x.shape)}; give an array of {ndim} axes.")
+
+
 def check_arrays(arrays, shapes):
     """Check named arrays: shapes, one floating dtype, one backend, finite entries.
 

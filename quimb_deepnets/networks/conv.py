@@ -82,9 +82,9 @@ class ConvAC(DeepNetwork):
             boundary=boundary,
             anchor=anchor,
         )
-        self.params = self._name_params()
         check_arrays(*self._arrays_and_shapes())
         check_nonzero("READOUT", self.readout)
+        self.params = self._name_params()
 
     @classmethod
     def rand(

@@ -11,7 +11,7 @@ Depth 1 is a matrix product state, with ``A_ijk = WH_ij WI_ik`` at every site.
 
 from ..errors import WeightError, check_positive_int
 from ..geometry import RecurrentGeometry
-from ..weights import as_array, check_arrays, check_nonzero, make_rng, random_array
+from ..weights import as_array, check_arrays, check_axes, check_nonzero, make_rng, random_array
 from .base import DeepNetwork
 from .scaled import Scaled, dot, product, rescale, scaled
 
@@ -68,9 +68,10 @@ class RAC(DeepNetwork):
             initial = (self.readout * 0 + 1,) * depth
         self.initial = tuple(map(as_array, initial))
         _check_lengths(depth, self.input_weights, self.initial)
-        self.geometry = RecurrentGeometry(
-            L, depth, self.readout.shape[0], self.input_weights[0].shape[-1]
-        )
+        check_axes("READOUT", self.readout, 1)
+        check_axes("input_weights[0]", self.input_weights[0], 2)
+        bond_dim, phys_dim = len(self.readout), self.input_weights[0].shape[-1]
+        self.geometry = RecurrentGeometry(L, depth, bond_dim, phys_dim)
         self.params = {}
         for l in range(1, depth + 1):
             self.params[f"WH{l}"] = self.hidden_weights[l - 1]

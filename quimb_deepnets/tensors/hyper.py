@@ -13,10 +13,12 @@ exactly one tensor, every other index is summed::
 """
 
 import functools
+from contextlib import nullcontext
 
+import numpy as np
 from autoray import do
 from quimb.tensor import Tensor, TensorNetwork, TensorNetworkGen, TensorNetworkGenVector
-from quimb.tensor.tensor_core import oset_union, rand_uuid
+from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 
 from ..errors import OptionError, RangeError
 
@@ -72,14 +74,20 @@ class HyperTensorNetwork(TensorNetwork):
         whole = (tags is all or tags is ...) and not kwargs.get("inplace")
         if whole and output_inds is None:
             output_inds = self.outer_inds()
-        checked = whole and kwargs.get("get") is None and self._is_concrete()
+        if not whole:
+            return super().contract(
+                tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
+            )
+        tn = self._squeezed(output_inds)
+        checked = kwargs.get("get") is None and kwargs.get("max_bond") is None and tn._is_concrete()
         if checked and strip_exponent:
-            return self._contract_scaled(output_inds, **kwargs)
-        result = super().contract(
-            tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
-        )
+            return tn._contract_scaled(output_inds, **kwargs)
+        with np.errstate(over="ignore", invalid="ignore") if checked else nullcontext():
+            result = super(HyperTensorNetwork, tn).contract(
+                tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
+            )
         if checked:
-            self._check_range(result, output_inds, kwargs.get("optimize"))
+            tn._check_range(result, output_inds, kwargs.get("optimize"))
         return result
 
     contract_ = functools.partialmethod(contract, inplace=True)
@@ -94,18 +102,32 @@ class HyperTensorNetwork(TensorNetwork):
 
     def contraction_path(self, optimize=None, output_inds=None, **kwargs):
         """The contraction path of the whole network, see quimb."""
-        return super().contraction_path(optimize, self._outputs(output_inds), **kwargs)
+        output_inds = self.outer_inds() if output_inds is None else output_inds
+        return super(HyperTensorNetwork, self._squeezed(output_inds)).contraction_path(
+            optimize, output_inds, **kwargs
+        )
 
     def contraction_info(self, optimize=None, output_inds=None, **kwargs):
         """The ``opt_einsum.PathInfo`` of contracting the whole network, see quimb."""
-        return super().contraction_info(optimize, self._outputs(output_inds), **kwargs)
+        output_inds = self.outer_inds() if output_inds is None else output_inds
+        return super(HyperTensorNetwork, self._squeezed(output_inds)).contraction_info(
+            optimize, output_inds, **kwargs
+        )
 
     def contraction_tree(self, optimize=None, output_inds=None, **kwargs):
         """The ``cotengra.ContractionTree`` of the whole network, see quimb."""
-        return super().contraction_tree(optimize, self._outputs(output_inds), **kwargs)
+        output_inds = self.outer_inds() if output_inds is None else output_inds
+        return super(HyperTensorNetwork, self._squeezed(output_inds)).contraction_tree(
+            optimize, output_inds, **kwargs
+        )
 
-    def _outputs(self, output_inds):
-        return self.outer_inds() if output_inds is None else output_inds
+    def _squeezed(self, output_inds):
+        """The same network without inner indices of size 1, which would only pile up as axes.
+
+        numpy takes 64 axes, and its einsum 52 names of them.
+        """
+        trivial = [ix for ix in self._inner_inds - oset(output_inds) if self.ind_size(ix) == 1]
+        return self.squeeze(include=trivial) if trivial else self
 
     def __matmul__(self, other):
         """Overload ``@``: contract with another network over all indices that match."""

@@ -346,7 +346,7 @@ def to_tensor_network(
     --------
     >>> import quimb_deepnets as qdn
     >>> qdn.ConvAC.rand(4, depth=2, kernel=2, bond_dim=3, seed=0).to_tensor_network()
-    RecursiveTree(tensors=33, indices=18, sites=4, depth=2, nodes='hyper')
+    RecursiveTree(tensors=30, indices=19, sites=4, depth=2, nodes='hyper')
     """
     raise OptionError(
         f"{type(network).__name__} has no expanded tensor network; register one with "

@@ -32,7 +32,7 @@ class RecursiveTree(RecursiveNetwork):
     >>> import quimb_deepnets as qdn
     >>> psi = qdn.RecursiveTree.rand(6, depth=2, kernel=3, bond_dim=2, seed=0)
     >>> psi
-    RecursiveTree(tensors=87, indices=41, sites=6, depth=2, nodes='hyper')
+    RecursiveTree(tensors=79, indices=35, sites=6, depth=2, nodes='hyper')
     >>> psi.network
     ConvAC(shape=6, layers=[3x2, 3x2], phys_dim=2, boundary='ones', num_params=26)
     """

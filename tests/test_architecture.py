@@ -1,0 +1,110 @@
+"""The house: imports go one way, files stay small, what is public is documented."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pathlib
+
+import pytest
+
+import quimb_deepnets as qdn
+
+PACKAGE = pathlib.Path(qdn.__file__).parent
+# a module imports only from rows above its own, or from its own package
+LADDER = ["errors", "geometry", "weights", "networks", "tensors", "demo"]
+HEAVY = {"geometry": set(), "errors": set(), "weights": {"numpy", "autoray"}}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def row(module):
+    return LADDER.index(module.split(".")[0])
+
+
+def name_of(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(p for p in parts if p != "__init__")
+
+
+def imports_of(path):
+    """Absolute names of what a file imports, functions' bodies included."""
+    package = ["quimb_deepnets", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            yield ".".join([*base, node.module or ""]).strip(".")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_go_up_the_ladder(path):
+    module = name_of(path)
+    if not module:
+        return
+    for imported in imports_of(path):
+        if imported.startswith("quimb_deepnets."):
+            target = imported.removeprefix("quimb_deepnets.")
+            same = target.split(".")[0] == module.split(".")[0]
+            assert same or row(target) < row(module), f"{module} imports {target}"
+        else:
+            top = imported.split(".")[0]
+            allowed = HEAVY.get(module.split(".")[0])
+            stdlib = top in __import__("sys").stdlib_module_names
+            assert allowed is None or stdlib or top in allowed, f"{module} imports {imported}"
+            if module.startswith("networks"):
+                assert top not in ("quimb", "cotengra", "torch"), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_files_are_small_and_open_with_a_sentence(path):
+    source = path.read_text(encoding="utf8")
+    tree = ast.parse(source)
+    assert ast.get_docstring(tree).splitlines()[0].rstrip(":").endswith(".")
+    assert source.count("\n") <= 450
+    for body in [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]:
+        for node in body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                assert node.name.startswith("_") or ast.get_docstring(node), node.name
+            if isinstance(node, ast.FunctionDef):
+                doc = ast.get_docstring(node, clean=False) or ""
+                assert node.end_lineno - node.lineno - doc.count("\n") <= 51, node.name
+
+
+def test_public_names():
+    assert set(qdn.__all__) <= set(dir(qdn))
+    assert list(qdn.__all__) == sorted(
+        qdn.__all__, key=lambda n: (not n.isupper(), n[0].islower(), n)
+    )
+    modules = {name_of(f).split(".")[0] for f in FILES} - {""}
+    public = {n for n in dir(qdn) if not n.startswith("_")} - modules
+    assert public == set(qdn.__all__)
+    for name in qdn.__all__:
+        assert inspect.getdoc(getattr(qdn, name)), name
+
+
+def test_pairs_of_methods_are_overridden_together():
+    """quimb's ``foo_`` is bound to quimb's ``foo``: a class that overrides one needs the other."""
+    from quimb_deepnets.tensors import hyper, recursive
+
+    for module in (hyper, recursive):
+        for _, cls in inspect.getmembers(module, inspect.isclass):
+            if cls.__module__ != module.__name__:
+                continue
+            for name in vars(cls):
+                inherited = any(hasattr(base, name + "_") for base in cls.__mro__[1:])
+                assert not inherited or name + "_" in vars(cls) or name == "retag_sites", name
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_docstring_examples(path):
+    module = importlib.import_module(("quimb_deepnets." + name_of(path)).rstrip("."))
+    failed, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert not failed
+
+
+def test_public_classes_and_functions_show_an_example():
+    for name in qdn.__all__:
+        thing = getattr(qdn, name)
+        if not (inspect.isclass(thing) and issubclass(thing, Exception)):
+            assert ">>>" in inspect.getdoc(thing), name

@@ -1,0 +1,308 @@
+"""Bad input: a named error, with the value, the law and the remedy in its message."""
+
+import numpy as np
+import pytest
+import quimb.tensor as qtn
+
+import quimb_deepnets as qdn
+
+NET = qdn.ConvAC.rand(4, 2, 3, 2, seed=0)
+LATTICE = qdn.ConvAC.rand((2, 3), 1, 2, 2, seed=0)
+W = np.ones((2, 3, 2))
+R = np.ones(3)
+
+
+def layer(kernel, stride=1):
+    return [qdn.GCLayer(kernel, 2, stride)]
+
+
+def with_nan():
+    weights = [w.copy() for w in NET.weights]
+    weights[1][0, 0, 0] = np.nan
+    return qdn.ConvAC(4, weights, NET.readout)
+
+
+def conv(shape, layers=None, **kwargs):
+    return qdn.ConvAC.rand(shape, layers=layers or layer(2), **kwargs)
+
+
+def rac(initial=None, **changes):
+    arrays = {"hidden": np.eye(2), "inputs": np.ones((2, 2)), "readout": np.ones(2), **changes}
+    return qdn.RAC(3, [arrays["hidden"]], [arrays["inputs"]], initial, arrays["readout"])
+
+
+def expanded():
+    return NET.to_tensor_network()
+
+
+CASES = {
+    # configurations
+    "config too short": (lambda: NET.amplitude("010"), qdn.ConfigError, "shape (3,)"),
+    "config not digits": (lambda: NET.amplitude("01x0"), qdn.ConfigError, "'01x0'"),
+    "config empty": (lambda: NET.amplitude(""), qdn.ConfigError, "digits"),
+    "entry too large": (lambda: NET.amplitude([0, 1, 2, 0]), qdn.ConfigError, "the entry 2"),
+    "entry negative": (lambda: NET.amplitudes([[0, 1, -1, 0]]), qdn.ConfigError, "entry -1"),
+    "entries not integers": (
+        lambda: NET.amplitudes(np.ones((2, 4)) * 0.5),
+        qdn.ConfigError,
+        "must be integers",
+    ),
+    "entries boolean": (lambda: NET.amplitudes(np.ones((2, 4), bool)), qdn.ConfigError, "bool"),
+    "ragged configs": (lambda: NET.amplitudes([[0, 1], [0]]), qdn.ConfigError, "ragged"),
+    "one config as a batch": (lambda: NET.amplitudes([0, 1, 0, 1]), qdn.ConfigError, "('B', 4)"),
+    "lattice config flat batch": (
+        lambda: LATTICE.amplitudes(np.zeros((2, 6), int)),
+        qdn.ConfigError,
+        "('B', 2, 3)",
+    ),
+    "config of a tensor network": (
+        lambda: expanded().amplitude("01"),
+        qdn.ConfigError,
+        "shape (2,)",
+    ),
+    # geometry
+    "shape zero": (lambda: conv(0), qdn.GeometryError, "shape=0"),
+    "shape negative": (lambda: conv((3, -1)), qdn.GeometryError, "shape=-1"),
+    "shape 3D": (lambda: conv((2, 2, 2)), qdn.GeometryError, "3 dimensions"),
+    "shape empty": (lambda: conv(()), qdn.GeometryError, "empty"),
+    "kernel zero": (lambda: qdn.GCLayer(0, 2), qdn.GeometryError, "kernel=0"),
+    "bond_dim not whole": (lambda: qdn.GCLayer(2, 2.5), qdn.GeometryError, "bond_dim=2.5"),
+    "depth zero": (lambda: qdn.ConvAC.rand(4, 0, 2, 2), qdn.GeometryError, "depth=0"),
+    "phys_dim 1": (lambda: conv(4, phys_dim=1), qdn.GeometryError, "phys_dim=1"),
+    "no layers": (lambda: qdn.ConvAC.rand(4, layers=[]), qdn.GeometryError, "no layers"),
+    "layers twice": (
+        lambda: qdn.ConvAC.rand(4, depth=2, layers=layer(2)),
+        qdn.GeometryError,
+        "depth",
+    ),
+    "layers missing": (lambda: qdn.ConvAC.rand(4, depth=2), qdn.GeometryError, "kernel, bond_dim"),
+    "layers no GCLayer": (
+        lambda: qdn.ConvAC.rand(4, layers=[(2, 2)]),
+        qdn.GeometryError,
+        "GCLayer(kernel",
+    ),
+    "kernel of 3 numbers": (
+        lambda: qdn.ConvAC.rand((4, 4), layers=layer((2, 2, 2))),
+        qdn.GeometryError,
+        "3 entries",
+    ),
+    "stride does not divide": (
+        lambda: conv(8, layer(3, 3)),
+        qdn.GeometryError,
+        "stride=3 does not divide length 8 in layer 1; use boundary='valid' or a length in [6, 9]",
+    ),
+    "stride exceeds kernel": (lambda: layer(2, 3), qdn.GeometryError, "stride=3 exceeds kernel=2"),
+    "kernel exceeds valid layer": (
+        lambda: conv(4, layer(5), boundary="valid"),
+        qdn.GeometryError,
+        "kernel=5 of layer 1",
+    ),
+    "zero padding": (lambda: conv(4, boundary="zeros"), qdn.GeometryError, "vanish identically"),
+    "site never read": (
+        lambda: conv(6, layer(3, 2), boundary="valid"),
+        qdn.GeometryError,
+        "no window reads position 5",
+    ),
+    "RAC without sites": (lambda: qdn.RAC.rand(0, 1, 2), qdn.GeometryError, "L=0"),
+    # weights
+    "zero initial vector": (lambda: rac([np.zeros(2)]), qdn.WeightError, "H01 is zero"),
+    "zero read-out": (lambda: rac(readout=np.zeros(2)), qdn.WeightError, "READOUT is zero"),
+    "initial of wrong shape": (lambda: rac([np.ones(3)]), qdn.WeightError, "shape (3,)"),
+    "read-out of 2 axes": (lambda: rac(readout=np.ones((2, 2))), qdn.WeightError, "1 axes"),
+    "input weights flat": (lambda: rac(inputs=np.ones(2)), qdn.WeightError, "2 axes"),
+    "hidden weights empty": (
+        lambda: qdn.RAC(3, [], [], None, np.ones(2)),
+        qdn.WeightError,
+        "hidden_weights is empty",
+    ),
+    "initial missing": (lambda: rac([]), qdn.WeightError, "initial has 0 arrays"),
+    "read-out of wrong shape": (
+        lambda: qdn.ConvAC(4, [W], np.ones(2)),
+        qdn.WeightError,
+        "READOUT has shape (2,)",
+    ),
+    "layers do not chain": (
+        lambda: qdn.ConvAC(4, [W, np.ones((2, 3, 4))], R),
+        qdn.WeightError,
+        "weights[1] has shape (2, 3, 4), but the geometry asks for (2, 3, 3)",
+    ),
+    "weights of 2 axes": (lambda: qdn.ConvAC(4, [W[0]], R), qdn.WeightError, "3 axes"),
+    "positions do not match": (
+        lambda: qdn.ConvAC(4, [np.ones((3, 2, 3, 2))], R),
+        qdn.WeightError,
+        "(4, 2, 3, 2)",
+    ),
+    "mixed dtypes": (
+        lambda: qdn.ConvAC(4, [W], R.astype(complex)),
+        qdn.WeightError,
+        "mixed dtypes: float64",
+    ),
+    "integer weights": (
+        lambda: qdn.ConvAC(4, [W.astype(int)], R.astype(int)),
+        qdn.WeightError,
+        "int",
+    ),
+    "nan weights": (with_nan, qdn.WeightError, "weights[1] holds nan or inf"),
+    "strides too few": (
+        lambda: qdn.ConvAC(4, NET.weights, NET.readout, strides=[1]),
+        qdn.GeometryError,
+        "1 entries for 2 layers",
+    ),
+    # options
+    "unknown boundary": (lambda: conv(4, boundary="open"), qdn.OptionError, "'omit', 'periodic'"),
+    "unknown anchor": (lambda: conv(4, anchor="left"), qdn.OptionError, "anchor='left'"),
+    "unknown dist": (lambda: conv(4, dist="cauchy"), qdn.OptionError, "dist='cauchy'"),
+    "unknown dtype": (lambda: conv(4, dtype="int8"), qdn.OptionError, "dtype='int8'"),
+    "bad seed": (lambda: conv(4, seed=-1), qdn.OptionError, "seed=-1"),
+    "unknown nodes": (lambda: NET.to_tensor_network(nodes="big"), qdn.OptionError, "nodes='big'"),
+    "site_ind_id without placeholder": (
+        lambda: NET.to_tensor_network(site_ind_id="k"),
+        qdn.OptionError,
+        "site_ind_id='k' gives several sites one name",
+    ),
+    "site_tag_id of a lattice on a chain": (
+        lambda: NET.to_tensor_network(site_tag_id="I{},{}"),
+        qdn.OptionError,
+        "does not format a site such as 0",
+    ),
+    "site_ind_id of inner indices": (
+        lambda: NET.to_tensor_network(site_ind_id="_x{}"),
+        qdn.OptionError,
+        "collides",
+    ),
+    "site_tag_id of weights": (
+        lambda: NET.to_tensor_network(site_tag_id="LAYER{}"),
+        qdn.OptionError,
+        "'LAYER1'",
+    ),
+    "renaming without placeholder": (lambda: expanded().reindex_all("b"), qdn.OptionError, "'b'"),
+    "method name taken": (
+        lambda: qdn.register_method(qdn.RAC, name="amplitude")(len),
+        qdn.OptionError,
+        "already has",
+    ),
+    # budgets
+    "too many tensors": (
+        lambda: qdn.RecursiveTree.rand(64, 8, 3, 2),
+        qdn.BudgetError,
+        "without expanding (log_amplitudes)",
+    ),
+    "own budget": (
+        lambda: NET.to_tensor_network(max_tensors=10),
+        qdn.BudgetError,
+        "max_tensors=10",
+    ),
+    "dense node too large": (
+        lambda: qdn.RecursiveTree.rand(4, 1, 30, 2, nodes="dense"),
+        qdn.BudgetError,
+        "nodes='hyper'",
+    ),
+    "all configurations": (
+        lambda: qdn.ConvAC.rand(64, 2, 3, 2).to_dense(),
+        qdn.BudgetError,
+        "2**64",
+    ),
+    # duplication
+    "COPY tensor too large": (
+        lambda: qdn.dup(
+            qtn.rand_tensor([2] * 20, [f"a{i}" for i in range(20)]),
+            {"k": [f"a{i}" for i in range(20)]},
+            mode="copy",
+            max_copy_size=2**20,
+        ),
+        qdn.BudgetError,
+        "2**21 elements",
+    ),
+    "dup onto a leg outside": (
+        lambda: qdn.dup(qtn.rand_tensor((2, 2), "ab"), {"b": ["a"]}),
+        qdn.LegError,
+        "'b' has the name of a leg outside the groups",
+    ),
+    "dup of no leg": (
+        lambda: qdn.dup(qtn.rand_tensor((2,), "a"), {"k": ["z"]}),
+        qdn.LegError,
+        "no leg 'z'",
+    ),
+    "dup twice": (
+        lambda: qdn.dup(qtn.rand_tensor((2, 2), "ab"), {"k": ["a"], "q": ["a", "b"]}),
+        qdn.LegError,
+        "'a' stands in the groups twice",
+    ),
+    "dup of two sizes": (
+        lambda: qdn.dup(qtn.rand_tensor((2, 3), "ab"), {"k": ["a", "b"]}),
+        qdn.LegError,
+        "sizes {'a': 2, 'b': 3}",
+    ),
+    "dup of nothing": (
+        lambda: qdn.dup(qtn.rand_tensor((2,), "a"), {"k": []}),
+        qdn.LegError,
+        "empty",
+    ),
+    "dup mode": (
+        lambda: qdn.dup(qtn.rand_tensor((2,), "a"), {"k": ["a"]}, mode="ring"),
+        qdn.OptionError,
+        "mode='ring'",
+    ),
+    # states
+    "overlap on other sites": (
+        lambda: expanded().overlap(qtn.MPS_rand_state(5, 2)),
+        qdn.SitesError,
+        "'k4'",
+    ),
+    "amplitude after isel": (
+        lambda: expanded().isel({"k1": 0}).amplitude("0000"),
+        qdn.SitesError,
+        "'k1'",
+    ),
+    "weights of dense nodes": (
+        lambda: NET.to_tensor_network(nodes="dense").network,
+        qdn.StructureError,
+        "nodes='hyper'",
+    ),
+    # range
+    "overflow": (
+        lambda: qdn.ConvAC.rand(64, 4, 3, 32, seed=0, scale=2.0).amplitude([0] * 64),
+        qdn.RangeError,
+        "use log_amplitudes",
+    ),
+    "underflow": (
+        lambda: qdn.ConvAC.rand(64, 4, 3, 4, seed=0, scale=0.1).amplitude([0] * 64),
+        qdn.RangeError,
+        "use log_amplitudes",
+    ),
+    "overflow by contraction": (
+        lambda: qdn.RecursiveTree.rand(20, 3, 3, 8, seed=0, scale=9.0).amplitude([0] * 20),
+        qdn.RangeError,
+        "strip_exponent=True",
+    ),
+    "underflow by contraction": (
+        lambda: qdn.RecursiveTree.rand(20, 3, 3, 2, seed=0, scale=0.1).amplitude([0] * 20),
+        qdn.RangeError,
+        "strip_exponent=True",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input(case):
+    call, error, fragment = CASES[case]
+    with pytest.raises(error) as caught:
+        call()
+    assert fragment in str(caught.value)
+    assert isinstance(caught.value, qdn.DeepNetError)
+    assert isinstance(caught.value, (ValueError, MemoryError, OverflowError))
+
+
+def test_enough_cases():
+    assert len(CASES) >= 20
+    assert {error for _, error, _ in CASES.values()} >= {
+        qdn.ConfigError,
+        qdn.GeometryError,
+        qdn.WeightError,
+        qdn.OptionError,
+        qdn.BudgetError,
+        qdn.LegError,
+        qdn.SitesError,
+        qdn.StructureError,
+        qdn.RangeError,
+    }
