@@ -1,0 +1,106 @@
+"""Every example runs, stays short, and ends in assertions; the demo writes what it promises."""
+
+import json
+import pathlib
+import re
+import runpy
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import quimb_deepnets as qdn
+from quimb_deepnets import demo
+
+ROOT = pathlib.Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_example(path, capsys):
+    source = path.read_text(encoding="utf8")
+    assert source.count("\n") < 80 and "assert " in source
+    runpy.run_path(str(path), run_name="__main__")
+    assert capsys.readouterr().out
+
+
+def test_enough_examples():
+    assert len(EXAMPLES) >= 4
+
+
+def test_demo(tmp_path, capsys):
+    demo.main(["--out", str(tmp_path), "--steps", "3"])
+    printed = capsys.readouterr().out
+    data = json.loads((tmp_path / "ising.json").read_text())
+    assert {p.name for p in tmp_path.iterdir()} == {"ising.json", "ising.png"}
+    assert (tmp_path / "ising.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    rows = {row["state"]: row for row in data["states"]}
+    assert len(rows) == 10 and all(name in printed for name in rows)
+    for row in rows.values():
+        assert all(0 <= s <= a + 1e-9 for s, a in zip(row["entropy_bits"], range(1, 9)))
+    # bounds that hold for any weights: MPS and tree by their bond, deep trees by the rank law
+    for depth in (1, 2, 3):
+        found = rows[f"RecursiveTree depth {depth}, K=3, r=4"]["schmidt_rank"]
+        assert found <= 4 * 2 ** (2 * (depth - 1))
+    assert rows["RecursiveMPS depth 1, R=4"]["schmidt_rank"] <= 4
+    assert rows["random MPS, bond 4"]["schmidt_rank"] == 4
+    assert np.abs(np.array(data["fit"]["losses"]) - 1 + data["fit"]["fidelity"]).min() < 1e-9
+
+
+def test_ground_state_of_the_demo_is_the_ground_state():
+    """DMRG against exact diagonalisation of a Hamiltonian written out in Pauli matrices."""
+    L = 8
+    x, z, one = np.array([[0, 1], [1, 0]]), np.diag([1, -1]), np.eye(2)
+    h = np.zeros((2**L, 2**L))
+    for i in range(L):
+        factors = [one] * L
+        factors[i] = x
+        h -= _kron(factors)
+        if i + 1 < L:
+            factors = [one] * L
+            factors[i] = factors[i + 1] = z
+            h -= _kron(factors)
+    exact = np.linalg.eigh(h)[1][:, 0]
+    assert abs(exact @ demo.ising_ground_state(L).to_dense().ravel()) > 1 - 1e-8
+
+
+def _kron(factors):
+    out = np.eye(1)
+    for f in factors:
+        out = np.kron(out, f)
+    return out
+
+
+def test_entropies_of_the_demo():
+    bell = np.zeros((2,) * 16)
+    bell[0, ..., 0] = 0
+    bell[(0,) * 16] = bell[(1,) * 16] = 1.0
+    bits, rank = demo.entropies(bell.reshape(-1))
+    assert np.allclose(bits, 1) and rank == 2
+
+
+def test_demo_refuses_unknown_options():
+    done = subprocess.run(
+        [sys.executable, "-m", "quimb_deepnets.demo", "--stepz", "3"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and "--stepz" in done.stderr
+
+
+def test_readme_example():
+    """The first example of the README prints what the README says it prints."""
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    source = re.search(r"```python\n(.*?)```", text, re.S).group(1)
+    expected = [line.split("# ->", 1)[1].strip() for line in source.splitlines() if "# ->" in line]
+    printed = []
+    exec(source, {"print": lambda *values: printed.append(" ".join(map(str, values)))})
+    assert expected and printed == expected
+
+
+def test_version():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
+    assert project["version"] == qdn.__version__
