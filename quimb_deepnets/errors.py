@@ -10,6 +10,7 @@ Every message says the value, the law and the remedy::
     +-- LegError        (ValueError)     legs of a tensor network that cannot be joined
     +-- SitesError      (ValueError)     two states on different sites
     +-- StructureError  (ValueError)     a tensor network that is no longer the one that was built
+    +-- MethodError     (NotImplementedError)  a method of quimb that would be wrong here
     +-- BudgetError     (MemoryError)    more tensors or bytes than allowed
     +-- RangeError      (OverflowError)  a number outside the range of its dtype
     +-- ExtraError      (ImportError)    an optional package that is not installed
@@ -24,6 +25,7 @@ __all__ = [
     "ExtraError",
     "GeometryError",
     "LegError",
+    "MethodError",
     "OptionError",
     "RangeError",
     "SitesError",
@@ -62,6 +64,10 @@ class SitesError(DeepNetError, ValueError):
 
 class StructureError(DeepNetError, ValueError):
     """A tensor network that no longer has the structure it was built with."""
+
+
+class MethodError(DeepNetError, NotImplementedError):
+    """A method that quimb offers and that would give a wrong result on this network."""
 
 
 class BudgetError(DeepNetError, MemoryError):

@@ -17,13 +17,16 @@ from contextlib import nullcontext
 
 import numpy as np
 from autoray import do
-from quimb.tensor import Tensor, TensorNetwork, TensorNetworkGen, TensorNetworkGenVector
+from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 
-from ..errors import OptionError, RangeError
+from ..errors import OptionError, RangeError, SitesError
+from .parts import PartNetwork
+from .refusals import refuse
 
 
-class HyperTensorNetwork(TensorNetwork):
+@refuse
+class HyperTensorNetwork(PartNetwork, TensorNetwork):
     """A `TensorNetwork` in which an index on exactly one tensor is outer, any other summed.
 
     It contracts without ``output_inds``, and stays what it is when combined with other networks.
@@ -48,12 +51,33 @@ class HyperTensorNetwork(TensorNetwork):
         """
         other = other.as_network() if hasattr(other, "as_network") else TensorNetwork(other)
         if check_collisions:
-            clash = self._inner_inds & other._inner_inds
+            clash = set(self.inner_inds()).intersection(other.inner_inds())
             other = other.reindex({ix: rand_uuid() for ix in clash}) if clash else other
         new = HyperTensorNetwork((self, other), virtual=virtual, check_collisions=False)
-        if isinstance(self, TensorNetworkGen) and self._compatible_arbgeom(other):
-            new.view_as_(HyperTensorNetworkGen, like=self)
+        new._cuts = self._joined_cuts(other)
         return new
+
+    def make_norm(
+        self, mangle_append="*", layer_tags=("KET", "BRA"), output_inds=None, return_all=False
+    ):
+        """The network of the squared norm, see quimb; its outer indices are always known."""
+        if output_inds is not None and set(output_inds) != set(self.outer_inds()):
+            raise OptionError(
+                f"output_inds={output_inds!r} are not the outer indices {self.outer_inds()}; the "
+                "norm sums over just these, so leave output_inds out."
+            )
+        return super().make_norm(mangle_append, layer_tags, self.outer_inds(), return_all)
+
+    def make_overlap(self, other, layer_tags=("KET", "BRA"), output_inds=None, return_all=False):
+        """The network of the overlap with a state on the same sites, see quimb.
+
+        Raises
+        ------
+        SitesError
+            If the outer indices differ: quimb would sum over those that do not match.
+        """
+        check_same_outer(self, other)
+        return super().make_overlap(other, layer_tags, self.outer_inds(), return_all)
 
     # ------------------------------------------------------------ contraction
 
@@ -175,62 +199,12 @@ class HyperTensorNetwork(TensorNetwork):
         )
 
 
-def format_site(string, site):
-    """Fill a site into an identifier: ``"k{}"`` and 3 give ``"k3"``, ``"k{},{}"`` takes a pair."""
-    return string.format(*site) if isinstance(site, tuple) else string.format(site)
-
-
-def check_site_id(name, string, sites):
-    """Refuse an identifier that does not give each site a name of its own."""
-    holes = "{},{}" if isinstance(sites[0], tuple) else "{}"
-    try:
-        names = {format_site(string, site) for site in sites}
-    except (AttributeError, IndexError, KeyError, ValueError) as error:
-        raise OptionError(
-            f"{name}={string!r} does not format a site such as {sites[0]}; write {holes!r} where "
-            f"the site goes, as in {'s' + holes!r}."
-        ) from error
-    if len(names) < len(sites):
-        raise OptionError(
-            f"{name}={string!r} gives several sites one name; write {holes!r} where the site "
-            f"goes, as in {'s' + holes!r}."
+def check_same_outer(psi, phi):
+    """Refuse two networks with different outer indices."""
+    mine, theirs = set(psi.outer_inds()), set(phi.as_network().outer_inds())
+    if mine != theirs:
+        raise SitesError(
+            f"the outer indices differ: {sorted(mine - theirs)[:4]} only here, "
+            f"{sorted(theirs - mine)[:4]} only there; give both states the same sites and "
+            "site_ind_id (reindex_all renames them), and join duplicated legs with dup."
         )
-    return string
-
-
-class HyperTensorNetworkGen(HyperTensorNetwork, TensorNetworkGen):
-    """A hyper network on named sites, of a chain (ints) or a lattice (pairs)."""
-
-    _EXTRA_PROPS = TensorNetworkGen._EXTRA_PROPS
-
-    def site_tag(self, site):
-        """The tag of ``site``: ``"I3"`` on a chain, ``"I0,1"`` on a lattice."""
-        return format_site(self.site_tag_id, site)
-
-    def retag_sites(self, new_id, where=None, inplace=False):
-        """Change the site tags, but not ``site_tag_id``, of all or some sites."""
-        check_site_id("new_id", new_id, self.sites)
-        where = tuple(self.gen_sites_present() if where is None else where)
-        return self.retag(
-            {self.site_tag(site): format_site(new_id, site) for site in where}, inplace=inplace
-        )
-
-
-class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
-    """A hyper network that is a state: one outer index for each site."""
-
-    _EXTRA_PROPS = TensorNetworkGenVector._EXTRA_PROPS
-
-    def site_ind(self, site):
-        """The outer index of ``site``: ``"k3"`` on a chain, ``"k0,1"`` on a lattice."""
-        return format_site(self.site_ind_id, site)
-
-    def reindex_sites(self, new_id, where=None, inplace=False):
-        """Rename the outer indices, but not ``site_ind_id``, of all or some sites."""
-        check_site_id("new_id", new_id, self.sites)
-        where = tuple(self.gen_sites_present() if where is None else where)
-        return self.reindex(
-            {self.site_ind(site): format_site(new_id, site) for site in where}, inplace=inplace
-        )
-
-    reindex_sites_ = functools.partialmethod(reindex_sites, inplace=True)

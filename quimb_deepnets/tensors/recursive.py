@@ -39,13 +39,15 @@ from ..geometry.expansion import NODES
 from ..networks import DeepNetwork, register_method
 from ..networks.configs import check_configs, parse_config
 from .dup import delta
-from .hyper import HyperVector, check_site_id
+from .refusals import refuse_tied
+from .vector import HyperVector, check_site_id
 
 MAX_TENSORS = 2**17
 MAX_DENSE_SIZE = 2**26
 LN10 = math.log(10)
 
 
+@refuse_tied
 class RecursiveNetwork(HyperVector):
     """Base class of the expanded tensor networks of deep networks.
 
@@ -251,23 +253,6 @@ class RecursiveNetwork(HyperVector):
                 tree = tn.contraction_tree(opts.pop("optimize", None), output_inds=())
             yield tn, tree, opts
 
-    def make_overlap(self, other, *args, **kwargs):
-        """The tensor network of the overlap with a state on the same sites, see quimb.
-
-        Raises
-        ------
-        SitesError
-            If the outer indices differ: quimb would sum over those that do not match.
-        """
-        mine, theirs = set(self.outer_inds()), set(other.as_network().outer_inds())
-        if mine != theirs:
-            raise SitesError(
-                f"the outer indices differ: {sorted(mine - theirs)[:4]} only here, "
-                f"{sorted(theirs - mine)[:4]} only there; give both states the same sites and "
-                "site_ind_id (reindex_all renames them), and join duplicated legs with dup."
-            )
-        return super().make_overlap(other, *args, **kwargs)
-
     # ------------------------------------------------------------ back to weights
 
     @property
@@ -309,6 +294,9 @@ class RecursiveNetwork(HyperVector):
         for piece, tensor in zip(pieces, tensors):
             _match_legs(tensor, piece.inds, names)
             (name,) = piece.names
+            expected = self.geometry.param_shapes.get(name, tensor.shape)
+            if tuple(tensor.shape) != tuple(expected):
+                _refuse(f"{name} has shape {tensor.shape}, not {expected}")
             if name not in tensor.tags and name not in self.geometry.fixed_vectors:
                 _refuse(f"a tensor has lost its tag {name!r}")
             if params.setdefault(name, tensor.data) is not tensor.data and not _equal(

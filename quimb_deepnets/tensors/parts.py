@@ -1,0 +1,121 @@
+"""Parts of a hyper network: an index that is cut stays open until its last part is back.
+
+quimb tells outer from inner by counting: one tensor, outer; more, inner. Cut a hyper-index of
+four tensors into two and two, and each half would sum over it by itself::
+
+    whole            A--.--C           parts     A--. x     x .--C
+                     B--'--D                     B--'   and   '--D      x: open in both
+
+So a part remembers, for each cut hyper-index, which tensors of the whole carry it inside and
+outside, and closes it only when parts are combined that leave nothing outside.
+"""
+
+import functools
+
+from quimb.tensor import TensorNetwork
+
+
+class PartNetwork(TensorNetwork):
+    """A `TensorNetwork` that keeps the cut hyper-indices of a selection open."""
+
+    # ind -> (tids inside, tids outside), of the network that was cut
+    _cuts = {}
+
+    def outer_inds(self):
+        """Indices on exactly one tensor, and hyper-indices that were cut."""
+        kept = (ix for ix in self._cuts if ix in self._inner_inds)
+        return (*super().outer_inds(), *kept)
+
+    def inner_inds(self):
+        """Indices on two tensors or more that were not cut."""
+        return tuple(ix for ix in super().inner_inds() if ix not in self._cuts)
+
+    def copy(self, virtual=False, deep=False):
+        """Copy the network, see quimb; the copy has the same open indices."""
+        new = super().copy(virtual=virtual, deep=deep)
+        new._cuts = dict(self._cuts)
+        return new
+
+    __copy__ = copy
+
+    def reindex(self, index_map, inplace=False):
+        """Rename indices, cut ones too, see quimb."""
+        new = super().reindex(index_map, inplace=inplace)
+        new._cuts = {index_map.get(ix, ix): cut for ix, cut in new._cuts.items()}
+        return new
+
+    reindex_ = functools.partialmethod(reindex, inplace=True)
+
+    def compute_contracted_inds(self, *tids, output_inds=None):
+        """The indices left when some tensors are contracted, see quimb."""
+        if output_inds is None:
+            output_inds = self.outer_inds()
+        return super().compute_contracted_inds(*tids, output_inds=output_inds)
+
+    # ------------------------------------------------------------ cutting
+
+    def _select_tids(self, tids, virtual=True, with_exponent=False):
+        tids = tuple(tids)
+        part = super()._select_tids(tids, virtual=virtual, with_exponent=with_exponent)
+        part._cuts = self._cuts_around(tids)
+        return part
+
+    def _select_without_tids(self, tids, virtual=True):
+        part = super()._select_without_tids(tids, virtual=virtual)
+        part._cuts = self._cuts_around(set(self.tensor_map).difference(tids))
+        return part
+
+    def partition(self, tags, which="any", inplace=False):
+        """Split into the tensors without and with ``tags``, see quimb; cut indices stay open."""
+        tagged = self._get_tids_from_tags(tags, which=which)
+        rest = [tid for tid in self.tensor_map if tid not in tagged]
+        with_tags = self._select_tids(tagged, virtual=inplace)
+        if not inplace:
+            return self._select_tids(rest, virtual=False), with_tags
+        self._pop_and_cut(tagged)
+        return self, with_tags
+
+    def partition_tensors(self, tags, which="any", inplace=False):
+        """Split into a network and the tensors with ``tags``, see quimb; cut indices stay open."""
+        tids = self._get_tids_from_tags(tags, which=which)
+        cuts = self._cuts_around(set(self.tensor_map).difference(tids))
+        rest, tensors = super().partition_tensors(tags, which=which, inplace=inplace)
+        rest._cuts = cuts
+        return rest, tensors
+
+    def delete(self, tags, which="all"):
+        """Remove the tensors with ``tags``, see quimb; hyper-indices that they carry open."""
+        self._pop_and_cut(self._get_tids_from_tags(tags, which=which))
+
+    def _pop_and_cut(self, tids):
+        cuts = self._cuts_around(set(self.tensor_map).difference(tids))
+        for tid in tuple(tids):
+            self.pop_tensor(tid)
+        self._cuts = cuts
+
+    def _cuts_around(self, tids):
+        """For each hyper-index that a selection of tensors shares with others: both sides."""
+        tids, cuts = frozenset(tids), {}
+        for ix, carriers in self.ind_map.items():
+            before = self._cuts.get(ix, (frozenset(), frozenset()))[1]
+            inside = tids.intersection(carriers)
+            outside = before.union(carriers) - inside
+            if inside and outside and len(inside) + len(outside) > 2:
+                cuts[ix] = inside, outside
+        return cuts
+
+    # ------------------------------------------------------------ joining
+
+    def _joined_cuts(self, other):
+        """The cuts that are left open when this network is combined with another."""
+        mine, theirs = self._cuts, getattr(other, "_cuts", {})
+        open_cuts = {**theirs, **mine}
+        for ix in [ix for ix in open_cuts if ix in self.ind_map and ix in other.ind_map]:
+            inside, outside = mine.get(ix, theirs.get(ix))
+            back = theirs.get(ix, (outside,))[0]
+            left = outside - back
+            if left and back <= outside:
+                open_cuts[ix] = inside | back, left
+            else:  # everything is back, or another state is joined on this leg
+                del open_cuts[ix]
+        return open_cuts

@@ -1,0 +1,141 @@
+"""Hyper networks on the sites of a chain or a lattice, and those that are states.
+
+One class serves both: sites are ints with ``"k{}"`` and ``"I{}"``, or pairs with ``"k{},{}"`` and
+``"I{},{}"``, the names that quimb's own 1D and 2D states have::
+
+    k0  k1  k2            k0,0  k0,1
+    |   |   |              |     |
+    I0  I1  I2            I0,0--I0,1
+"""
+
+import functools
+
+from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
+
+from ..errors import MethodError, OptionError
+from .algebra import MAX_DENSE, add, dense_distance
+from .hyper import HyperTensorNetwork, check_same_outer
+from .refusals import refuse
+
+
+def format_site(string, site):
+    """Fill a site into an identifier: ``"k{}"`` and 3 give ``"k3"``, ``"k{},{}"`` takes a pair."""
+    return string.format(*site) if isinstance(site, tuple) else string.format(site)
+
+
+def check_site_id(name, string, sites):
+    """Refuse an identifier that does not give each site a name of its own."""
+    holes = "{},{}" if isinstance(sites[0], tuple) else "{}"
+    try:
+        names = {format_site(string, site) for site in sites}
+    except (AttributeError, IndexError, KeyError, ValueError) as error:
+        raise OptionError(
+            f"{name}={string!r} does not format a site such as {sites[0]}; write {holes!r} where "
+            f"the site goes, as in {'s' + holes!r}."
+        ) from error
+    if len(names) < len(sites):
+        raise OptionError(
+            f"{name}={string!r} gives several sites one name; write {holes!r} where the site "
+            f"goes, as in {'s' + holes!r}."
+        )
+    return string
+
+
+@refuse
+class HyperTensorNetworkGen(HyperTensorNetwork, TensorNetworkGen):
+    """A hyper network on named sites, of a chain (ints) or a lattice (pairs)."""
+
+    _EXTRA_PROPS = TensorNetworkGen._EXTRA_PROPS
+
+    def combine(self, other, *, virtual=False, check_collisions=True):
+        """Combine with another tensor network; one on the same sites keeps them, see quimb."""
+        new = super().combine(other, virtual=virtual, check_collisions=check_collisions)
+        if self._compatible_arbgeom(other):
+            new.view_as_(HyperTensorNetworkGen, like=self)
+        return new
+
+    def site_tag(self, site):
+        """The tag of ``site``: ``"I3"`` on a chain, ``"I0,1"`` on a lattice."""
+        return format_site(self.site_tag_id, site)
+
+    def retag_sites(self, new_id, where=None, inplace=False):
+        """Change the site tags, but not ``site_tag_id``, of all or some sites."""
+        check_site_id("new_id", new_id, self.sites)
+        where = tuple(self.gen_sites_present() if where is None else where)
+        return self.retag(
+            {self.site_tag(site): format_site(new_id, site) for site in where}, inplace=inplace
+        )
+
+
+@refuse
+class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
+    """A hyper network that is a state: one outer index for each site."""
+
+    _EXTRA_PROPS = TensorNetworkGenVector._EXTRA_PROPS
+
+    def site_ind(self, site):
+        """The outer index of ``site``: ``"k3"`` on a chain, ``"k0,1"`` on a lattice."""
+        return format_site(self.site_ind_id, site)
+
+    def reindex_sites(self, new_id, where=None, inplace=False):
+        """Rename the outer indices, but not ``site_ind_id``, of all or some sites."""
+        check_site_id("new_id", new_id, self.sites)
+        where = tuple(self.gen_sites_present() if where is None else where)
+        return self.reindex(
+            {self.site_ind(site): format_site(new_id, site) for site in where}, inplace=inplace
+        )
+
+    reindex_sites_ = functools.partialmethod(reindex_sites, inplace=True)
+
+    # ------------------------------------------------------------ gates
+
+    def gate(self, G, where, contract=False, **kwargs):
+        """Act with an operator on one or more sites, see quimb.
+
+        ``contract`` may be False, True, or one of the ways that split the gate itself:
+        ``"split-gate"``, ``"swap-split-gate"``, ``"auto-split-gate"``.
+
+        Raises
+        ------
+        MethodError
+            For ``"split"`` and ``"reduce-split"``, which need a bond between the two sites.
+        """
+        if contract in ("split", "reduce-split"):
+            raise MethodError(
+                f"contract={contract!r} splits a bond between the tensors of two sites, and here "
+                "they share none; use contract=True, False or 'split-gate'."
+            )
+        return super().gate(G, where, contract=contract, **kwargs)
+
+    gate_ = functools.partialmethod(gate, inplace=True)
+
+    # ------------------------------------------------------------ algebra
+
+    def __add__(self, other):
+        return HyperVector.from_TN(add(self, other), like=self)
+
+    def __sub__(self, other):
+        return HyperVector.from_TN(add(self, other, sign=-1), like=self)
+
+    __iadd__ = __add__
+    __isub__ = __sub__
+
+    def distance(self, other, method="auto", normalized=False, **kwargs):
+        """The distance to another state on the same sites, see quimb.
+
+        Up to 2**16 entries from the difference itself, so that the distance of a state to itself
+        is zero to round-off; beyond from overlaps, to the root of the precision.
+
+        Raises
+        ------
+        SitesError
+            If the outer indices differ.
+        """
+        check_same_outer(self, other)
+        plain = not kwargs and normalized in (False, True, "squared")
+        small = self.inds_size(self.outer_inds()) <= MAX_DENSE
+        if plain and (method == "dense" or (method == "auto" and small)):
+            return dense_distance(self, other, normalized)
+        return super().distance(other, method=method, normalized=normalized, **kwargs)
+
+    distance_normalized = functools.partialmethod(distance, normalized=True)
