@@ -36,7 +36,7 @@ def test_depth_12_equals_exact_fractions(boundary, backend):
     rng = np.random.default_rng(0)
     weights = [rng.integers(-8, 9, size=(2, 2, 2)) / 4 for _ in range(12)]
     net = qdn.ConvAC(4, weights, np.array([1.0, -0.5]), boundary=boundary)
-    weight = lambda l, n, tap: exact(weights[l - 1][tap])  # noqa: E731
+    weight = lambda l, n, tap: exact(weights[l - 1][tap])
     readout = exact(net.readout)
     for spins in itertools.product(range(2), repeat=4):
         config = {(n,): s for n, s in enumerate(spins)}

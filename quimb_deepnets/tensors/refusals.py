@@ -15,57 +15,32 @@ from ..errors import MethodError
 PAIRS = "it works on bonds between two tensors, and here hyper-indices join more"
 PER_SITE = "it takes each site for one tensor, and here most tensors are weights of no site"
 
-NEEDS_PAIRS = [
-    "aslinearoperator",
-    "canonize_around",
-    "canonize_between",
-    "compress_all",
-    "compress_all_1d",
-    "compress_all_simple",
-    "compress_all_tree",
-    "compress_between",
-    "contract_around",
-    "contract_around_center",
-    "contract_around_corner",
-    "contract_compressed",
-    "cut_between",
-    "cut_bond",
-    "drape_bond_between",
-    "fit",
-    "gauge_all_simple",
-    "gauge_insert",
-    "gauge_simple_insert",
-    "gauge_simple_temp",
-    "insert_compressor_between_regions",
-    "insert_gauge",
-    "insert_operator",
-    "replace_section_with_svd",
-    "replace_with_identity",
-    "replace_with_svd",
-]
+NEEDS_PAIRS = (
+    "aslinearoperator canonize_around canonize_between compress_all compress_all_1d "
+    "compress_all_simple compress_all_tree compress_between contract_around "
+    "contract_around_center contract_around_corner contract_compressed cut_between cut_bond "
+    "drape_bond_between fit gauge_all_belief_propagation gauge_all_simple "
+    "gauge_insert gauge_simple_insert gauge_simple_temp "
+    "insert_compressor_between_regions insert_gauge insert_operator replace_section_with_svd "
+    "replace_with_identity replace_with_svd"
+).split()
 
 EXACT = "local_expectation_exact, or compute_local_expectation_exact for many terms"
 REFUSED = {
     **dict.fromkeys(
-        [
-            "local_expectation_cluster",
-            "local_expectation_simple",
-            "local_expectation_gloop_expand",
-            "local_expectation_sloop_expand",
-            "compute_local_expectation_cluster",
-            "compute_local_expectation_simple",
-            "compute_local_expectation_gloop_expand",
-            "compute_local_expectation_sloop_expand",
-        ],
+        (
+            "local_expectation_cluster local_expectation_simple "
+            "local_expectation_gloop_expand local_expectation_sloop_expand "
+            "compute_local_expectation_cluster compute_local_expectation_simple "
+            "compute_local_expectation_gloop_expand compute_local_expectation_sloop_expand"
+        ).split(),
         (PER_SITE, EXACT),
     ),
     **dict.fromkeys(
-        [
-            "local_expectation",
-            "compute_local_expectation",
-            "compute_local_expectation_rehearse",
-            "compute_local_expectation_tn",
-        ],
+        (
+            "local_expectation compute_local_expectation compute_local_expectation_rehearse "
+            "compute_local_expectation_tn"
+        ).split(),
         (f"its compressed contraction needs one tensor per site ({PER_SITE})", EXACT),
     ),
     "partial_trace": (f"its compressed contraction {PER_SITE[3:]}", "partial_trace_exact"),
@@ -81,10 +56,11 @@ REFUSED = {
     "gen_gloops_sites": (PER_SITE, "gen_gloops"),
     "get_local_gloops": (PER_SITE, "gen_gloops"),
     "get_local_sloops": (PER_SITE, "gen_sloops"),
-    "pair_simplify": (
-        "it splits pairs of tensors and loses track of the rest",
-        "full_simplify, rank_simplify or split_simplify",
+    **dict.fromkeys(
+        "pair_simplify loop_simplify compress_simplify".split(),
+        ("it loses track of tensors that share several indices", "full_simplify()"),
     ),
+    "gate_fit_local_": (PER_SITE, "gate(G, where, contract=True)"),
     "split": ("it belongs to single tensors", "split_tensor, or contract first"),
 }
 TIED = {

@@ -9,6 +9,7 @@ One class serves both: sites are ints with ``"k{}"`` and ``"I{}"``, or pairs wit
 """
 
 import functools
+from string import Formatter
 
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 
@@ -19,8 +20,14 @@ from .refusals import refuse
 
 
 def format_site(string, site):
-    """Fill a site into an identifier: ``"k{}"`` and 3 give ``"k3"``, ``"k{},{}"`` takes a pair."""
-    return string.format(*site) if isinstance(site, tuple) else string.format(site)
+    """Fill a site into an identifier: ``"k{}"`` and 3 give ``"k3"``, ``"k{},{}"`` takes a pair.
+
+    A pair fills a single hole as a whole, as quimb's arbitrary geometries do: ``"k(0, 1)"``.
+    """
+    holes = sum(hole is not None for _, hole, *_ in Formatter().parse(string))
+    if isinstance(site, tuple) and holes > 1:
+        return string.format(*site)
+    return string.format(site)
 
 
 def check_site_id(name, string, sites):
