@@ -199,6 +199,7 @@ VALUE = {
     "__isub__": (lambda p: _i(p.copy(), "-=", 3 * p), lambda v, p: -2 * v),
     "__matmul__": (lambda p: p @ other(p), lambda v, p: (v * dense(other(p), v)).sum()),
     "norm": (lambda p: p.norm(), lambda v, p: np.linalg.norm(v)),
+    "normalize": (lambda p: p.normalize(), lambda v, p: v / np.linalg.norm(v)),
     "make_norm": (lambda p: p.make_norm().contract(), lambda v, p: np.linalg.norm(v) ** 2),
     "overlap": (lambda p: p.overlap(other(p)), lambda v, p: np.vdot(dense(other(p), v), v)),
     "make_overlap": (

@@ -3,6 +3,7 @@
 from .conv import ConvGeometry
 from .expansion import Fixed, Node, Piece, Site, Tap, expand, leaf_ind
 from .layers import ANCHORS, BOUNDARIES, Axis, GCLayer, plan_axis
+from .layout import Layout, layout
 from .recurrent import RecurrentGeometry
 
 __all__ = [
@@ -12,12 +13,14 @@ __all__ = [
     "ConvGeometry",
     "Fixed",
     "GCLayer",
+    "Layout",
     "Node",
     "Piece",
     "RecurrentGeometry",
     "Site",
     "Tap",
     "expand",
+    "layout",
     "leaf_ind",
     "plan_axis",
 ]

@@ -68,6 +68,14 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
             )
         return super().make_norm(mangle_append, layer_tags, self.outer_inds(), return_all)
 
+    def norm(self, output_inds=None, squared=False, strip_exponent=False, **contract_opts):
+        """The Frobenius norm, see quimb; round-off never makes it nan."""
+        tn = self.make_norm(output_inds=output_inds, layer_tags=None)
+        found = tn.contract(output_inds=(), strip_exponent=strip_exponent, **contract_opts)
+        mantissa, exponent = found if strip_exponent else (found, 0.0)
+        size = abs(mantissa) if squared else abs(mantissa) ** 0.5
+        return (size, exponent if squared else exponent * 0.5) if strip_exponent else size
+
     def make_overlap(self, other, layer_tags=("KET", "BRA"), output_inds=None, return_all=False):
         """The network of the overlap with a state on the same sites, see quimb.
 
@@ -120,7 +128,11 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         """Contract the tensors that match ``tags``; indices needed elsewhere are kept."""
         if output_inds is None:
             output_inds = self.compute_contracted_inds(*self._get_tids_from_tags(tags, which=which))
-        return super().contract_tags(tags, which=which, output_inds=output_inds, **kwargs)
+        cuts = dict(self._cuts)
+        result = super().contract_tags(tags, which=which, output_inds=output_inds, **kwargs)
+        if isinstance(result, PartNetwork):
+            result._cuts = cuts  # what was taken out is back
+        return result
 
     contract_tags_ = functools.partialmethod(contract_tags, inplace=True)
 

@@ -39,6 +39,7 @@ from ..geometry.expansion import NODES
 from ..networks import DeepNetwork, register_method
 from ..networks.configs import check_configs, parse_config
 from .dup import delta
+from .picture import figure_size, layer_tags, positions
 from .refusals import refuse_tied
 from .vector import HyperVector, check_site_id
 
@@ -188,6 +189,29 @@ class RecursiveNetwork(HyperVector):
                 f"site_tag_id={self.site_tag_id!r} gives a site the tag {clash[0]!r}, which marks "
                 "weights; choose another, such as 'I{}'."
             )
+
+    # ------------------------------------------------------------ pictures
+
+    def draw(self, color=None, *, fix=None, show_tags=False, node_shape=None, **kwargs):
+        """Draw the network: layers as rows, space or time as columns, sites at the bottom.
+
+        The weights of a layer share a colour; deltas are squares, each under the hyper-index that
+        joins the copies of its site (Figs. 1(e), 2(e) and 3 of arXiv:1803.09780).
+
+        Parameters
+        ----------
+        color, fix, show_tags, node_shape, **kwargs
+            As in quimb's `TensorNetwork.draw`. Positions given in ``fix`` win over ours; any of
+            ``layout``, ``initial_layout``, ``pos`` or ``dim`` hands all of them to quimb.
+        """
+        if color is None:
+            color = layer_tags(self)
+        if node_shape is None:
+            node_shape = dict.fromkeys(self.tag_map.get("DELTA", ()), "s")
+        if not kwargs.keys() & {"layout", "initial_layout", "pos", "dim"}:
+            fix = {**positions(self), **(fix or {})}
+            kwargs.setdefault("figsize", figure_size(fix.values()))
+        return super().draw(color, fix=fix, show_tags=show_tags, node_shape=node_shape, **kwargs)
 
     # ------------------------------------------------------------ amplitudes
 

@@ -127,6 +127,28 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     __iadd__ = __add__
     __isub__ = __sub__
 
+    def normalize(self, inplace=False, **contract_opts):
+        """Scale the state to norm 1, spread over all tensors; any scale is fine.
+
+        Parameters
+        ----------
+        inplace : bool, optional
+        **contract_opts
+            Given to the contraction of the norm.
+
+        Returns
+        -------
+        HyperVector
+        """
+        mantissa, exponent = self.norm(strip_exponent=True, **contract_opts)
+        new = self if inplace else self.copy()
+        new.exponent = new.exponent - exponent
+        new.distribute_exponent()
+        new.multiply_(1 / mantissa, spread_over="all")
+        return new
+
+    normalize_ = functools.partialmethod(normalize, inplace=True)
+
     def distance(self, other, method="auto", normalized=False, **kwargs):
         """The distance to another state on the same sites, see quimb.
 
