@@ -18,8 +18,10 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
-def test_example(path, capsys):
+def test_example(path, capsys, monkeypatch, tmp_path):
     source = path.read_text(encoding="utf8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(path)])
     assert source.count("\n") < 80 and "assert " in source
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out
