@@ -8,6 +8,7 @@ or positions stands before it::
 """
 
 import math
+import numbers
 
 import numpy as np
 from autoray import do, get_dtype_name, infer_backend
@@ -50,8 +51,13 @@ def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64")
     numpy.ndarray
     """
     check_option("dist", dist, DISTS)
-    name = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
-    check_option("dtype", name, DTYPES)
+    name = dtype if isinstance(dtype, str) else str(getattr(dtype, "__name__", dtype))
+    name = check_option("dtype", name.rsplit(".")[-1], DTYPES)
+    for option, value in (("loc", loc), ("scale", scale)):
+        if not isinstance(value, numbers.Number) or (
+            isinstance(value, complex) and not name.startswith("complex")
+        ):
+            raise OptionError(f"{option}={value!r} is no number for dtype {name}; give a float.")
     draw = {
         "normal": rng.normal,
         "uniform": lambda size: rng.uniform(-1.0, 1.0, size),
@@ -65,7 +71,19 @@ def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64")
 
 def as_array(x):
     """Leave arrays of any backend as they are; turn nested lists into a numpy array."""
-    return x if hasattr(x, "shape") else np.asarray(x)
+    if hasattr(x, "shape"):
+        return x
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise WeightError("an array of weights is ragged; all its rows need one length.") from error
+
+
+def check_sequence(name, x):
+    """Return ``x`` as a list if it is a sequence of one entry per layer, else refuse it."""
+    if isinstance(x, str) or not hasattr(x, "__iter__"):
+        raise WeightError(f"{name}={x!r} is no sequence; give one entry per layer.")
+    return list(x)
 
 
 def check_axes(name, x, ndim):

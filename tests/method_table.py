@@ -103,7 +103,6 @@ SAME = {
     "gauge_all": lambda p: p.gauge_all(),
     "gauge_all_canonize": lambda p: p.gauge_all_canonize(),
     "gauge_all_random": lambda p: p.gauge_all_random(),
-    "gauge_local": lambda p: p.gauge_local("READOUT"),
     "hyperinds_resolve": lambda p: p.hyperinds_resolve(),
     "mangle_inner_": inplace("mangle_inner_"),
     "make_tids_consecutive": inplace("make_tids_consecutive", 100),

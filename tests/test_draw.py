@@ -115,9 +115,9 @@ def test_keywords_of_quimb(keyword):
 
 def test_get_and_ax():
     psi = qdn.RecursiveTree.rand(3, 1, 2, 2, seed=0)
-    assert psi.draw(get="graph").number_of_nodes() >= psi.num_tensors
+    assert psi.draw(get="graph,pos")[0].number_of_nodes() >= psi.num_tensors
     assert set(psi.tensor_map) <= set(psi.draw(get="pos"))
-    figure, ax = plt.subplots()
+    _, ax = plt.subplots()
     psi.draw(ax=ax)
     assert ax.collections or ax.patches or ax.lines
 
@@ -125,7 +125,7 @@ def test_get_and_ax():
 def test_colours_are_by_layer():
     """Weights of one layer share a colour, different layers do not; deltas are squares."""
     psi = qdn.RecursiveTree.rand(3, 2, 2, 2, seed=0)
-    graph = psi.draw(get="graph")
+    graph, _ = psi.draw(get="graph,pos")
     colours = {
         tag: {graph.nodes[tid]["color"] for tid in psi.tag_map[tag]}
         for tag in ("LAYER1", "LAYER2", "READOUT", "DELTA")

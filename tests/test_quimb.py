@@ -191,6 +191,8 @@ CHANGES = {
     "contract": lambda psi: psi.contract_tags_("LAYER1"),
     "multiply": lambda psi: psi.multiply_(2.0),
     "exponent": lambda psi: psi.equalize_norms_(1.0),
+    "exponent alone": lambda psi: setattr(psi, "exponent", 1.0),
+    "indices joined": lambda psi: psi.reindex_({"_x0": "_x1"}),
     "one copy": lambda psi: psi["READOUT"].modify(data=psi["READOUT"].data),
     "one of many copies": lambda psi: next(iter(psi.select_tensors("W1,0"))).modify(
         apply=lambda x: 2 * x
@@ -241,6 +243,57 @@ def test_renamed_sites(name):
     back = psi.reindex_all(f"k{holes}").retag_all(f"I{holes}")
     exact = (abs(vector) ** 2).sum()
     assert abs(back.overlap(net.to_tensor_network()) - exact) < EPS * exact
+
+
+def test_some_sites_renamed():
+    psi = qdn.RecursiveTree.rand((2, 2), 1, 2, 2, seed=0)
+    for where in ((0, 1), [(0, 1)]):
+        assert set(psi.reindex_sites("b{},{}", where=where).outer_inds()) == {
+            *("k0,0", "b0,1", "k1,0", "k1,1")
+        }
+        tags = psi.retag_sites("T{},{}", where=where).tags
+        assert {"I0,0", "T0,1"} <= set(tags) and not {"I0,1", "T0,0"} & set(tags)
+
+
+def test_combined_states_keep_their_sites():
+    psi = qdn.RecursiveTree.rand((2, 2), 1, 2, 2, seed=0)
+    both = psi.H & psi
+    assert both.sites == psi.sites and both.site_tags == psi.site_tags
+    assert both.select_sites([(0, 1)]).num_tensors == 2
+
+
+def test_optimizer_of_amplitudes_is_used():
+    psi = qdn.RecursiveTree.rand(3, 1, 2, 2, seed=0)
+    exact = psi.network.amplitude("011")
+    assert abs(psi.amplitude("011", optimize=[(0, 1)] * (psi.num_tensors - 1)) - exact) < 1e-12
+    import cotengra as ctg
+
+    assert abs(psi.amplitude("011", optimize=ctg.GreedyOptimizer()) - exact) < 1e-12
+    with pytest.raises(Exception, match=r"."):
+        psi.amplitude("011", optimize="no such optimizer")
+
+
+def test_gradients_of_amplitudes_by_contraction():
+    import torch
+
+    net = qdn.ConvAC.rand(4, 2, 2, 2, seed=0)
+    config = [[0, 1, 1, 0], [1, 1, 0, 1]]
+    grads = []
+    for face in ("network", "tensors"):
+        params = {k: torch.tensor(x, requires_grad=True) for k, x in net.params.items()}
+        state = type(net).from_params(net.geometry, params)
+        if face == "tensors":
+            state = state.to_tensor_network()
+        loss = state.amplitudes(config).sum() + state.log_amplitudes(config)[1].sum()
+        grads.append(torch.autograd.grad(loss, list(params.values())))
+    for a, b in zip(*grads):
+        assert (a - b).abs().max() < 1e-12 * max(1, a.abs().max())
+
+
+def test_local_expectation_of_one_lattice_site():
+    psi = qdn.RecursiveTree.rand((2, 2), 1, 2, 2, seed=0)
+    z = qu.pauli("Z")
+    assert psi.local_expectation_exact(z, (0, 1)) == psi.local_expectation_exact(z, [(0, 1)])
 
 
 def test_tree_and_mps_are_quimbs():

@@ -46,6 +46,12 @@ def test_grid_covers_the_family():
         seen[f"depth {net.depth}"] += 1
         overlaps = any(np.max(x.kernel) > 1 and np.min(x.stride) == 1 for x in net.layers)
         seen["overlapping"] += overlaps
+    expected = {
+        *("ones", "omit", "periodic", "valid", "center", "corner", "shared", "unshared"),
+        *("phys_dim 2", "phys_dim 3", "float64", "complex128", "lattice", "chain", "strided"),
+        *("pooled", "odd", "rectangular", "depth 1", "depth 2", "depth 3", "overlapping"),
+    }
+    assert set(seen) == expected
     assert min(seen.values()) >= 8, seen
 
 

@@ -121,8 +121,12 @@ def test_chunks_make_no_difference(monkeypatch):
     net = qdn.ConvAC.rand(8, 2, 3, 3, seed=0)
     configs = np.random.default_rng(0).integers(0, 2, (50, 8))
     whole = net.amplitudes(configs)
-    monkeypatch.setattr("quimb_deepnets.networks.base.CHUNK_BYTES", 16 * 8 * 3 * 7)
+    batches = []
+    forward = net._forward
+    monkeypatch.setattr(type(net), "_chunk_bytes", 16 * 8 * 3 * 7)
+    monkeypatch.setattr(net, "_forward", lambda x: (batches.append(len(x)), forward(x))[1])
     assert (net.amplitudes(configs) == whole).all()
+    assert batches == [7] * 7 + [1]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])

@@ -84,9 +84,14 @@ class ConvGeometry:
         return len(self.layers)
 
     @functools.cached_property
+    def _sizes(self):
+        """Kernel and stride of each layer, as one tuple per dimension."""
+        return [layer.per_axis(self.ndim) for layer in self.layers]
+
+    @functools.cached_property
     def axes(self):
         """One `Axis` per dimension."""
-        sizes = [layer.per_axis(self.ndim) for layer in self.layers]
+        sizes = self._sizes
         return tuple(
             plan_axis(length, tuple((k[d], s[d]) for k, s in sizes), self.boundary, self.anchor)
             for d, length in enumerate(self.shape)
@@ -114,11 +119,11 @@ class ConvGeometry:
 
     def kernel(self, l):
         """Kernel of layer ``l`` along each dimension."""
-        return self.layers[l - 1].per_axis(self.ndim)[0]
+        return self._sizes[l - 1][0]
 
     def stride(self, l):
         """Stride of layer ``l`` along each dimension."""
-        return self.layers[l - 1].per_axis(self.ndim)[1]
+        return self._sizes[l - 1][1]
 
     def total_stride(self, l):
         """Distance, in sites, between neighbouring nodes of layer ``l``, per dimension."""

@@ -48,6 +48,9 @@ class GCLayer:
     stride: int | tuple[int, ...] = 1
 
     def __post_init__(self):
+        for name in ("kernel", "stride"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         check_positive_int("bond_dim", self.bond_dim)
         kernel, stride = as_sizes("kernel", self.kernel), as_sizes("stride", self.stride)
         rank = max(len(kernel), len(stride))

@@ -12,11 +12,10 @@ import math
 from autoray import do, get_dtype_name, infer_backend
 from autoray import to as convert
 
-from ..errors import OptionError
+from ..errors import OptionError, WeightError
+from ..weights import check_arrays
 from .configs import all_configs, batches, check_configs, one_hot, parse_config
 from .scaled import Scaled, phase_and_log, plain
-
-CHUNK_BYTES = 2**26
 
 
 class DeepNetwork:
@@ -36,6 +35,7 @@ class DeepNetwork:
 
     geometry = None
     params = None
+    _chunk_bytes = 2**22  # intermediate arrays of one chunk: about a cache
 
     # ------------------------------------------------------------ properties
 
@@ -168,7 +168,7 @@ class DeepNetwork:
     def _scaled_amplitudes(self, configs):
         """Check, cut into chunks that bound the memory, evaluate, and join."""
         configs = check_configs(configs, self.geometry.shape, self.phys_dim)
-        chunk = max(1, CHUNK_BYTES // (16 * self._floats_per_config()))
+        chunk = max(1, self._chunk_bytes // (16 * self._floats_per_config()))
         parts = [
             self._forward(one_hot(configs[rows], self.phys_dim, self._like))
             for rows in batches(max(1, len(configs)), chunk)
@@ -186,6 +186,17 @@ class DeepNetwork:
         raise NotImplementedError
 
     # ------------------------------------------------------------ conversion
+
+    @staticmethod
+    def _check_params(geometry, params):
+        """Refuse named parameters that are not just those of the geometry, in name and shape."""
+        shapes = geometry.param_shapes
+        if wrong := sorted(set(shapes) ^ set(params)):
+            raise WeightError(
+                f"the parameters {wrong[:4]} are missing or unknown; give exactly "
+                f"{list(shapes)[:4]}, ..., 'READOUT'."
+            )
+        check_arrays({name: params[name] for name in shapes}, shapes)
 
     @classmethod
     def from_params(cls, geometry, params):
@@ -212,8 +223,24 @@ class DeepNetwork:
         Returns
         -------
         DeepNetwork
+
+        Raises
+        ------
+        OptionError
+            If the target is not known or not there, or its dtype is none for weights.
         """
-        params = convert(self.params, like, backend=backend, dtype=dtype, device=device)
+        words = f"{like}-{dtype}".split("-") if isinstance(like, str) else [str(dtype)]
+        if any(word.lstrip("u").startswith(("int", "bool")) for word in words):
+            raise OptionError(
+                f"{like or dtype!r} has no dtype for weights; use a float or complex."
+            )
+        try:
+            params = convert(self.params, like, backend=backend, dtype=dtype, device=device)
+        except (ImportError, AttributeError, AssertionError, RuntimeError, ValueError) as error:
+            raise OptionError(
+                f"cannot convert to {like or (backend, dtype, device)!r}: {error}; name a backend, "
+                "dtype and device that are installed, such as 'torch-float32-cpu'."
+            ) from error
         return self.from_params(self.geometry, params)
 
 

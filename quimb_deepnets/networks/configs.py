@@ -117,7 +117,7 @@ def all_configs(shape, phys_dim, budget=2**26):
 
     Returns
     -------
-    numpy.ndarray of uint8, shape (phys_dim**N, *shape)
+    numpy.ndarray of the smallest unsigned ints that fit, shape (phys_dim**N, *shape)
 
     Raises
     ------
@@ -133,7 +133,9 @@ def all_configs(shape, phys_dim, budget=2**26):
         )
     states = np.arange(phys_dim**sites)[:, None]
     powers = phys_dim ** np.arange(sites - 1, -1, -1)
-    return (states // powers % phys_dim).astype(np.uint8).reshape(-1, *shape)
+    return (
+        (states // powers % phys_dim).astype(np.min_scalar_type(phys_dim - 1)).reshape(-1, *shape)
+    )
 
 
 def batches(count, size):

@@ -8,6 +8,7 @@ The network of Fig. 1 of arXiv:1803.09780, on one-hot inputs ``y[0][n] = e(s_n)`
 """
 
 import functools
+import operator
 
 import numpy as np
 from autoray import do
@@ -15,7 +16,7 @@ from autoray import do
 from ..errors import GeometryError, WeightError, check_positive_int
 from ..geometry import ConvGeometry, GCLayer
 from ..geometry.layers import as_sizes
-from ..weights import as_array, check_arrays, check_nonzero, make_rng, random_array
+from ..weights import as_array, check_arrays, check_nonzero, check_sequence, make_rng, random_array
 from .base import DeepNetwork
 from .scaled import Scaled, dot, product, rescale, scaled
 
@@ -46,7 +47,7 @@ class ConvAC(DeepNetwork):
     Attributes
     ----------
     shape, weights, readout, strides, boundary, anchor
-        As given.
+        As given, ``strides`` as one entry per layer.
     layers : tuple[GCLayer]
         Kernel, bond dimension and stride of each layer.
     shared : bool
@@ -73,7 +74,7 @@ class ConvAC(DeepNetwork):
 
     def __init__(self, shape, weights, readout, strides=None, boundary="ones", anchor="center"):
         sizes = as_sizes("shape", shape)
-        self.weights = tuple(map(as_array, weights))
+        self.weights = tuple(map(as_array, check_sequence("weights", weights)))
         self.readout = as_array(readout)
         self.geometry = ConvGeometry(
             sizes,
@@ -159,6 +160,7 @@ class ConvAC(DeepNetwork):
     @classmethod
     def from_params(cls, geometry, params):
         """The network with this geometry and these named parameters, see `params`."""
+        cls._check_params(geometry, params)
         weights = []
         for l in range(1, geometry.depth + 1):
             blank = do("zeros_like", params[geometry.weight_names(l)[0]])
@@ -326,8 +328,9 @@ def _read_layers(weights, strides, ndim):
                 "per position."
             )
         shared.append(len(w.shape) == ndim + 2)
-    if strides is None or isinstance(strides, int):
-        strides = [strides or 1] * len(weights)
+    if strides is None or hasattr(strides, "__index__"):
+        strides = [1 if strides is None else operator.index(strides)] * len(weights)
+    strides = check_sequence("strides", strides)
     if len(strides) != len(weights):
         raise GeometryError(
             f"strides={strides} has {len(strides)} entries for {len(weights)} layers; "
@@ -355,7 +358,7 @@ def _layers_from(depth, kernel, bond_dim, layers):
         raise GeometryError(
             f"layers= already says what {', '.join(given)} would; give one or the other."
         )
-    layers = tuple(layers)
+    layers = tuple(check_sequence("layers", layers))
     for layer in layers:
         if not isinstance(layer, GCLayer):
             raise GeometryError(f"layers holds {layer!r}; give GCLayer(kernel, bond_dim, stride).")

@@ -9,9 +9,20 @@ The network of Fig. 2 of arXiv:1803.09780, on one-hot inputs ``h[0][t] = e(s_t)`
 Depth 1 is a matrix product state, with ``A_ijk = WH_ij WI_ik`` at every site.
 """
 
+import numpy as np
+from autoray import do, stop_gradient
+
 from ..errors import WeightError, check_positive_int
 from ..geometry import RecurrentGeometry
-from ..weights import as_array, check_arrays, check_axes, check_nonzero, make_rng, random_array
+from ..weights import (
+    as_array,
+    check_arrays,
+    check_axes,
+    check_nonzero,
+    check_sequence,
+    make_rng,
+    random_array,
+)
 from .base import DeepNetwork
 from .scaled import Scaled, dot, product, rescale, scaled
 
@@ -59,13 +70,17 @@ class RAC(DeepNetwork):
     array([1., 1., 0.])
     """
 
+    _chunk_bytes = 2**26  # a step is small, so long batches pay
+
     def __init__(self, L, hidden_weights, input_weights, initial, readout):
+        hidden_weights = check_sequence("hidden_weights", hidden_weights)
+        input_weights = check_sequence("input_weights", input_weights)
         self.hidden_weights = tuple(map(as_array, hidden_weights))
         self.input_weights = tuple(map(as_array, input_weights))
         self.readout = as_array(readout)
         depth = len(self.hidden_weights)
         if initial is None:
-            initial = (self.readout * 0 + 1,) * depth
+            initial = (do("ones_like", stop_gradient(self.readout)),) * depth
         self.initial = tuple(map(as_array, initial))
         _check_lengths(depth, self.input_weights, self.initial)
         check_axes("READOUT", self.readout, 1)
@@ -129,12 +144,13 @@ class RAC(DeepNetwork):
             if not name.startswith("H0")
         }
         for l in range(1, check_positive_int("depth", depth) + 1):
-            params[f"H0{l}"] = params["READOUT"] * 0 + 1
+            params[f"H0{l}"] = np.ones_like(params["READOUT"])
         return cls.from_params(geometry, params)
 
     @classmethod
     def from_params(cls, geometry, params):
         """The network with this geometry and these named parameters, see `params`."""
+        cls._check_params(geometry, params)
         by_layer = (
             [params[f"{kind}{l}"] for l in range(1, geometry.depth + 1)]
             for kind in ("WH", "WI", "H0")

@@ -123,9 +123,19 @@ def dot(x, w):
     present = do("where", stop_gradient(terms.mantissa) != 0, terms.exponent, -math.inf)
     top = do("max", present, axis=-1)
     top = do("where", do("isfinite", top), top, do("zeros_like", top))
-    drop = do("clip", terms.exponent - top[..., None], float_info(terms.mantissa).minexp, 0)
+    info = float_info(terms.mantissa)
+    # terms of zero may stand above the top: their factor matters to gradients
+    drop = do("clip", terms.exponent - top[..., None], info.minexp, info.maxexp - 1)
     total = do("sum", terms.mantissa * power_of_two(drop, terms.mantissa), axis=-1)
     return rescale(Scaled(total, top), axes=0)
+
+
+def from_decimal(mantissa, exponent):
+    """The numbers ``mantissa * 10**exponent`` as scaled ones; gradients flow through both."""
+    bits = astype(exponent, "float64") / math.log10(2)
+    whole = do("round", stop_gradient(bits))
+    factor = astype(do("exp2", bits - whole), get_dtype_name(do("real", mantissa)))
+    return rescale(Scaled(mantissa * factor, whole), axes=0)
 
 
 def phase_and_log(x):

@@ -20,7 +20,7 @@ from autoray import to as convert
 from quimb.tensor import COPY_tensor, Tensor
 from quimb.tensor.tensor_core import COPY_mps_tensors, COPY_tree_tensors, rand_uuid
 
-from ..errors import BudgetError, LegError, check_option
+from ..errors import BudgetError, LegError, OptionError, check_option, check_positive_int
 from .hyper import HyperTensorNetwork
 
 MODES = ("hyper", "copy", "tree", "mps")
@@ -95,6 +95,12 @@ def dup(tn, groups, mode="hyper", max_copy_size=MAX_COPY_SIZE):
     array([0., 4., 8.])
     """
     check_option("mode", mode, MODES)
+    check_positive_int("max_copy_size", max_copy_size, OptionError)
+    if not hasattr(tn, "as_network") or not isinstance(groups, dict):
+        raise LegError(
+            f"dup joins legs of a quimb network, by a dict from new legs to legs, not of a "
+            f"{type(tn).__name__} by a {type(groups).__name__}; wrap arrays as qtn.Tensor."
+        )
     tn = HyperTensorNetwork(tn.as_network(), virtual=False)
     groups = {
         new: (legs,) if isinstance(legs, str) else tuple(legs) for new, legs in groups.items()
@@ -106,6 +112,8 @@ def dup(tn, groups, mode="hyper", max_copy_size=MAX_COPY_SIZE):
                 f"the COPY tensor of leg {new!r} has {dims[new]}**{len(legs) + 1} elements, more "
                 f"than max_copy_size={max_copy_size}; use mode='hyper', 'tree' or 'mps'."
             )
+    if not groups:
+        return tn
     tn, groups = _rename(tn, groups, join=mode == "hyper")
     like = next(iter(tn)).data
     for new, legs in groups.items():

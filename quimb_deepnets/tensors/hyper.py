@@ -13,10 +13,11 @@ exactly one tensor, every other index is summed::
 """
 
 import functools
+import math
 from contextlib import nullcontext
 
 import numpy as np
-from autoray import do
+from autoray import do, infer_backend, stop_gradient
 from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 
@@ -171,7 +172,7 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
 
     def _is_concrete(self):
         """Whether the numbers can be looked at (and are not being traced by a compiler)."""
-        return all(type(t.data).__module__ in ("numpy", "torch") for t in self)
+        return all(infer_backend(t.data) in ("numpy", "torch") for t in self)
 
     def _contract_scaled(
         self, output_inds, optimize=None, preserve_tensor=False, backend=None, **kwargs
@@ -179,9 +180,9 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         """Contract to a mantissa and a decimal exponent, from entries up to 1; zero is (0, 0)."""
         arrays, start = [], self.exponent
         for x in self.arrays:
-            size = do("max", do("abs", x))
+            size = do("max", do("abs", stop_gradient(x)))
             if bool(size != 0):
-                x, start = x / size, start + do("log10", size)
+                x, start = x / size, start + math.log10(float(size))
             arrays.append(x)
         tree = self.contraction_tree(optimize, output_inds=output_inds)
         mantissa, exponent = tree.contract(
@@ -213,6 +214,11 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
 
 def check_same_outer(psi, phi):
     """Refuse two networks with different outer indices."""
+    if not hasattr(phi, "as_network"):
+        raise SitesError(
+            f"a {type(phi).__name__} is no state on sites; give a quimb network, such as "
+            "qtn.Dense1D(vector) for a dense vector of a chain."
+        )
     mine, theirs = set(psi.outer_inds()), set(phi.as_network().outer_inds())
     if mine != theirs:
         raise SitesError(

@@ -19,10 +19,9 @@ site has exactly one outer leg and quimb sees an ordinary vector::
 """
 
 import functools
-import math
 
 import numpy as np
-from autoray import do
+from autoray import do, stop_gradient
 from autoray import to as convert
 from quimb.tensor import Tensor
 
@@ -38,6 +37,7 @@ from ..geometry import expand, leaf_ind
 from ..geometry.expansion import NODES
 from ..networks import DeepNetwork, register_method
 from ..networks.configs import check_configs, parse_config
+from ..networks.scaled import from_decimal, phase_and_log, plain
 from .dup import delta
 from .picture import figure_size, layer_tags, positions
 from .refusals import refuse_tied
@@ -45,7 +45,6 @@ from .vector import HyperVector, check_site_id
 
 MAX_TENSORS = 2**17
 MAX_DENSE_SIZE = 2**26
-LN10 = math.log(10)
 
 
 @refuse_tied
@@ -95,9 +94,14 @@ class RecursiveNetwork(HyperVector):
         OptionError
             If ``nodes`` or an identifier is not understood.
         """
+        if not isinstance(network, cls._network_class):
+            raise OptionError(
+                f"a {cls.__name__} is built from a {cls._network_class.__name__}, not from a "
+                f"{type(network).__name__}; network.to_tensor_network() finds the right class."
+            )
         geometry = network.geometry
         check_option("nodes", nodes, NODES)
-        _check_budget(geometry, nodes, check_positive_int("max_tensors", max_tensors))
+        _check_budget(geometry, nodes, check_positive_int("max_tensors", max_tensors, OptionError))
         holes = ",".join(["{}"] * geometry.ndim)
         psi = cls.new(
             sites=geometry.sites,
@@ -215,15 +219,15 @@ class RecursiveNetwork(HyperVector):
 
     # ------------------------------------------------------------ amplitudes
 
-    def amplitude(self, config, **contract_opts):
+    def amplitude(self, config, optimize=None):
         """The amplitude of one configuration, by contraction.
 
         Parameters
         ----------
         config : str or array_like of int
             As `ConvAC.amplitude` takes it.
-        **contract_opts
-            Given to `contract`, such as ``optimize``.
+        optimize : str or optimizer or ContractionTree, optional
+            How to find the contraction path, as quimb's `contract` takes it.
 
         Returns
         -------
@@ -234,48 +238,39 @@ class RecursiveNetwork(HyperVector):
         ------
         ConfigError
             If ``config`` names no basis state of the sites.
+        SitesError
+            If a site was fixed or contracted before.
         RangeError
-            If the amplitude, or a number on the way, leaves the range of the dtype.
+            If the amplitude leaves the range of the dtype; `log_amplitudes` has no such limit.
         """
         config = parse_config(config, self.geometry.shape, self.geometry.phys_dim)
-        return self.amplitudes(config[None], **contract_opts)[0]
+        return self.amplitudes(config[None], optimize)[0]
 
-    def amplitudes(self, configs, **contract_opts):
+    def amplitudes(self, configs, optimize=None):
         """The amplitudes of a batch of configurations, ``(B, *shape)`` to ``(B,)``, one by one."""
-        return _stack(
-            tn.contract(optimize=tree, output_inds=(), preserve_tensor=True, **opts).data
-            for tn, tree, opts in self._fixed(configs, contract_opts)
-        )
+        return plain(self._scaled_amplitudes(configs, optimize))
 
-    def log_amplitudes(self, configs, **contract_opts):
+    def log_amplitudes(self, configs, optimize=None):
         """Phase and natural logarithm of a batch of amplitudes, as `ConvAC.log_amplitudes`."""
-        pairs = [
-            tn.contract(optimize=tree, output_inds=(), strip_exponent=True, **opts)
-            for tn, tree, opts in self._fixed(configs, contract_opts)
-        ]
-        mantissa, exponent = (_stack(column) for column in zip(*pairs))
-        size = do("abs", mantissa)
-        zero = size == 0
-        size = do("where", zero, do("ones_like", size), size)
-        logabs = do("log", size) + exponent * LN10
-        return mantissa / size, do("where", zero, do("full_like", logabs, -math.inf), logabs)
+        return phase_and_log(self._scaled_amplitudes(configs, optimize))
 
-    def _fixed(self, configs, contract_opts):
-        """For each configuration: the network with every site fixed, a shared tree, options."""
+    def _scaled_amplitudes(self, configs, optimize):
+        """Fix every site, contract to a mantissa and an exponent, one tree for all."""
         configs = check_configs(configs, self.geometry.shape, self.geometry.phys_dim)
-        opts = dict(contract_opts)
         inds = tuple(map(self.site_ind, self.sites))
         if missing := [ix for ix in inds if ix not in self.ind_map]:
             raise SitesError(
                 f"the state has no index {missing[0]!r} any more (fixed or contracted), but an "
                 "amplitude needs every site; contract what is left instead."
             )
-        tree = None
+        zero = stop_gradient(next(iter(self)).data).reshape(-1)[0] * 0
+        pairs = [(zero, 0.0)]  # so that an empty batch has a dtype
         for config in configs.reshape(len(configs), len(inds)):
             tn = self.isel(dict(zip(inds, map(int, config))))
-            if tree is None:
-                tree = tn.contraction_tree(opts.pop("optimize", None), output_inds=())
-            yield tn, tree, opts
+            optimize = tn.contraction_tree(optimize, output_inds=())
+            pairs.append(tn.contract(output_inds=(), strip_exponent=True, optimize=optimize))
+        mantissa, exponent = (do("stack", tuple(zero + x for x in col)) for col in zip(*pairs))
+        return from_decimal(mantissa[1:], do("real", exponent)[1:])
 
     # ------------------------------------------------------------ back to weights
 
@@ -407,12 +402,6 @@ def _dense_node(factors, arrays):
         spread = (slice(None), *[None] * (len(out.shape) - 1), slice(None))
         out = out[..., None] * matrix[spread]
     return out
-
-
-def _stack(scalars):
-    """Array scalars as one array of their backend."""
-    scalars = tuple(scalars)
-    return do("stack", scalars) if scalars else np.zeros(0)
 
 
 def _equal(a, b):

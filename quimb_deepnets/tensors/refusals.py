@@ -20,7 +20,7 @@ NEEDS_PAIRS = (
     "compress_all_simple compress_all_tree compress_between contract_around "
     "contract_around_center contract_around_corner contract_compressed cut_between cut_bond "
     "drape_bond_between fit gauge_all_belief_propagation gauge_all_simple "
-    "gauge_insert gauge_simple_insert gauge_simple_temp "
+    "gauge_insert gauge_local gauge_simple_insert gauge_simple_temp "
     "insert_compressor_between_regions insert_gauge insert_operator replace_section_with_svd "
     "replace_with_identity replace_with_svd"
 ).split()

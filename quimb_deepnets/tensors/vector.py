@@ -68,10 +68,16 @@ class HyperTensorNetworkGen(HyperTensorNetwork, TensorNetworkGen):
     def retag_sites(self, new_id, where=None, inplace=False):
         """Change the site tags, but not ``site_tag_id``, of all or some sites."""
         check_site_id("new_id", new_id, self.sites)
-        where = tuple(self.gen_sites_present() if where is None else where)
         return self.retag(
-            {self.site_tag(site): format_site(new_id, site) for site in where}, inplace=inplace
+            {self.site_tag(s): format_site(new_id, s) for s in self._chosen_sites(where)},
+            inplace=inplace,
         )
+
+    def _chosen_sites(self, where):
+        """All sites for None, one site, or a sequence of them; as a tuple."""
+        if where is None:
+            return tuple(self.gen_sites_present())
+        return (where,) if self.has_site(where) else tuple(where)
 
 
 @refuse
@@ -87,12 +93,61 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     def reindex_sites(self, new_id, where=None, inplace=False):
         """Rename the outer indices, but not ``site_ind_id``, of all or some sites."""
         check_site_id("new_id", new_id, self.sites)
-        where = tuple(self.gen_sites_present() if where is None else where)
-        return self.reindex(
-            {self.site_ind(site): format_site(new_id, site) for site in where}, inplace=inplace
-        )
+        names = {self.site_ind(s): format_site(new_id, s) for s in self._chosen_sites(where)}
+        if taken := sorted((set(names.values()) & set(self.ind_map)) - set(names)):
+            raise OptionError(
+                f"new_id={new_id!r} gives a site the name {taken[0]!r}, which another index has, "
+                "so the two would be joined; choose another, such as 'b{}'."
+            )
+        return self.reindex(names, inplace=inplace)
 
     reindex_sites_ = functools.partialmethod(reindex_sites, inplace=True)
+
+    def isel(self, selectors, inplace=False):
+        """Fix indices to values, see quimb.
+
+        Raises
+        ------
+        OptionError
+            If there is no such index, or the value is outside it.
+        """
+        for ix, value in selectors.items():
+            if ix not in self.ind_map:
+                raise OptionError(
+                    f"there is no index {ix!r} to fix; the outer ones are {self.outer_inds()[:8]}."
+                )
+            size = self.ind_size(ix)
+            if hasattr(value, "__index__") and not -size <= value < size:
+                raise OptionError(
+                    f"index {ix!r} has size {size}, so no value {value}; use 0 to {size - 1}."
+                )
+        return super().isel(selectors, inplace=inplace)
+
+    isel_ = functools.partialmethod(isel, inplace=True)
+
+    def to_dense(self, *inds_seq, to_qarray=False, to_ket=None, **contract_opts):
+        """The state as a dense array, ``(phys_dim**N, 1)`` or with grouped indices, see quimb.
+
+        Raises
+        ------
+        OptionError
+            If there is no such index.
+        RangeError
+            If the result leaves the range of its dtype.
+        """
+        for ix in (ix for inds in inds_seq for ix in inds):
+            if ix not in self.ind_map:
+                raise OptionError(
+                    f"there is no index {ix!r}; give groups of {self.outer_inds()[:8]}."
+                )
+        return super().to_dense(*inds_seq, to_qarray=to_qarray, to_ket=to_ket, **contract_opts)
+
+    to_qarray = functools.partialmethod(to_dense, to_qarray=True)
+
+    def local_expectation_exact(self, G, where, *args, **kwargs):
+        """The expectation value of an operator on one site or a sequence of sites, see quimb."""
+        where = (where,) if self.has_site(where) else where
+        return super().local_expectation_exact(G, where, *args, **kwargs)
 
     # ------------------------------------------------------------ gates
 
