@@ -205,6 +205,8 @@ def test_resolved_networks_canonize_and_compress():
     ordinary = psi.hyperinds_resolve()
     check(state(ordinary.canonize_around("READOUT"), psi), v)
     check(state(ordinary.compress_all(cutoff=0.0), psi), v)
+    check(state(ordinary.gauge_all(), psi), v)
+    check(state(ordinary.balance_bonds(), psi), v)
     found = ordinary.contract_compressed("greedy", max_bond=64, cutoff=0.0)
     check(state(found, psi), v)
     fitted = ordinary.aslinearoperator(psi.site_inds[:2], psi.site_inds[2:])

@@ -16,13 +16,13 @@ PAIRS = "it works on bonds between two tensors, and here hyper-indices join more
 PER_SITE = "it takes each site for one tensor, and here most tensors are weights of no site"
 
 NEEDS_PAIRS = (
-    "aslinearoperator canonize_around canonize_between compress_all compress_all_1d "
+    "aslinearoperator balance_bonds canonize_around canonize_between compress_all compress_all_1d "
     "compress_all_simple compress_all_tree compress_between contract_around "
     "contract_around_center contract_around_corner contract_compressed cut_between cut_bond "
-    "drape_bond_between fit gauge_all_belief_propagation gauge_all_simple "
-    "gauge_insert gauge_local gauge_simple_insert gauge_simple_temp "
-    "insert_compressor_between_regions insert_gauge insert_operator replace_section_with_svd "
-    "replace_with_identity replace_with_svd"
+    "drape_bond_between fit gauge_all gauge_all_belief_propagation gauge_all_canonize "
+    "gauge_all_random gauge_all_simple gauge_insert gauge_local gauge_simple_insert "
+    "gauge_simple_temp insert_compressor_between_regions insert_gauge insert_operator "
+    "replace_section_with_svd replace_with_identity replace_with_svd"
 ).split()
 
 EXACT = "local_expectation_exact, or compute_local_expectation_exact for many terms"
