@@ -216,6 +216,33 @@ def test_contract_get(get):
         assert found.opt_cost > 0
 
 
+@pytest.mark.parametrize("mode", ["tree", "mps", "dense"])
+@pytest.mark.parametrize("like", ["float64", "torch-complex64"])
+def test_hyperinds_resolve(mode, like):
+    """Ordinary afterwards, in place or not, whatever the backend; too large a COPY is refused."""
+    psi = qdn.RecursiveMPS.rand(3, 2, 2, seed=0).to(like)
+    plain = psi.hyperinds_resolve(mode)
+    assert psi.get_hyperinds() and not plain.get_hyperinds()
+    assert {type(t.data) for t in plain} == {type(t.data) for t in psi}
+    assert plain.outer_inds() == psi.outer_inds()
+    assert plain.distance(psi) < 1e-6 * psi.norm()
+    psi.hyperinds_resolve_(mode)
+    assert psi.num_tensors == plain.num_tensors and not psi.get_hyperinds()
+
+
+def test_hyperinds_resolve_of_a_part_and_its_budget():
+    psi = qdn.RecursiveTree.rand((3, 3), 1, 2, 2, seed=0)
+    with pytest.raises(qdn.BudgetError, match=r"2\*\*37 elements"):
+        psi.hyperinds_resolve("dense")
+    assert psi.hyperinds_resolve().distance(psi) < 1e-12 * psi.norm()
+    part = psi.select("LAYER1")
+    outer = part.outer_inds()
+    resolved = part.hyperinds_resolve()
+    assert set(resolved.outer_inds()) == set(outer) and not resolved.get_hyperinds()
+    a, b = (x.contract(output_inds=outer).data for x in (part, resolved))
+    assert np.abs(a - b).max() < 1e-12 * np.abs(a).max()
+
+
 def test_pack_and_unpack():
     psi = chain()
     params, skeleton = qtn.pack(psi)

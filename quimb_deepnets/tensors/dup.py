@@ -122,6 +122,49 @@ def dup(tn, groups, mode="hyper", max_copy_size=MAX_COPY_SIZE):
     return tn
 
 
+def resolve_hyperinds(tn, mode="tree", max_copy_size=MAX_COPY_SIZE):
+    """Write every index of a network on more than two tensors as COPY tensors, in place.
+
+    Parameters
+    ----------
+    tn : HyperTensorNetwork
+    mode : {"tree", "mps", "dense"}, optional
+        COPY tensors of order 3 along a tree or a line, or one large one for each index.
+    max_copy_size : int, optional
+        The largest COPY tensor, in elements, that ``mode="dense"`` may make.
+
+    Returns
+    -------
+    HyperTensorNetwork
+        The same network, now an ordinary one.
+
+    Raises
+    ------
+    BudgetError
+        If a COPY tensor would exceed ``max_copy_size``.
+    """
+    check_option("mode", mode, ("tree", "mps", "dense"))
+    outer, like = tn.outer_inds(), next(iter(tn)).data
+    carriers = {ix: tuple(tids) for ix, tids in tn.ind_map.items()}
+    hyper = {ix: tids for ix, tids in carriers.items() if len(tids) + (ix in outer) > 2}
+    sizes = {ix: tn.ind_size(ix) for ix in hyper}
+    for ix, tids in hyper.items():
+        if mode == "dense" and sizes[ix] ** (len(tids) + 1) > max_copy_size:
+            raise BudgetError(
+                f"the COPY tensor of index {ix!r} has {sizes[ix]}**{len(tids)} elements, more than "
+                f"{max_copy_size}; use mode='tree' or 'mps'."
+            )
+    for ix, tids in hyper.items():
+        legs = [rand_uuid() for _ in tids]
+        for leg, tid in zip(legs, tids):
+            tn.tensor_map[tid].reindex_({ix: leg})
+        new, *legs = (ix, *legs) if ix in outer else legs
+        for tensor in _deltas(new, legs, sizes[ix], like, "copy" if mode == "dense" else mode):
+            tn.add_tensor(tensor, virtual=True)
+    tn._cuts = {}
+    return tn
+
+
 def _check_groups(tn, groups):
     """The size of each group of legs, after checking that they can be joined."""
     joined = [leg for legs in groups.values() for leg in legs]

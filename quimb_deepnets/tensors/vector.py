@@ -15,6 +15,7 @@ from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 
 from ..errors import MethodError, OptionError
 from .algebra import MAX_DENSE, add, dense_distance
+from .dup import resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
 from .refusals import refuse
 
@@ -148,6 +149,32 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         """The expectation value of an operator on one site or a sequence of sites, see quimb."""
         where = (where,) if self.has_site(where) else where
         return super().local_expectation_exact(G, where, *args, **kwargs)
+
+    def hyperinds_resolve(self, mode="tree", inplace=False):
+        """Write hyper-indices as COPY tensors: the same state as an ordinary quimb network.
+
+        Afterwards quimb's canonize, compress, gauge and their like work.
+
+        Parameters
+        ----------
+        mode : {"tree", "mps", "dense"}, optional
+            COPY tensors of order 3 along a tree or a line, or, as quimb's default, one tensor of
+            the order of the index. An index here may join hundreds of tensors, so ``"dense"`` is
+            not the default.
+        inplace : bool, optional
+
+        Returns
+        -------
+        HyperVector
+
+        Raises
+        ------
+        BudgetError
+            If ``mode="dense"`` would need too large a tensor.
+        """
+        return resolve_hyperinds(self if inplace else self.copy(), mode)
+
+    hyperinds_resolve_ = functools.partialmethod(hyperinds_resolve, inplace=True)
 
     # ------------------------------------------------------------ gates
 
