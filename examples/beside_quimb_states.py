@@ -25,6 +25,15 @@ for name, psi in chain.items():
     print(f"{name:>14}", *(f"{x:8.5f}" for x in row))
     assert abs(fidelity(psi, psi) - 1) < 1e-10
 
+# ---- the energy of a quimb MPO Hamiltonian in each of them
+mpo = qtn.MPO_ham_heis(8)
+print("\nenergy per bond of the Heisenberg chain")
+for name, psi in chain.items():
+    energy = (psi.overlap(mpo.apply(psi)) / psi.norm() ** 2).real
+    print(f"{name:>14} {energy / 7:8.5f}")
+    v = psi.to_dense() / psi.norm()
+    assert abs(energy - qu.expec(qu.ham_heis(8), v)) < 1e-9
+
 # ---- a lattice: the network's ids are those of quimb's PEPS
 tree = qdn.RecursiveTree.rand((2, 3), depth=1, kernel=2, bond_dim=3, seed=5)
 peps = qtn.PEPS.rand(2, 3, bond_dim=2, seed=6)

@@ -330,6 +330,16 @@ CASES = {
         qdn.SitesError,
         "['k3'] only here",
     ),
+    "density matrix of no site": (
+        lambda: expanded().partial_trace_exact([0, 9]),
+        qdn.SitesError,
+        "names the site 9",
+    ),
+    "expectation at a fixed site": (
+        lambda: expanded().isel({"k1": 0}).local_expectation_exact(np.eye(2), 1),
+        qdn.SitesError,
+        "names the site 1",
+    ),
     "compressed contraction": (
         lambda: expanded().contract(max_bond=4),
         qdn.MethodError,

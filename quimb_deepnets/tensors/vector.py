@@ -13,7 +13,7 @@ from string import Formatter
 
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 
-from ..errors import MethodError, OptionError
+from ..errors import MethodError, OptionError, SitesError
 from .algebra import MAX_DENSE, add, dense_distance
 from .dup import resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
@@ -145,10 +145,44 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
 
     to_qarray = functools.partialmethod(to_dense, to_qarray=True)
 
+    def partial_trace_exact(
+        self, where, optimize="auto-hq", normalized=True, rehearse=False, get="matrix", **opts
+    ):
+        """The reduced density matrix of one site or a sequence of sites, exactly, see quimb.
+
+        Raises
+        ------
+        SitesError
+            If a site is not there (any more).
+        """
+        opts |= {"optimize": optimize, "rehearse": rehearse, "get": get}
+        where = self._kept_sites(where)
+        if get != "tensor" or normalized is not True or rehearse:
+            return super().partial_trace_exact(where, normalized=normalized, **opts)
+        rho, trace = super().partial_trace_exact(where, normalized="return", **opts)
+        rho.modify(apply=lambda x: x / trace)
+        return rho
+
     def local_expectation_exact(self, G, where, *args, **kwargs):
-        """The expectation value of an operator on one site or a sequence of sites, see quimb."""
-        where = (where,) if self.has_site(where) else where
-        return super().local_expectation_exact(G, where, *args, **kwargs)
+        """The expectation value of an operator on one site or a sequence of sites, see quimb.
+
+        Raises
+        ------
+        SitesError
+            If a site is not there (any more).
+        """
+        return super().local_expectation_exact(G, self._kept_sites(where), *args, **kwargs)
+
+    def _kept_sites(self, where):
+        """One site or a sequence of sites as a tuple, all of them with an outer index."""
+        where = self._chosen_sites(where)
+        for site in where:
+            if not self.has_site(site) or self.site_ind(site) not in self.ind_map:
+                raise SitesError(
+                    f"where={where} names the site {site!r}, but the state has (or has left) "
+                    f"{self.sites[:3]} ... {self.sites[-1]}; name sites with an outer index."
+                )
+        return where
 
     def hyperinds_resolve(self, mode="tree", inplace=False):
         """Write hyper-indices as COPY tensors: the same state as an ordinary quimb network.
