@@ -26,6 +26,15 @@ BACKENDS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def double_precision():
+    """jax computes in single precision unless told otherwise."""
+    if importlib.util.find_spec("jax") is not None:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+
+
 def target(psi):
     if psi.geometry.ndim == 2:
         return qtn.PEPS.rand(*psi.geometry.shape, bond_dim=2, seed=9, dtype=psi.dtype)
