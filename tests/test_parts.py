@@ -243,6 +243,16 @@ def test_hyperinds_resolve_of_a_part_and_its_budget():
     assert np.abs(a - b).max() < 1e-12 * np.abs(a).max()
 
 
+def test_defaults_spelled_out():
+    psi = chain()
+    exact = psi.contract()
+    defaults = {"get": None, "max_bond": None, "inplace": False, "optimize": None, "backend": None}
+    same = psi.contract(all, **defaults)
+    assert same.inds == exact.inds and (same.data == exact.data).all()
+    mantissa, exponent = psi.contract(all, strip_exponent=True, **defaults)
+    assert np.allclose(mantissa.data * 10**exponent, exact.data, rtol=1e-12)
+
+
 def test_pack_and_unpack():
     psi = chain()
     params, skeleton = qtn.pack(psi)

@@ -111,8 +111,9 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
             return super().contract(
                 tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
             )
+        kwargs = {k: v for k, v in kwargs.items() if v is not None and v is not False}
         tn = self._squeezed(output_inds)
-        checked = kwargs.get("get") is None and kwargs.get("max_bond") is None and tn._is_concrete()
+        checked = not kwargs.keys() & {"get", "max_bond"} and tn._is_concrete()
         if checked and strip_exponent:
             return tn._contract_scaled(output_inds, **kwargs)
         with np.errstate(over="ignore", invalid="ignore") if checked else nullcontext():
