@@ -131,6 +131,17 @@ def test_sums_with_exponents_and_torch():
     assert np.abs(np.asarray(there.to_dense()) - 2 * psi.to_dense()).max() < 1e-12
 
 
+def test_sums_of_partly_fixed_states():
+    psi = qdn.RecursiveTree.rand(4, 2, 3, 2, seed=1)
+    v = psi.to_dense().reshape(2, 2, 2, 2)
+    total = psi.isel({"k0": 1}) + psi.isel({"k0": 0})
+    exact = (v[0] + v[1]).reshape(-1, 1)
+    assert total.site_inds_present == ("k1", "k2", "k3")
+    assert np.abs(total.to_dense() - exact).max() < 1e-13 * np.linalg.norm(v)
+    fixed = (psi + psi).isel({"k1": 0})
+    assert np.abs(fixed.to_dense() - 2 * v[:, 0].reshape(-1, 1)).max() < 1e-13 * np.linalg.norm(v)
+
+
 def test_sum_refuses_other_sites():
     psi = qdn.RecursiveTree.rand(4, 1, 2, 2, seed=1)
     for act in (lambda x: psi + x, lambda x: psi - x, psi.distance, lambda x: psi.make_overlap(x)):

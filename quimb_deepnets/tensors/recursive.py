@@ -165,11 +165,6 @@ class RecursiveNetwork(HyperVector):
         """Whether nodes are hyper-indices (``"hyper"``) or tensors (``"dense"``)."""
         return self._nodes
 
-    @property
-    def site_inds_present(self):
-        """The outer indices of those sites that are not fixed or contracted."""
-        return tuple(ix for ix in map(self.site_ind, self.sites) if ix in self.ind_map)
-
     def _repr_info(self):
         info = super()._repr_info()
         info["sites"] = self.nsites

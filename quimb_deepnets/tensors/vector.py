@@ -91,6 +91,11 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         """The outer index of ``site``: ``"k3"`` on a chain, ``"k0,1"`` on a lattice."""
         return format_site(self.site_ind_id, site)
 
+    @property
+    def site_inds_present(self):
+        """The outer indices of those sites that are not fixed or contracted."""
+        return tuple(ix for ix in map(self.site_ind, self.sites) if ix in self.ind_map)
+
     def reindex_sites(self, new_id, where=None, inplace=False):
         """Rename the outer indices, but not ``site_ind_id``, of all or some sites."""
         check_site_id("new_id", new_id, self.sites)
