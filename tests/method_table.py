@@ -174,7 +174,6 @@ def _popped(p, pop):
 def _readded(rest, tensors):
     for t in tensors:
         rest.add_tensor(t)
-    rest._cuts = {}
     return rest
 
 

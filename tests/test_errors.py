@@ -211,6 +211,17 @@ CASES = {
         "not from a RAC",
     ),
     "fix an unknown index": (lambda: expanded().isel({"zz": 0}), qdn.OptionError, "'zz'"),
+    "fix to a list": (lambda: expanded().isel({"k0": [1, 0]}), qdn.OptionError, "[1, 0]"),
+    "sum of two backends": (
+        lambda: expanded() + expanded().to("torch"),
+        qdn.OptionError,
+        "['numpy', 'torch']",
+    ),
+    "gate transposed": (
+        lambda: expanded().gate(np.eye(2), 1, transposed=True),
+        qdn.MethodError,
+        "G.T",
+    ),
     "fix outside": (lambda: expanded().isel({"k0": 7}), qdn.OptionError, "no value 7"),
     "group an unknown index": (lambda: expanded().to_dense(["zz"]), qdn.OptionError, "'zz'"),
     "max_tensors None": (

@@ -65,13 +65,23 @@ def check(found, exact, scale=1.0):
     assert np.abs(found - exact).max() <= 1e-10 * max(np.abs(exact).max(), scale)
 
 
+def check_as_a_state(found, psi, v):
+    """The result knows its outer legs: norm and contraction without outputs are right too."""
+    if isinstance(found, qdn.HyperTensorNetwork):
+        assert set(found.outer_inds()) == set(psi.site_inds)
+        assert abs(found.norm() - np.linalg.norm(v)) < 1e-10 * np.linalg.norm(v)
+        whole = found.contract().transpose(*psi.site_inds).data
+        check(np.asarray(whole), v, np.abs(v).max())
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("name", table.SAME)
 def test_same_state(name, case):
     psi, v = fresh(case)
     before = [(t.inds, t.tags.copy(), np.array(t.data)) for t in psi]
-    call = table.SAME[name]
-    check(state(call(psi), psi), v, np.abs(v).max())
+    found = table.SAME[name](psi)
+    check(state(found, psi), v, np.abs(v).max())
+    check_as_a_state(found, psi, v)
     for t, (inds, tags, data) in zip(psi, before):
         assert t.inds == inds and t.tags == tags and (t.data == data).all(), "psi was changed"
 
@@ -82,12 +92,11 @@ def test_value(name, case):
     psi, v = fresh(case)
     call, expected = table.VALUE[name]
     letter = "b" if name in ("reindex_sites", "reindex_all") else "k"
-    found = state(call(psi), psi, letter)
-    check(
-        found,
-        v if expected is None else expected(v, psi),
-        1e-3 * np.abs(v).max() if name == "convert_to_zero" else 0,
-    )
+    found, exact = call(psi), expected(v, psi)
+    tiny = 1e-3 * np.abs(v).max() if name == "convert_to_zero" else 0
+    check(state(found, psi, letter), exact, tiny)
+    if isinstance(found, qdn.HyperTensorNetwork):
+        assert abs(found.norm() - np.linalg.norm(exact)) <= 1e-10 * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -74,6 +74,43 @@ def test_contracting_a_part_first_changes_nothing():
     assert np.abs(x - psi.to_dense()).max() < 1e-12 * psi.norm()
 
 
+def test_joining_in_place():
+    """&=, |=, add and tensor by tensor close what the cut left open."""
+    psi = chain()
+
+    def by_operator(a, b):
+        a &= b
+        return a
+
+    def by_view(a, b):
+        a |= b
+        return a
+
+    def by_network(a, b):
+        a.add_tensor_network(b)
+        return a
+
+    def by_tensors(a, b):
+        for t in b:
+            a.add_tensor(t)
+        return a
+
+    for join in (by_operator, by_view, by_network, by_tensors):
+        whole = join(*psi.partition("LAYER1"))
+        assert set(whole.outer_inds()) == set(psi.site_inds)
+        assert abs(whole.norm() - psi.norm()) < 1e-12 * psi.norm()
+    rest, tensors = psi.partition_tensors("LAYER1")
+    rest.add(tensors)
+    assert abs(rest.norm() - psi.norm()) < 1e-12 * psi.norm()
+
+
+def test_partition_keeps_the_exponent():
+    psi = chain().equalize_norms(1.0)
+    for inplace in (False, True):
+        a, b = psi.copy().partition("LAYER1", inplace=inplace)
+        assert abs((a | b).norm() - psi.norm()) < 1e-12 * psi.norm()
+
+
 def test_renamed_parts():
     psi = chain()
     a, b = (x.reindex({"_y": "top"}) for x in psi.partition("READOUT"))

@@ -185,6 +185,17 @@ def test_network_returns_the_weights(case):
         assert np.abs(np.asarray(net.to_dense()) - vector.reshape(-1, 1)).max() < EPS * size
 
 
+def test_network_of_a_conjugated_or_renamed_state():
+    net = qdn.RAC.rand(4, 2, 2, dtype="complex128", seed=0)
+    psi = net.to_tensor_network()
+    for phi in (psi.H, psi.conj(), psi.conj(mangle_inner=True), psi.H.reindex_all("b{}")):
+        assert all((phi.network.params[k] == x.conj()).all() for k, x in net.params.items())
+        assert phi.shared_tags == psi.shared_tags == tuple(net.params)
+    for phi in (psi.astype("complex64"), psi.to("torch"), psi.retag_all("T{}")):
+        assert phi.network.params.keys() == net.params.keys()
+        assert phi.network.dtype == phi.dtype
+
+
 CHANGES = {
     "gate": lambda psi: psi.gate_(qu.pauli("X"), 0, contract=True),
     "isel": lambda psi: psi.isel_({psi.site_inds[0]: 0}),

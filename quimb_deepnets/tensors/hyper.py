@@ -19,7 +19,7 @@ from contextlib import nullcontext
 import numpy as np
 from autoray import do, infer_backend, stop_gradient
 from quimb.tensor import Tensor, TensorNetwork
-from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
+from quimb.tensor.tensor_core import oset, oset_union
 
 from ..errors import OptionError, RangeError, SitesError
 from .parts import PartNetwork
@@ -51,11 +51,9 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         ``other`` itself, and the result is a hyper network.
         """
         other = other.as_network() if hasattr(other, "as_network") else TensorNetwork(other)
-        if check_collisions:
-            clash = set(self.inner_inds()).intersection(other.inner_inds())
-            other = other.reindex({ix: rand_uuid() for ix in clash}) if clash else other
-        new = HyperTensorNetwork((self, other), virtual=virtual, check_collisions=False)
-        new._cuts = self._joined_cuts(other)
+        new = HyperTensorNetwork((self,), virtual=virtual, check_collisions=False)
+        new._cuts = dict(self._cuts)
+        new.add_tensor_network(other, virtual=virtual, check_collisions=check_collisions)
         return new
 
     def make_norm(

@@ -13,6 +13,7 @@ outside, and closes it only when parts are combined that leave nothing outside.
 import functools
 
 from quimb.tensor import TensorNetwork
+from quimb.tensor.tensor_core import rand_uuid
 
 
 class PartNetwork(TensorNetwork):
@@ -71,7 +72,7 @@ class PartNetwork(TensorNetwork):
         rest = [tid for tid in self.tensor_map if tid not in tagged]
         with_tags = self._select_tids(tagged, virtual=inplace)
         if not inplace:
-            return self._select_tids(rest, virtual=False), with_tags
+            return self._select_tids(rest, virtual=False, with_exponent=True), with_tags
         self._pop_and_cut(tagged)
         return self, with_tags
 
@@ -105,6 +106,24 @@ class PartNetwork(TensorNetwork):
         return cuts
 
     # ------------------------------------------------------------ joining
+
+    def add_tensor(self, tensor, tid=None, virtual=False):
+        """Add a tensor, see quimb; cut indices that it carries are joined."""
+        super().add_tensor(tensor, tid=tid, virtual=virtual)
+        if self._cuts:
+            self._cuts = {ix: cut for ix, cut in self._cuts.items() if ix not in tensor.inds}
+
+    def add_tensor_network(self, tn, virtual=False, check_collisions=True):
+        """Add all tensors of a network, see quimb; what was cut and is back is summed.
+
+        Inner indices that clash are renamed in a copy of ``tn``, never in ``tn`` itself.
+        """
+        if check_collisions:
+            clash = set(self.inner_inds()).intersection(tn.inner_inds())
+            tn = tn.reindex({ix: rand_uuid() for ix in clash}) if clash else tn
+        cuts = self._joined_cuts(tn)
+        super().add_tensor_network(tn, virtual=virtual, check_collisions=False)
+        self._cuts = cuts
 
     def _joined_cuts(self, other):
         """The cuts that are left open when this network is combined with another."""

@@ -12,10 +12,11 @@ import functools
 from string import Formatter
 
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
+from quimb.tensor.tensor_core import rand_uuid
 
 from ..errors import MethodError, OptionError, SitesError
 from .algebra import MAX_DENSE, add, dense_distance
-from .dup import resolve_hyperinds
+from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
 from .refusals import refuse
 
@@ -122,6 +123,10 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
                 raise OptionError(
                     f"there is no index {ix!r} to fix; the outer ones are {self.outer_inds()[:8]}."
                 )
+            if not (hasattr(value, "__index__") or isinstance(value, slice) or value == "r"):
+                raise OptionError(
+                    f"index {ix!r} cannot be fixed to {value!r}; give an int, a slice or 'r'."
+                )
             size = self.ind_size(ix)
             if hasattr(value, "__index__") and not -size <= value < size:
                 raise OptionError(
@@ -215,6 +220,25 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
 
     hyperinds_resolve_ = functools.partialmethod(hyperinds_resolve, inplace=True)
 
+    def diagonal_reduce(self, output_inds=None, atol=1e-12, cache=None, inplace=False):
+        """Replace diagonal tensors by hyper-indices, see quimb; each site keeps its own leg.
+
+        Where an outer leg would become the hyper-index itself, a delta stays between the two.
+        """
+        before = self.outer_inds() if output_inds is None else tuple(output_inds)
+        new = super().diagonal_reduce(before, atol=atol, cache=cache, inplace=inplace)
+        site_of = {self.site_ind(site): site for site in self.sites}
+        for ix in before:
+            if len(new.ind_map[ix]) > 1 and ix not in new._cuts:
+                inner, like = rand_uuid(), next(iter(new._inds_get(ix))).data
+                dim = new.ind_size(ix)
+                new.reindex_({ix: inner})
+                tags = (new.site_tag(site_of[ix]),) if ix in site_of else ()
+                new.add_tensor(delta(ix, inner, dim, like, tags))
+        return new
+
+    diagonal_reduce_ = functools.partialmethod(diagonal_reduce, inplace=True)
+
     # ------------------------------------------------------------ gates
 
     def gate(self, G, where, contract=False, **kwargs):
@@ -232,6 +256,11 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
             raise MethodError(
                 f"contract={contract!r} splits a bond between the tensors of two sites, and here "
                 "they share none; use contract=True, False or 'split-gate'."
+            )
+        if kwargs.pop("transposed", False):
+            raise MethodError(
+                "gate ignores transposed=True here, as on every quimb vector; give the transposed "
+                "operator, G.T for a matrix."
             )
         return super().gate(G, where, contract=contract, **kwargs)
 
