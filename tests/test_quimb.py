@@ -107,6 +107,23 @@ def test_isel(case):
     assert abs(every.contract() - vector[(1,) * vector.ndim]) < EPS * size
 
 
+def test_fixing_sites_removes_their_hyperinds():
+    """Thousands of tensors contract at the width of a branch once every site is fixed."""
+    net = qdn.ConvAC.rand(64, 4, 3, 2, boundary="periodic", seed=0)
+    psi = net.to_tensor_network()
+    assert psi.num_tensors == net.geometry.num_tensors() > 7000
+    config = np.random.default_rng(0).integers(0, 2, (1, 64))
+    assert psi.isel({"k5": 1}).ind_map.keys() == psi.ind_map.keys() - {"k5", "_x5"}
+    for mine, theirs in zip(psi.log_amplitudes(config), net.log_amplitudes(config)):
+        assert np.allclose(mine, theirs, rtol=1e-12, atol=0)
+    for net in (qdn.RAC.rand(16, 3, 4, seed=0), qdn.ConvAC.rand(16, 3, 3, 4, seed=0)):
+        psi = net.to_tensor_network()
+        one = psi.isel(dict.fromkeys(psi.site_inds, 1))
+        assert one.contraction_width("greedy") <= 4
+    gated = psi.gate(qu.hadamard(), 3, contract=True)
+    assert "_x3" in gated.isel({"k3": 0}).ind_map, "no identity, no shortcut"
+
+
 def test_to_dense_grouped(case):
     psi, vector, size = case
     inds = psi.site_inds

@@ -11,6 +11,8 @@ One class serves both: sites are ints with ``"k{}"`` and ``"I{}"``, or pairs wit
 import functools
 from string import Formatter
 
+import numpy as np
+from autoray import infer_backend, stop_gradient, to_numpy
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
 
@@ -113,6 +115,9 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     def isel(self, selectors, inplace=False):
         """Fix indices to values, see quimb.
 
+        Behind an identity delta all copies of a site are fixed at once: its hyper-index goes
+        too, so that what is left is cheap to contract.
+
         Raises
         ------
         OptionError
@@ -132,7 +137,23 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
                 raise OptionError(
                     f"index {ix!r} has size {size}, so no value {value}; use 0 to {size - 1}."
                 )
-        return super().isel(selectors, inplace=inplace)
+        fixed = {ix: value for ix, value in selectors.items() if hasattr(value, "__index__")}
+        behind = {self._behind_delta(ix): value for ix, value in fixed.items()}
+        behind.pop(None, None)
+        return super().isel({**behind, **selectors}, inplace=inplace)
+
+    def _behind_delta(self, ix):
+        """The inner leg of the identity delta that carries an outer leg, or None."""
+        carriers = tuple(self._inds_get(ix))
+        t = carriers[0]
+        if len(carriers) != 1 or "DELTA" not in t.tags or t.ndim != 2:
+            return None
+        if infer_backend(t.data) not in ("numpy", "torch") or t.shape[0] != t.shape[1]:
+            return None
+        identity = np.eye(t.shape[0])
+        if not (to_numpy(stop_gradient(t.data)) == identity).all():
+            return None
+        return next(inner for inner in t.inds if inner != ix)
 
     isel_ = functools.partialmethod(isel, inplace=True)
 
