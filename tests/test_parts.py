@@ -74,6 +74,18 @@ def test_contracting_a_part_first_changes_nothing():
     assert np.abs(x - psi.to_dense()).max() < 1e-12 * psi.norm()
 
 
+@pytest.mark.parametrize("tags", ["DELTA", "LAYER1"])
+def test_fixing_a_site_in_one_part(tags):
+    psi = chain()
+    exact = psi.to_dense().reshape((2,) * 5)[:, 1].reshape(-1, 1)
+    parts = [x.isel({"k1": 1}) if "k1" in x.ind_map else x for x in psi.partition(tags)]
+    whole = parts[0] | parts[1]
+    inds = ("k0", "k2", "k3", "k4")
+    assert set(whole.outer_inds()) == set(inds)
+    found = whole.contract(output_inds=inds).data.reshape(-1, 1)
+    assert np.abs(found - exact).max() < 1e-12 * psi.norm()
+
+
 def test_joining_in_place():
     """&=, |=, add and tensor by tensor close what the cut left open."""
     psi = chain()

@@ -153,7 +153,8 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         identity = np.eye(t.shape[0])
         if not (to_numpy(stop_gradient(t.data)) == identity).all():
             return None
-        return next(inner for inner in t.inds if inner != ix)
+        inner = next(inner for inner in t.inds if inner != ix)
+        return None if inner in self.outer_inds() else inner  # open: other parts carry it too
 
     isel_ = functools.partialmethod(isel, inplace=True)
 
