@@ -294,7 +294,7 @@ def main(args=None):
     print(
         "of the middle cut; width (log2) and cost (log10 of scalar operations) of contracting one"
     )
-    print("amplitude of the tensor network. Weights of deep networks are random phases, plus 2% noise.\n")
+    print("amplitude. Weights of deep networks and of the tree are random phases plus 2% noise.\n")
     print(format_table(rows))
 
     print("\nFitting a RecursiveTree to the Ising ground state of 10 sites:")
