@@ -31,7 +31,7 @@ NOISE = 0.02
 COLUMNS = ("state", "params", "tensors", *(f"S({a})" for a in CUTS), "rank", "width", "cost")
 
 
-def ising_ground_state(L, progbar=False):
+def ising_ground_state(L):
     """The ground state of the critical transverse-field Ising chain, by quimb's DMRG.
 
     ``H = - sum Z_i Z_{i+1} - sum X_i`` with open ends, that is ``MPO_ham_ising(L, j=-4, bx=2)`` in
@@ -41,8 +41,6 @@ def ising_ground_state(L, progbar=False):
     ----------
     L : int
         Number of sites.
-    progbar : bool, optional
-        Whether DMRG prints its sweeps.
 
     Returns
     -------
@@ -51,7 +49,7 @@ def ising_ground_state(L, progbar=False):
     start = qtn.MPS_rand_state(L, bond_dim=8, seed=0)
     energy = qtn.MPO_ham_ising(L, j=-4, bx=2)
     dmrg = qtn.DMRG2(energy, bond_dims=[8, 16, 32], cutoffs=1e-12, p0=start)
-    dmrg.solve(tol=1e-9, verbosity=int(progbar))
+    dmrg.solve(tol=1e-9, verbosity=0)
     return dmrg.state
 
 
@@ -207,6 +205,7 @@ def fit(L, steps, seed, progbar=True):
     tree = psi.contraction_tree(output_inds=psi.site_inds)
 
     def infidelity(tn, vector):
+        """``1 - <tn|vector>**2 / <tn|tn>``, for real states and a normalised vector."""
         x = tn.contract(output_inds=tn.site_inds, optimize=tree).data.reshape(-1)
         return 1 - (x @ vector) ** 2 / (x @ x)
 
