@@ -145,12 +145,12 @@ def test_plain_reaches_the_whole_range(dtype):
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
 def test_product_and_dot(like, count):
     rng = np.random.default_rng(count)
-    x = rng.normal(size=(2, count, 3)) * 10.0 ** rng.integers(-300, 300, size=(2, count, 1))
+    x = rng.normal(size=(count, 2, 3)) * 10.0 ** rng.integers(-300, 300, size=(count, 2, 1))
     w = rng.normal(size=3)
     fractions = exact(x)
     for b in range(2):
         total = sum(
-            Fraction(float(w[c])) * math.prod(fractions[b][p][c] for p in range(count))
+            Fraction(float(w[c])) * math.prod(fractions[p][b][c] for p in range(count))
             for c in range(3)
         )
         arrays = (torch.as_tensor(x), torch.as_tensor(w)) if like == "torch" else (x, w)

@@ -94,7 +94,7 @@ def broadcast(name, sizes, ndim):
     return sizes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Axis:
     """What each layer reads along one dimension.
 

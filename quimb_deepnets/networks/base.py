@@ -3,26 +3,27 @@
 A network is integers (its geometry) and arrays (its parameters), and turns configurations into
 amplitudes without ever writing out a tensor network::
 
-    configs (B, *shape) --one-hot--> (B, N, M) --layers--> Scaled (B,) --+--> amplitudes
-                                                                         +--> log_amplitudes
+    configs (B, *shape) --digits--> (N, B) --evaluator--> Scaled (B,) --+--> amplitudes
+                                                                        +--> log_amplitudes
 """
 
 import math
 
+import numpy as np
 from autoray import do, get_dtype_name, infer_backend
 from autoray import to as convert
+from tqdm import tqdm
 
-from ..errors import OptionError, WeightError
+from ..errors import OptionError, WeightError, check_positive_int
 from ..weights import check_arrays
-from .configs import all_configs, batches, check_configs, one_hot, parse_config
+from .configs import all_configs, batches, check_configs, digits, parse_config
 from .scaled import Scaled, phase_and_log, plain
 
 
 class DeepNetwork:
     """Base class of networks that compute amplitudes.
 
-    Subclasses set ``geometry`` and ``params`` and implement ``_forward`` and
-    ``_floats_per_config``.
+    Subclasses set ``geometry`` and ``params`` and implement ``_evaluator``.
 
     Attributes
     ----------
@@ -35,7 +36,6 @@ class DeepNetwork:
 
     geometry = None
     params = None
-    _chunk_bytes = 2**22  # intermediate arrays of one chunk: about a cache
 
     # ------------------------------------------------------------ properties
 
@@ -110,12 +110,18 @@ class DeepNetwork:
         """
         return self.amplitudes(parse_config(config, self.geometry.shape, self.phys_dim)[None])[0]
 
-    def amplitudes(self, configs):
+    def amplitudes(self, configs, chunk=None, progbar=False, plan=None):
         """The amplitudes of a batch of configurations.
 
         Parameters
         ----------
         configs : array_like of int, shape (B, L) or (B, Lx, Ly)
+        chunk : int, optional
+            Evaluate so many at a time; by default as many as suit the cache.
+        progbar : bool, optional
+            Show a progress bar over the chunks.
+        plan : Plan, optional
+            How to evaluate, see `ConvAC.plan`.
 
         Returns
         -------
@@ -126,14 +132,15 @@ class DeepNetwork:
         ConfigError, RangeError
             As `amplitude`.
         """
-        return plain(self._scaled_amplitudes(configs))
+        return plain(self._scaled_amplitudes(configs, chunk, progbar, plan))
 
-    def log_amplitudes(self, configs):
+    def log_amplitudes(self, configs, chunk=None, progbar=False, plan=None):
         """Phase and natural logarithm of a batch of amplitudes; never leaves the range of floats.
 
         Parameters
         ----------
-        configs : array_like of int, shape (B, L) or (B, Lx, Ly)
+        configs, chunk, progbar, plan
+            See `amplitudes`.
 
         Returns
         -------
@@ -147,7 +154,7 @@ class DeepNetwork:
         ConfigError
             If ``configs`` are not basis states of the sites.
         """
-        return phase_and_log(self._scaled_amplitudes(configs))
+        return phase_and_log(self._scaled_amplitudes(configs, chunk, progbar, plan))
 
     def to_dense(self):
         """The whole state as a column vector, in the order of quimb's ``to_dense``.
@@ -165,24 +172,25 @@ class DeepNetwork:
         """
         return self.amplitudes(all_configs(self.geometry.shape, self.phys_dim)).reshape(-1, 1)
 
-    def _scaled_amplitudes(self, configs):
-        """Check, cut into chunks that bound the memory, evaluate, and join."""
+    def _scaled_amplitudes(self, configs, chunk=None, progbar=False, plan=None):
+        """Check, evaluate chunk by chunk, and join."""
         configs = check_configs(configs, self.geometry.shape, self.phys_dim)
-        chunk = max(1, self._chunk_bytes // (16 * self._floats_per_config()))
+        if not len(configs):  # so that the empty result has a backend and a dtype
+            some = self._scaled_amplitudes(np.zeros((1, *self.geometry.shape), int))
+            return Scaled(*(part[:0] for part in some))
+        batch = len(configs)
+        evaluate, size = self._evaluator(batch, plan)
+        size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
         parts = [
-            self._forward(one_hot(configs[rows], self.phys_dim, self._like))
-            for rows in batches(max(1, len(configs)), chunk)
+            evaluate(digits(configs[rows], self.phys_dim, self._like))
+            for rows in tqdm(batches(batch, size), total=-(-batch // size), disable=not progbar)
         ]
         if len(parts) == 1:
             return parts[0]
         return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
 
-    def _forward(self, x):
-        """One-hot inputs ``(B, N, M)`` to scaled amplitudes ``(B,)``."""
-        raise NotImplementedError
-
-    def _floats_per_config(self):
-        """Size of the largest intermediate array for one configuration."""
+    def _evaluator(self, batch, plan=None):
+        """A function from digits ``(N, B)`` to scaled amplitudes ``(B,)``, and how many at once."""
         raise NotImplementedError
 
     # ------------------------------------------------------------ conversion

@@ -87,29 +87,26 @@ def _as_integers(configs):
     return configs
 
 
-def one_hot(configs, phys_dim, like):
-    """The one-hot vectors of a batch of configurations, where and of the dtype that ``like`` is.
-
-    Parameters
-    ----------
-    configs : array of int, shape (B, ...)
-        Flat over the sites in the result.
-    phys_dim : int
-    like : array
-        A weight: its backend, dtype and device are used.
-
-    Returns
-    -------
-    array, shape (B, N, phys_dim)
-    """
+def identity(phys_dim, like):
+    """The one-hot vectors of a site, as rows, where and of the dtype that ``like`` is."""
     backend = infer_backend(like)
-    flat = astype(configs.reshape(len(configs), math.prod(configs.shape[1:])), "int64")
     if backend == "numpy":
-        return np.eye(phys_dim, dtype=like.dtype)[to_numpy(flat)]
-    eye = do("eye", phys_dim, dtype=like.dtype, device=like.device, like=backend)
-    if infer_backend(flat) == "torch":
-        flat = flat.to(like.device)
-    return eye[flat]
+        return np.eye(phys_dim, dtype=like.dtype)
+    return do("eye", phys_dim, dtype=like.dtype, device=like.device, like=backend)
+
+
+def digits(configs, phys_dim, like):
+    """Configurations ``(B, *shape)`` as digits ``(N, B)``: sites first, where ``like`` is.
+
+    They are int16 wherever phys_dim allows, so that codes are quick to add up.
+    """
+    flat = configs.reshape(len(configs), math.prod(configs.shape[1:])).T
+    dtype = "int16" if phys_dim < 2**15 else "int64"
+    if infer_backend(like) != "torch":
+        return np.ascontiguousarray(to_numpy(flat), dtype=dtype)
+    if infer_backend(flat) != "torch":
+        flat = do("asarray", np.ascontiguousarray(flat, dtype=dtype), like=like)
+    return astype(flat, dtype).to(like.device).contiguous()
 
 
 def all_configs(shape, phys_dim, budget=2**26):

@@ -7,18 +7,19 @@ The network of Fig. 1 of arXiv:1803.09780, on one-hot inputs ``y[0][n] = e(s_n)`
     y[l][n] = prod_k  W[l][k] @ y[l-1][n * S + k - anchor]         elementwise product over taps
 """
 
-import functools
 import operator
 
-import numpy as np
 from autoray import do
 
 from ..errors import GeometryError, WeightError, check_positive_int
 from ..geometry import ConvGeometry, GCLayer
 from ..geometry.layers import as_sizes
+from ..geometry.plan import CHUNK, cached_plan, check_plan
 from ..weights import as_array, check_arrays, check_nonzero, check_sequence, make_rng, random_array
 from .base import DeepNetwork
-from .scaled import Scaled, dot, product, rescale, scaled
+from .layers import Layers
+from .lookup import Lookup, windows_of
+from .tables import grouped_tables
 
 
 class ConvAC(DeepNetwork):
@@ -246,73 +247,63 @@ class ConvAC(DeepNetwork):
 
     # ------------------------------------------------------------ evaluation
 
-    @functools.cached_property
-    def _gathers(self):
-        """Per layer and tap: the tap, flat inputs (B index ``P_in`` if outside), and a mask."""
-        plans = []
-        for l in range(1, self.depth + 1):
-            outside = int(np.prod(self.geometry.layer_shape(l - 1)))
-            rows = []
-            for tap in self.geometry.tap_indices(l):
-                inputs = self.geometry.tap_inputs(l, tap)
-                index = np.array([outside if q is None else q for q in inputs])
-                rows.append((tap, index, index == outside))
-            plans.append(rows)
-        return plans
+    def plan(self, batch, level=None, group=None):
+        """How a batch of amplitudes would be evaluated, decided in integers.
 
-    def _forward(self, x):
-        y = scaled(x)
-        for l in range(1, self.depth + 1):
-            y = self._layer(l, y)
-        return dot(product(y), scaled(self.readout))
+        Parameters
+        ----------
+        batch : int
+            Number of configurations.
+        level : int, optional
+            Tabulate the layers up to this one; ``depth`` means all, the last one folded. By
+            default whatever is the cheapest for the batch.
+        group : int or (int, int), optional
+            Merge so many neighbouring windows into one row, if all layers are tabulated.
 
-    def _layer(self, l, y):
-        """One layer: ``(B, P_in, r_in)`` to ``(B, P_out, r_out)``, scaled."""
-        one = Scaled(do("ones_like", y.mantissa[:, :1]), y.exponent[:, :1] * 0)
-        padded = Scaled(*(do("concatenate", pair, axis=1) for pair in zip(y, one)))
-        w, out = scaled(self.weights[l - 1], axes=2), None
-        for tap, index, outside in self._gathers[l - 1]:
-            z = self._tap(l, w, tap, Scaled(padded.mantissa[:, index], padded.exponent[:, index]))
-            if self.boundary == "omit" and outside.any():
-                z = _set_one(z, outside)
-            if out is not None:
-                z = Scaled(out.mantissa * z.mantissa, out.exponent + z.exponent)
-            out = rescale(z)
-        return out
+        Returns
+        -------
+        Plan
+            Prints as a table: which layers are looked up and which computed, the bytes of the
+            tables, the flops. `amplitudes` and `log_amplitudes` take it as ``plan=``.
 
-    def _tap(self, l, w, tap, x):
-        """``W[l][tap] @ x`` at every position, for shared or unshared weights."""
-        if self.geometry.shared[l - 1]:
-            matrix = do("swapaxes", w.mantissa[tap], -1, -2)
-            return Scaled(x.mantissa @ matrix, x.exponent + w.exponent[tap])
-        where = (*[slice(None)] * self.geometry.ndim, *tap)
-        matrix, exponent = w.mantissa[where], w.exponent[where].reshape(-1)
-        matrix = do("swapaxes", matrix.reshape(-1, *matrix.shape[-2:]), -1, -2)
-        return Scaled((x.mantissa[..., None, :] @ matrix)[..., 0, :], x.exponent + exponent)
+        Raises
+        ------
+        GeometryError
+            If ``batch`` is no positive int.
+        OptionError
+            If there is no such level or group.
+        BudgetError
+            If the tables of that level would be too large.
 
-    def _floats_per_config(self):
-        g = self.geometry
-        return max(
-            int(np.prod(g.layer_shape(l))) * max(g.bond_dim(l), g.bond_dim(max(l - 1, 0)))
-            for l in range(g.depth + 1)
-        )
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> net = qdn.ConvAC.rand(64, 4, 3, 8, boundary="periodic", seed=0)
+        >>> net.plan(4096)
+        Plan for 4096 amplitudes, 2048 at a time:
+          all layers looked up, the last one folded; 4 windows merged into rows of up to 10 sites
+          tables: 65536 bytes, 64704 flops once
+          each amplitude: 16 look-ups, 0 flops in matrix products
+        """
+        batch = check_positive_int("batch", batch)
+        return check_plan(self.geometry, batch, self._like.itemsize, level, group)
+
+    def _evaluator(self, batch, plan=None):
+        if plan is None:
+            cuda = "cuda" in str(getattr(self._like, "device", "cpu"))
+            cache = 2**10 * CHUNK if cuda else CHUNK
+            plan = cached_plan(self.geometry, batch, self._like.itemsize, cache=cache)
+        if plan.group is not None:
+            windows = windows_of(self.geometry, self.depth, plan.group)
+            tables = grouped_tables(self, plan.group)
+            return Lookup(tables, windows, self.readout, self.phys_dim), plan.chunk
+        return Layers(self, plan.level), plan.chunk
 
 
 def weight_shape(geometry, l):
     """Shape of the array of weights of layer ``l``, positions and taps included."""
     positions = () if geometry.shared[l - 1] else geometry.layer_shape(l)
     return (*positions, *geometry.kernel(l), geometry.bond_dim(l), geometry.bond_dim(l - 1))
-
-
-def _set_one(z, outside):
-    """The factor 1 at positions whose tap falls outside."""
-    where = do("asarray", outside, like=z.mantissa)
-    if hasattr(z.mantissa, "device") and hasattr(where, "to"):
-        where = where.to(z.mantissa.device)
-    return Scaled(
-        do("where", where[None, :, None], do("ones_like", z.mantissa), z.mantissa),
-        do("where", where[None], z.exponent * 0, z.exponent),
-    )
 
 
 def _read_layers(weights, strides, ndim):

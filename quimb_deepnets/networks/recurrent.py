@@ -14,6 +14,7 @@ from autoray import do, stop_gradient
 
 from ..errors import WeightError, check_positive_int
 from ..geometry import RecurrentGeometry
+from ..geometry.plan import CHUNK
 from ..weights import (
     as_array,
     check_arrays,
@@ -24,7 +25,7 @@ from ..weights import (
     random_array,
 )
 from .base import DeepNetwork
-from .scaled import Scaled, dot, product, rescale, scaled
+from .recursion import Recursion
 
 
 class RAC(DeepNetwork):
@@ -69,8 +70,6 @@ class RAC(DeepNetwork):
     >>> ghz.amplitudes([[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 0]])
     array([1., 1., 0.])
     """
-
-    _chunk_bytes = 2**26  # a step is small, so long batches pay
 
     def __init__(self, L, hidden_weights, input_weights, initial, readout):
         hidden_weights = check_sequence("hidden_weights", hidden_weights)
@@ -175,39 +174,9 @@ class RAC(DeepNetwork):
 
     # ------------------------------------------------------------ evaluation
 
-    def _forward(self, x):
-        hidden, inputs, states = (
-            [scaled(w, axes) for w in arrays]
-            for arrays, axes in (
-                (self.hidden_weights, 2),
-                (self.input_weights, 2),
-                (self.initial, 1),
-            )
-        )
-        states = [Scaled(h.mantissa[None], h.exponent[None]) for h in states]
-        for t in range(self.L):
-            below = scaled(x[:, t])
-            for l in range(self.depth):
-                below = states[l] = _multiply(
-                    _apply(hidden[l], states[l]), _apply(inputs[l], below)
-                )
-        last = states[-1]
-        return dot(
-            product(Scaled(last.mantissa[:, None], last.exponent[:, None])), scaled(self.readout)
-        )
-
-    def _floats_per_config(self):
-        return self.L * self.phys_dim + 4 * self.depth * self.bond_dim
-
-
-def _apply(w, h):
-    """``w @ h`` for each row of a batch, shapes ``(R, R)`` and ``(B, R)``."""
-    return Scaled(h.mantissa @ w.mantissa.T, h.exponent + w.exponent)
-
-
-def _multiply(a, b):
-    """The elementwise product of two batches of vectors."""
-    return rescale(Scaled(a.mantissa * b.mantissa, a.exponent + b.exponent))
+    def _evaluator(self, batch, plan=None):
+        chunk = max(64, CHUNK // (self._like.itemsize * self.bond_dim))
+        return Recursion(self), chunk
 
 
 def _check_lengths(depth, input_weights, initial):

@@ -14,7 +14,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from autoray import astype, do, get_dtype_name, stop_gradient, to_numpy
+from autoray import astype, do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 
 from ..errors import RangeError
 
@@ -50,7 +50,7 @@ def scaled(x, axes=1):
     return rescale(Scaled(x, exponent), axes)
 
 
-def rescale(x, axes=1):
+def rescale(x, axes=1, size=None):
     """Move powers of two from the mantissa to the exponent, without rounding.
 
     Parameters
@@ -59,49 +59,121 @@ def rescale(x, axes=1):
         Its exponent has the shape of the mantissa without the last ``axes`` axes.
     axes : int, optional
         How many of the last axes share an exponent.
+    size : array, optional
+        The largest modulus of each group, where it is known.
 
     Returns
     -------
     Scaled
         The same numbers, the largest of each group of size 1/2 to 1. Zeros stay as they are.
     """
-    size = stop_gradient(do("abs", x.mantissa))
-    for _ in range(axes):
-        size = do("max", size, axis=-1)
+    size = largest(x.mantissa, axes) if size is None else size
     info = float_info(size)
+    if infer_backend(x.mantissa) == "numpy":
+        if not axes and size.dtype == x.mantissa.dtype:
+            mantissa, shift = np.frexp(x.mantissa)
+            return Scaled(mantissa, x.exponent + shift)
+        shift = np.frexp(size)[1].clip(info.minexp + 2, info.maxexp - 2)
+        factor = np.ldexp(np.ones((), size.dtype), -shift)
+        return Scaled(x.mantissa * factor[(..., *[None] * axes)], x.exponent + shift)
     shift = do("clip", do("frexp", size)[1], info.minexp + 2, info.maxexp - 2)
     factor = power_of_two(-shift, size)[(..., *[None] * axes)]
     return Scaled(x.mantissa * factor, x.exponent + astype(shift, "float64"))
+
+
+def largest(mantissa, axes=1):
+    """The largest modulus over the last ``axes`` axes; no gradient flows through it."""
+    size = do("abs", stop_gradient(mantissa))
+    for _ in range(axes):
+        size = do("max", size, axis=-1)
+    return size
 
 
 def _zero_exponent(x):
     return astype(do("zeros_like", do("real", stop_gradient(x))), "float64")
 
 
+def mutable(*arrays):
+    """Whether results may be overwritten: nobody differentiates them or traces them."""
+    return all(
+        infer_backend(x) == "numpy"
+        or (infer_backend(x) == "torch" and not (x.reshape(-1)[:1] * 1).requires_grad)
+        for x in arrays
+    )
+
+
+def transposed(w):
+    """Scaled matrices ``(..., out, in)`` as ``(..., in, out)``, in the layout that is fastest."""
+    mantissa = do("swapaxes", w.mantissa, -1, -2)
+    if infer_backend(mantissa) == "numpy":
+        mantissa = np.ascontiguousarray(mantissa)
+    elif infer_backend(mantissa) == "torch":
+        mantissa = mantissa.contiguous()
+    return Scaled(mantissa, w.exponent)
+
+
 def product(x):
-    """The product over the second axis, channel by channel, in ``log2`` of its length steps.
+    """The product over the first axis, channel by channel.
 
     Parameters
     ----------
     x : Scaled
-        Shapes ``(B, P, r)`` and ``(B, P)``.
+        Shapes ``(P, B, r)``, and ``(P, B)`` or ``(P, B, r)``.
 
     Returns
     -------
     Scaled
         Shapes ``(B, r)`` and ``(B, r)``: each channel has an exponent of its own.
     """
-    each = Scaled(x.mantissa, x.exponent[..., None] + _zero_exponent(x.mantissa))
-    x = rescale(each, axes=0)
-    while (count := x.mantissa.shape[1]) > 1:
-        half = count // 2
-        pairs = Scaled(
-            x.mantissa[:, :half] * x.mantissa[:, half : 2 * half],
-            x.exponent[:, :half] + x.exponent[:, half : 2 * half],
+    x = by_channel(x)
+    out, room = None, float_info(x.mantissa).maxexp - 24  # a mantissa takes one bit at most
+    for start in range(0, len(x.mantissa), room):
+        part = Scaled(
+            multiply_first(x.mantissa[start : start + room]),
+            do("sum", x.exponent[start : start + room], axis=0),
         )
-        pairs = rescale(pairs, axes=0)
-        x = Scaled(*(do("concatenate", (a, b[:, 2 * half :]), axis=1) for a, b in zip(pairs, x)))
-    return Scaled(x.mantissa[:, 0], x.exponent[:, 0])
+        if out is not None:
+            part = Scaled(out.mantissa * part.mantissa, out.exponent + part.exponent)
+        out = rescale(part, axes=0)
+    return out
+
+
+def multiply_first(x):
+    """The plain product over the first axis."""
+    if infer_backend(x) == "numpy":
+        return np.multiply.reduce(x, axis=0)
+    while (count := len(x)) > 1:
+        half = count // 2
+        pairs = x[:half] * x[half : 2 * half]
+        x = do("concatenate", (pairs, x[2 * half :]), axis=0) if count % 2 else pairs
+    return x[0]
+
+
+def by_channel(x):
+    """The same numbers with an exponent for each entry, of size 1/2 to 1 (or zero)."""
+    if len(x.exponent.shape) < len(x.mantissa.shape):
+        x = Scaled(x.mantissa, x.exponent[..., None] + _zero_exponent(x.mantissa))
+    return rescale(x, axes=0)
+
+
+def take(x, index):
+    """The rows ``x[index]`` of a scaled array, for an index array of any shape."""
+    return Scaled(*(take_rows(part, index) for part in x))
+
+
+def take_rows(x, index):
+    """The rows ``x[index]`` of an array, by the gather whose gradient is the cheapest."""
+    if infer_backend(x) == "numpy":
+        return np.take(x, index, axis=0, mode="clip")
+    picked = do("take", x, index.reshape(-1), axis=0)
+    return picked.reshape(*index.shape, *x.shape[1:])
+
+
+def array_like(x, like):
+    """A numpy array with a dtype of its own, on the device where ``like`` is."""
+    if infer_backend(like) != "torch":
+        return x
+    return do("asarray", x, like=like).to(like.device)
 
 
 def dot(x, w):

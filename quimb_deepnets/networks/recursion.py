@@ -1,0 +1,115 @@
+"""The steps of a RAC for a batch of configurations, rescaled as seldom as is safe.
+
+A step multiplies the states of all layers by what comes in, so they grow or shrink by some bits
+each time. How much they can grow in s steps is known from integers, which gives the longest safe
+segment; should they ever shrink too far, the segment is done again in smaller ones::
+
+    h (layers x (B, R))  --s steps, no rescale-->  h  --rescale-->  h  --s steps--> ...
+                             too small somewhere: two halves instead
+"""
+
+import numpy as np
+from autoray import do, infer_backend
+
+from .configs import identity
+from .scaled import (
+    Scaled,
+    by_channel,
+    dot,
+    float_info,
+    largest,
+    mutable,
+    rescale,
+    scaled,
+    take_rows,
+    transposed,
+)
+
+
+def safe_steps(depth, bond_dim, max_bits):
+    """The most steps in which no entry of a state grows beyond ``2**max_bits``.
+
+    Weights and states have entries up to 1: a step takes the bits ``b[l]`` of layer ``l`` to
+    ``b[l] + log2 R``, plus ``b[l - 1] + log2 R`` for what comes in from the layer below.
+    """
+    grow, bits, steps = max(1, (bond_dim - 1).bit_length()), [0] * depth, 0
+    while True:
+        for l in range(depth):
+            bits[l] += grow + (bits[l - 1] + grow if l else 0)
+        if max(bits) > max_bits:
+            return max(1, steps)
+        steps += 1
+
+
+class Recursion:
+    """Amplitudes of configurations of a RAC.
+
+    Parameters
+    ----------
+    net : RAC
+    """
+
+    def __init__(self, net):
+        self.depth, self.length = net.depth, net.L
+        self.hidden = [transposed(scaled(w, axes=2)) for w in net.hidden_weights]
+        self.inputs = [transposed(scaled(w, axes=2)) for w in net.input_weights]
+        self.initial = [scaled(h) for h in net.initial]
+        self.readout = scaled(net.readout)
+        self.mutable = mutable(*net.params.values())
+        self.concrete = infer_backend(net._like) in ("numpy", "torch")
+        limit = 3 * float_info(net._like).maxexp // 8
+        self.steps = safe_steps(net.depth, net.bond_dim, limit) if self.concrete else 1
+        self.smallest = 2.0**-limit
+        table = identity(net.phys_dim, net._like) @ self.inputs[0].mantissa
+        self.first = Scaled(table, self.inputs[0].exponent)
+
+    def start(self):
+        """The states before the first step, broadcast over a batch."""
+        return [Scaled(h.mantissa[None], h.exponent[None]) for h in self.initial]
+
+    def advance(self, states, x):
+        """The states after the steps of digits ``x`` ``(steps, B)``."""
+        for begin in range(0, len(x), self.steps):
+            states = self._segment(states, x[begin : begin + self.steps])
+        return states
+
+    def _segment(self, states, x):
+        """A few steps and a rescale; in halves, if an entry came close to underflow."""
+        new = states
+        for digit in x:
+            new = self.step(new, digit)
+        sizes = [largest(h.mantissa) for h in new]
+        if len(x) > 1 and any(float(do("min", size)) < self.smallest for size in sizes):
+            half = len(x) // 2
+            return self._segment(self._segment(states, x[:half]), x[half:])
+        return [rescale(h, size=size) for h, size in zip(new, sizes)]
+
+    def step(self, states, digit):
+        """One step of all layers, without a rescale, for digits ``(B,)`` of one site."""
+        factor = Scaled(take_rows(self.first.mantissa, _as_index(digit)), self.first.exponent)
+        new = []
+        for h, w in zip(states, self.hidden):
+            z = h.mantissa @ w.mantissa
+            out = factor.mantissa
+            if self.mutable:
+                out *= z
+            else:
+                out = out * z
+            new.append(Scaled(out, h.exponent + (w.exponent + factor.exponent)))
+            if len(new) < self.depth:
+                w = self.inputs[len(new)]
+                factor = Scaled(new[-1].mantissa @ w.mantissa, new[-1].exponent + w.exponent)
+        return new
+
+    def read(self, states):
+        """The scaled amplitudes that the read-out makes of the last states."""
+        return dot(by_channel(states[-1]), self.readout)
+
+    def __call__(self, x):
+        """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
+        return self.read(self.advance(self.start(), x))
+
+
+def _as_index(digit):
+    """Digits in the integers that gathers take."""
+    return digit.astype(np.int64) if infer_backend(digit) != "torch" else digit.long()
