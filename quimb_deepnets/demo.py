@@ -23,7 +23,7 @@ from . import __version__
 from .errors import ExtraError
 from .geometry import GCLayer
 from .networks import RAC, ConvAC
-from .networks.configs import all_configs
+from .networks.configs import config_block
 from .tensors import RecursiveTree
 
 CUTS = range(1, 9)
@@ -149,7 +149,7 @@ def table_rows(L, seed, progress):
         if isinstance(state, qtn.TensorNetwork):
             vector, tn, size = state.to_dense().ravel(), state, sum(t.size for t in state)
         else:
-            phase, logabs = state.log_amplitudes(all_configs((L,), 2))
+            phase, logabs = state.log_amplitudes(config_block(0, 2**L, (L,), 2))
             vector = phase * np.exp(logabs - logabs.max())
             tn, size = state.to_tensor_network(), state.num_params
         rows.append(describe(name, tn, vector, size))

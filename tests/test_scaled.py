@@ -117,16 +117,16 @@ def test_empty_batch():
     assert net.amplitudes(np.zeros((0, 4), int)).shape == (0,)
 
 
-def test_chunks_make_no_difference(monkeypatch):
+def test_chunks_make_no_difference(capsys):
     net = qdn.ConvAC.rand(8, 2, 3, 3, seed=0)
     configs = np.random.default_rng(0).integers(0, 2, (50, 8))
     whole = net.amplitudes(configs)
-    batches = []
-    forward = net._forward
-    monkeypatch.setattr(type(net), "_chunk_bytes", 16 * 8 * 3 * 7)
-    monkeypatch.setattr(net, "_forward", lambda x: (batches.append(len(x)), forward(x))[1])
-    assert (net.amplitudes(configs) == whole).all()
-    assert batches == [7] * 7 + [1]
+    assert (net.amplitudes(configs, chunk=7) == whole).all()
+    assert not capsys.readouterr().err
+    assert (net.amplitudes(configs, chunk=7, progbar=True) == whole).all()
+    assert "8/8" in capsys.readouterr().err
+    with pytest.raises(qdn.OptionError, match="chunk=0"):
+        net.amplitudes(configs, chunk=0)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])

@@ -14,10 +14,12 @@ from autoray import do, get_dtype_name, infer_backend
 from autoray import to as convert
 from tqdm import tqdm
 
-from ..errors import OptionError, WeightError, check_positive_int
+from ..errors import BudgetError, OptionError, WeightError, check_positive_int
 from ..weights import check_arrays
-from .configs import all_configs, batches, check_configs, digits, parse_config
+from .configs import batches, check_configs, config_block, digits, parse_config
 from .scaled import Scaled, phase_and_log, plain
+
+MAX_BYTES = 2**32  # what one call may hold, unless it is told otherwise
 
 
 class DeepNetwork:
@@ -156,8 +158,13 @@ class DeepNetwork:
         """
         return phase_and_log(self._scaled_amplitudes(configs, chunk, progbar, plan))
 
-    def to_dense(self):
+    def to_dense(self, max_bytes=MAX_BYTES):
         """The whole state as a column vector, in the order of quimb's ``to_dense``.
+
+        Parameters
+        ----------
+        max_bytes : int, optional
+            Refuse a state that needs more. On the way, three arrays of its size are held.
 
         Returns
         -------
@@ -166,11 +173,35 @@ class DeepNetwork:
         Raises
         ------
         BudgetError
-            If the list of configurations alone would be too large.
+            If the state would be too large.
         RangeError
             If an amplitude leaves the range of the dtype.
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> qdn.ConvAC.rand(16, depth=3, kernel=3, bond_dim=4, seed=0).to_dense().shape
+        (65536, 1)
         """
-        return self.amplitudes(all_configs(self.geometry.shape, self.phys_dim)).reshape(-1, 1)
+        need = 3 * self.phys_dim**self.nsites * self._like.itemsize
+        if need > max_bytes:
+            raise BudgetError(
+                f"the dense state of {self.phys_dim}**{self.nsites} amplitudes needs {need} bytes, "
+                f"more than max_bytes={max_bytes}; evaluate the amplitudes that you need with "
+                "log_amplitudes, or raise max_bytes."
+            )
+        return plain(self._scaled_state(max_bytes)).reshape(-1, 1)
+
+    def _scaled_state(self, max_bytes):
+        """All scaled amplitudes; here one by one, in blocks."""
+        count, block = self.phys_dim**self.nsites, 2**16
+        parts = [
+            self._scaled_amplitudes(
+                config_block(start, min(count, start + block), self.geometry.shape, self.phys_dim)
+            )
+            for start in range(0, count, block)
+        ]
+        return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
 
     def _scaled_amplitudes(self, configs, chunk=None, progbar=False, plan=None):
         """Check, evaluate chunk by chunk, and join."""

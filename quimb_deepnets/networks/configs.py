@@ -10,7 +10,7 @@ import math
 import numpy as np
 from autoray import astype, do, get_dtype_name, infer_backend, to_numpy
 
-from ..errors import BudgetError, ConfigError
+from ..errors import ConfigError
 
 
 def parse_config(config, shape, phys_dim):
@@ -109,30 +109,18 @@ def digits(configs, phys_dim, like):
     return astype(flat, dtype).to(like.device).contiguous()
 
 
-def all_configs(shape, phys_dim, budget=2**26):
-    """Every configuration in the order of quimb's dense vectors: the last site runs fastest.
+def config_block(start, stop, shape, phys_dim):
+    """Configurations ``start`` to ``stop`` in the order of dense vectors: the last site fastest.
 
     Returns
     -------
-    numpy.ndarray of the smallest unsigned ints that fit, shape (phys_dim**N, *shape)
-
-    Raises
-    ------
-    BudgetError
-        If there are more than ``budget`` entries.
+    numpy.ndarray of int, shape (stop - start, *shape)
     """
-    sites = math.prod(shape)
-    size = phys_dim**sites * sites
-    if size > budget:
-        raise BudgetError(
-            f"all {phys_dim}**{sites} configurations need {size} bytes, more than the {budget} "
-            "allowed; evaluate the ones that you need with log_amplitudes."
-        )
-    states = np.arange(phys_dim**sites)[:, None]
-    powers = phys_dim ** np.arange(sites - 1, -1, -1)
-    return (
-        (states // powers % phys_dim).astype(np.min_scalar_type(phys_dim - 1)).reshape(-1, *shape)
-    )
+    codes = np.arange(start, stop)
+    out = np.empty((len(codes), math.prod(shape)), np.min_scalar_type(-phys_dim))
+    for n in reversed(range(out.shape[1])):
+        codes, out[:, n] = np.divmod(codes, phys_dim)
+    return out.reshape(-1, *shape)
 
 
 def batches(count, size):

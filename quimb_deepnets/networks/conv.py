@@ -17,6 +17,7 @@ from ..geometry.layers import as_sizes
 from ..geometry.plan import CHUNK, cached_plan, check_plan
 from ..weights import as_array, check_arrays, check_nonzero, check_sequence, make_rng, random_array
 from .base import DeepNetwork
+from .dense import window_dense
 from .layers import Layers
 from .lookup import Lookup, windows_of
 from .tables import grouped_tables
@@ -298,6 +299,10 @@ class ConvAC(DeepNetwork):
             tables = grouped_tables(self, plan.group)
             return Lookup(tables, windows, self.readout, self.phys_dim), plan.chunk
         return Layers(self, plan.level), plan.chunk
+
+    def _scaled_state(self, max_bytes):
+        state = window_dense(self, max_bytes)
+        return super()._scaled_state(max_bytes) if state is None else state
 
 
 def weight_shape(geometry, l):

@@ -25,6 +25,7 @@ from ..weights import (
     random_array,
 )
 from .base import DeepNetwork
+from .dense import recursive_dense
 from .recursion import Recursion
 
 
@@ -177,6 +178,9 @@ class RAC(DeepNetwork):
     def _evaluator(self, batch, plan=None):
         chunk = max(64, CHUNK // (self._like.itemsize * self.bond_dim))
         return Recursion(self), chunk
+
+    def _scaled_state(self, max_bytes):
+        return recursive_dense(self)
 
 
 def _check_lengths(depth, input_weights, initial):

@@ -228,15 +228,33 @@ def plain(x, what="the amplitude"):
         If one of them leaves the range of the dtype: too large, or so small that digits are lost.
     """
     info = float_info(x.mantissa)
+    if not len(x.exponent.shape):
+        return _plain_uniform(x, info, what)
     exponent, zero = to_numpy(x.exponent), to_numpy(stop_gradient(x.mantissa)) == 0
     wrong = ~zero & ((exponent > info.maxexp) | (exponent <= info.minexp))
     if wrong.any():
-        worst = exponent[wrong][abs(exponent[wrong]).argmax()]
-        raise RangeError(
-            f"{what} has size 2**{worst:.0f} (about 10**{worst * math.log10(2):.0f}), outside the "
-            f"range of {info.dtype}, 2**{info.minexp} to 2**{info.maxexp}; "
-            "use log_amplitudes, or scale the weights."
-        )
+        _raise_range(exponent[wrong][abs(exponent[wrong]).argmax()], info, what)
     first = do("clip", x.exponent, info.minexp // 2, info.maxexp // 2)
     rest = do("clip", x.exponent - first, info.minexp, info.maxexp - 1)
     return x.mantissa * power_of_two(first, x.mantissa) * power_of_two(rest, x.mantissa)
+
+
+def _plain_uniform(x, info, what):
+    """The same for one exponent for all, and mantissas of any size: a few quick passes."""
+    size = to_numpy(do("abs", stop_gradient(x.mantissa)))
+    exponent, high = float(x.exponent), float(size.max())
+    low = float(np.where(size == 0, high, size).min())
+    for extreme in (high, low) if high else ():
+        bits = math.frexp(extreme)[1] + exponent
+        if not info.minexp < bits <= info.maxexp:
+            _raise_range(bits, info, what)
+    half = round(exponent / 2)
+    return x.mantissa * 2.0**half * 2.0 ** (exponent - half) if exponent else x.mantissa
+
+
+def _raise_range(bits, info, what):
+    raise RangeError(
+        f"{what} has size 2**{bits:.0f} (about 10**{bits * math.log10(2):.0f}), outside the "
+        f"range of {info.dtype}, 2**{info.minexp} to 2**{info.maxexp}; "
+        "use log_amplitudes, or scale the weights."
+    )

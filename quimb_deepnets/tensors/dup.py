@@ -15,19 +15,19 @@ contraction problems::
     no copies      numbers
 """
 
-import numpy as np
 from autoray import to as convert
 from quimb.tensor import COPY_tensor, Tensor
 from quimb.tensor.tensor_core import COPY_mps_tensors, COPY_tree_tensors, rand_uuid
 
 from ..errors import BudgetError, LegError, OptionError, check_option, check_positive_int
+from ..networks.configs import identity
 from .hyper import HyperTensorNetwork
 
 MODES = ("hyper", "copy", "tree", "mps")
 MAX_COPY_SIZE = 2**24
 
 
-def delta(outer, inner, dim, like, tags=()):
+def delta(outer, inner, identity, tags=()):
     """The tensor that ties the outer leg of a site to the hyper-index of its leaves.
 
     ::
@@ -40,10 +40,7 @@ def delta(outer, inner, dim, like, tags=()):
     ----------
     outer, inner : str
         Names of the legs.
-    dim : int
-        Their size.
-    like : array
-        An array whose backend, dtype and device are used.
+    identity : array, shape (dim, dim)
     tags : sequence of str, optional
         Further tags beside ``DELTA``.
 
@@ -51,7 +48,7 @@ def delta(outer, inner, dim, like, tags=()):
     -------
     quimb.tensor.Tensor
     """
-    return Tensor(convert(np.eye(dim), like), (outer, inner), (*tags, "DELTA"))
+    return Tensor(identity, (outer, inner), (*tags, "DELTA"))
 
 
 def dup(tn, groups, mode="hyper", max_copy_size=MAX_COPY_SIZE):
@@ -221,7 +218,7 @@ def _diagonal(t, inds):
 def _deltas(new, legs, dim, like, mode):
     """The delta tensor of one group, written as ``mode`` says."""
     if mode == "hyper":
-        return [delta(new, legs[0], dim, like)]
+        return [delta(new, legs[0], identity(dim, like))]
     make = {"copy": COPY_tensor, "tree": COPY_tree_tensors, "mps": COPY_mps_tensors}[mode]
     tensors = make(dim, (new, *legs), tags=("DELTA",))
     tensors = [tensors] if isinstance(tensors, Tensor) else tensors

@@ -23,23 +23,25 @@ import functools
 import numpy as np
 from autoray import do, stop_gradient
 from autoray import to as convert
+from quimb import qarray
 from quimb.tensor import Tensor
+from tqdm import tqdm
 
 from ..errors import (
     BudgetError,
     OptionError,
     SitesError,
-    StructureError,
     check_option,
     check_positive_int,
 )
 from ..geometry import expand, leaf_ind
 from ..geometry.expansion import NODES
 from ..networks import DeepNetwork, register_method
-from ..networks.configs import check_configs, parse_config
+from ..networks.configs import check_configs, identity, parse_config
 from ..networks.scaled import from_decimal, phase_and_log, plain
 from .dup import delta
 from .picture import figure_size, layer_tags, positions
+from .readback import current_network, fingerprint, read_params
 from .refusals import refuse_tied
 from .vector import HyperVector, check_site_id
 
@@ -61,6 +63,7 @@ class RecursiveNetwork(HyperVector):
 
     _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry", "_nodes")
     _network_class = None
+    _source = None  # what the tensors hold, see current_network
 
     @classmethod
     def from_network(
@@ -113,10 +116,12 @@ class RecursiveNetwork(HyperVector):
         psi._check_ids()
         for tensor in _tensors(network, nodes):
             psi.add_tensor(tensor, virtual=True)
+        eye = identity(geometry.phys_dim, network._like)
         for site in psi.sites:
             legs = psi.site_ind(site), leaf_ind(site)
-            tags = (psi.site_tag(site),)
-            psi.add_tensor(delta(*legs, geometry.phys_dim, network._like, tags), virtual=True)
+            psi.add_tensor(delta(*legs, eye, (psi.site_tag(site),)), virtual=True)
+        if nodes == "hyper":
+            psi._source = (fingerprint(psi), network.params, network)
         return psi
 
     @classmethod
@@ -164,6 +169,14 @@ class RecursiveNetwork(HyperVector):
     def nodes(self):
         """Whether nodes are hyper-indices (``"hyper"``) or tensors (``"dense"``)."""
         return self._nodes
+
+    def copy(self, virtual=False, deep=False):
+        """Copy the network, see quimb."""
+        new = super().copy(virtual=virtual, deep=deep)
+        new._source = self._source
+        return new
+
+    __copy__ = copy
 
     def _repr_info(self):
         info = super()._repr_info()
@@ -215,14 +228,16 @@ class RecursiveNetwork(HyperVector):
     # ------------------------------------------------------------ amplitudes
 
     def amplitude(self, config, optimize=None):
-        """The amplitude of one configuration, by contraction.
+        """The amplitude of one configuration.
 
         Parameters
         ----------
         config : str or array_like of int
             As `ConvAC.amplitude` takes it.
         optimize : str or optimizer or ContractionTree, optional
-            How to find the contraction path, as quimb's `contract` takes it.
+            Contract the expanded network, and find the path so, as quimb's `contract` takes it.
+            By default the network evaluates the amplitude, which never expands; a contraction is
+            what remains after a gate, for ``nodes="dense"``, or where copies of a weight differ.
 
         Returns
         -------
@@ -241,15 +256,42 @@ class RecursiveNetwork(HyperVector):
         config = parse_config(config, self.geometry.shape, self.geometry.phys_dim)
         return self.amplitudes(config[None], optimize)[0]
 
-    def amplitudes(self, configs, optimize=None):
-        """The amplitudes of a batch of configurations, ``(B, *shape)`` to ``(B,)``, one by one."""
-        return plain(self._scaled_amplitudes(configs, optimize))
+    def amplitudes(self, configs, optimize=None, **opts):
+        """The amplitudes of a batch of configurations, ``(B, *shape)`` to ``(B,)``.
 
-    def log_amplitudes(self, configs, optimize=None):
+        ``optimize`` is as in `amplitude`; ``chunk``, ``progbar`` and ``plan`` are those of
+        `ConvAC.amplitudes`.
+        """
+        return plain(self._scaled_amplitudes(configs, optimize, **opts))
+
+    def log_amplitudes(self, configs, optimize=None, **opts):
         """Phase and natural logarithm of a batch of amplitudes, as `ConvAC.log_amplitudes`."""
-        return phase_and_log(self._scaled_amplitudes(configs, optimize))
+        return phase_and_log(self._scaled_amplitudes(configs, optimize, **opts))
 
-    def _scaled_amplitudes(self, configs, optimize):
+    def to_dense(self, *inds_seq, to_qarray=False, to_ket=None, **contract_opts):
+        """The state as a dense array, ``(phys_dim**N, 1)`` or with grouped indices, see quimb.
+
+        Without options the network evaluates it; ``optimize=`` and other options of quimb's
+        `contract` contract the expanded network.
+        """
+        network = None if inds_seq or contract_opts else current_network(self)
+        if network is None:
+            return super().to_dense(*inds_seq, to_qarray=to_qarray, to_ket=to_ket, **contract_opts)
+        state = network.to_dense()
+        if to_ket is False:
+            state = state.reshape(-1)
+        return qarray(state) if to_qarray and network.backend == "numpy" else state
+
+    to_qarray = functools.partialmethod(to_dense, to_qarray=True)
+
+    def _scaled_amplitudes(self, configs, optimize, **opts):
+        """From the network if the tensors still hold one, else by contraction."""
+        network = None if optimize is not None else current_network(self)
+        if network is not None:
+            return network._scaled_amplitudes(configs, **opts)
+        return self._contracted_amplitudes(configs, optimize, opts.get("progbar", False))
+
+    def _contracted_amplitudes(self, configs, optimize, progbar):
         """Fix every site, contract to a mantissa and an exponent, one tree for all."""
         configs = check_configs(configs, self.geometry.shape, self.geometry.phys_dim)
         inds = tuple(map(self.site_ind, self.sites))
@@ -260,7 +302,7 @@ class RecursiveNetwork(HyperVector):
             )
         zero = stop_gradient(next(iter(self)).data).reshape(-1)[0] * 0
         pairs = [(zero, 0.0)]  # so that an empty batch has a dtype
-        for config in configs.reshape(len(configs), len(inds)):
+        for config in tqdm(configs.reshape(len(configs), len(inds)), disable=not progbar):
             tn = self.isel(dict(zip(inds, map(int, config))))
             optimize = tn.contraction_tree(optimize, output_inds=())
             pairs.append(tn.contract(output_inds=(), strip_exponent=True, optimize=optimize))
@@ -279,7 +321,7 @@ class RecursiveNetwork(HyperVector):
             For ``nodes="dense"``, if tensors were added, removed, fixed, gated or rewired since
             the network was built, or if copies of one tied weight differ.
         """
-        return self._network_class.from_params(self.geometry, self._read_params())
+        return self._network_class.from_params(self.geometry, read_params(self)[0])
 
     @property
     def shared_tags(self):
@@ -290,43 +332,7 @@ class RecursiveNetwork(HyperVector):
         StructureError
             As `network`.
         """
-        return tuple(self._read_params())
-
-    def _read_params(self):
-        """Each tied weight once, after checking the network against its plan, piece by piece."""
-        if self.nodes == "dense":
-            raise StructureError(
-                "nodes='dense' multiplies weights together, so they cannot be read back; "
-                "build the network with nodes='hyper'."
-            )
-        pieces = list(expand(self.geometry))
-        if self.num_tensors != len(pieces) + self.nsites:
-            _refuse(f"it has {self.num_tensors} tensors, not {len(pieces) + self.nsites}")
-        if self.exponent:
-            _refuse(f"it has the exponent {self.exponent}")
-        tensors, names, params = iter(self), {}, {}
-        for piece, tensor in zip(pieces, tensors):
-            _match_legs(tensor, piece.inds, names)
-            (name,) = piece.names
-            expected = self.geometry.param_shapes.get(name, tensor.shape)
-            if tuple(tensor.shape) != tuple(expected):
-                _refuse(f"{name} has shape {tensor.shape}, not {expected}")
-            if name not in tensor.tags and name not in self.geometry.fixed_vectors:
-                _refuse(f"a tensor has lost its tag {name!r}")
-            if params.setdefault(name, tensor.data) is not tensor.data and not _equal(
-                params[name], tensor.data
-            ):
-                _refuse(f"two copies of the tied weight {name!r} differ")
-        for site, tensor in zip(self.sites, tensors):
-            _match_legs(tensor, (self.site_ind(site), leaf_ind(site)), names)
-            if not _equal(tensor.data, convert(np.eye(self.geometry.phys_dim), tensor.data)):
-                _refuse(f"the delta of site {site} is no identity any more")
-        for name in self.geometry.fixed_vectors:
-            if name in params and not _equal(params[name], params[name] * 0 + 1):
-                _refuse(f"the fixed vector {name} is not ones any more")
-        if len(set(names.values())) < len(names):
-            _refuse("two of its indices were joined")
-        return {name: params[name] for name in self.geometry.param_shapes}
+        return tuple(read_params(self)[0])
 
 
 @functools.singledispatch
@@ -397,22 +403,3 @@ def _dense_node(factors, arrays):
         spread = (slice(None), *[None] * (len(out.shape) - 1), slice(None))
         out = out[..., None] * matrix[spread]
     return out
-
-
-def _equal(a, b):
-    return tuple(a.shape) == tuple(b.shape) and bool(do("all", a == b))
-
-
-def _match_legs(tensor, expected, names):
-    """Check the legs of a tensor against its plan, up to a one-to-one renaming."""
-    if len(tensor.inds) != len(expected) or any(
-        names.setdefault(old, new) != new for old, new in zip(expected, tensor.inds)
-    ):
-        _refuse(f"the tensor with legs {tensor.inds} is not where it was")
-
-
-def _refuse(what):
-    raise StructureError(
-        f"the network is no longer the one that was built: {what}. Weights can be read only from "
-        "a network that was not gated, fixed, scaled or simplified; keep a copy from before."
-    )

@@ -17,6 +17,7 @@ from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
 
 from ..errors import MethodError, OptionError, SitesError
+from ..networks.configs import identity
 from .algebra import MAX_DENSE, add, dense_distance
 from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
@@ -256,7 +257,7 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
                 dim = new.ind_size(ix)
                 new.reindex_({ix: inner})
                 tags = (new.site_tag(site_of[ix]),) if ix in site_of else ()
-                new.add_tensor(delta(ix, inner, dim, like, tags))
+                new.add_tensor(delta(ix, inner, identity(dim, like), tags))
         return new
 
     diagonal_reduce_ = functools.partialmethod(diagonal_reduce, inplace=True)

@@ -1,0 +1,133 @@
+"""From an expanded tensor network back to the weights of its network.
+
+Every tensor is compared with the plan that it was built from, piece by piece, so that nothing
+but the network itself passes: same legs, same ties, deltas that are identities::
+
+    tensors of psi   W1,0  W1,0  W1,1 ...  READOUT     copies of a tied weight must be equal
+                       \\   /      |           |
+    params           "W1,0"     "W1,1" ... "READOUT"
+"""
+
+import operator
+
+import numpy as np
+from autoray import do
+from autoray import to as convert
+
+from ..errors import StructureError
+from ..geometry import expand, leaf_ind
+from ..networks.scaled import mutable
+
+
+def read_params(psi):
+    """Each tied weight once, and whether all of its copies are one array.
+
+    Raises
+    ------
+    StructureError
+        If the network is no longer the one that was built.
+    """
+    if psi.nodes == "dense":
+        raise StructureError(
+            "nodes='dense' multiplies weights together, so they cannot be read back; "
+            "build the network with nodes='hyper'."
+        )
+    pieces = list(expand(psi.geometry))
+    if psi.num_tensors != len(pieces) + psi.nsites:
+        _refuse(f"it has {psi.num_tensors} tensors, not {len(pieces) + psi.nsites}")
+    if psi.exponent:
+        _refuse(f"it has the exponent {psi.exponent}")
+    tensors, names, params, one_array = iter(psi), {}, {}, True
+    for piece, tensor in zip(pieces, tensors):
+        _match_legs(tensor, piece.inds, names)
+        (name,) = piece.names
+        expected = psi.geometry.param_shapes.get(name, tensor.shape)
+        if tuple(tensor.shape) != tuple(expected):
+            _refuse(f"{name} has shape {tensor.shape}, not {expected}")
+        if name not in tensor.tags and name not in psi.geometry.fixed_vectors:
+            _refuse(f"a tensor has lost its tag {name!r}")
+        if params.setdefault(name, tensor.data) is not tensor.data:
+            one_array = False
+            if not _equal(params[name], tensor.data):
+                _refuse(f"two copies of the tied weight {name!r} differ")
+    for site, tensor in zip(psi.sites, tensors):
+        _match_legs(tensor, (psi.site_ind(site), leaf_ind(site)), names)
+    if len(set(names.values())) < len(names):
+        _refuse("two of its indices were joined")
+    check_constants(psi)
+    return {name: params[name] for name in psi.geometry.param_shapes}, one_array
+
+
+def check_constants(psi):
+    """Refuse deltas that are no identities, and fixed vectors that are not ones."""
+    seen = {}
+    for name in ("DELTA", *psi.geometry.fixed_vectors):
+        for tid in psi.tag_map.get(name, ()):
+            x = psi.tensor_map[tid].data
+            seen.setdefault(id(x), (name, x))
+    identity = None
+    for name, x in seen.values():
+        if name == "DELTA":
+            if identity is None:
+                identity = convert(np.eye(psi.geometry.phys_dim), x)
+            if not _equal(x, identity):
+                _refuse("the delta of a site is no identity any more")
+        elif not _equal(x, x * 0 + 1):
+            _refuse(f"the fixed vector {name} is not ones any more")
+
+
+def fingerprint(psi):
+    """The arrays and legs that the network holds now: any change to a tensor changes these."""
+    tensors = psi.tensor_map.values()
+    return [t._data for t in tensors], [t._inds for t in tensors], psi.site_ind_id, psi.exponent
+
+
+def same_fingerprint(a, b):
+    """Whether two fingerprints hold the very same objects."""
+    return (
+        a[2:] == b[2:]
+        and len(a[0]) == len(b[0])
+        and all(map(operator.is_, a[0], b[0]))
+        and all(map(operator.is_, a[1], b[1]))
+    )
+
+
+def current_network(psi):
+    """The network whose weights the tensors hold, or None if only a contraction can tell.
+
+    Where all copies of a weight are one array, what was read is remembered with the fingerprint of
+    the network. Copies that are differentiated apart stay apart: then there is no network.
+    """
+    now = fingerprint(psi)
+    try:
+        if psi._source is not None and same_fingerprint(psi._source[0], now):
+            check_constants(psi)
+            _, params, network = psi._source
+        else:
+            (params, one_array), network = read_params(psi), None
+            if one_array:
+                psi._source = (now, params, None)
+            elif not mutable(*psi.arrays):
+                return None
+    except StructureError:
+        return None
+    return network or psi._network_class.from_params(psi.geometry, params)
+
+
+def _equal(a, b):
+    return tuple(a.shape) == tuple(b.shape) and bool(do("all", a == b))
+
+
+def _match_legs(tensor, expected, names):
+    """Check the legs of a tensor against its plan, up to a one-to-one renaming."""
+    if len(tensor.inds) != len(expected) or any(
+        names.setdefault(old, new) != new for old, new in zip(expected, tensor.inds)
+    ):
+        _refuse(f"the tensor with legs {tensor.inds} is not where it was")
+
+
+def _refuse(what):
+    raise StructureError(
+        f"the network is no longer the one that was built: {what}. Weights can be read only from "
+        "a network that was not gated, fixed, scaled or simplified; keep a copy from before."
+    )
