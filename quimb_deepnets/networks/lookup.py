@@ -32,6 +32,7 @@ from .scaled import (
     rescale,
     scaled,
     take_rows,
+    zeros_like_exponent,
 )
 
 
@@ -185,11 +186,6 @@ def multiply_rows(table, codes):
             part = rescale(part, axes=0)
         out = part
     return out
-
-
-def zeros_like_exponent(x):
-    """Zeros of float64, in the shape of ``x`` and where it is."""
-    return astype(do("zeros_like", do("real", stop_gradient(x))), "float64")
 
 
 def row_product(x, codes):

@@ -44,7 +44,7 @@ def power_of_two(exponent, like):
 
 def scaled(x, axes=1):
     """A plain array as a `Scaled` one, with one exponent for its last ``axes`` axes."""
-    exponent = _zero_exponent(x)
+    exponent = zeros_like_exponent(x)
     for _ in range(axes):
         exponent = exponent[..., 0]
     return rescale(Scaled(x, exponent), axes)
@@ -89,7 +89,7 @@ def largest(mantissa, axes=1):
     return size
 
 
-def _zero_exponent(x):
+def zeros_like_exponent(x):
     return astype(do("zeros_like", do("real", stop_gradient(x))), "float64")
 
 
@@ -151,9 +151,10 @@ def multiply_first(x):
 
 def by_channel(x):
     """The same numbers with an exponent for each entry, of size 1/2 to 1 (or zero)."""
-    if len(x.exponent.shape) < len(x.mantissa.shape):
-        x = Scaled(x.mantissa, x.exponent[..., None] + _zero_exponent(x.mantissa))
-    return rescale(x, axes=0)
+    exponent = x.exponent
+    while len(exponent.shape) < len(x.mantissa.shape):
+        exponent = exponent[..., None]
+    return rescale(Scaled(x.mantissa, exponent + zeros_like_exponent(x.mantissa)), axes=0)
 
 
 def take(x, index):

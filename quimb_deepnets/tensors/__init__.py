@@ -1,5 +1,6 @@
 """Networks as quimb tensor networks, and the delta tensors that join duplicated legs."""
 
+from .collapsed import CollapsedVector, collapse
 from .dup import dup
 from .hyper import HyperTensorNetwork
 from .recursive import RecursiveNetwork, to_tensor_network
@@ -7,10 +8,12 @@ from .recursive_mps import RecursiveMPS
 from .recursive_tree import RecursiveTree
 
 __all__ = [
+    "CollapsedVector",
     "HyperTensorNetwork",
     "RecursiveMPS",
     "RecursiveNetwork",
     "RecursiveTree",
+    "collapse",
     "dup",
     "to_tensor_network",
 ]

@@ -24,6 +24,8 @@ from quimb.tensor.tensor_core import oset, oset_union
 from ..errors import OptionError, RangeError, SitesError
 from .parts import PartNetwork
 from .refusals import refuse
+from .search import BestOf
+from .wires import absorb_wires
 
 
 @refuse
@@ -110,7 +112,9 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
                 tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
             )
         kwargs = {k: v for k, v in kwargs.items() if v is not None and v is not False}
-        tn = self._squeezed(output_inds)
+        tn = self._prepared(output_inds)
+        if (optimize := self._default_optimize(kwargs.get("optimize"))) is not None:
+            kwargs["optimize"] = optimize
         checked = not kwargs.keys() & {"get", "max_bond"} and tn._is_concrete()
         if checked and strip_exponent:
             return tn._contract_scaled(output_inds, **kwargs)
@@ -139,23 +143,28 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
     def contraction_path(self, optimize=None, output_inds=None, **kwargs):
         """The contraction path of the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        return super(HyperTensorNetwork, self._squeezed(output_inds)).contraction_path(
-            optimize, output_inds, **kwargs
-        )
+        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        return super(HyperTensorNetwork, tn).contraction_path(optimize, output_inds, **kwargs)
 
     def contraction_info(self, optimize=None, output_inds=None, **kwargs):
         """The ``opt_einsum.PathInfo`` of contracting the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        return super(HyperTensorNetwork, self._squeezed(output_inds)).contraction_info(
-            optimize, output_inds, **kwargs
-        )
+        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        return super(HyperTensorNetwork, tn).contraction_info(optimize, output_inds, **kwargs)
 
     def contraction_tree(self, optimize=None, output_inds=None, **kwargs):
         """The ``cotengra.ContractionTree`` of the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        return super(HyperTensorNetwork, self._squeezed(output_inds)).contraction_tree(
-            optimize, output_inds, **kwargs
-        )
+        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        return super(HyperTensorNetwork, tn).contraction_tree(optimize, output_inds, **kwargs)
+
+    def _prepared(self, output_inds):
+        """The same network as it is contracted: no inner indices of size 1, no wires."""
+        return absorb_wires(self._squeezed(output_inds), output_inds)
+
+    def _default_optimize(self, optimize):
+        """Where no optimizer is given: for collapsed states, the best of several."""
+        return BestOf() if optimize is None and "WINDOW" in self.tag_map else optimize
 
     def _squeezed(self, output_inds):
         """The same network without inner indices of size 1, which would only pile up as axes.

@@ -8,7 +8,9 @@ but the network itself passes: same legs, same ties, deltas that are identities:
     params           "W1,0"     "W1,1" ... "READOUT"
 """
 
+import functools
 import operator
+from typing import NamedTuple
 
 import numpy as np
 from autoray import do
@@ -92,26 +94,65 @@ def same_fingerprint(a, b):
     )
 
 
+class Source(NamedTuple):
+    """What a network was when its weights were last known.
+
+    ``network`` is None where it is to be made from ``params`` again; ``dense`` are the products
+    of weights that ``nodes="dense"`` holds, by the names of their factors.
+    """
+
+    fingerprint: tuple
+    params: dict
+    network: object
+    dense: dict
+
+
 def current_network(psi):
     """The network whose weights the tensors hold, or None if only a contraction can tell.
 
     Where all copies of a weight are one array, what was read is remembered with the fingerprint of
-    the network. Copies that are differentiated apart stay apart: then there is no network.
+    the tensors. Copies that are differentiated apart stay apart: then there is no network.
     """
-    now = fingerprint(psi)
+    now, source = fingerprint(psi), psi._source
     try:
-        if psi._source is not None and same_fingerprint(psi._source[0], now):
+        if source is not None and same_fingerprint(source.fingerprint, now):
             check_constants(psi)
-            _, params, network = psi._source
-        else:
-            (params, one_array), network = read_params(psi), None
-            if one_array:
-                psi._source = (now, params, None)
-            elif not mutable(*psi.arrays):
-                return None
+            if all(_equal(x, dense_node(key, source.params)) for key, x in source.dense.items()):
+                return source.network or psi._network_class.from_params(psi.geometry, source.params)
+        params, one_array = read_params(psi)
     except StructureError:
         return None
-    return network or psi._network_class.from_params(psi.geometry, params)
+    if one_array:
+        psi._source = Source(now, params, None, {})
+    elif not mutable(*psi.arrays):
+        return None
+    return psi._network_class.from_params(psi.geometry, params)
+
+
+def collapsible_network(psi):
+    """The network whose weights the tensors hold.
+
+    Raises
+    ------
+    StructureError
+        If they hold none: the network was changed since it was built.
+    """
+    network = current_network(psi)
+    return (
+        psi._network_class.from_params(psi.geometry, read_params(psi)[0])
+        if network is None
+        else network
+    )
+
+
+def dense_node(factors, arrays):
+    """``a[i, j1, ..., jK] = prod_k W[k][i, jk]``; taps on one leg multiply elementwise."""
+    matrices = (functools.reduce(lambda a, b: a * b, map(arrays.get, names)) for names in factors)
+    out = next(matrices)
+    for matrix in matrices:
+        spread = (slice(None), *[None] * (len(out.shape) - 1), slice(None))
+        out = out[..., None] * matrix[spread]
+    return out
 
 
 def _equal(a, b):

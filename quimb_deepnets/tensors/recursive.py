@@ -41,7 +41,7 @@ from ..networks.configs import check_configs, identity, parse_config
 from ..networks.scaled import from_decimal, phase_and_log, plain
 from .dup import delta
 from .picture import figure_size, layer_tags, positions
-from .readback import current_network, fingerprint, read_params
+from .readback import Source, current_network, dense_node, fingerprint, read_params
 from .refusals import refuse_tied
 from .vector import HyperVector, check_site_id
 
@@ -114,14 +114,16 @@ class RecursiveNetwork(HyperVector):
             nodes=nodes,
         )
         psi._check_ids()
-        for tensor in _tensors(network, nodes):
-            psi.add_tensor(tensor, virtual=True)
+        arrays = _arrays(network, nodes)
+        for piece in expand(geometry, nodes):
+            tags = piece.names if piece.layer is None else (*piece.names, f"LAYER{piece.layer}")
+            psi.add_tensor(Tensor(arrays[piece.factors], piece.inds, tags), virtual=True)
         eye = identity(geometry.phys_dim, network._like)
         for site in psi.sites:
             legs = psi.site_ind(site), leaf_ind(site)
             psi.add_tensor(delta(*legs, eye, (psi.site_tag(site),)), virtual=True)
-        if nodes == "hyper":
-            psi._source = (fingerprint(psi), network.params, network)
+        dense = {key: x for key, x in arrays.items() if len(key) > 1 or len(key[0]) > 1}
+        psi._source = Source(fingerprint(psi), network.params, network, dense)
         return psi
 
     @classmethod
@@ -381,25 +383,13 @@ def _check_budget(geometry, nodes, max_tensors):
         )
 
 
-def _tensors(network, nodes):
-    """The tensors of the pieces; equal pieces share one array."""
-    geometry = network.geometry
+def _arrays(network, nodes):
+    """The arrays of the pieces, by the names of their factors; equal pieces share one."""
     arrays = dict(network.params)
-    for name, size in geometry.fixed_vectors.items():
+    for name, size in network.geometry.fixed_vectors.items():
         arrays[name] = convert(np.ones(size), network._like)
     built = {((name,),): x for name, x in arrays.items()}
-    for piece in expand(geometry, nodes):
+    for piece in expand(network.geometry, nodes):
         if piece.factors not in built:
-            built[piece.factors] = _dense_node(piece.factors, arrays)
-        tags = piece.names if piece.layer is None else (*piece.names, f"LAYER{piece.layer}")
-        yield Tensor(built[piece.factors], piece.inds, tags)
-
-
-def _dense_node(factors, arrays):
-    """``a[i, j1, ..., jK] = prod_k W[k][i, jk]``; taps on one leg multiply elementwise."""
-    matrices = (functools.reduce(lambda a, b: a * b, map(arrays.get, names)) for names in factors)
-    out = next(matrices)
-    for matrix in matrices:
-        spread = (slice(None), *[None] * (len(out.shape) - 1), slice(None))
-        out = out[..., None] * matrix[spread]
-    return out
+            built[piece.factors] = dense_node(piece.factors, arrays)
+    return built

@@ -12,11 +12,11 @@ import functools
 from string import Formatter
 
 import numpy as np
-from autoray import infer_backend, stop_gradient, to_numpy
+from autoray import do, infer_backend, stop_gradient, to_numpy
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
 
-from ..errors import MethodError, OptionError, SitesError
+from ..errors import MethodError, OptionError, SitesError, check_option
 from ..networks.configs import identity
 from .algebra import MAX_DENSE, add, dense_distance
 from .dup import delta, resolve_hyperinds
@@ -188,13 +188,21 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         SitesError
             If a site is not there (any more).
         """
-        opts |= {"optimize": optimize, "rehearse": rehearse, "get": get}
         where = self._kept_sites(where)
-        if get != "tensor" or normalized is not True or rehearse:
+        if rehearse or normalized is not True:
+            opts |= {"optimize": optimize, "rehearse": rehearse, "get": get}
             return super().partial_trace_exact(where, normalized=normalized, **opts)
-        rho, trace = super().partial_trace_exact(where, normalized="return", **opts)
+        check_option("get", get, ("matrix", "array", "tensor"))
+        ket, bra = tuple(map(self.site_ind, where)), tuple(map("_bra{}".format, where))
+        tn = self.make_reduced_density_matrix(where, bra_ind_id="_bra{}")
+        opts |= {"optimize": optimize, "output_inds": (*ket, *bra), "preserve_tensor": True}
+        rho, _ = tn.contract(strip_exponent=True, **opts)  # so that no scale of psi is too large
+        matrix = rho.to_dense(ket, bra)
+        trace = do("trace", matrix)
+        if get == "matrix":
+            return matrix / trace
         rho.modify(apply=lambda x: x / trace)
-        return rho
+        return rho if get == "tensor" else rho.data
 
     def local_expectation_exact(self, G, where, *args, **kwargs):
         """The expectation value of an operator on one site or a sequence of sites, see quimb.

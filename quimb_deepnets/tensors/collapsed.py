@@ -1,0 +1,248 @@
+"""Collapsed states: each distinct branch contracted once, one tensor for each of its positions.
+
+The expanded network pays for every copy of a branch; here a branch is a window tensor over its
+sites, and the last layer is folded, so that all windows share one channel::
+
+    READOUT ---+-------+-------+-------+--- _c      one hyper-index for the channels
+               |       |       |       |
+            WINDOW  WINDOW  WINDOW  WINDOW          (r, M, ..., M), equal inside the chain
+             / | \\   / | \\   / | \\   / | \\
+           _x0 _x1 _x2 _x3 ...                      hyper-indices of the sites
+            |   |   |   |
+            k0  k1  k2  k3                          through identities, WIRE
+
+A RAC keeps its last layer as a chain of ``WH``, and each step reads the window tensor of all
+sites before it.
+"""
+
+import functools
+import math
+
+import numpy as np
+from autoray import do, stop_gradient, to_numpy
+from quimb.tensor import Tensor
+
+from ..errors import BudgetError, OptionError, RangeError
+from ..geometry import leaf_ind
+from ..networks import RAC, ConvAC, DeepNetwork, register_method
+from ..networks.base import MAX_BYTES
+from ..networks.configs import digits, identity
+from ..networks.lookup import windows_of
+from ..networks.recursion import Recursion
+from ..networks.scaled import Scaled, array_like, by_channel, float_info, power_of_two, scaled, take
+from ..networks.tables import folded_tables
+from .density import partial_traces_exact
+from .dup import delta
+from .readback import collapsible_network
+from .recursive import RecursiveNetwork
+from .vector import HyperVector, check_site_id
+
+CHANNEL = "_c"
+
+
+class CollapsedVector(HyperVector):
+    """A state with one tensor per window: an ordinary quimb vector of low contraction width.
+
+    Made by ``collapse()``. Its tensors carry the tag ``WINDOW`` (``READOUT`` and, for a RAC, the
+    names of the weights of its last layer), and ``WIRE`` for the identities that give each site
+    its outer leg; contractions leave those out. Where no ``optimize`` is given, several searches
+    run and the best path is kept.
+    """
+
+    def partial_trace_exact(self, where, optimize=None, **opts):
+        """The reduced density matrix of some sites, see `HyperVector.partial_trace_exact`."""
+        return super().partial_trace_exact(where, optimize=optimize, **opts)
+
+    def local_expectation_exact(self, G, where, optimize=None, **opts):
+        """The expectation value of an operator, see `HyperVector.local_expectation_exact`."""
+        return super().local_expectation_exact(G, where, optimize=optimize, **opts)
+
+    partial_traces_exact = partial_traces_exact
+
+
+def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
+    """The state as a quimb vector in which each distinct branch is contracted once.
+
+    Norms, overlaps, density matrices and expectation values are then exact, at a cost that the
+    width of the windows decides and not the number of copies: a chain of any length is linear
+    in its length.
+
+    Parameters
+    ----------
+    site_ind_id, site_tag_id : str, optional
+        Names of the outer indices and of the site tags, by default quimb's, or those of the
+        tensor network that is collapsed.
+    max_bytes : int, optional
+        Refuse window tensors that would need more.
+
+    Returns
+    -------
+    CollapsedVector
+
+    Raises
+    ------
+    BudgetError
+        If the window tensors would be too large.
+    StructureError
+        If the tensors no longer hold the weights of a network.
+    RangeError
+        If one window tensor spans more than the range of its dtype.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> net = qdn.ConvAC.rand(64, depth=3, kernel=3, bond_dim=4, dist="uniform", loc=1.0, seed=0)
+    >>> phi = net.collapse()
+    >>> phi.num_tensors
+    129
+    >>> rho = phi.partial_trace_exact([31, 32])
+    >>> rho.shape, round(float(rho.trace()), 12)
+    ((4, 4), 1.0)
+    """
+    g = network.geometry
+    holes = ",".join(["{}"] * g.ndim)
+    phi = CollapsedVector.new(
+        sites=g.sites,
+        site_ind_id=f"k{holes}" if site_ind_id is None else site_ind_id,
+        site_tag_id=f"I{holes}" if site_tag_id is None else site_tag_id,
+    )
+    check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
+    check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
+    if phi.site_ind_id.startswith("_"):
+        raise OptionError(
+            f"site_ind_id={phi.site_ind_id!r} may collide with inner indices, which start with "
+            "'_'; choose another, such as 'k{}'."
+        )
+    tensors, exponent = window_tensors(network, max_bytes)
+    for tensor in tensors:
+        phi.add_tensor(tensor, virtual=True)
+    eye = identity(g.phys_dim, network._like)
+    for site in phi.sites:
+        legs = phi.site_ind(site), leaf_ind(site)
+        phi.add_tensor(delta(*legs, eye, (phi.site_tag(site), "WIRE")), virtual=True)
+    phi.exponent = exponent * math.log10(2)
+    return phi
+
+
+register_method(DeepNetwork)(collapse)
+
+
+@register_method(RecursiveNetwork, name="collapse")
+def _collapse_expanded(psi, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
+    return collapse(
+        collapsible_network(psi),
+        psi.site_ind_id if site_ind_id is None else site_ind_id,
+        psi.site_tag_id if site_tag_id is None else site_tag_id,
+        max_bytes,
+    )
+
+
+_collapse_expanded.__doc__ = collapse.__doc__
+
+
+@functools.singledispatch
+def window_tensors(network, max_bytes):
+    """The tensors of the collapsed network without its wires, and the exponent of two before it.
+
+    Returns
+    -------
+    tensors : list[Tensor]
+    exponent : float
+    """
+    raise OptionError(
+        f"{type(network).__name__} has no collapsed form; register one with "
+        "window_tensors.register."
+    )
+
+
+@window_tensors.register
+def _(network: ConvAC, max_bytes):
+    g = network.geometry
+    windows = windows_of(g, g.depth, (1,) * g.ndim)
+    rows = {k: g.phys_dim ** w.sites.shape[1] for w in windows for k in set(w.kinds.tolist())}
+    _check_bytes(sum(rows.values()) * g.bond_dim(g.depth) * network._like.itemsize, max_bytes)
+    tables = [even_out(table) for table in folded_tables(network).values()]
+    found = {}
+    for group in windows:
+        for p, kind, sites in zip(group.positions, group.kinds, group.sites):
+            data, exponent = tables[kind]
+            shape = (g.phys_dim,) * len(sites)
+            data = do("transpose", data, (1, 0)).reshape(-1, *shape)
+            inds = (CHANNEL, *(leaf_ind(g.sites[n]) for n in sites))
+            found[p] = Tensor(data, inds, ("WINDOW",)), exponent
+    tensors, exponents = zip(*(found[p] for p in sorted(found)))
+    readout, exponent = even_out(scaled(network.readout))
+    last = Tensor(readout, (CHANNEL,), ("READOUT",))
+    return [*tensors, last], math.fsum((exponent, *exponents))
+
+
+@window_tensors.register
+def _(network: RAC, max_bytes):
+    M, depth = network.phys_dim, network.depth
+    widest = M ** (network.L if depth > 1 else 1) * network.bond_dim
+    _check_bytes(2 * widest * network._like.itemsize, max_bytes)
+    hidden, e_hidden = even_out(scaled(network.hidden_weights[-1], axes=2))
+    initial, e_initial = even_out(scaled(network.initial[-1]))
+    readout, e_readout = even_out(scaled(network.readout))
+    name = f"WH{depth}"
+    tensors = [Tensor(initial, (f"{CHANNEL}0",), (f"H0{depth}",))]
+    exponents = [e_initial, e_readout]
+    for t, (data, exponent) in enumerate(_incoming(network)):
+        count = 1 if depth == 1 else t + 1
+        sites = range(t + 1 - count, t + 1)
+        here = f"{CHANNEL}{t + 1}"
+        data = do("transpose", data, (1, 0)).reshape(-1, *(M,) * count)
+        tensors.append(Tensor(hidden, (here, f"{CHANNEL}{t}"), (name,)))
+        tensors.append(Tensor(data, (here, *map(leaf_ind, sites)), ("WINDOW",)))
+        exponents += [e_hidden, exponent]
+    tensors.append(Tensor(readout, (f"{CHANNEL}{network.L}",), ("READOUT",)))
+    return tensors, math.fsum(exponents)
+
+
+def _incoming(network):
+    """What the last layer of a RAC reads at each step: ``(M**sites, R)`` and an exponent."""
+    M, recursion = network.phys_dim, Recursion(network)
+    if network.depth == 1:
+        first = Scaled(recursion.first.mantissa, recursion.first.exponent)
+        yield from [even_out(first)] * network.L
+        return
+    last, count = recursion.inputs[-1], 1
+    states = recursion.start()
+    for _ in range(network.L):
+        index = array_like(np.repeat(np.arange(count), M), network._like)
+        states = [take(h, index) for h in states]
+        digit = digits(np.tile(np.arange(M), count)[:, None], M, network._like)
+        states, count = recursion.advance(states, digit), count * M
+        below = states[-2]
+        yield even_out(Scaled(below.mantissa @ last.mantissa, below.exponent + last.exponent))
+
+
+def even_out(x):
+    """A scaled array as a plain one with entries up to 1, and one exponent for all of it.
+
+    Raises
+    ------
+    RangeError
+        If its entries differ by more than floats can.
+    """
+    x = by_channel(x)
+    exponent, there = to_numpy(x.exponent), to_numpy(stop_gradient(x.mantissa)) != 0
+    if not there.any():
+        return x.mantissa, 0.0
+    top, low = float(exponent[there].max()), float(exponent[there].min())
+    if top - low > -float_info(x.mantissa).minexp - 64:
+        raise RangeError(
+            f"the entries of one window tensor differ by {top - low:.0f} powers of two, more than "
+            f"{float_info(x.mantissa).dtype} can hold; use log_amplitudes, or fewer layers."
+        )
+    drop = array_like(np.where(there, exponent - top, 0.0), x.mantissa)
+    return x.mantissa * power_of_two(drop, x.mantissa), top
+
+
+def _check_bytes(need, max_bytes):
+    if need > max_bytes:
+        raise BudgetError(
+            f"the window tensors need {need} bytes, more than max_bytes={max_bytes}, because a "
+            "branch depends on many sites; evaluate amplitudes without them (log_amplitudes), use "
+            "fewer layers or smaller kernels, or raise max_bytes."
+        )
