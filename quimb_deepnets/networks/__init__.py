@@ -2,6 +2,7 @@
 
 from .base import DeepNetwork, register_method
 from .conv import ConvAC
+from .gradients import log_derivatives
 from .recurrent import RAC
 
-__all__ = ["RAC", "ConvAC", "DeepNetwork", "register_method"]
+__all__ = ["RAC", "ConvAC", "DeepNetwork", "log_derivatives", "register_method"]

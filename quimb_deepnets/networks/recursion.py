@@ -8,12 +8,12 @@ segment; should they ever shrink too far, the segment is done again in smaller o
                              too small somewhere: two halves instead
 """
 
-import numpy as np
 from autoray import do, infer_backend
 
 from .configs import identity
 from .scaled import (
     Scaled,
+    as_index,
     by_channel,
     dot,
     float_info,
@@ -86,7 +86,7 @@ class Recursion:
 
     def step(self, states, digit):
         """One step of all layers, without a rescale, for digits ``(B,)`` of one site."""
-        factor = Scaled(take_rows(self.first.mantissa, _as_index(digit)), self.first.exponent)
+        factor = Scaled(take_rows(self.first.mantissa, as_index(digit)), self.first.exponent)
         new = []
         for h, w in zip(states, self.hidden):
             z = h.mantissa @ w.mantissa
@@ -108,8 +108,3 @@ class Recursion:
     def __call__(self, x):
         """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
         return self.read(self.advance(self.start(), x))
-
-
-def _as_index(digit):
-    """Digits in the integers that gathers take."""
-    return digit.astype(np.int64) if infer_backend(digit) != "torch" else digit.long()

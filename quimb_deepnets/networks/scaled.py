@@ -165,9 +165,16 @@ def take(x, index):
 def take_rows(x, index):
     """The rows ``x[index]`` of an array, by the gather whose gradient is the cheapest."""
     if infer_backend(x) == "numpy":
+        if not x.flags.c_contiguous:  # take would copy all of it first
+            return x[index]
         return np.take(x, index, axis=0, mode="clip")
     picked = do("take", x, index.reshape(-1), axis=0)
     return picked.reshape(*index.shape, *x.shape[1:])
+
+
+def as_index(digits):
+    """Digits in the integers that gathers take."""
+    return digits.astype(np.int64) if infer_backend(digits) != "torch" else digits.long()
 
 
 def array_like(x, like):

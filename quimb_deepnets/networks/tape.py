@@ -1,0 +1,163 @@
+"""Layers that remember what their derivatives need: forward, then backward, in mantissas.
+
+Write each layer as ``T[l] = prod_k (W[k] @ T[l-1][index_k])`` over rows. Rows are positions of
+a configuration, or codes of windows, and the two differ in nothing else::
+
+    T[l-1] rows --index_k--> gathered --W[k]--> factor_k --product over k--> T[l] rows
+                                 |                 |
+    adjoints   <--sum by index-- V_k  <---W[k]---  adjoint * product of the other factors
+
+The adjoint of a row is the derivative of log psi by it. All values are mantissas of size about 1:
+their powers of two drop out, because derivatives of log psi do not depend on the scale.
+"""
+
+import functools
+import itertools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from autoray import do
+
+from .scaled import (
+    Scaled,
+    array_like,
+    by_channel,
+    dot,
+    float_info,
+    power_of_two,
+    rescale,
+    take_rows,
+    zeros_like_exponent,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A layer as gathers: for each tap the rows that it reads.
+
+    An index of ``below`` (one beyond the last row) stands for a vector of ones, -1 for no factor.
+    ``readers`` are the inverse, for each tap which rows read each row below, or given as one for
+    all taps.
+    """
+
+    below: int
+    index: list
+    readers: list = None
+
+    def __post_init__(self):
+        if self.readers is None:
+            readers = [readers_of(index, self.below) for index in self.index]
+            object.__setattr__(self, "readers", readers)
+
+
+class Tape(NamedTuple):
+    """What a layer leaves for its derivatives, one entry of each list per tap."""
+
+    step: Step
+    gathered: list
+    others: list  # product of the other factors; zero where there is no factor
+
+
+def forward(step, matrices, values):
+    """One layer of mantissas, ``(n_in, ..., r_in)`` to ``(n_out, ..., r_out)``.
+
+    Returns
+    -------
+    mantissas : array, of size about 1
+    Tape
+    """
+    padded = do("concatenate", (values, do("ones_like", values[:1])), axis=0)
+    gathered, factors, absent = [], [], []
+    for index, matrix in zip(step.index, matrices):
+        gathered.append(take_rows(padded, array_like(np.maximum(index, 0), values)))
+        z = gathered[-1] @ do("swapaxes", matrix, -1, -2)
+        gone = array_like((index < 0).reshape(-1, *[1] * (len(values.shape) - 1)), values)
+        absent.append(gone)
+        factors.append(do("where", gone, do("ones_like", z), z) if (index < 0).any() else z)
+    before = list(itertools.accumulate(factors, lambda a, b: a * b))
+    after = list(itertools.accumulate(factors[::-1], lambda a, b: a * b))[::-1]
+    out = rescale(Scaled(before[-1], zeros_like_exponent(before[-1][..., 0])))
+    shift = power_of_two(-out.exponent, out.mantissa)[..., None]
+    others = []
+    for k, gone in enumerate(absent):
+        parts = [*before[k - 1 : k], *after[k + 1 : k + 2]] if k else after[1:2]
+        rest = do("ones_like", factors[k])
+        for part in parts:
+            rest = rest * part
+        others.append(do("where", gone, rest * 0, rest * shift))
+    return out.mantissa, Tape(step, gathered, others)
+
+
+def readers_of(index, below):
+    """For each row below, the rows that read it, ``(below, m)``; filled up with ``len(index)``."""
+    inside = np.flatnonzero((index >= 0) & (index < below))
+    order = inside[np.argsort(index[inside], kind="stable")]
+    counts = np.bincount(index[order], minlength=below)
+    rows = np.full((below, max(1, counts.max(initial=0))), len(index))
+    starts = np.cumsum(counts) - counts
+    rows[index[order], np.arange(len(order)) - np.repeat(starts, counts)] = order
+    return rows
+
+
+def scatter(values, readers):
+    """Add rows up where they were read from, the inverse of a gather: ``(below, ...)``."""
+    if readers.shape == (len(values), 1) and (readers[:, 0] == np.arange(len(values))).all():
+        return values
+    if (readers == len(values)).any():
+        values = do("concatenate", (values, values[:1] * 0), axis=0)
+    parts = [take_rows(values, array_like(column, values)) for column in readers.T]
+    return functools.reduce(lambda a, b: a + b, parts)
+
+
+class Top(NamedTuple):
+    """The read-out and the global product, backwards.
+
+    ``share`` is ``w_c x_c / psi`` of each channel and ``ratio`` is ``x_c / psi``, both ``(B, r)``;
+    ``adjoint`` is the derivative of log psi by each factor of the product, ``(n, B, r)``.
+    """
+
+    share: object
+    ratio: object
+    adjoint: object
+
+
+def backward_top(values, counts, rest, readout):
+    """Backwards through ``psi = sum_c w_c prod_n values[n, b, c]**counts[n, b]``.
+
+    Parameters
+    ----------
+    values : array, shape (n, B, r) or (n, 1, r)
+        Mantissas of the factors.
+    counts : array, shape (n, B, 1) or (1, 1, 1)
+    rest : Scaled, shape (B, r)
+        The products of the factors that are not zero.
+    readout : Scaled, shape (r,)
+    """
+    zero = values == 0
+    x = rest
+    if some := bool(do("any", zero)):
+        dead = do("sum", counts * zero, axis=0)
+        x = Scaled(do("where", dead == 0, rest.mantissa, rest.mantissa * 0), rest.exponent)
+    psi = dot(by_channel(x), readout)
+    share, ratio = (
+        ldexp(
+            part.mantissa / psi.mantissa[:, None],
+            part.exponent - psi.exponent[:, None],
+        )
+        for part in (rest, x)
+    )
+    weighted = ldexp(share * readout.mantissa, readout.exponent + 0 * rest.exponent)
+    if not some:
+        return Top(weighted, ratio, counts * weighted[None] / values)
+    safe = do("where", zero, do("ones_like", values), values)
+    open_ = do("where", zero, dead[None] == 1, dead[None] == 0)
+    shown = do("where", dead == 0, weighted, weighted * 0)
+    return Top(shown, ratio, counts * weighted[None] * open_ / safe)
+
+
+def ldexp(mantissa, exponent):
+    """``mantissa * 2**exponent``, in two steps so that neither power leaves the range."""
+    info, half = float_info(mantissa), do("round", exponent / 2)
+    first, second = (do("clip", e, info.minexp, info.maxexp - 1) for e in (half, exponent - half))
+    return mantissa * power_of_two(first, mantissa) * power_of_two(second, mantissa)
