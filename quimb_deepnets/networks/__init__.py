@@ -2,7 +2,8 @@
 
 from .base import DeepNetwork, register_method
 from .conv import ConvAC
+from .flips import flip_ratios
 from .gradients import log_derivatives
 from .recurrent import RAC
 
-__all__ = ["RAC", "ConvAC", "DeepNetwork", "log_derivatives", "register_method"]
+__all__ = ["RAC", "ConvAC", "DeepNetwork", "flip_ratios", "log_derivatives", "register_method"]

@@ -173,7 +173,7 @@ def _gathered(g, l, w, y):
         z = _apply_tap(g, l, w, tap, padded, array_like(index, y.mantissa))
         outside = index == len(y.mantissa)
         if g.boundary == "omit" and outside.any():
-            z = _set_one(z, array_like(outside, y.mantissa))
+            z = set_one(z, array_like(outside, y.mantissa))
         if out is not None:
             z = Scaled(out.mantissa * z.mantissa, out.exponent + z.exponent)
         out = rescale(z) if count % every == 0 else z
@@ -191,7 +191,7 @@ def _apply_tap(g, l, w, tap, x, index):
     return Scaled(take_rows(x.mantissa, index) @ matrix, take_rows(x.exponent, index) + exponent)
 
 
-def _set_one(z, outside):
+def set_one(z, outside):
     """The factor 1 at positions whose tap falls outside."""
     return Scaled(
         do("where", outside[:, None, None], do("ones_like", z.mantissa), z.mantissa),

@@ -236,18 +236,22 @@ class Lookup:
         drop = array_like(self.centre - top, self.readout)
         return Scaled(w.mantissa * power_of_two(drop, w.mantissa), w.exponent + top)
 
-    def factors(self, x):
-        """The products over all windows, channel by channel, of digits ``(N, B)``."""
-        codes = row_codes(x, self.windows, self.offsets, self.phys_dim)
-        return multiply_rows(self.table, codes)
+    def channels(self, codes, mantissa=None):
+        """The products over all windows, channel by channel, for codes ``(P, B)``.
 
-    def __call__(self, x):
-        """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
-        out = self.factors(x)
-        if self.vector is not None and out.exponent is None:
-            total = out.mantissa @ self.vector.mantissa
-            return rescale(Scaled(total, zeros_like_exponent(total) + self.vector.exponent), axes=0)
+        ``mantissa`` replaces the one of the table.
+        """
+        table = self.table if mantissa is None else self.table._replace(mantissa=mantissa)
+        out = multiply_rows(table, codes)
         exponent = zeros_like_exponent(out.mantissa) + array_like(self.centre, out.mantissa)
         if out.exponent is not None:
             exponent = exponent + out.exponent
-        return dot(by_channel(Scaled(out.mantissa, exponent)), scaled(self.readout))
+        return by_channel(Scaled(out.mantissa, exponent))
+
+    def __call__(self, x):
+        """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
+        codes = row_codes(x, self.windows, self.offsets, self.phys_dim)
+        if self.vector is None:
+            return dot(self.channels(codes), scaled(self.readout))
+        total = multiply_rows(self.table, codes).mantissa @ self.vector.mantissa
+        return rescale(Scaled(total, zeros_like_exponent(total) + self.vector.exponent), axes=0)

@@ -1,0 +1,364 @@
+"""Amplitude ratios for single flips, from the windows that hold the flipped site alone.
+
+A flip changes the factors of a few windows; all others stay in the product, channel by channel::
+
+    psi(s') / psi(s) = sum_c  share_c * prod_p  new[p, c] / old[p, c]       p: windows with the site
+
+with ``share_c = w_c prod_all old[c] / psi(s)``. Factors that are zero are counted apart, so that
+nothing is divided by zero. A RAC runs again from the flipped step on.
+"""
+
+import numpy as np
+from autoray import do, to_numpy
+from tqdm import tqdm
+
+from ..errors import BudgetError, OptionError, check_positive_int
+from ..geometry.branches import branch_levels
+from ..geometry.plan import CHUNK, make_plan
+from .base import MAX_BYTES, DeepNetwork, register_method
+from .configs import batches, check_configs, digits
+from .layers import Layers, compute_layer, set_one, tap_index
+from .lookup import Lookup, Windows, row_codes, windows_of
+from .recurrent import RAC
+from .recursion import Recursion
+from .scaled import (
+    Scaled,
+    array_like,
+    as_index,
+    by_channel,
+    dot,
+    float_info,
+    product,
+    rescale,
+    scaled,
+    take,
+    take_rows,
+)
+from .tables import grouped_tables, safe_factors
+from .tape import ldexp
+
+
+def flip_ratios(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
+    """The ratios ``psi(s with s_n := m) / psi(s)`` for every site n and every value m.
+
+    Parameters
+    ----------
+    configs : array_like of int, shape (B, L) or (B, Lx, Ly)
+    chunk : int, optional
+        Evaluate so many at a time; by default as many as suit the cache.
+    progbar : bool, optional
+        Show a progress bar over the chunks.
+    max_bytes : int, optional
+        Refuse a result that would need more.
+
+    Returns
+    -------
+    array, shape (B, N, phys_dim)
+        Sites flat, in the order of `sites`; 1 where m is the value that the site has. Where psi(s)
+        is zero, nan or inf.
+
+    Raises
+    ------
+    ConfigError
+        If ``configs`` are not basis states of the sites.
+    BudgetError
+        If the result would be too large.
+
+    Notes
+    -----
+    Metropolis sampling and local energies need just these. For a `ConvAC` only the windows that
+    hold the site are evaluated again; for a `RAC` the steps from the site on.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> net = qdn.ConvAC.rand(6, depth=2, kernel=3, bond_dim=4, seed=0)
+    >>> ratios = net.flip_ratios([[0, 1, 1, 0, 0, 0]])
+    >>> exact = net.amplitude("011010") / net.amplitude("011000")
+    >>> bool(abs(ratios[0, 4, 1] / exact - 1) < 1e-12)
+    True
+    """
+    g = net.geometry
+    configs = check_configs(configs, g.shape, net.phys_dim)
+    need = len(configs) * net.nsites * net.phys_dim * net._like.itemsize
+    if need > max_bytes:
+        raise BudgetError(
+            f"flip_ratios of {len(configs)} configurations of {net.nsites} sites need {need} "
+            f"bytes, more than max_bytes={max_bytes}; give fewer at a time, or raise it."
+        )
+    evaluate, size = _flippers(net)
+    size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
+    if not len(configs):
+        return evaluate(digits(np.zeros((1, *g.shape), int), net.phys_dim, net._like))[:0]
+    count = len(configs)
+    parts = [
+        evaluate(digits(configs[rows], net.phys_dim, net._like))
+        for rows in tqdm(batches(count, size), total=-(-count // size), disable=not progbar)
+    ]
+    return parts[0] if len(parts) == 1 else do("concatenate", tuple(parts), axis=0)
+
+
+register_method(DeepNetwork)(flip_ratios)
+
+
+def _flippers(net):
+    """A function from digits ``(N, B)`` to ratios ``(B, N, M)``, and how many at once."""
+    g = net.geometry
+    if isinstance(net, RAC):
+        floats = net.L * net.phys_dim * net.bond_dim * net.depth
+        return RecurrentFlips(net), max(1, 4 * CHUNK // (floats * net._like.itemsize))
+    plan = make_plan(g, net.nsites * net.phys_dim, net._like.itemsize)
+    floats = net.nsites * max(g.bond_dim(l) for l in range(1, g.depth + 1))
+    chunk = max(1, 4 * CHUNK // (floats * net._like.itemsize))
+    if plan.group is not None:
+        flips = TableFlips(net, plan.group)
+        if flips.safe:
+            return flips, chunk
+    return LayerFlips(net, min(plan.level, g.depth - 1)), chunk
+
+
+def combine(share, new, old, dead, dead_new, dead_old):
+    """``sum_c share_c new_c / old_c``, over the channels that are not dead after the flip.
+
+    Products leave out zeros; ``dead`` counts those of all windows, ``dead_new`` and ``dead_old``
+    those of the windows with the site. All may be None where there are no zeros.
+    """
+    terms = share * (new / old)
+    if dead is not None:
+        alive = dead - dead_old + dead_new == 0
+        terms = do("where", alive, terms, terms * 0)
+    return do("sum", terms, axis=-1)
+
+
+def without_zeros(x):
+    """An array with ones for its zeros, and where these were; None if nowhere."""
+    zero = x == 0
+    if not bool(do("any", zero)):
+        return x, None
+    one = do("ones_like", x)
+    return do("where", zero, one, x), do("where", zero, one, one * 0)
+
+
+def shares(rest, dead, readout):
+    """``w_c x_c / psi`` for the products ``rest`` of factors that are not zero, ``(B, r)``."""
+    alive = (
+        rest
+        if dead is None
+        else Scaled(do("where", dead == 0, rest.mantissa, rest.mantissa * 0), rest.exponent)
+    )
+    psi = dot(by_channel(alive), readout)
+    ratio = (rest.mantissa / psi.mantissa[:, None]) * readout.mantissa
+    return ldexp(ratio, rest.exponent - psi.exponent[:, None] + readout.exponent)
+
+
+class TableFlips:
+    """Flip ratios of a ConvAC whose windows, merged in groups, are all tabulated."""
+
+    def __init__(self, net, group):
+        self.net, self.readout = net, scaled(net.readout)
+        self.windows = windows_of(net.geometry, net.depth, group)
+        self.lookup = Lookup(grouped_tables(net, group), self.windows, net.readout, net.phys_dim)
+        table = self.lookup.table
+        self.holders, self.strides = self._incidence()
+        room = float_info(table.mantissa).maxexp - 24
+        self.safe = table.exponent is None and self.holders.shape[1] * table.bits < room
+        self.mantissa, self.zeros = without_zeros(table.mantissa)
+        one = do("ones_like", self.mantissa[:1])  # the row of a window that is not there
+        self.padded = do("concatenate", (self.mantissa, one), axis=0)
+        if self.zeros is not None:
+            self.zeros = do("concatenate", (self.zeros, one * 0), axis=0)
+
+    def _incidence(self):
+        """For each site the windows that hold it, and what one more unit adds to their codes."""
+        holders = [[] for _ in range(self.net.nsites)]
+        start = 0
+        for group in self.windows:
+            width = group.sites.shape[1]
+            for p, sites in enumerate(group.sites.tolist(), start):
+                for place, site in enumerate(sites):
+                    holders[site].append((p, self.net.phys_dim ** (width - 1 - place)))
+            start += len(group.sites)
+        most = max(map(len, holders))
+        filled = [h + [(start, 0)] * (most - len(h)) for h in holders]
+        filled = np.array(filled).reshape(len(holders), most, 2)
+        return filled[:, :, 0], filled[:, :, 1]
+
+    def __call__(self, x):
+        codes = row_codes(x, self.windows, self.lookup.offsets, self.net.phys_dim)
+        rest = self.lookup.channels(codes, self.mantissa)
+        dead = None
+        if self.zeros is not None:
+            dead = do("sum", take_rows(self.zeros, codes), axis=0)
+        share = shares(rest, dead, self.readout)
+        blank = do("zeros_like", codes[:1]) + (len(self.padded) - 1)
+        codes = do("concatenate", (codes, blank), axis=0)
+        values = [self._factors(codes, m - as_index(x)) for m in range(self.net.phys_dim)]
+        old, dead_old = self._factors(codes, 0 * as_index(x))
+        ratios = [combine(share, new, old, dead, dead_new, dead_old) for new, dead_new in values]
+        return do("transpose", do("stack", tuple(ratios)), (2, 1, 0))
+
+    def _factors(self, codes, change):
+        """The products over the windows of each site, its value changed, ``(N, B, r)``."""
+        out = dead = None
+        for holder, stride in zip(self.holders.T, self.strides.T):
+            code = codes[array_like(holder, codes)]
+            code = code + change * array_like(stride[:, None], codes)
+            part = take_rows(self.padded, code)
+            out = part if out is None else out * part
+            if self.zeros is not None:
+                part = take_rows(self.zeros, code)
+                dead = part if dead is None else dead + part
+        return out, dead
+
+
+class LayerFlips:
+    """Flip ratios of any ConvAC: for each site, its nodes in each layer are computed again."""
+
+    def __init__(self, net, level):
+        self.net, self.geometry = net, net.geometry
+        self.layers = Layers(net, level)
+        self.touched = [self._touched(l) for l in range(level, net.depth + 1)]
+        self.local = [self._local(positions) for positions in self.touched[0]]
+        self.touched[0] = [np.concatenate([w.positions for w in local]) for local in self.local]
+
+    def _local(self, positions):
+        """The windows of some positions of the last tabulated layer."""
+        groups = [(group, np.isin(group.positions, positions)) for group in self.layers.windows]
+        return [Windows(*(part[mask] for part in group)) for group, mask in groups if mask.any()]
+
+    def _touched(self, l):
+        """For each site the flat positions of layer ``l`` whose windows hold it."""
+        g = self.geometry
+        axes = []
+        for axis, length in zip(g.axes, g.shape):
+            level = branch_levels(axis, g.shared, g.boundary)[l]
+            holders = [[] for _ in range(length)]
+            for p, window in enumerate(level.windows):
+                for site in window:
+                    holders[site].append(p)
+            axes.append([np.array(h, dtype=int) for h in holders])
+        if g.ndim == 1:
+            return axes[0]
+        width = g.layer_shape(l)[1]
+        return [(a[:, None] * width + b).reshape(-1) for a in axes[0] for b in axes[1]]
+
+    def __call__(self, x):
+        layers, g = self.layers, self.geometry
+        outputs = [layers.below(x)]
+        for l in range(layers.level + 1, g.depth + 1):
+            outputs.append(compute_layer(g, l, layers.weights[l - 1], outputs[-1]))
+        top, zeros = self._product(outputs[-1])
+        share = shares(top, zeros, layers.readout)
+        padded = [
+            Scaled(*(do("concatenate", (a, b), axis=0) for a, b in zip(y, _ones_like(y))))
+            for y in outputs
+        ]
+        ratios = []
+        for n in range(self.net.nsites):
+            old, dead_old = self._product(take(outputs[-1], self._at(-1, n)))
+            for m in range(self.net.phys_dim):
+                new, dead_new = self._product(self._flipped(x, n, m, padded))
+                change = ldexp(new.mantissa / old.mantissa, new.exponent - old.exponent)
+                ratios.append(combine(share, change, 1.0, zeros, dead_new, dead_old))
+        stacked = do("stack", tuple(ratios)).reshape(self.net.nsites, self.net.phys_dim, -1)
+        return do("transpose", stacked, (2, 0, 1))
+
+    def _at(self, l, n):
+        return array_like(self.touched[l][n], self.layers.readout.mantissa)
+
+    def _product(self, y):
+        """The product over positions without its zeros, and how many there were."""
+        zero = y.mantissa == 0
+        one = do("ones_like", y.mantissa)
+        safe = do("where", zero, one, y.mantissa)
+        return product(Scaled(safe, y.exponent)), do("sum", do("where", zero, one, one * 0), axis=0)
+
+    def _flipped(self, x, n, m, padded):
+        """The nodes of the last layer whose windows hold site ``n``, when it takes value ``m``."""
+        g, level = self.geometry, self.layers.level
+        row = do("zeros_like", x[:1]) + m
+        x = do("concatenate", (x[:n], row, x[n + 1 :]), axis=0)
+        codes = row_codes(x, self.local[n], self.layers.offsets, g.phys_dim)
+        new = take(self.layers.table, codes)
+        for depth, l in enumerate(range(level + 1, g.depth + 1)):
+            new = self._layer(l, n, depth, new, padded[depth])
+        return new
+
+    def _layer(self, l, n, depth, new, old):
+        """Layer ``l`` at the positions that hold the site, from new and old nodes below."""
+        g, w, out = self.geometry, self.layers.weights[l - 1], None
+        here, below = self.touched[depth + 1][n], self.touched[depth][n]
+        rank = dict(zip(below.tolist(), range(len(below))))
+        every = safe_factors(w.mantissa)
+        for count, tap in enumerate(g.tap_indices(l), 1):
+            index = tap_index(g, l, tap)[here]
+            ranks = np.array([rank.get(q, -1) for q in index.tolist()])
+            before = take(old, array_like(index, new.mantissa))
+            z = _choose(array_like(ranks, new.mantissa), new, before)
+            outside = index == len(old.mantissa) - 1
+            if g.shared[l - 1]:
+                z = Scaled(z.mantissa @ w.mantissa[tap], z.exponent + w.exponent[tap])
+            else:
+                where = (*np.unravel_index(here, g.layer_shape(l)), *tap)
+                z = Scaled(z.mantissa @ w.mantissa[where], z.exponent + w.exponent[where][:, None])
+            if g.boundary == "omit" and outside.any():
+                z = set_one(z, array_like(outside, z.mantissa))
+            out = z if out is None else Scaled(out.mantissa * z.mantissa, out.exponent + z.exponent)
+            out = rescale(out) if count % every == 0 else out
+        return rescale(out)
+
+
+def _ones_like(y):
+    return Scaled(do("ones_like", y.mantissa[:1]), y.exponent[:1] * 0)
+
+
+def _choose(ranks, new, old):
+    """Rows of ``new`` where they have a rank there, else of ``old``."""
+    picked, mask = take(new, do("clip", ranks, 0, None)), (ranks >= 0)[:, None]
+    return Scaled(
+        do("where", mask[:, :, None], picked.mantissa, old.mantissa),
+        do("where", mask, picked.exponent, old.exponent),
+    )
+
+
+class RecurrentFlips:
+    """Flip ratios of a RAC: all flips of one step start together, and run on side by side."""
+
+    def __init__(self, net):
+        self.net, self.recursion = net, Recursion(net)
+
+    def __call__(self, x):
+        M, (N, B) = self.net.phys_dim, x.shape
+        states, flips = [_repeated(h, B) for h in self.recursion.start()], None
+        for t in range(N):
+            count = len(flips[0].mantissa) // B if flips else 0
+            # the value changes by 1..M-1 here; flips of earlier steps read what is there
+            values = [x[t]] * count + [(x[t] + m) % M for m in range(1, M)]
+            begun = [_joined(*[h] * (M - 1)) for h in states]
+            if flips:
+                begun = [_joined(f, h) for f, h in zip(flips, begun)]
+            flips = self.recursion.advance(begun, do("concatenate", tuple(values), axis=0)[None])
+            states = self.recursion.advance(states, x[t : t + 1])
+        psi, new = self.recursion.read(states), self.recursion.read(flips)
+        new = Scaled(*(part.reshape(N, M - 1, B) for part in new))
+        ratio = ldexp(new.mantissa / psi.mantissa, new.exponent - psi.exponent)
+        ratio = do("concatenate", (do("ones_like", ratio[:, :1]), ratio), axis=1)
+        changes = (np.arange(M)[:, None, None] - to_numpy(x)[None].astype(int)) % M
+        return self._by_value(ratio, changes)
+
+    def _by_value(self, ratio, changes):
+        """From changes of the value to values, ``(N, M, B)`` to ``(B, N, M)``."""
+        N, M, B = ratio.shape
+        flat = do("transpose", ratio, (2, 0, 1)).reshape(-1)
+        start = np.arange(B * N).reshape(B, N, 1) * M
+        index = start + changes.transpose(2, 1, 0)
+        return take_rows(flat, array_like(index, flat))
+
+
+def _repeated(h, count):
+    """A state, once for each configuration of a batch."""
+    return _joined(*[h] * count)
+
+
+def _joined(*states):
+    return Scaled(*(do("concatenate", parts, axis=0) for parts in zip(*states)))
