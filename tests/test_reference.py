@@ -77,18 +77,21 @@ def test_tensor_network(i, nodes, vectors):
     net = NETWORKS[i]
     psi = net.to_tensor_network(nodes=nodes)
     assert psi.num_tensors == net.geometry.num_tensors(nodes)
-    check_close(psi.to_dense(), vectors[i])
+    check_close(psi.to_dense(), vectors[i])  # through the network
+    check_close(psi.to_dense(optimize="greedy"), vectors[i])  # by contraction
     states = all_states(net)[:: max(1, len(vectors[i]) // 5)]
     some = vectors[i][:: max(1, len(vectors[i]) // 5)]
-    assert np.abs(psi.amplitudes(states) - some).max() <= TOLERANCE * np.linalg.norm(vectors[i])
+    for optimize in (None, "greedy"):
+        found = psi.amplitudes(states, optimize=optimize)
+        assert np.abs(found - some).max() <= TOLERANCE * np.linalg.norm(vectors[i])
 
 
 @pytest.mark.parametrize("i", range(0, len(NETWORKS), 5))
 def test_tensor_network_torch(i, vectors):
     psi = NETWORKS[i].to_tensor_network().to("torch")
-    check_close(psi.to_dense(), vectors[i])
+    check_close(psi.to_dense(optimize="greedy"), vectors[i])
     check_close(psi.network.to_dense(), vectors[i])
-    phase, logabs = psi.log_amplitudes(all_states(NETWORKS[i])[:3])
+    phase, logabs = psi.log_amplitudes(all_states(NETWORKS[i])[:3], optimize="greedy")
     some = vectors[i][:3]
     found = np.asarray(phase) * np.exp(np.asarray(logabs))
     assert np.abs(found - some).max() <= TOLERANCE * np.linalg.norm(vectors[i])

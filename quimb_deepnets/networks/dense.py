@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from autoray import do
 
-from ..geometry.plan import make_plan
+from ..geometry.plan import cached_plan
 from .lookup import Lookup, windows_of
 from .recursion import Recursion
 from .scaled import Scaled, array_like, take
@@ -43,7 +43,7 @@ def window_dense(net, max_bytes):
         exponent for every entry.
     """
     g = net.geometry
-    if make_plan(g, 1, net._like.itemsize, level=g.depth) is None:
+    if cached_plan(g, 1, net._like.itemsize, level=g.depth) is None:
         return None
     windows = windows_of(g, g.depth, (1,) * g.ndim)
     if _peak_bytes(windows, net) > max_bytes:

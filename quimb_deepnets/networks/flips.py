@@ -28,8 +28,8 @@ from .scaled import (
     by_channel,
     dot,
     float_info,
+    multiply_out,
     product,
-    rescale,
     scaled,
     take,
     take_rows,
@@ -286,26 +286,30 @@ class LayerFlips:
 
     def _layer(self, l, n, depth, new, old):
         """Layer ``l`` at the positions that hold the site, from new and old nodes below."""
-        g, w, out = self.geometry, self.layers.weights[l - 1], None
+        g, w = self.geometry, self.layers.weights[l - 1]
         here, below = self.touched[depth + 1][n], self.touched[depth][n]
         rank = dict(zip(below.tolist(), range(len(below))))
-        every = safe_factors(w.mantissa)
-        for count, tap in enumerate(g.tap_indices(l), 1):
-            index = tap_index(g, l, tap)[here]
-            ranks = np.array([rank.get(q, -1) for q in index.tolist()])
-            before = take(old, array_like(index, new.mantissa))
-            z = _choose(array_like(ranks, new.mantissa), new, before)
-            outside = index == len(old.mantissa) - 1
-            if g.shared[l - 1]:
-                z = Scaled(z.mantissa @ w.mantissa[tap], z.exponent + w.exponent[tap])
-            else:
-                where = (*np.unravel_index(here, g.layer_shape(l)), *tap)
-                z = Scaled(z.mantissa @ w.mantissa[where], z.exponent + w.exponent[where][:, None])
-            if g.boundary == "omit" and outside.any():
-                z = set_one(z, array_like(outside, z.mantissa))
-            out = z if out is None else Scaled(out.mantissa * z.mantissa, out.exponent + z.exponent)
-            out = rescale(out) if count % every == 0 else out
-        return rescale(out)
+
+        def factors():
+            for tap in g.tap_indices(l):
+                index = tap_index(g, l, tap)[here]
+                ranks = np.array([rank.get(q, -1) for q in index.tolist()])
+                before = take(old, array_like(index, new.mantissa))
+                z = _choose(array_like(ranks, new.mantissa), new, before)
+                z = self._apply(l, w, tap, here, z)
+                outside = index == len(old.mantissa) - 1
+                if g.boundary == "omit" and outside.any():
+                    z = set_one(z, array_like(outside, z.mantissa))
+                yield z
+
+        return multiply_out(factors, safe_factors(w.mantissa))
+
+    def _apply(self, l, w, tap, here, z):
+        """The matrix of a tap on nodes ``here``."""
+        if self.geometry.shared[l - 1]:
+            return Scaled(z.mantissa @ w.mantissa[tap], z.exponent + w.exponent[tap])
+        where = (*np.unravel_index(here, self.geometry.layer_shape(l)), *tap)
+        return Scaled(z.mantissa @ w.mantissa[where], z.exponent + w.exponent[where][:, None])
 
 
 def _ones_like(y):

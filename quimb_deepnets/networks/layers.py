@@ -19,12 +19,15 @@ from .scaled import (
     Scaled,
     array_like,
     dot,
+    largest,
+    multiply_out,
     mutable,
     product,
     rescale,
     scaled,
     take,
     take_rows,
+    too_small,
     transposed,
 )
 from .tables import branch_tables, safe_factors
@@ -87,13 +90,13 @@ def compute_layer(geometry, l, w, y):
     return _gathered(geometry, l, w, y)
 
 
-def _in_place(g, l, w, y):
+def _in_place(g, l, w, y, every=None):
     """A layer with shared weights, multiplied up in one array."""
     batch, r_in = y.mantissa.shape[1:]
     rows, below = y.mantissa.reshape(-1, r_in), (*g.layer_shape(l - 1), batch)
     exponent = _summed_exponents(g, l, y.exponent.reshape(below), to_numpy(w.exponent))
     out = blank((*g.layer_shape(l), batch, g.bond_dim(l)), y.mantissa)
-    every = safe_factors(w.mantissa)
+    every = every or safe_factors(w.mantissa)
     for count, tap in enumerate(g.tap_indices(l), 1):
         matrix = w.mantissa[tap]
         z = (rows @ matrix).reshape(*below, -1)
@@ -111,7 +114,10 @@ def _in_place(g, l, w, y):
                 view *= factor
         if count % every == 0:
             out, exponent = rescale(Scaled(out, exponent))
-    out = rescale(Scaled(out, exponent))
+    size = largest(out)
+    if every > 1 and too_small(size):
+        return _in_place(g, l, w, y, every=1)
+    out = rescale(Scaled(out, exponent), size=size)
     return Scaled(out.mantissa.reshape(-1, batch, g.bond_dim(l)), out.exponent.reshape(-1, batch))
 
 
@@ -167,17 +173,17 @@ def _gathered(g, l, w, y):
     """A layer by gathers alone: for weights of each position, for gradients, for tracing."""
     one = Scaled(do("ones_like", y.mantissa[:1]), y.exponent[:1] * 0)
     padded = Scaled(*(do("concatenate", pair, axis=0) for pair in zip(y, one)))
-    out, every = None, safe_factors(w.mantissa)
-    for count, tap in enumerate(g.tap_indices(l), 1):
-        index = tap_index(g, l, tap)
-        z = _apply_tap(g, l, w, tap, padded, array_like(index, y.mantissa))
-        outside = index == len(y.mantissa)
-        if g.boundary == "omit" and outside.any():
-            z = set_one(z, array_like(outside, y.mantissa))
-        if out is not None:
-            z = Scaled(out.mantissa * z.mantissa, out.exponent + z.exponent)
-        out = rescale(z) if count % every == 0 else z
-    return rescale(out)
+
+    def factors():
+        for tap in g.tap_indices(l):
+            index = tap_index(g, l, tap)
+            z = _apply_tap(g, l, w, tap, padded, array_like(index, y.mantissa))
+            outside = index == len(y.mantissa)
+            if g.boundary == "omit" and outside.any():
+                z = set_one(z, array_like(outside, y.mantissa))
+            yield z
+
+    return multiply_out(factors, safe_factors(w.mantissa))
 
 
 def _apply_tap(g, l, w, tap, x, index):

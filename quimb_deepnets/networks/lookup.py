@@ -153,8 +153,9 @@ def centred(table):
         there = to_numpy(stop_gradient(mantissa)) != 0
         high = np.where(there, shown, -np.inf).max(axis=0)
         low = np.where(there, shown, np.inf).min(axis=0)
-        centre = np.where(high < low, 0.0, np.round((high + low) / 2))
-        bits = int(np.max(np.where(high < low, 0.0, high - centre), initial=0)) + 2
+        high, low = (np.where(high < low, 0.0, x) for x in (high, low))  # a channel of zeros
+        centre = np.round((high + low) / 2)
+        bits = int((high - centre).max()) + 2
         if bits < limit:
             shift = np.where(there, shown - centre, 0.0)
             factor = power_of_two(array_like(shift, mantissa), mantissa)

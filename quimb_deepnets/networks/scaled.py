@@ -10,6 +10,7 @@ to 2**53, and beyond (depth 20 on a lattice reaches 10**31) rounded instead of w
     exponent   (B, P)      float64, one for the r channels   largest |mantissa| in [1/2, 1)
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -30,7 +31,10 @@ class Scaled(NamedTuple):
 
 def float_info(x):
     """The ``numpy.finfo`` of the (real part of the) dtype of an array."""
-    return np.finfo(get_dtype_name(x))
+    return _finfo(get_dtype_name(x))
+
+
+_finfo = functools.lru_cache(16)(np.finfo)
 
 
 def power_of_two(exponent, like):
@@ -79,6 +83,42 @@ def rescale(x, axes=1, size=None):
     shift = do("clip", do("frexp", size)[1], info.minexp + 2, info.maxexp - 2)
     factor = power_of_two(-shift, size)[(..., *[None] * axes)]
     return Scaled(x.mantissa * factor, x.exponent + astype(shift, "float64"))
+
+
+def multiply_out(factors, every):
+    """The elementwise product of scaled factors, rescaled as seldom as is safe.
+
+    Parameters
+    ----------
+    factors : callable
+        Gives an iterable of `Scaled` of one shape; called again if the first pass came close to
+        underflow, with a rescale after each factor.
+    every : int
+        After how many factors to rescale.
+
+    Returns
+    -------
+    Scaled
+    """
+    out = None
+    for count, z in enumerate(factors(), 1):
+        out = z if out is None else Scaled(out.mantissa * z.mantissa, out.exponent + z.exponent)
+        if count % every == 0:
+            out = rescale(out, axes=len(out.mantissa.shape) - len(out.exponent.shape))
+    if out is None:
+        return None
+    axes = len(out.mantissa.shape) - len(out.exponent.shape)
+    size = largest(out.mantissa, axes)
+    if every > 1 and too_small(size):
+        return multiply_out(factors, 1)
+    return rescale(out, axes, size)
+
+
+def too_small(size):
+    """Whether a product came close to underflow, as far as that can be looked at."""
+    if infer_backend(size) not in ("numpy", "torch"):
+        return False
+    return float(do("min", size)) < 2.0 ** (float_info(size).minexp // 2)
 
 
 def largest(mantissa, axes=1):

@@ -9,13 +9,15 @@ has a row of channels for each code; it is the product of the rows of its parts:
                    s2 s3 s4     W[2] @ ...
 """
 
+import functools
+
 import numpy as np
-from autoray import do
+from autoray import do, infer_backend
 
 from ..geometry.branches import branches_of, folded_branches
 from ..geometry.plan import grouped
 from .configs import identity
-from .scaled import Scaled, array_like, by_channel, float_info, rescale, scaled, take
+from .scaled import Scaled, array_like, by_channel, float_info, multiply_out, scaled, take
 
 
 def child_codes(width, places, phys_dim):
@@ -25,11 +27,19 @@ def child_codes(width, places, phys_dim):
     -------
     numpy.ndarray of int, shape (phys_dim**width,)
     """
+    small = phys_dim**width <= 2**12
+    return (_remembered_codes if small else _child_codes)(width, places, phys_dim)
+
+
+def _child_codes(width, places, phys_dim):
     codes = np.arange(phys_dim**width)
     child = np.zeros_like(codes)
     for place in places:
         child = child * phys_dim + codes // phys_dim ** (width - 1 - place) % phys_dim
     return child
+
+
+_remembered_codes = functools.lru_cache(1024)(_child_codes)
 
 
 def branch_tables(net, top):
@@ -84,24 +94,21 @@ def _level_tables(net, l, branches, below):
 def _table(branches, kind, net, below, factor):
     """The product of the parts of a kind, for every code of its window."""
     phys_dim, width = net.phys_dim, branches.width(kind)
-    out = None
-    for count, part in enumerate(branches.parts(kind), 1):
-        z = factor(part, below.get(part.child))
-        codes = child_codes(width, part.places, phys_dim)
-        z = take(z, array_like(codes, z.mantissa))
-        out = z if out is None else Scaled(out.mantissa * z.mantissa, out.exponent + z.exponent)
-        if count % safe_factors(out.mantissa) == 0:
-            out = _rescaled(out)
-    if out is None:  # no tap reads it: the factor is one
-        return scaled(do("ones_like", net.readout)[None])
-    return _rescaled(out)
 
+    def factors():
+        for part in branches.parts(kind):
+            z = factor(part, below.get(part.child))
+            codes = child_codes(width, part.places, phys_dim)
+            yield take(z, array_like(codes, z.mantissa))
 
-def _rescaled(x):
-    return rescale(x, axes=len(x.mantissa.shape) - len(x.exponent.shape))
+    out = multiply_out(factors, safe_factors(net.weights[-1]))
+    # where no tap reads it, the factor is one
+    return scaled(do("ones_like", net.readout)[None]) if out is None else out
 
 
 def safe_factors(like):
     """How many factors of the size of a matrix product can be multiplied before a rescale."""
+    if infer_backend(like) not in ("numpy", "torch"):
+        return 1  # nobody can look whether it was safe
     bits = 12 + int(like.shape[-1]).bit_length()
     return max(1, float_info(like).maxexp // (4 * bits))

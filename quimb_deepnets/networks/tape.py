@@ -68,13 +68,16 @@ def forward(step, matrices, values):
     Tape
     """
     padded = do("concatenate", (values, do("ones_like", values[:1])), axis=0)
-    gathered, factors, absent = [], [], []
+    gathered, factors, absent, shifts = [], [], [], []
     for index, matrix in zip(step.index, matrices):
         gathered.append(take_rows(padded, array_like(np.maximum(index, 0), values)))
         z = gathered[-1] @ do("swapaxes", matrix, -1, -2)
         gone = array_like((index < 0).reshape(-1, *[1] * (len(values.shape) - 1)), values)
         absent.append(gone)
-        factors.append(do("where", gone, do("ones_like", z), z) if (index < 0).any() else z)
+        z = do("where", gone, do("ones_like", z), z) if (index < 0).any() else z
+        z = rescale(Scaled(z, zeros_like_exponent(z[..., 0])))
+        factors.append(z.mantissa)
+        shifts.append(power_of_two(-z.exponent, z.mantissa)[..., None])
     before = list(itertools.accumulate(factors, lambda a, b: a * b))
     after = list(itertools.accumulate(factors[::-1], lambda a, b: a * b))[::-1]
     out = rescale(Scaled(before[-1], zeros_like_exponent(before[-1][..., 0])))
@@ -85,7 +88,7 @@ def forward(step, matrices, values):
         rest = do("ones_like", factors[k])
         for part in parts:
             rest = rest * part
-        others.append(do("where", gone, rest * 0, rest * shift))
+        others.append(do("where", gone, rest * 0, rest * shift * shifts[k]))
     return out.mantissa, Tape(step, gathered, others)
 
 

@@ -1,0 +1,123 @@
+"""What the benchmarks share: one thread, interleaved medians, rivals, and the machine's speed.
+
+Times on shared machines mean little by themselves, so every row times its rivals in the same
+run, turn by turn, and says how fast matrix products are there.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import numpy as np
+import torch
+
+torch.set_num_threads(1)
+REPEATS = 7
+
+
+def medians(*functions, repeats=REPEATS):
+    """Median seconds of each function, after one warm-up, all of them in turn."""
+    times = [[] for _ in functions]
+    for round_ in range(repeats + 1):
+        for function, taken in zip(functions, times):
+            start = time.perf_counter()
+            function()
+            if round_:
+                taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in times]
+
+
+def gemm_rate(size=1024):
+    """Flops per second of a float64 matrix product in numpy."""
+    a = np.random.default_rng(0).random((size, size))
+    (seconds,) = medians(lambda: a @ a)
+    return 2 * size**3 / seconds
+
+
+def configs(net, batch, seed=1):
+    """Random configurations."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, net.phys_dim, (batch, *net.geometry.shape))
+
+
+def plain_forward(weights, readout, x):
+    """log |psi| as one writes it in torch: pad, unfold, einsum, product; periodic, stride 1.
+
+    Each layer is rescaled, because plain products overflow at depth 5.
+    """
+    ndim = x.ndim - 1
+    y = torch.eye(weights[0].shape[-1], dtype=readout.dtype)[x]
+    log = torch.zeros(y.shape[:-1], dtype=readout.dtype)
+    letters = "hw"[:ndim], "kl"[:ndim]
+    for w in weights:
+        u, e = y, log
+        for d in range(ndim):
+            kernel = w.shape[d]
+            before, after = (kernel // 2, kernel - 1 - kernel // 2)
+            pad = lambda z, d=d, b=before, a=after: torch.cat(
+                (z.narrow(d + 1, z.shape[d + 1] - b, b), z, z.narrow(d + 1, 0, a)), d + 1
+            )
+            u, e = pad(u).unfold(d + 1, kernel, 1), pad(e).unfold(d + 1, kernel, 1)
+        space, taps = letters
+        z = torch.einsum(f"b{space}i{taps},{taps}oi->b{space}{taps}o", u, w)
+        y = z.flatten(1 + ndim, 2 * ndim).prod(1 + ndim)
+        size = y.detach().abs().amax(-1)
+        y, log = y / size[..., None], e.flatten(1 + ndim).sum(-1) + size.log()
+    y = y.flatten(1, ndim)
+    logs, signs = y.abs().log().sum(1), y.sign().prod(1)
+    top = logs.detach().amax(-1, keepdim=True)
+    total = ((logs - top).exp() * signs * readout).sum(-1)
+    return total.abs().log() + top[:, 0] + log.flatten(1).sum(1)
+
+
+def torch_weights(net, requires_grad=False):
+    """The weights and the read-out of a network as torch tensors."""
+    arrays = [torch.tensor(w, requires_grad=requires_grad) for w in (*net.weights, net.readout)]
+    return arrays[:-1], arrays[-1]
+
+
+def best_chunk(function, total, candidates=(8, 16, 32, 64, 128, 256)):
+    """The chunk at which ``function(start, stop)`` is fastest, judged on a part of the batch."""
+    rates = {}
+    for chunk in candidates:
+        if chunk <= total:
+            (seconds,) = medians(lambda chunk=chunk: function(0, chunk), repeats=5)
+            rates[chunk] = chunk / seconds
+    return max(rates, key=rates.get)
+
+
+def chunked(function, total, chunk):
+    """Call ``function(start, stop)`` over all chunks."""
+    for start in range(0, total, chunk):
+        function(start, min(total, start + chunk))
+
+
+def against_plain(net, batch):
+    """Rates of our and the plain ``log_amplitudes``, configurations per second."""
+    x = configs(net, batch)
+    weights, readout = torch_weights(net)
+    tx = torch.as_tensor(x)
+    forward = lambda a, b: plain_forward(weights, readout, tx[a:b])
+    ours = net.log_amplitudes(x[:8])[1]
+    assert np.abs(ours - forward(0, 8).numpy()).max() < 1e-9 * np.abs(ours).max()
+    chunk = best_chunk(forward, batch)
+    part = min(batch, 8 * chunk)  # of the rival: its rate does not depend on the batch
+    mine, plain = medians(lambda: net.log_amplitudes(x), lambda: chunked(forward, part, chunk))
+    return {
+        "ours_per_s": batch / mine,
+        "plain_per_s": part / plain,
+        "plain_chunk": chunk,
+        "ratio": (batch / mine) / (part / plain),
+    }
+
+
+def report(row, bar, aim, **found):
+    """Print a row as JSON; the last line of every script."""
+    found = {"row": row, "bar": bar, "aim": aim, "gemm_gflops": gemm_rate() / 1e9, **found}
+    print(json.dumps(found, default=float))
+    sys.stdout.flush()

@@ -1,0 +1,22 @@
+"""NetKet's restricted Boltzmann machine as a rival, where it is installed."""
+
+from common import configs, medians
+
+
+def against_rbm(net, batch):
+    """Our rate over that of NetKet's RBM (alpha=4, float64, compiled) on as many sites."""
+    try:
+        import jax
+        import netket as nk
+    except ImportError:
+        return {"rbm": "netket is not installed"}
+    jax.config.update("jax_enable_x64", True)
+    x = configs(net, batch)
+    spins = jax.numpy.asarray(2.0 * x - 1.0)
+    model = nk.models.RBM(alpha=4, param_dtype=float)
+    params = model.init(jax.random.PRNGKey(0), spins[:1])
+    apply = jax.jit(model.apply)
+    mine, theirs = medians(
+        lambda: net.log_amplitudes(x), lambda: apply(params, spins).block_until_ready()
+    )
+    return {"rbm_per_s": batch / theirs, "ratio_rbm": theirs / mine, "bar_rbm": 0.7, "aim_rbm": 2}

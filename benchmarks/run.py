@@ -1,0 +1,59 @@
+"""Run every benchmark in a process of its own, and write the table: `make bench`."""
+
+import datetime
+import json
+import pathlib
+import platform
+import subprocess
+import sys
+
+from tqdm import tqdm
+
+HERE = pathlib.Path(__file__).parent
+ROWS = (
+    "chain_32 chain_8 lattice_lookup gradient log_derivatives lattice_gemm rac_gemm dense_20 "
+    "dense_12 amplitude norm growth flips"
+).split()
+
+
+def number(x):
+    if isinstance(x, float):
+        return f"{x:,.0f}" if x >= 1000 else f"{x:.3g}"
+    return str(x)
+
+
+def verdict(row):
+    """Whether the bar holds."""
+    good = row["ratio"] <= row["bar"] if row.get("lower_is_better") else row["ratio"] >= row["bar"]
+    return "holds" if good else "**missed**"
+
+
+def table(rows):
+    lines = ["| row | found | bar | aim | | GEMM Gflop/s | more |", "|---|---|---|---|---|---|---|"]
+    known = {"row", "ratio", "bar", "aim", "gemm_gflops", "lower_is_better"}
+    for row in rows:
+        more = ", ".join(f"{k} {number(v)}" for k, v in row.items() if k not in known)
+        cells = (row["row"], number(row["ratio"]), row["bar"], row["aim"], verdict(row))
+        lines.append(f"| {' | '.join(map(str, cells))} | {row['gemm_gflops']:.0f} | {more} |")
+    return "\n".join(lines)
+
+
+def main(names):
+    rows = []
+    for name in tqdm(names or ROWS):
+        done = subprocess.run(
+            [sys.executable, str(HERE / f"{name}.py")], capture_output=True, text=True
+        )
+        if done.returncode:
+            sys.exit(f"{name} failed:\n{done.stderr}")
+        rows.append(json.loads(done.stdout.strip().splitlines()[-1]))
+    print(table(rows))
+    if not names:
+        about = f"{datetime.date.today()}, {platform.machine()}, Python {platform.python_version()}"
+        text = f"# Benchmarks\n\n{about}. One thread, float64, medians of 7 after a warm-up.\n\n"
+        (HERE / "RESULTS.md").write_text(f"{text}{table(rows)}\n", encoding="utf8")
+        (HERE / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
