@@ -76,6 +76,7 @@ def select_and_join(psi):
 
 # ---- methods after which the state is the same: a network (or tensor) with the same dense vector
 SAME = {
+    "collapse": lambda p: p.collapse(),
     "antidiag_gauge": lambda p: p.antidiag_gauge(),
     "apply_to_arrays": inplace("apply_to_arrays", lambda x: x * 1.0),
     "as_network": lambda p: p.as_network(),

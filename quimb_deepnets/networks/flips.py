@@ -29,10 +29,12 @@ from .scaled import (
     dot,
     float_info,
     multiply_out,
+    plain,
     product,
     scaled,
     take,
     take_rows,
+    zeros_like_exponent,
 )
 from .tables import grouped_tables, safe_factors
 from .tape import ldexp
@@ -63,6 +65,8 @@ def flip_ratios(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
         If ``configs`` are not basis states of the sites.
     BudgetError
         If the result would be too large.
+    RangeError
+        If a ratio leaves the range of the dtype.
 
     Notes
     -----
@@ -117,17 +121,22 @@ def _flippers(net):
     return LayerFlips(net, min(plan.level, g.depth - 1)), chunk
 
 
-def combine(share, new, old, dead, dead_new, dead_old):
-    """``sum_c share_c new_c / old_c``, over the channels that are not dead after the flip.
+def combine(share, change, dead, dead_new, dead_old):
+    """``sum_c share_c change_c``, over the channels that are not dead after the flip.
 
     Products leave out zeros; ``dead`` counts those of all windows, ``dead_new`` and ``dead_old``
     those of the windows with the site. All may be None where there are no zeros.
     """
-    terms = share * (new / old)
+    mantissa, exponent = share.mantissa * change.mantissa, share.exponent + change.exponent
     if dead is not None:
         alive = dead - dead_old + dead_new == 0
-        terms = do("where", alive, terms, terms * 0)
-    return do("sum", terms, axis=-1)
+        mantissa = do("where", alive, mantissa, do("zeros_like", mantissa))
+    if float(do("max", do("abs", exponent))) < float_info(mantissa).maxexp // 2:
+        return do("sum", ldexp(mantissa, exponent), axis=-1)
+    ones = Scaled(do("ones_like", mantissa.reshape(-1)[: mantissa.shape[-1]]), 0.0)
+    flat = by_channel(Scaled(mantissa, exponent + zeros_like_exponent(mantissa)))
+    flat = Scaled(*(part.reshape(-1, mantissa.shape[-1]) for part in flat))
+    return plain(dot(flat, ones), "a ratio").reshape(mantissa.shape[:-1])
 
 
 def without_zeros(x):
@@ -140,15 +149,17 @@ def without_zeros(x):
 
 
 def shares(rest, dead, readout):
-    """``w_c x_c / psi`` for the products ``rest`` of factors that are not zero, ``(B, r)``."""
+    """``w_c x_c / psi`` for the products ``rest`` of factors that are not zero, as scaled ones."""
     alive = (
         rest
         if dead is None
         else Scaled(do("where", dead == 0, rest.mantissa, rest.mantissa * 0), rest.exponent)
     )
     psi = dot(by_channel(alive), readout)
-    ratio = (rest.mantissa / psi.mantissa[:, None]) * readout.mantissa
-    return ldexp(ratio, rest.exponent - psi.exponent[:, None] + readout.exponent)
+    return Scaled(
+        (rest.mantissa / psi.mantissa[:, None]) * readout.mantissa,
+        rest.exponent - psi.exponent[:, None] + readout.exponent,
+    )
 
 
 class TableFlips:
@@ -194,7 +205,10 @@ class TableFlips:
         codes = do("concatenate", (codes, blank), axis=0)
         values = [self._factors(codes, m - as_index(x)) for m in range(self.net.phys_dim)]
         old, dead_old = self._factors(codes, 0 * as_index(x))
-        ratios = [combine(share, new, old, dead, dead_new, dead_old) for new, dead_new in values]
+        ratios = [
+            combine(share, Scaled(new / old, 0.0), dead, dead_new, dead_old)
+            for new, dead_new in values
+        ]
         return do("transpose", do("stack", tuple(ratios)), (2, 1, 0))
 
     def _factors(self, codes, change):
@@ -258,8 +272,8 @@ class LayerFlips:
             old, dead_old = self._product(take(outputs[-1], self._at(-1, n)))
             for m in range(self.net.phys_dim):
                 new, dead_new = self._product(self._flipped(x, n, m, padded))
-                change = ldexp(new.mantissa / old.mantissa, new.exponent - old.exponent)
-                ratios.append(combine(share, change, 1.0, zeros, dead_new, dead_old))
+                change = Scaled(new.mantissa / old.mantissa, new.exponent - old.exponent)
+                ratios.append(combine(share, change, zeros, dead_new, dead_old))
         stacked = do("stack", tuple(ratios)).reshape(self.net.nsites, self.net.phys_dim, -1)
         return do("transpose", stacked, (2, 0, 1))
 
@@ -345,7 +359,7 @@ class RecurrentFlips:
             states = self.recursion.advance(states, x[t : t + 1])
         psi, new = self.recursion.read(states), self.recursion.read(flips)
         new = Scaled(*(part.reshape(N, M - 1, B) for part in new))
-        ratio = ldexp(new.mantissa / psi.mantissa, new.exponent - psi.exponent)
+        ratio = plain(Scaled(new.mantissa / psi.mantissa, new.exponent - psi.exponent), "a ratio")
         ratio = do("concatenate", (do("ones_like", ratio[:, :1]), ratio), axis=1)
         changes = (np.arange(M)[:, None, None] - to_numpy(x)[None].astype(int)) % M
         return self._by_value(ratio, changes)

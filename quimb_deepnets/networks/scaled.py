@@ -130,6 +130,7 @@ def largest(mantissa, axes=1):
 
 
 def zeros_like_exponent(x):
+    """Exponents of zero, one for each entry of ``x``."""
     return astype(do("zeros_like", do("real", stop_gradient(x))), "float64")
 
 

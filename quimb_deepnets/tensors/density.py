@@ -14,7 +14,7 @@ it follow by tracing::
 import itertools
 from typing import NamedTuple
 
-from autoray import do
+from autoray import do, stop_gradient
 
 MAX_ENVIRONMENT = 2**26  # bytes of one environment
 
@@ -154,7 +154,7 @@ def _environments(windows, readout):
     for window, following in itertools.pairwise(windows):
         traced = following.first - window.first
         env = _advanced(env, window, opened, traced)
-        env = env / float(do("max", do("abs", env)))
+        env = env / float(do("max", do("abs", stop_gradient(env))))
         opened = window.last - following.first + 1
         found.append(env)
     return found
@@ -165,14 +165,14 @@ def _advanced(env, window, opened, traced):
     r, dim = len(window.data), _dim_of(window)
     t, extra = dim ** min(opened, traced), dim ** max(0, traced - opened)
     o = dim**opened // t
-    env = do("diagonal", env.reshape(r, r, t, o, t, o), 0, 2, 4)  # (c, c', k, b, t)
+    env = env.reshape(r, r, t, o, t, o).diagonal(0, 2, 4)  # (c, c', k, b, t)
     data = do("transpose", window.data.reshape(r, t, o, -1), (0, 2, 3, 1))
     bra = do("conj", data)
     ket = env[:, :, :, None] * data[:, None, :, :, None]  # (c, c', k, new, b, t)
     both = do("sum", ket[:, :, :, :, :, None] * bra[None, :, None, None], axis=-1)
     if extra > 1:  # sites that this window alone holds
         both = both.reshape(r, r, extra, -1, extra, both.shape[-1] // extra)
-        return do("sum", do("diagonal", both, 0, 2, 4), axis=-1)
+        return do("sum", both.diagonal(0, 2, 4), axis=-1)
     size = both.shape[2] * both.shape[3]
     return both.reshape(r, r, size, size)
 

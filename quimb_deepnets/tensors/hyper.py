@@ -17,7 +17,7 @@ import math
 from contextlib import nullcontext
 
 import numpy as np
-from autoray import do, infer_backend, stop_gradient
+from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union
 
@@ -118,6 +118,8 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         checked = not kwargs.keys() & {"get", "max_bond"} and tn._is_concrete()
         if checked and strip_exponent:
             return tn._contract_scaled(output_inds, **kwargs)
+        if checked and abs(tn.exponent) > 250:
+            return tn._contract_large(output_inds, **kwargs)
         with np.errstate(over="ignore", invalid="ignore") if checked else nullcontext():
             result = super(HyperTensorNetwork, tn).contract(
                 tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
@@ -201,6 +203,17 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         if output_inds or preserve_tensor:
             mantissa = Tensor(mantissa, output_inds, oset_union(t.tags for t in self))
         return mantissa, exponent + start
+
+    def _contract_large(self, output_inds, preserve_tensor=False, **kwargs):
+        """Contract a network whose exponent alone is about the range of floats."""
+        mantissa, exponent = self._contract_scaled(output_inds, preserve_tensor=True, **kwargs)
+        info = np.finfo(get_dtype_name(mantissa.data))
+        if bool(do("any", mantissa.data != 0)) and not (
+            math.log10(info.tiny) < exponent < math.log10(info.max)
+        ):
+            self._raise_range_error(f"entries of about 10**{float(exponent):.0f}")
+        mantissa.modify(apply=lambda x: x * 10.0 ** float(exponent))
+        return mantissa if output_inds or preserve_tensor else mantissa.data
 
     def _check_range(self, result, output_inds, optimize):
         """Refuse inf, nan, and a zero that is none."""
