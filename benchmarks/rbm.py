@@ -1,6 +1,12 @@
 """NetKet's restricted Boltzmann machine as a rival, where it is installed."""
 
+import os
+
 from common import configs, medians
+
+os.environ["XLA_FLAGS"] = (
+    "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"  # one thread, as ours
+)
 
 
 def against_rbm(net, batch):

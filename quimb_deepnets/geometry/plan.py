@@ -37,6 +37,8 @@ class Plan:
 
     Attributes
     ----------
+    geometry : ConvGeometry or RecurrentGeometry
+        The network that it is for.
     batch : int
         Number of configurations.
     level : int
@@ -45,6 +47,8 @@ class Plan:
         How many neighbouring windows share a row, per dimension, if all layers are tabulated.
     chunk : int
         How many configurations are evaluated together.
+    chunk_bytes : int
+        Size of the largest array of a chunk.
     table_bytes : int
         Size of the tables that are looked up.
     table_flops : int
@@ -57,10 +61,12 @@ class Plan:
         Estimated nanoseconds for the batch; only good for comparing plans.
     """
 
+    geometry: object
     batch: int
     level: int
     group: tuple | None
     chunk: int
+    chunk_bytes: int
     table_bytes: int
     table_flops: int
     flops: int
@@ -199,7 +205,20 @@ def _layerwise(geometry, batch, itemsize, t, tables, cache):
         cost += calls * taps * 4 * CALL
         flops += each
         lines.append(f"layer {l} computed at {_volume(g, l)} positions, {each} flops each time")
-    return Plan(batch, t, None, chunk, size, table_flops, flops, positions, cost, tuple(lines))
+    return Plan(
+        geometry=g,
+        batch=batch,
+        level=t,
+        group=None,
+        chunk=chunk,
+        chunk_bytes=chunk * widest * itemsize,
+        table_bytes=size,
+        table_flops=table_flops,
+        flops=flops,
+        lookups=positions,
+        cost=cost,
+        lines=tuple(lines),
+    )
 
 
 def _tabulated(geometry, batch, itemsize, tables, group, cache):
@@ -231,17 +250,41 @@ def _tabulated(geometry, batch, itemsize, tables, group, cache):
             f"merged into rows of up to {width} sites"
         )
         yield Plan(
-            batch,
-            g.depth,
-            tuple(sizes),
-            chunk,
-            size,
-            flops,
-            0,
-            count,
-            cost + build + batch * each + calls,
-            (line,),
+            geometry=g,
+            batch=batch,
+            level=g.depth,
+            group=tuple(sizes),
+            chunk=chunk,
+            chunk_bytes=chunk * bond_dim * itemsize,
+            table_bytes=size,
+            table_flops=flops,
+            flops=0,
+            lookups=count,
+            cost=cost + build + batch * each + calls,
+            lines=(line,),
         )
+
+
+def recurrent_plan(geometry, batch, itemsize=8, cache=CHUNK):
+    """The `Plan` of a RAC: the first input layer looked up, step after step for a chunk."""
+    g = geometry
+    chunk = max(1, min(batch, max(64, cache // (itemsize * g.bond_dim))))
+    flops = 2 * g.L * (2 * g.depth - 1) * g.bond_dim**2
+    line = f"{g.L} steps of {g.depth} layers, WI1 looked up, the other matrices multiplied"
+    return Plan(
+        geometry=g,
+        batch=batch,
+        level=0,
+        group=None,
+        chunk=chunk,
+        chunk_bytes=chunk * g.bond_dim * itemsize,
+        table_bytes=g.phys_dim * g.bond_dim * itemsize,
+        table_flops=2 * g.phys_dim**2 * g.bond_dim,
+        flops=flops,
+        lookups=g.L,
+        cost=batch * flops * FLOP + g.L * g.depth * 4 * CALL * -(-batch // chunk),
+        lines=(line,),
+    )
 
 
 def grouped(folded, sizes):

@@ -15,6 +15,7 @@ from autoray import to as convert
 from tqdm import tqdm
 
 from ..errors import BudgetError, OptionError, WeightError, check_positive_int
+from ..geometry.plan import CHUNK
 from ..weights import check_arrays
 from .configs import batches, check_configs, config_block, digits, parse_config
 from .scaled import Scaled, phase_and_log, plain
@@ -25,7 +26,8 @@ MAX_BYTES = 2**32  # what one call may hold, unless it is told otherwise
 class DeepNetwork:
     """Base class of networks that compute amplitudes.
 
-    Subclasses set ``geometry`` and ``params`` and implement ``_evaluator``.
+    Subclasses set ``geometry`` and ``params`` and implement ``plan`` and
+    ``_evaluate_by``.
 
     Attributes
     ----------
@@ -210,7 +212,13 @@ class DeepNetwork:
             some = self._scaled_amplitudes(np.zeros((1, *self.geometry.shape), int))
             return Scaled(*(part[:0] for part in some))
         batch = len(configs)
-        evaluate, size = self._evaluator(batch, plan)
+        plan = self.plan(batch) if plan is None else self._check_plan(plan)
+        if plan.chunk_bytes > MAX_BYTES:
+            raise BudgetError(
+                f"one configuration needs arrays of {plan.chunk_bytes} bytes, more than the "
+                f"{MAX_BYTES} allowed; use a smaller lattice or bond_dim."
+            )
+        evaluate, size = self._evaluate_by(plan), plan.chunk
         size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
         parts = [
             evaluate(digits(configs[rows], self.phys_dim, self._like))
@@ -220,8 +228,25 @@ class DeepNetwork:
             return parts[0]
         return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
 
-    def _evaluator(self, batch, plan=None):
-        """A function from digits ``(N, B)`` to scaled amplitudes ``(B,)``, and how many at once."""
+    def _check_plan(self, plan):
+        """Refuse a plan that was made for another network."""
+        if getattr(plan, "geometry", None) != self.geometry:
+            raise OptionError(
+                f"plan={plan!r} was not made for this network; use the plan() of this one."
+            )
+        return plan
+
+    @property
+    def _cache(self):
+        """Bytes of one array of a chunk: a cache of the CPU, or far more to fill a GPU."""
+        return CHUNK << 10 if "cuda" in str(getattr(self._like, "device", "")) else CHUNK
+
+    def plan(self, batch):
+        """How a batch of amplitudes would be evaluated."""
+        raise NotImplementedError
+
+    def _evaluate_by(self, plan):
+        """A function from digits ``(N, B)`` to scaled amplitudes ``(B,)``."""
         raise NotImplementedError
 
     # ------------------------------------------------------------ conversion

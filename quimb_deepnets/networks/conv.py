@@ -14,7 +14,7 @@ from autoray import do
 from ..errors import GeometryError, WeightError, check_positive_int
 from ..geometry import ConvGeometry, GCLayer
 from ..geometry.layers import as_sizes
-from ..geometry.plan import CHUNK, cached_plan, check_plan
+from ..geometry.plan import cached_plan, check_plan
 from ..weights import as_array, check_arrays, check_nonzero, check_sequence, make_rng, random_array
 from .base import DeepNetwork
 from .dense import window_dense
@@ -286,19 +286,17 @@ class ConvAC(DeepNetwork):
           tables: 65536 bytes, 64704 flops once
           each amplitude: 16 look-ups, 0 flops in matrix products
         """
-        batch = check_positive_int("batch", batch)
-        return check_plan(self.geometry, batch, self._like.itemsize, level, group)
+        batch, size = check_positive_int("batch", batch), self._like.itemsize
+        if level is None and group is None:
+            return cached_plan(self.geometry, batch, size, cache=self._cache)
+        return check_plan(self.geometry, batch, size, level, group)
 
-    def _evaluator(self, batch, plan=None):
-        if plan is None:
-            cuda = "cuda" in str(getattr(self._like, "device", "cpu"))
-            cache = 2**10 * CHUNK if cuda else CHUNK
-            plan = cached_plan(self.geometry, batch, self._like.itemsize, cache=cache)
-        if plan.group is not None:
-            windows = windows_of(self.geometry, self.depth, plan.group)
-            tables = grouped_tables(self, plan.group)
-            return Lookup(tables, windows, self.readout, self.phys_dim), plan.chunk
-        return Layers(self, plan.level), plan.chunk
+    def _evaluate_by(self, plan):
+        if plan.group is None:
+            return Layers(self, plan.level)
+        windows = windows_of(self.geometry, self.depth, plan.group)
+        tables = grouped_tables(self, plan.group)
+        return Lookup(tables, windows, self.readout, self.phys_dim)
 
     def _scaled_state(self, max_bytes):
         state = window_dense(self, max_bytes)

@@ -14,7 +14,7 @@ from autoray import do, stop_gradient
 
 from ..errors import WeightError, check_positive_int
 from ..geometry import RecurrentGeometry
-from ..geometry.plan import CHUNK
+from ..geometry.plan import recurrent_plan
 from ..weights import (
     as_array,
     check_arrays,
@@ -175,9 +175,38 @@ class RAC(DeepNetwork):
 
     # ------------------------------------------------------------ evaluation
 
-    def _evaluator(self, batch, plan=None):
-        chunk = max(64, CHUNK // (self._like.itemsize * self.bond_dim))
-        return Recursion(self), chunk
+    def plan(self, batch):
+        """How a batch of amplitudes would be evaluated, decided in integers.
+
+        Parameters
+        ----------
+        batch : int
+            Number of configurations.
+
+        Returns
+        -------
+        Plan
+            Prints as a table. `amplitudes` and `log_amplitudes` take it as ``plan=``.
+
+        Raises
+        ------
+        GeometryError
+            If ``batch`` is no positive int.
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> qdn.RAC.rand(64, depth=2, bond_dim=8, seed=0).plan(1000)
+        Plan for 1000 amplitudes, 1000 at a time:
+          64 steps of 2 layers, WI1 looked up, the other matrices multiplied
+          tables: 128 bytes, 64 flops once
+          each amplitude: 64 look-ups, 24576 flops in matrix products
+        """
+        batch = check_positive_int("batch", batch)
+        return recurrent_plan(self.geometry, batch, self._like.itemsize, self._cache)
+
+    def _evaluate_by(self, plan):
+        return Recursion(self)
 
     def _scaled_state(self, max_bytes):
         return recursive_dense(self)
