@@ -39,6 +39,13 @@ def gemm_rate(size=1024):
     return 2 * size**3 / seconds
 
 
+def gemm_share(net, x, flops, size=1024):
+    """Flops per second of ``log_amplitudes``, over those of a matrix product, turn by turn."""
+    a = np.random.default_rng(0).random((size, size))
+    mine, gemm = medians(lambda: net.log_amplitudes(x), lambda: a @ a, repeats=15)
+    return (flops / mine) / (2 * size**3 / gemm)
+
+
 def configs(net, batch, seed=1):
     """Random configurations."""
     rng = np.random.default_rng(seed)

@@ -179,6 +179,12 @@ def test_wires_are_left_out_but_stay_right():
         mine = phi.gate(G, (2, 3), contract=contract).to_dense()
         theirs = ket.gate(G, (2, 3), contract=True).to_dense()
         assert np.abs(mine - theirs).max() < 1e-11 * np.abs(theirs).max()
+    norm = phi.make_norm()
+    for scaled in (3.0 * phi, phi.normalize(), phi.multiply_each(0.5), phi.astype("complex64")):
+        again = scaled.make_norm()
+        assert again.contraction_cost(optimize="greedy") == norm.contraction_cost(optimize="greedy")
+        exact = np.linalg.norm(scaled.to_dense())
+        assert abs(scaled.norm() - exact) < 1e-6 * exact
     both = phi + phi
     assert np.abs(both.to_dense() - 2 * vector).max() < 1e-12 * np.abs(vector).max()
     assert phi.distance(net.to_tensor_network()) < 1e-10 * np.linalg.norm(vector)

@@ -131,7 +131,8 @@ def combine(share, change, dead, dead_new, dead_old):
     if dead is not None:
         alive = dead - dead_old + dead_new == 0
         mantissa = do("where", alive, mantissa, do("zeros_like", mantissa))
-    if float(do("max", do("abs", exponent))) < float_info(mantissa).maxexp // 2:
+    top = do("max", exponent, axis=-1)  # the largest channel decides whether floats can hold it
+    if float(do("max", do("abs", top))) < float_info(mantissa).maxexp // 2:
         return do("sum", ldexp(mantissa, exponent), axis=-1)
     ones = Scaled(do("ones_like", mantissa.reshape(-1)[: mantissa.shape[-1]]), 0.0)
     flat = by_channel(Scaled(mantissa, exponent + zeros_like_exponent(mantissa)))

@@ -326,6 +326,8 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         new.exponent = new.exponent - exponent
         new.distribute_exponent()
         new.multiply_(1 / mantissa, spread_over="all")
+        if abs(exponent) > 16:  # a power of ten that far has lost digits: once more, near one
+            new.multiply_(1 / new.norm(**contract_opts), spread_over="all")
         return new
 
     normalize_ = functools.partialmethod(normalize, inplace=True)

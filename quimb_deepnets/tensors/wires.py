@@ -15,9 +15,10 @@ def absorb_wires(tn, output_inds):
     """The same network without its wires, their two legs joined to one index.
 
     A wire stays where both of its ends are outputs, where nothing else holds its index, or
-    where it is no identity (any more).
+    where it is no multiple of the identity (any more). Its factor goes to another tensor.
     """
-    wires = [tid for tid in tn.tag_map.get("WIRE", ()) if _is_identity(tn.tensor_map[tid])]
+    factors = {tid: _factor(tn.tensor_map[tid]) for tid in tn.tag_map.get("WIRE", ())}
+    wires = [tid for tid, factor in factors.items() if factor is not None]
     if not wires:
         return tn
     root = {}
@@ -27,30 +28,37 @@ def absorb_wires(tn, output_inds):
             ix = root[ix]
         return ix
 
-    held = {ix for tid, t in tn.tensor_map.items() if tid not in set(wires) for ix in t.inds}
-    groups = {}
+    rest = [tid for tid in tn.tensor_map if tid not in set(wires)]
+    holders = {ix: tid for tid in rest for ix in tn.tensor_map[tid].inds}
     for tid in wires:
         a, b = map(find, tn.tensor_map[tid].inds)
         root[b] = a
+    groups = {}
     for tid in wires:
         groups.setdefault(find(tn.tensor_map[tid].inds[0]), []).append(tid)
-    names, gone = {}, []
+    names, gone = {}, {}
     for tids in groups.values():
         inds = {ix for tid in tids for ix in tn.tensor_map[tid].inds}
         outputs = sorted(inds.intersection(output_inds))
-        if len(outputs) > 1 or not inds & held:
+        held = sorted(inds.intersection(holders))
+        if len(outputs) > 1 or not held:
             continue
-        name = outputs[0] if outputs else min(inds)
-        names.update(dict.fromkeys(inds, name))
-        gone.extend(tids)
+        names.update(dict.fromkeys(inds, outputs[0] if outputs else min(inds)))
+        gone.update(dict.fromkeys(tids, holders[held[0]]))
     new = tn.copy()
-    for tid in gone:
+    for tid, holder in gone.items():
         new.pop_tensor(tid)
+        if not isinstance(factors[tid], int):
+            new.tensor_map[holder].modify(apply=lambda x, factor=factors[tid]: x * factor)
     return new.reindex(names)
 
 
-def _is_identity(tensor):
+def _factor(tensor):
+    """The number that a tensor is times the identity, or None if it is not; 1 is an int."""
     x = tensor.data
     if infer_backend(x) not in ("numpy", "torch") or len(x.shape) != 2 or x.shape[0] != x.shape[1]:
-        return False
-    return bool(do("all", x == identity(x.shape[0], x)))
+        return None
+    eye = identity(x.shape[0], x)
+    if bool(do("all", x == eye)):
+        return 1
+    return x[0, 0] if bool(do("all", x == eye * x[0, 0])) else None
