@@ -346,7 +346,8 @@ READS = (
 
 # ---- ours
 OURS = (
-    "amplitude amplitudes from_network geometry log_amplitudes network nodes rand shared_tags"
+    "amplitude amplitudes from_network geometry log_amplitudes network nodes rand shared_tags "
+    "to_mps"
 ).split()
 
 # ---- refused always (see quimb_deepnets/tensors/refusals.py), or while there are hyper-indices

@@ -120,6 +120,14 @@ def test_cuda(name, dtype):
         exact = net.amplitudes(states(net))
         eps = np.finfo(dtype).eps
         assert np.abs(found.cpu().numpy() - exact).max() < 500 * eps * np.linalg.norm(exact)
+    for method in ("log_derivatives", "flip_ratios"):
+        found = getattr(there, method)(states(net)[:3])
+        assert found.device.type == "cuda"
+        exact = getattr(net, method)(states(net)[:3])
+        assert np.abs(found.cpu().numpy() - exact).max() < 1e5 * eps * np.abs(exact).max()
+    phi = there.collapse()
+    assert {t.data.device.type for t in phi} == {"cuda"}
+    assert phi.partial_traces_exact([net.sites[:1]])[0].device.type == "cuda"
     psi = there.to_tensor_network()
     assert {t.data.device.type for t in psi} == {"cuda"}
     dense = psi.to_dense()

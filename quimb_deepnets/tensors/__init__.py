@@ -2,6 +2,7 @@
 
 from .collapsed import CollapsedVector, collapse
 from .dup import dup
+from .exact_mps import to_mps
 from .hyper import HyperTensorNetwork
 from .recursive import RecursiveNetwork, to_tensor_network
 from .recursive_mps import RecursiveMPS
@@ -15,5 +16,6 @@ __all__ = [
     "RecursiveTree",
     "collapse",
     "dup",
+    "to_mps",
     "to_tensor_network",
 ]
