@@ -208,25 +208,13 @@ class DeepNetwork:
     def _scaled_amplitudes(self, configs, chunk=None, progbar=False, plan=None):
         """Check, evaluate chunk by chunk, and join."""
         configs = check_configs(configs, self.geometry.shape, self.phys_dim)
-        if not len(configs):  # so that the empty result has a backend and a dtype
-            some = self._scaled_amplitudes(np.zeros((1, *self.geometry.shape), int))
-            return Scaled(*(part[:0] for part in some))
-        batch = len(configs)
-        plan = self.plan(batch) if plan is None else self._check_plan(plan)
+        plan = self.plan(max(1, len(configs))) if plan is None else self._check_plan(plan)
         if plan.chunk_bytes > MAX_BYTES:
             raise BudgetError(
                 f"one configuration needs arrays of {plan.chunk_bytes} bytes, more than the "
                 f"{MAX_BYTES} allowed; use a smaller lattice or bond_dim."
             )
-        evaluate, size = self._evaluate_by(plan), plan.chunk
-        size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
-        parts = [
-            evaluate(digits(configs[rows], self.phys_dim, self._like))
-            for rows in tqdm(batches(batch, size), total=-(-batch // size), disable=not progbar)
-        ]
-        if len(parts) == 1:
-            return parts[0]
-        return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
+        return map_chunks(self, self._evaluate_by(plan), configs, plan.chunk, chunk, progbar)
 
     def _check_plan(self, plan):
         """Refuse a plan that was made for another network."""
@@ -306,6 +294,45 @@ class DeepNetwork:
                 "dtype and device that are installed, such as 'torch-float32-cpu'."
             ) from error
         return self.from_params(self.geometry, params)
+
+
+def map_chunks(net, function, configs, size, chunk=None, progbar=False):
+    """Apply a function of digits ``(N, B)`` to checked configurations, some at a time, and join.
+
+    Parameters
+    ----------
+    net : DeepNetwork
+    function : callable
+        Returns an array or a `Scaled` whose first axis is the batch.
+    configs : array of int, shape (B, *shape)
+    size : int
+        How many at a time suit the cache.
+    chunk : int, optional
+        How many at a time the user asks for.
+    progbar : bool, optional
+    """
+    size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
+    apply = lambda some: function(digits(some, net.phys_dim, net._like))
+    if not len(configs):  # so that the empty result has a backend and a dtype
+        one = apply(np.zeros((1, *net.geometry.shape), int))
+        return Scaled(*(part[:0] for part in one)) if isinstance(one, Scaled) else one[:0]
+    rows, total = batches(len(configs), size), -(-len(configs) // size)
+    parts = [apply(configs[some]) for some in tqdm(rows, total=total, disable=not progbar)]
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0], Scaled):
+        return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
+    return do("concatenate", tuple(parts), axis=0)
+
+
+def check_result(net, what, configs, floats, max_bytes):
+    """Refuse a result of so many numbers per configuration if it takes too much memory."""
+    need = len(configs) * floats * net._like.itemsize
+    if need > max_bytes:
+        raise BudgetError(
+            f"{what} of {len(configs)} configurations, {floats} numbers each, need {need} bytes, "
+            f"more than max_bytes={max_bytes}; give fewer at a time, or raise it."
+        )
 
 
 def register_method(*classes, name=None):

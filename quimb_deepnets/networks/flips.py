@@ -10,13 +10,11 @@ nothing is divided by zero. A RAC runs again from the flipped step on.
 
 import numpy as np
 from autoray import do, to_numpy
-from tqdm import tqdm
 
-from ..errors import BudgetError, OptionError, check_positive_int
 from ..geometry.branches import branch_levels
 from ..geometry.plan import CHUNK, make_plan
-from .base import MAX_BYTES, DeepNetwork, register_method
-from .configs import batches, check_configs, digits
+from .base import MAX_BYTES, DeepNetwork, check_result, map_chunks, register_method
+from .configs import check_configs
 from .layers import Layers, compute_layer, set_one, tap_index
 from .lookup import Lookup, Windows, row_codes, windows_of
 from .recurrent import RAC
@@ -82,24 +80,10 @@ def flip_ratios(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
     >>> bool(abs(ratios[0, 4, 1] / exact - 1) < 1e-12)
     True
     """
-    g = net.geometry
-    configs = check_configs(configs, g.shape, net.phys_dim)
-    need = len(configs) * net.nsites * net.phys_dim * net._like.itemsize
-    if need > max_bytes:
-        raise BudgetError(
-            f"flip_ratios of {len(configs)} configurations of {net.nsites} sites need {need} "
-            f"bytes, more than max_bytes={max_bytes}; give fewer at a time, or raise it."
-        )
-    evaluate, size = _flippers(net)
-    size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
-    if not len(configs):
-        return evaluate(digits(np.zeros((1, *g.shape), int), net.phys_dim, net._like))[:0]
-    count = len(configs)
-    parts = [
-        evaluate(digits(configs[rows], net.phys_dim, net._like))
-        for rows in tqdm(batches(count, size), total=-(-count // size), disable=not progbar)
-    ]
-    return parts[0] if len(parts) == 1 else do("concatenate", tuple(parts), axis=0)
+    configs = check_configs(configs, net.geometry.shape, net.phys_dim)
+    check_result(net, "flip_ratios", configs, net.nsites * net.phys_dim, max_bytes)
+    flips, size = _flippers(net)
+    return map_chunks(net, flips, configs, size, chunk, progbar)
 
 
 register_method(DeepNetwork)(flip_ratios)

@@ -14,13 +14,11 @@ import math
 
 import numpy as np
 from autoray import do, stop_gradient
-from tqdm import tqdm
 
-from ..errors import BudgetError, OptionError, check_positive_int
 from ..geometry.branches import branches_of, folded_branches
 from ..geometry.plan import CHUNK, make_plan
-from .base import MAX_BYTES, DeepNetwork, register_method
-from .configs import batches, check_configs, digits, identity
+from .base import MAX_BYTES, DeepNetwork, check_result, map_chunks, register_method
+from .configs import check_configs, identity
 from .conv import ConvAC
 from .layers import tap_index
 from .lookup import row_codes, windows_of
@@ -80,30 +78,16 @@ def log_derivatives(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES
     (2, 42)
     """
     configs = check_configs(configs, net.geometry.shape, net.phys_dim)
-    need = len(configs) * net.num_params * net._like.itemsize
-    if need > max_bytes:
-        raise BudgetError(
-            f"log_derivatives of {len(configs)} configurations by {net.num_params} parameters need "
-            f"{need} bytes, more than max_bytes={max_bytes}; give fewer at a time, or raise it."
-        )
+    check_result(net, "log_derivatives", configs, net.num_params, max_bytes)
     bare = type(net).from_params(net.geometry, {k: stop_gradient(x) for k, x in net.params.items()})
-    derive, size = _derivers(bare, max(1, len(configs)))
-    size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
-    if not len(configs):
-        return derive(digits(np.zeros((1, *net.geometry.shape), int), net.phys_dim, net._like))[:0]
-    parts = [
-        derive(digits(configs[rows], net.phys_dim, net._like))
-        for rows in tqdm(
-            batches(len(configs), size), total=-(-len(configs) // size), disable=not progbar
-        )
-    ]
-    return parts[0] if len(parts) == 1 else do("concatenate", tuple(parts), axis=0)
+    derive, size = _derivers(bare)
+    return map_chunks(net, derive, configs, size, chunk, progbar)
 
 
 register_method(DeepNetwork)(log_derivatives)
 
 
-def _derivers(net, batch):
+def _derivers(net):
     """A function from digits ``(N, B)`` to ``(B, num_params)``, and how many at once."""
     g = net.geometry
     if isinstance(net, RAC):
