@@ -38,13 +38,14 @@ from .errors import (
     WeightError,
 )
 from .geometry import GCLayer
-from .networks import RAC, ConvAC, register_method
+from .networks import RAC, RBM, ConvAC, register_method
 from .tensors import HyperTensorNetwork, RecursiveMPS, RecursiveTree, dup
 
 __version__ = "0.1.0"
 
 __all__ = [
     "RAC",
+    "RBM",
     "BudgetError",
     "ConfigError",
     "ConvAC",

@@ -4,6 +4,15 @@ from .base import DeepNetwork, register_method
 from .conv import ConvAC
 from .flips import flip_ratios
 from .gradients import log_derivatives
+from .rbm import RBM
 from .recurrent import RAC
 
-__all__ = ["RAC", "ConvAC", "DeepNetwork", "flip_ratios", "log_derivatives", "register_method"]
+__all__ = [
+    "RAC",
+    "RBM",
+    "ConvAC",
+    "DeepNetwork",
+    "flip_ratios",
+    "log_derivatives",
+    "register_method",
+]

@@ -8,13 +8,17 @@ with ``share_c = w_c prod_all old[c] / psi(s)``. Factors that are zero are count
 nothing is divided by zero. A RAC runs again from the flipped step on.
 """
 
+import functools
+
 import numpy as np
 from autoray import do, to_numpy
 
+from ..errors import OptionError
 from ..geometry.branches import branch_levels
 from ..geometry.plan import CHUNK, make_plan
 from .base import MAX_BYTES, DeepNetwork, check_result, map_chunks, register_method
 from .configs import check_configs
+from .conv import ConvAC
 from .layers import Layers, compute_layer, set_one, tap_index
 from .lookup import Lookup, Windows, row_codes, windows_of
 from .recurrent import RAC
@@ -82,19 +86,30 @@ def flip_ratios(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
     """
     configs = check_configs(configs, net.geometry.shape, net.phys_dim)
     check_result(net, "flip_ratios", configs, net.nsites * net.phys_dim, max_bytes)
-    flips, size = _flippers(net)
+    flips, size = flipper_of(net)
     return map_chunks(net, flips, configs, size, chunk, progbar)
 
 
 register_method(DeepNetwork)(flip_ratios)
 
 
-def _flippers(net):
+@functools.singledispatch
+def flipper_of(net):
     """A function from digits ``(N, B)`` to ratios ``(B, N, M)``, and how many at once."""
+    raise OptionError(
+        f"{type(net).__name__} has no flip ratios; register them with flipper_of.register."
+    )
+
+
+@flipper_of.register
+def _(net: RAC):
+    floats = net.L * net.phys_dim * net.bond_dim * net.depth
+    return RecurrentFlips(net), max(1, 4 * CHUNK // (floats * net._like.itemsize))
+
+
+@flipper_of.register
+def _(net: ConvAC):
     g = net.geometry
-    if isinstance(net, RAC):
-        floats = net.L * net.phys_dim * net.bond_dim * net.depth
-        return RecurrentFlips(net), max(1, 4 * CHUNK // (floats * net._like.itemsize))
     plan = make_plan(g, net.nsites * net.phys_dim, net._like.itemsize)
     floats = net.nsites * max(g.bond_dim(l) for l in range(1, g.depth + 1))
     chunk = max(1, 4 * CHUNK // (floats * net._like.itemsize))

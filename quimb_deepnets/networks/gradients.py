@@ -15,6 +15,7 @@ import math
 import numpy as np
 from autoray import do, stop_gradient
 
+from ..errors import OptionError
 from ..geometry.branches import branches_of, folded_branches
 from ..geometry.plan import CHUNK, make_plan
 from .base import MAX_BYTES, DeepNetwork, check_result, map_chunks, register_method
@@ -80,27 +81,39 @@ def log_derivatives(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES
     configs = check_configs(configs, net.geometry.shape, net.phys_dim)
     check_result(net, "log_derivatives", configs, net.num_params, max_bytes)
     bare = type(net).from_params(net.geometry, {k: stop_gradient(x) for k, x in net.params.items()})
-    derive, size = _derivers(bare)
+    derive, size = deriver_of(bare)
     return map_chunks(net, derive, configs, size, chunk, progbar)
 
 
 register_method(DeepNetwork)(log_derivatives)
 
 
-def _derivers(net):
+@functools.singledispatch
+def deriver_of(net):
     """A function from digits ``(N, B)`` to ``(B, num_params)``, and how many at once."""
+    raise OptionError(
+        f"{type(net).__name__} has no log-derivatives; register them with deriver_of.register."
+    )
+
+
+@deriver_of.register
+def _(net: RAC):
+    states = 8 * net.L * net.depth * net.bond_dim
+    return RecurrentDerivatives(net), max(1, 64 * CHUNK // (states * net._like.itemsize))
+
+
+@deriver_of.register
+def _(net: ConvAC):
     g = net.geometry
-    if isinstance(net, RAC):
-        states = 8 * net.L * net.depth * net.bond_dim
-        return RecurrentDerivatives(net), max(1, 64 * CHUNK // (states * net._like.itemsize))
-    rows = _table_rows(net) if isinstance(net, ConvAC) and net.shared else None
+    rows = _table_rows(net) if net.shared else None
     positions = sum(math.prod(g.layer_shape(l)) for l in range(1, g.depth + 1))
+    bond_dim = max(g.bond_dim(l) for l in range(1, g.depth + 1))
     if rows is not None and rows <= 4 * positions:
-        widest = rows * max(g.bond_dim(l) for l in range(1, g.depth + 1))
-        return TableDerivatives(net), max(8, 16 * CHUNK // (widest * net._like.itemsize))
+        floats = rows * bond_dim
+        return TableDerivatives(net), max(8, 16 * CHUNK // (floats * net._like.itemsize))
     taps = max(math.prod(g.kernel(l)) for l in range(1, g.depth + 1))
-    widest = 4 * taps * positions * max(g.bond_dim(l) for l in range(1, g.depth + 1))
-    return LayerDerivatives(net), max(1, 64 * CHUNK // (widest * net._like.itemsize))
+    floats = 4 * taps * positions * bond_dim
+    return LayerDerivatives(net), max(1, 64 * CHUNK // (floats * net._like.itemsize))
 
 
 def _table_rows(net):

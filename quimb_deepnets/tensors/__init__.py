@@ -1,5 +1,6 @@
 """Networks as quimb tensor networks, and the delta tensors that join duplicated legs."""
 
+from . import boltzmann  # registers RBM
 from .collapsed import CollapsedVector, collapse
 from .dup import dup
 from .exact_mps import to_mps
@@ -14,6 +15,7 @@ __all__ = [
     "RecursiveMPS",
     "RecursiveNetwork",
     "RecursiveTree",
+    "boltzmann",
     "collapse",
     "dup",
     "to_mps",

@@ -1,0 +1,61 @@
+"""Boltzmann geometry in integers: every hidden unit sees every site.
+
+::
+
+    hidden     o   o   o   o        alpha units per site
+               |\\ /|\\ /|\\ /|        WEIGHTS (hidden, sites)
+    sites      0   1   2   3
+"""
+
+import functools
+import itertools
+import math
+from dataclasses import dataclass
+
+from ..errors import GeometryError, check_positive_int
+from .layers import as_sizes
+
+
+@dataclass(frozen=True)
+class BoltzmannGeometry:
+    """All the integers of a restricted Boltzmann machine.
+
+    Parameters
+    ----------
+    shape : tuple[int]
+        Number of sites along each dimension, one or two of them.
+    hidden : int
+        Number of hidden units.
+    """
+
+    shape: tuple[int, ...]
+    hidden: int
+
+    depth = 1
+    phys_dim = 2
+
+    def __post_init__(self):
+        as_sizes("shape", self.shape)
+        if len(self.shape) > 2:
+            raise GeometryError(
+                f"shape={self.shape} has {len(self.shape)} dimensions; give an int for a chain "
+                "or (Lx, Ly) for a lattice."
+            )
+        check_positive_int("hidden", self.hidden)
+
+    @property
+    def ndim(self):
+        """Number of dimensions, 1 or 2."""
+        return len(self.shape)
+
+    @functools.cached_property
+    def sites(self):
+        """The labels of the sites: ints on a chain, pairs on a lattice."""
+        positions = itertools.product(*map(range, self.shape))
+        return tuple(p if self.ndim > 1 else p[0] for p in positions)
+
+    @functools.cached_property
+    def param_shapes(self):
+        """Name and shape of each independent parameter, in order."""
+        sites = math.prod(self.shape)
+        return {"VISIBLE": (sites,), "HIDDEN": (self.hidden,), "WEIGHTS": (self.hidden, sites)}

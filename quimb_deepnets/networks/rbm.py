@@ -1,0 +1,211 @@
+"""Restricted Boltzmann machines: one layer of hidden units, each of which sees every site.
+
+::
+
+    psi(s) = exp(a . s)  prod_j 2 cosh(b_j + W_j . s)          s_n = +1, -1 for digits 0, 1
+
+The neural state of Carleo and Troyer, Science 355, 602 (arXiv:1606.02318), with alpha hidden units
+per site: the shallow rival of deep networks. Its spins are the eigenvalues of quimb's ``Z``.
+"""
+
+import math
+
+from autoray import astype, do, get_dtype_name, stop_gradient
+
+from ..errors import check_positive_int
+from ..geometry.boltzmann import BoltzmannGeometry
+from ..geometry.layers import as_sizes
+from ..geometry.plan import CALL, CHUNK, FLOP, Plan
+from ..weights import as_array, check_arrays, make_rng, random_array
+from .base import DeepNetwork
+from .flips import flipper_of
+from .gradients import deriver_of
+from .scaled import Scaled, plain, product, rescale
+
+LOG2E = math.log2(math.e)
+
+
+class RBM(DeepNetwork):
+    """A restricted Boltzmann machine on a chain or a lattice, from its arrays.
+
+    Parameters
+    ----------
+    shape : int or (int, int)
+        Number of sites of a chain, or ``(Lx, Ly)`` of a lattice.
+    visible_bias : array, shape (N,)
+    hidden_bias : array, shape (hidden,)
+    weights : array, shape (hidden, N)
+        Sites flat, rows first.
+
+    Attributes
+    ----------
+    shape, visible_bias, hidden_bias, weights
+        As given.
+    params : dict[str, array]
+        ``"VISIBLE"``, ``"HIDDEN"``, ``"WEIGHTS"``.
+
+    Raises
+    ------
+    GeometryError
+        If a size is not positive.
+    WeightError
+        If an array has the wrong shape, dtype or backend, or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import quimb_deepnets as qdn
+    >>> net = qdn.RBM(2, np.zeros(2), np.zeros(1), np.array([[1.0, -1.0]]))
+    >>> (net.to_dense() / 2).round(3).ravel().tolist()  # cosh of s_0 - s_1
+    [1.0, 3.762, 3.762, 1.0]
+    """
+
+    def __init__(self, shape, visible_bias, hidden_bias, weights):
+        arrays = map(as_array, (visible_bias, hidden_bias, weights))
+        self.visible_bias, self.hidden_bias, self.weights = arrays
+        sizes = as_sizes("shape", shape)
+        self.geometry = BoltzmannGeometry(sizes, int(math.prod(self.hidden_bias.shape)))
+        self.params = {
+            "VISIBLE": self.visible_bias,
+            "HIDDEN": self.hidden_bias,
+            "WEIGHTS": self.weights,
+        }
+        check_arrays(self.params, self.geometry.param_shapes)
+
+    @classmethod
+    def rand(cls, shape, alpha=1, dist="normal", loc=0.0, scale=0.1, dtype="float64", seed=None):
+        """A machine with random weights.
+
+        Parameters
+        ----------
+        shape : int or (int, int)
+            Number of sites of a chain, or ``(Lx, Ly)`` of a lattice.
+        alpha : int, optional
+            Hidden units per site.
+        dist, loc, scale, dtype, seed
+            See `ConvAC.rand`; small weights by default, because they stand in exponents.
+
+        Returns
+        -------
+        RBM
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> qdn.RBM.rand((4, 4), alpha=2, seed=0)
+        RBM(shape=(4, 4), hidden=32, num_params=560)
+        """
+        sizes = as_sizes("shape", shape)
+        geometry = BoltzmannGeometry(sizes, check_positive_int("alpha", alpha) * math.prod(sizes))
+        rng = make_rng(seed)
+        options = {"dist": dist, "loc": loc, "scale": scale, "dtype": dtype}
+        shapes = geometry.param_shapes.items()
+        return cls.from_params(geometry, {k: random_array(x, rng, **options) for k, x in shapes})
+
+    @classmethod
+    def from_params(cls, geometry, params):
+        """The machine with this geometry and these named parameters, see `params`."""
+        cls._check_params(geometry, params)
+        shape = geometry.shape if geometry.ndim > 1 else geometry.shape[0]
+        return cls(shape, params["VISIBLE"], params["HIDDEN"], params["WEIGHTS"])
+
+    @property
+    def shape(self):
+        """Number of sites: an int for a chain, ``(Lx, Ly)`` for a lattice."""
+        return self.geometry.shape if self.geometry.ndim > 1 else self.geometry.shape[0]
+
+    def __repr__(self):
+        return (
+            f"{type(self).__name__}(shape={self.shape}, hidden={self.geometry.hidden}, "
+            f"num_params={self.num_params})"
+        )
+
+    # ------------------------------------------------------------ evaluation
+
+    def plan(self, batch):
+        """How a batch of amplitudes would be evaluated, see `ConvAC.plan`."""
+        batch, size = check_positive_int("batch", batch), self._like.itemsize
+        hidden, sites = self.geometry.hidden, self.nsites
+        chunk = max(1, min(batch, self._cache // (size * hidden)))
+        flops = 2 * hidden * sites
+        return Plan(
+            geometry=self.geometry,
+            batch=batch,
+            level=0,
+            group=None,
+            chunk=chunk,
+            chunk_bytes=chunk * hidden * size,
+            table_bytes=0,
+            table_flops=0,
+            flops=flops,
+            lookups=0,
+            cost=batch * flops * FLOP + 20 * CALL * -(-batch // chunk),
+            lines=(f"{hidden} hidden units, each the sum over {sites} sites",),
+        )
+
+    def _evaluate_by(self, plan):
+        return self._evaluate
+
+    def _evaluate(self, x):
+        s = self._spins(x)
+        factors = zip(_exp((self.visible_bias @ s)[None]), _two_cosh(self._angles(s)))
+        stacked = Scaled(*(do("concatenate", parts, axis=0)[:, :, None] for parts in factors))
+        return Scaled(*(part[:, 0] for part in product(stacked)))
+
+    def _spins(self, x):
+        """Digits ``(N, B)`` as +1 and -1, in the dtype of the weights."""
+        return 1 - 2 * astype(x, get_dtype_name(self._like))
+
+    def _angles(self, s):
+        """``b_j + W_j . s``, shape ``(hidden, B)``."""
+        return self.hidden_bias[:, None] + self.weights @ s
+
+
+def _exp(z):
+    """``exp(z)`` as scaled numbers."""
+    real = do("real", z)
+    bits = astype(real, "float64") * LOG2E
+    whole = do("round", stop_gradient(bits))
+    size = astype(do("exp2", bits - whole), get_dtype_name(real))
+    return rescale(Scaled(size * do("exp", z - real), whole), axes=0)
+
+
+def _two_cosh(z):
+    """``2 cosh z`` as scaled numbers."""
+    big = do("abs", do("real", z))
+    outer = _exp(big)
+    inner = do("exp", z - big) + do("exp", -z - big)
+    return rescale(Scaled(outer.mantissa * inner, outer.exponent), axes=0)
+
+
+@deriver_of.register
+def _(net: RBM):
+    def derive(x):
+        s = net._spins(x)
+        t = do("transpose", do("tanh", net._angles(s)), (1, 0))  # (B, hidden)
+        s = do("transpose", s, (1, 0))
+        by_weight = (t[:, :, None] * s[:, None]).reshape(len(s), -1)
+        return do("concatenate", (s, t, by_weight), axis=1)
+
+    return derive, max(1, CHUNK // net._like.itemsize // net.geometry.hidden)
+
+
+@flipper_of.register
+def _(net: RBM):
+    def flip(x):
+        s = net._spins(x)
+        angles = net._angles(s)
+        ratios = []
+        for n in range(net.nsites):
+            new = _two_cosh(angles - 2 * net.weights[:, n : n + 1] * s[n : n + 1])
+            old, shift = _two_cosh(angles), _exp(-2 * net.visible_bias[n] * s[n : n + 1])
+            parts = Scaled(new.mantissa / old.mantissa, new.exponent - old.exponent)
+            both = (do("concatenate", pair, axis=0)[:, :, None] for pair in zip(parts, shift))
+            ratio = plain(product(Scaled(*both)), "a ratio")[:, 0]
+            one, up = do("ones_like", ratio), x[n] == 0
+            ratios.append(
+                do("stack", (do("where", up, one, ratio), do("where", up, ratio, one)), axis=-1)
+            )
+        return do("stack", tuple(ratios), axis=1)
+
+    return flip, max(1, CHUNK // net._like.itemsize // net.geometry.hidden)
