@@ -116,9 +116,10 @@ def make_plan(geometry, batch, itemsize=8, level=None, group=None, cache=CHUNK):
 cached_plan = functools.lru_cache(256)(make_plan)
 
 
-def check_plan(geometry, batch, itemsize, level, group):
+def check_plan(geometry, batch, itemsize, level, group, cache):
     """The `Plan` that a user asks for, or an error that says why there is none."""
-    if level is not None and not (hasattr(level, "__index__") and 0 <= level <= geometry.depth):
+    whole = hasattr(level, "__index__") and not isinstance(level, bool)
+    if level is not None and not (whole and 0 <= level <= geometry.depth):
         raise OptionError(
             f"level={level!r} is no level of {geometry.depth} layers; use 0 (no table) to "
             f"{geometry.depth} (all of them, the last one folded)."
@@ -130,7 +131,7 @@ def check_plan(geometry, batch, itemsize, level, group):
                 f"stops below it; use level={geometry.depth}."
             )
         level, group = geometry.depth, broadcast("group", as_sizes("group", group), geometry.ndim)
-    plan = make_plan(geometry, batch, itemsize, level, group)
+    plan = make_plan(geometry, batch, itemsize, level, group, cache)
     if plan is None:
         raise BudgetError(
             f"the tables of level={level}, group={group} need more than the {MAX_TABLE} bytes "
@@ -232,7 +233,7 @@ def _tabulated(geometry, batch, itemsize, tables, group, cache):
         return
     base_flops, base_cost = tables.build(g.depth, folded)
     flops, cost = (a + b for a, b in zip((base_flops, base_cost), tables.below[-1]))
-    chunk = max(16, min(batch, cache // (itemsize * bond_dim)))
+    chunk = min(batch, max(16, cache // (itemsize * bond_dim)))
     for sizes in _groups(g.ndim, folded.levels) if group is None else (group,):
         merged = grouped(folded, sizes)
         size = tables.bytes(merged, bond_dim)

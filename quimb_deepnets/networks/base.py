@@ -185,6 +185,7 @@ class DeepNetwork:
         >>> qdn.ConvAC.rand(16, depth=3, kernel=3, bond_dim=4, seed=0).to_dense().shape
         (65536, 1)
         """
+        check_positive_int("max_bytes", max_bytes, OptionError)
         need = 3 * self.phys_dim**self.nsites * self._like.itemsize
         if need > max_bytes:
             raise BudgetError(
@@ -219,8 +220,10 @@ class DeepNetwork:
     def _check_plan(self, plan):
         """Refuse a plan that was made for another network."""
         if getattr(plan, "geometry", None) != self.geometry:
+            made_for = getattr(plan, "geometry", type(plan).__name__)
             raise OptionError(
-                f"plan={plan!r} was not made for this network; use the plan() of this one."
+                f"plan= was made for {made_for}, not for {self.geometry}; use the plan() of this "
+                "network."
             )
         return plan
 
@@ -327,6 +330,7 @@ def map_chunks(net, function, configs, size, chunk=None, progbar=False):
 
 def check_result(net, what, configs, floats, max_bytes):
     """Refuse a result of so many numbers per configuration if it takes too much memory."""
+    check_positive_int("max_bytes", max_bytes, OptionError)
     need = len(configs) * floats * net._like.itemsize
     if need > max_bytes:
         raise BudgetError(

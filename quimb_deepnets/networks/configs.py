@@ -84,6 +84,8 @@ def _as_integers(configs):
             f"configs have dtype {dtype}, but entries must be integers, one per site; "
             "convert them with .astype(int)."
         )
+    if infer_backend(configs) == "torch" and dtype in ("uint16", "uint32", "uint64"):
+        return astype(configs, "int64")  # torch cannot compare these
     return configs
 
 

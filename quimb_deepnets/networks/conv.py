@@ -289,7 +289,7 @@ class ConvAC(DeepNetwork):
         batch, size = check_positive_int("batch", batch), self._like.itemsize
         if level is None and group is None:
             return cached_plan(self.geometry, batch, size, cache=self._cache)
-        return check_plan(self.geometry, batch, size, level, group)
+        return check_plan(self.geometry, batch, size, level, group, self._cache)
 
     def _evaluate_by(self, plan):
         if plan.group is None:

@@ -9,6 +9,7 @@ nothing is divided by zero. A RAC runs again from the flipped step on.
 """
 
 import functools
+import math
 
 import numpy as np
 from autoray import do, to_numpy
@@ -39,7 +40,7 @@ from .scaled import (
     zeros_like_exponent,
 )
 from .tables import grouped_tables, safe_factors
-from .tape import ldexp
+from .tape import ldexp, shares
 
 
 def flip_ratios(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
@@ -58,8 +59,8 @@ def flip_ratios(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
     Returns
     -------
     array, shape (B, N, phys_dim)
-        Sites flat, in the order of `sites`; 1 where m is the value that the site has. Where psi(s)
-        is zero, nan or inf.
+        Sites flat, in the order of `sites`; 1 where m is the value that the site has, 0 below the
+        range of the dtype. Where psi(s) is zero, all nan.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def flip_ratios(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
     BudgetError
         If the result would be too large.
     RangeError
-        If a ratio leaves the range of the dtype.
+        If a ratio is above the range of the dtype.
 
     Notes
     -----
@@ -120,7 +121,7 @@ def _(net: ConvAC):
     return LayerFlips(net, min(plan.level, g.depth - 1)), chunk
 
 
-def combine(share, change, dead, dead_new, dead_old):
+def ratios_of(share, change, dead, dead_new, dead_old):
     """``sum_c share_c change_c``, over the channels that are not dead after the flip.
 
     Products leave out zeros; ``dead`` counts those of all windows, ``dead_new`` and ``dead_old``
@@ -132,11 +133,14 @@ def combine(share, change, dead, dead_new, dead_old):
         mantissa = do("where", alive, mantissa, do("zeros_like", mantissa))
     top = do("max", exponent, axis=-1)  # the largest channel decides whether floats can hold it
     if float(do("max", do("abs", top))) < float_info(mantissa).maxexp // 2:
-        return do("sum", ldexp(mantissa, exponent), axis=-1)
-    ones = Scaled(do("ones_like", mantissa.reshape(-1)[: mantissa.shape[-1]]), 0.0)
-    flat = by_channel(Scaled(mantissa, exponent + zeros_like_exponent(mantissa)))
-    flat = Scaled(*(part.reshape(-1, mantissa.shape[-1]) for part in flat))
-    return plain(dot(flat, ones), "a ratio").reshape(mantissa.shape[:-1])
+        found = do("sum", ldexp(mantissa, exponent), axis=-1)
+    else:
+        ones = Scaled(do("ones_like", mantissa.reshape(-1)[: mantissa.shape[-1]]), 0.0)
+        flat = by_channel(Scaled(mantissa, exponent + zeros_like_exponent(mantissa)))
+        flat = Scaled(*(part.reshape(-1, mantissa.shape[-1]) for part in flat))
+        found = plain(dot(flat, ones), "a ratio", vanishing=True).reshape(mantissa.shape[:-1])
+    first = share.mantissa[..., 0]  # nan where psi is zero
+    return do("where", first == first, found, found * 0 + first)
 
 
 def without_zeros(x):
@@ -148,18 +152,13 @@ def without_zeros(x):
     return do("where", zero, one, x), do("where", zero, one, one * 0)
 
 
-def shares(rest, dead, readout):
-    """``w_c x_c / psi`` for the products ``rest`` of factors that are not zero, as scaled ones."""
-    alive = (
-        rest
-        if dead is None
-        else Scaled(do("where", dead == 0, rest.mantissa, rest.mantissa * 0), rest.exponent)
-    )
-    psi = dot(by_channel(alive), readout)
-    return Scaled(
-        (rest.mantissa / psi.mantissa[:, None]) * readout.mantissa,
-        rest.exponent - psi.exponent[:, None] + readout.exponent,
-    )
+def alive_shares(rest, dead, readout):
+    """``w_c x_c / psi`` for the products ``rest`` of the factors that are not zero."""
+    alive = rest
+    if dead is not None:
+        mantissa = do("where", dead == 0, rest.mantissa, do("zeros_like", rest.mantissa))
+        alive = Scaled(mantissa, rest.exponent)
+    return shares(rest, dot(by_channel(alive), readout), readout)
 
 
 class TableFlips:
@@ -200,13 +199,13 @@ class TableFlips:
         dead = None
         if self.zeros is not None:
             dead = do("sum", take_rows(self.zeros, codes), axis=0)
-        share = shares(rest, dead, self.readout)
+        share = alive_shares(rest, dead, self.readout)
         blank = do("zeros_like", codes[:1]) + (len(self.padded) - 1)
         codes = do("concatenate", (codes, blank), axis=0)
         values = [self._factors(codes, m - as_index(x)) for m in range(self.net.phys_dim)]
         old, dead_old = self._factors(codes, 0 * as_index(x))
         ratios = [
-            combine(share, Scaled(new / old, 0.0), dead, dead_new, dead_old)
+            ratios_of(share, Scaled(new / old, 0.0), dead, dead_new, dead_old)
             for new, dead_new in values
         ]
         return do("transpose", do("stack", tuple(ratios)), (2, 1, 0))
@@ -262,7 +261,7 @@ class LayerFlips:
         for l in range(layers.level + 1, g.depth + 1):
             outputs.append(compute_layer(g, l, layers.weights[l - 1], outputs[-1]))
         top, zeros = self._product(outputs[-1])
-        share = shares(top, zeros, layers.readout)
+        share = alive_shares(top, zeros, layers.readout)
         padded = [
             Scaled(*(do("concatenate", (a, b), axis=0) for a, b in zip(y, _ones_like(y))))
             for y in outputs
@@ -273,7 +272,7 @@ class LayerFlips:
             for m in range(self.net.phys_dim):
                 new, dead_new = self._product(self._flipped(x, n, m, padded))
                 change = Scaled(new.mantissa / old.mantissa, new.exponent - old.exponent)
-                ratios.append(combine(share, change, zeros, dead_new, dead_old))
+                ratios.append(ratios_of(share, change, zeros, dead_new, dead_old))
         stacked = do("stack", tuple(ratios)).reshape(self.net.nsites, self.net.phys_dim, -1)
         return do("transpose", stacked, (2, 0, 1))
 
@@ -352,15 +351,17 @@ class RecurrentFlips:
             count = len(flips[0].mantissa) // B if flips else 0
             # the value changes by 1..M-1 here; flips of earlier steps read what is there
             values = [x[t]] * count + [(x[t] + m) % M for m in range(1, M)]
-            begun = [_joined(*[h] * (M - 1)) for h in states]
+            begun = [_stacked(*[h] * (M - 1)) for h in states]
             if flips:
-                begun = [_joined(f, h) for f, h in zip(flips, begun)]
+                begun = [_stacked(f, h) for f, h in zip(flips, begun)]
             flips = self.recursion.advance(begun, do("concatenate", tuple(values), axis=0)[None])
             states = self.recursion.advance(states, x[t : t + 1])
         psi, new = self.recursion.read(states), self.recursion.read(flips)
         new = Scaled(*(part.reshape(N, M - 1, B) for part in new))
-        ratio = plain(Scaled(new.mantissa / psi.mantissa, new.exponent - psi.exponent), "a ratio")
-        ratio = do("concatenate", (do("ones_like", ratio[:, :1]), ratio), axis=1)
+        size = do("where", psi.mantissa == 0, psi.mantissa * math.nan, psi.mantissa)
+        ratio = Scaled(new.mantissa / size, new.exponent - psi.exponent)
+        ratio = plain(ratio, "a ratio", vanishing=True)
+        ratio = do("concatenate", (ratio[:, :1] * 0 + size / size, ratio), axis=1)
         changes = (np.arange(M)[:, None, None] - to_numpy(x)[None].astype(int)) % M
         return self._by_value(ratio, changes)
 
@@ -375,8 +376,8 @@ class RecurrentFlips:
 
 def _repeated(h, count):
     """A state, once for each configuration of a batch."""
-    return _joined(*[h] * count)
+    return _stacked(*[h] * count)
 
 
-def _joined(*states):
+def _stacked(*states):
     return Scaled(*(do("concatenate", parts, axis=0) for parts in zip(*states)))

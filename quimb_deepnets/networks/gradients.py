@@ -13,7 +13,7 @@ import functools
 import math
 
 import numpy as np
-from autoray import do, stop_gradient
+from autoray import astype, do, get_dtype_name, stop_gradient
 
 from ..errors import OptionError
 from ..geometry.branches import branches_of, folded_branches
@@ -191,7 +191,7 @@ class TableDerivatives(_Derivatives):
             codes = do("concatenate", (codes, *[same] * times), axis=0)
         flat = (codes * B + array_like(np.arange(B), codes)).reshape(-1)
         counts = do("bincount", flat, minlength=n * B).reshape(n, B, 1)
-        counts = counts * do("ones_like", self.values[:1, :1])
+        counts = astype(counts, get_dtype_name(do("real", self.values)))
         top = self.top(self.values[:, None], counts, take_rows(self.values, codes))
         adjoint, grads = top.adjoint, {}
         for l in range(self.geometry.depth, 0, -1):
@@ -303,7 +303,7 @@ class RecurrentDerivatives:
         self.inputs = [scaled(w, axes=2) for w in net.input_weights]
 
     def __call__(self, x):
-        net, B = self.net, x.shape[1]
+        net = self.net
         onehot = take_rows(identity(net.phys_dim, net._like), as_index(x))  # (N, B, M)
         start = [scaled(h).mantissa[None] for h in net.initial]
         states = [[h + do("zeros_like", onehot[0, :, :1]) for h in start]]
@@ -320,9 +320,9 @@ class RecurrentDerivatives:
                 new.append(below)
             states.append(new)
             tape.append(noted)
-        return self._backward(states, tape, B)
+        return self._backward(states, tape)
 
-    def _backward(self, states, tape, B):
+    def _backward(self, states, tape):
         """The adjoints of all states, last to first, and the derivatives they give."""
         net = self.net
         zeros = do("zeros_like", states[0][0])

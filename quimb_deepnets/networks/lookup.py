@@ -17,7 +17,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from autoray import astype, do, infer_backend, stop_gradient, to_numpy
+from autoray import astype, do, infer_backend
 
 from ..geometry.branches import branches_of, folded_branches
 from ..geometry.plan import CHUNK, grouped
@@ -27,8 +27,10 @@ from .scaled import (
     by_channel,
     dot,
     float_info,
+    look,
     multiply_first,
     power_of_two,
+    readable,
     rescale,
     scaled,
     take_rows,
@@ -59,9 +61,9 @@ def windows_of(geometry, level, sizes=None):
         branches = branches_of(geometry, level)
     else:
         branches = grouped(folded_branches(geometry), sizes)
-    axes = [_by_width(level) for level in branches.levels]
-    counts = [len(level.kind_of) for level in branches.levels]
-    kinds = [len(level.kinds) for level in branches.levels]
+    axes = [_by_width(axis) for axis in branches.levels]
+    counts = [len(axis.kind_of) for axis in branches.levels]
+    kinds = [len(axis.kinds) for axis in branches.levels]
     if len(axes) == 1:
         return tuple(itertools.starmap(Windows, axes[0]))
     outer = lambda a, b, size: (a[:, None] * size + b).reshape(-1)
@@ -148,9 +150,8 @@ def centred(table):
     """Centre the channels of a table of one exponent per entry, if floats can hold that."""
     mantissa, exponent = table
     limit = float_info(mantissa).maxexp // 2
-    if infer_backend(mantissa) in ("numpy", "torch"):
-        shown = to_numpy(exponent)
-        there = to_numpy(stop_gradient(mantissa)) != 0
+    if readable(mantissa):
+        shown, there = look(exponent), look(mantissa) != 0
         high = np.where(there, shown, -np.inf).max(axis=0)
         low = np.where(there, shown, np.inf).min(axis=0)
         high, low = (np.where(high < low, 0.0, x) for x in (high, low))  # a channel of zeros

@@ -201,7 +201,7 @@ def _(net: RBM):
             old, shift = _two_cosh(angles), _exp(-2 * net.visible_bias[n] * s[n : n + 1])
             parts = Scaled(new.mantissa / old.mantissa, new.exponent - old.exponent)
             both = (do("concatenate", pair, axis=0)[:, :, None] for pair in zip(parts, shift))
-            ratio = plain(product(Scaled(*both)), "a ratio")[:, 0]
+            ratio = plain(product(Scaled(*both)), "a ratio", vanishing=True)[:, 0]
             one, up = do("ones_like", ratio), x[n] == 0
             ratios.append(
                 do("stack", (do("where", up, one, ratio), do("where", up, ratio, one)), axis=-1)

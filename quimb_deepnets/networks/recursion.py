@@ -8,9 +8,6 @@ segment; should they ever shrink too far, the segment is done again in smaller o
                              too small somewhere: two halves instead
 """
 
-from autoray import do, infer_backend
-
-from .configs import identity
 from .scaled import (
     Scaled,
     as_index,
@@ -18,7 +15,9 @@ from .scaled import (
     dot,
     float_info,
     largest,
+    look,
     mutable,
+    readable,
     rescale,
     scaled,
     take_rows,
@@ -56,12 +55,10 @@ class Recursion:
         self.initial = [scaled(h) for h in net.initial]
         self.readout = scaled(net.readout)
         self.mutable = mutable(*net.params.values())
-        self.concrete = infer_backend(net._like) in ("numpy", "torch")
         limit = 3 * float_info(net._like).maxexp // 8
-        self.steps = safe_steps(net.depth, net.bond_dim, limit) if self.concrete else 1
+        self.steps = safe_steps(net.depth, net.bond_dim, limit) if readable(net._like) else 1
         self.smallest = 2.0**-limit
-        table = identity(net.phys_dim, net._like) @ self.inputs[0].mantissa
-        self.first = Scaled(table, self.inputs[0].exponent)
+        self.first = self.inputs[0]  # one-hot vectors select its rows
 
     def start(self):
         """The states before the first step, broadcast over a batch."""
@@ -79,7 +76,7 @@ class Recursion:
         for digit in x:
             new = self.step(new, digit)
         sizes = [largest(h.mantissa) for h in new]
-        if len(x) > 1 and any(float(do("min", size)) < self.smallest for size in sizes):
+        if len(x) > 1 and any(float(look(size).min()) < self.smallest for size in sizes):
             half = len(x) // 2
             return self._segment(self._segment(states, x[:half]), x[half:])
         return [rescale(h, size=size) for h, size in zip(new, sizes)]

@@ -12,6 +12,7 @@ to 2**53, and beyond (depth 20 on a lattice reaches 10**31) rounded instead of w
 
 import functools
 import math
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -116,9 +117,7 @@ def multiply_out(factors, every):
 
 def too_small(size):
     """Whether a product came close to underflow, as far as that can be looked at."""
-    if infer_backend(size) not in ("numpy", "torch"):
-        return False
-    return float(do("min", size)) < 2.0 ** (float_info(size).minexp // 2)
+    return readable(size) and float(look(size).min()) < 2.0 ** (float_info(size).minexp // 2)
 
 
 def largest(mantissa, axes=1):
@@ -138,9 +137,34 @@ def mutable(*arrays):
     """Whether results may be overwritten: nobody differentiates them or traces them."""
     return all(
         infer_backend(x) == "numpy"
-        or (infer_backend(x) == "torch" and not (x.reshape(-1)[:1] * 1).requires_grad)
+        or (
+            infer_backend(x) == "torch"
+            and not _functorch().is_functorch_wrapped_tensor(x)
+            and not (x.reshape(-1)[:1] * 1).requires_grad
+        )
         for x in arrays
     )
+
+
+def readable(x):
+    """Whether the numbers can be looked at: no compiler traces them, no vmap stacks them."""
+    if infer_backend(x) == "torch":
+        return not _functorch().is_batchedtensor(x)
+    return infer_backend(x) == "numpy"
+
+
+def look(x):
+    """The numbers as a numpy array, whatever differentiates them."""
+    if infer_backend(x) == "torch" and _functorch().is_functorch_wrapped_tensor(x):
+        while _functorch().is_functorch_wrapped_tensor(x):
+            x = _functorch().get_unwrapped(x)
+        return np.array(x.tolist())  # any torch function would wrap it again
+    return to_numpy(stop_gradient(x))
+
+
+def _functorch():
+    """Where torch, which is there if an array of it is, keeps its function transforms."""
+    return sys.modules["torch"]._C._functorch
 
 
 def transposed(w):
@@ -268,8 +292,8 @@ def phase_and_log(x):
     return x.mantissa / safe, do("where", zero, do("full_like", size, -math.inf), log)
 
 
-def plain(x, what="the amplitude"):
-    """The plain numbers ``mantissa * 2**exponent``.
+def plain(x, what="the amplitude", vanishing=False):
+    """The plain numbers ``mantissa * 2**exponent``; with ``vanishing``, tiny ones may become 0.
 
     Raises
     ------
@@ -279,8 +303,9 @@ def plain(x, what="the amplitude"):
     info = float_info(x.mantissa)
     if not len(x.exponent.shape):
         return _plain_uniform(x, info, what)
-    exponent, zero = to_numpy(x.exponent), to_numpy(stop_gradient(x.mantissa)) == 0
-    wrong = ~zero & ((exponent > info.maxexp) | (exponent <= info.minexp))
+    exponent, mantissa = look(x.exponent), look(x.mantissa)
+    wrong = (exponent > info.maxexp) | ((exponent <= info.minexp) & (not vanishing))
+    wrong &= np.isfinite(mantissa) & (mantissa != 0)
     if wrong.any():
         _raise_range(exponent[wrong][abs(exponent[wrong]).argmax()], info, what)
     first = do("clip", x.exponent, info.minexp // 2, info.maxexp // 2)
@@ -290,7 +315,7 @@ def plain(x, what="the amplitude"):
 
 def _plain_uniform(x, info, what):
     """The same for one exponent for all, and mantissas of any size: a few quick passes."""
-    size = to_numpy(do("abs", stop_gradient(x.mantissa)))
+    size = look(do("abs", x.mantissa))
     exponent, high = float(x.exponent), float(size.max())
     low = float(np.where(size == 0, high, size).min())
     for extreme in (high, low) if high else ():

@@ -12,12 +12,22 @@ has a row of channels for each code; it is the product of the rows of its parts:
 import functools
 
 import numpy as np
-from autoray import do, infer_backend
+from autoray import do
 
 from ..geometry.branches import branches_of, folded_branches
 from ..geometry.plan import grouped
 from .configs import identity
-from .scaled import Scaled, array_like, by_channel, float_info, multiply_out, scaled, take
+from .scaled import (
+    Scaled,
+    array_like,
+    by_channel,
+    float_info,
+    multiply_out,
+    readable,
+    scaled,
+    take,
+    zeros_like_exponent,
+)
 
 
 def child_codes(width, places, phys_dim):
@@ -50,17 +60,17 @@ def branch_tables(net, top):
     dict[tuple[int], Scaled]
         For each kind, shapes ``(phys_dim**width, r)`` and ``(phys_dim**width,)``.
     """
-    g = net.geometry
-    tables = {(0,) * g.ndim: scaled(identity(g.phys_dim, net._like))}
-    for l in range(1, top + 1):
-        tables = _level_tables(net, l, branches_of(g, l), tables)
-    return tables
+    if not top:
+        return {(0,) * net.geometry.ndim: scaled(identity(net.phys_dim, net._like))}
+    below = branch_tables(net, top - 1) if top > 1 else {}
+    return _level_tables(net, top, branches_of(net.geometry, top), below)
 
 
 def folded_tables(net):
     """The tables of all kinds of the folded last layer, one exponent for each entry."""
     g = net.geometry
-    tables = _level_tables(net, g.depth, folded_branches(g), branch_tables(net, g.depth - 1))
+    below = branch_tables(net, g.depth - 1) if g.depth > 1 else {}
+    tables = _level_tables(net, g.depth, folded_branches(g), below)
     return {kind: by_channel(table) for kind, table in tables.items()}
 
 
@@ -70,45 +80,51 @@ def grouped_tables(net, sizes):
     branches = grouped(folded_branches(net.geometry), sizes)
     if set(sizes) == {1}:
         return below
+    every = safe_factors(net.weights[-1])
     return {
-        kind: _table(branches, kind, net, below, lambda part, child: child)
+        kind: _table(branches, kind, net, lambda part: below[part.child], every)
         for kind in branches.kinds
     }
 
 
 def _level_tables(net, l, branches, below):
-    """The tables of one layer from those of the layer below."""
+    """The tables of one layer from those of the layer below; the sites need none."""
     w = scaled(net.weights[l - 1], axes=2)
 
-    def factor(part, child):
+    def factor(part):
         taps, positions = zip(*part.label)
         where = taps if None in positions else (*positions, *taps)
         matrix, exponent = w.mantissa[where], w.exponent[where]
-        if child is None:  # what lies outside is a vector of ones
+        if part.child is None:  # what lies outside is a vector of ones
             return Scaled(do("sum", matrix, axis=-1)[None], exponent[None])
-        return Scaled(child.mantissa @ do("swapaxes", matrix, -1, -2), child.exponent + exponent)
+        matrix = do("swapaxes", matrix, -1, -2)
+        if l == 1:  # the table of a site is the identity
+            return Scaled(matrix, zeros_like_exponent(matrix[:, 0]) + exponent)
+        child = below[part.child]
+        return Scaled(child.mantissa @ matrix, child.exponent + exponent)
 
-    return {kind: _table(branches, kind, net, below, factor) for kind in branches.kinds}
+    every = safe_factors(net.weights[l - 1])
+    return {kind: _table(branches, kind, net, factor, every) for kind in branches.kinds}
 
 
-def _table(branches, kind, net, below, factor):
+def _table(branches, kind, net, factor, every):
     """The product of the parts of a kind, for every code of its window."""
     phys_dim, width = net.phys_dim, branches.width(kind)
 
     def factors():
         for part in branches.parts(kind):
-            z = factor(part, below.get(part.child))
+            z = factor(part)
             codes = child_codes(width, part.places, phys_dim)
             yield take(z, array_like(codes, z.mantissa))
 
-    out = multiply_out(factors, safe_factors(net.weights[-1]))
+    out = multiply_out(factors, every)
     # where no tap reads it, the factor is one
     return scaled(do("ones_like", net.readout)[None]) if out is None else out
 
 
 def safe_factors(like):
     """How many factors of the size of a matrix product can be multiplied before a rescale."""
-    if infer_backend(like) not in ("numpy", "torch"):
+    if not readable(like):
         return 1  # nobody can look whether it was safe
     bits = 12 + int(like.shape[-1]).bit_length()
     return max(1, float_info(like).maxexp // (4 * bits))

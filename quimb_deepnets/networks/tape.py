@@ -13,6 +13,7 @@ their powers of two drop out, because derivatives of log psi do not depend on th
 
 import functools
 import itertools
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -116,13 +117,21 @@ def scatter(values, readers):
 class Top(NamedTuple):
     """The read-out and the global product, backwards.
 
-    ``share`` is ``w_c x_c / psi`` of each channel and ``ratio`` is ``x_c / psi``, both ``(B, r)``;
-    ``adjoint`` is the derivative of log psi by each factor of the product, ``(n, B, r)``.
+    ``ratio`` is ``x_c / psi`` of each channel, ``(B, r)``; ``adjoint`` is the derivative of log
+    psi by each factor of the product, ``(n, B, r)``.
     """
 
-    share: object
     ratio: object
     adjoint: object
+
+
+def shares(x, psi, readout):
+    """``w_c x_c / psi`` of channels ``(B, r)``, as scaled numbers; nan where psi is zero."""
+    size = do("where", psi.mantissa == 0, do("full_like", psi.mantissa, math.nan), psi.mantissa)
+    return Scaled(
+        (x.mantissa / size[:, None]) * readout.mantissa,
+        x.exponent - psi.exponent[:, None] + readout.exponent,
+    )
 
 
 def backward_top(values, counts, rest, readout):
@@ -138,25 +147,18 @@ def backward_top(values, counts, rest, readout):
     readout : Scaled, shape (r,)
     """
     zero = values == 0
-    x = rest
-    if some := bool(do("any", zero)):
+    x, some = rest, bool(do("any", zero))
+    if some:
         dead = do("sum", counts * zero, axis=0)
         x = Scaled(do("where", dead == 0, rest.mantissa, rest.mantissa * 0), rest.exponent)
     psi = dot(by_channel(x), readout)
-    share, ratio = (
-        ldexp(
-            part.mantissa / psi.mantissa[:, None],
-            part.exponent - psi.exponent[:, None],
-        )
-        for part in (rest, x)
-    )
-    weighted = ldexp(share * readout.mantissa, readout.exponent + 0 * rest.exponent)
+    unit = Scaled(do("ones_like", readout.mantissa), readout.exponent * 0)
+    ratio, weighted = (ldexp(*shares(*each)) for each in ((x, psi, unit), (rest, psi, readout)))
     if not some:
-        return Top(weighted, ratio, counts * weighted[None] / values)
+        return Top(ratio, counts * weighted[None] / values)
     safe = do("where", zero, do("ones_like", values), values)
     open_ = do("where", zero, dead[None] == 1, dead[None] == 0)
-    shown = do("where", dead == 0, weighted, weighted * 0)
-    return Top(shown, ratio, counts * weighted[None] * open_ / safe)
+    return Top(ratio, counts * weighted[None] * open_ / safe)
 
 
 def ldexp(mantissa, exponent):

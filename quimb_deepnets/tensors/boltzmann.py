@@ -22,7 +22,7 @@ from ..networks import RBM
 from ..networks.configs import identity
 from .dup import delta
 from .recursive import MAX_TENSORS, to_tensor_network
-from .vector import HyperVector, check_site_id
+from .vector import HyperVector, check_site_id, check_site_tags
 
 
 @to_tensor_network.register
@@ -42,6 +42,7 @@ def _(network: RBM, site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS)
     )
     check_site_id("site_ind_id", psi.site_ind_id, sites)
     check_site_id("site_tag_id", psi.site_tag_id, sites)
+    check_site_tags(psi, {"DELTA", "WIRE", *network.geometry.param_shapes})
     (visible, a), (bias, b) = _vectors(network.visible_bias), _vectors(network.hidden_bias)
     weights, c = _matrices(network.weights)
     tensors = [Tensor(x, (leaf_ind(s),), ("VISIBLE",)) for s, x in zip(sites, visible)]

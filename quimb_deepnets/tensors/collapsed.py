@@ -19,23 +19,32 @@ import functools
 import math
 
 import numpy as np
-from autoray import do, stop_gradient, to_numpy
+from autoray import do
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, OptionError, RangeError
+from ..errors import BudgetError, OptionError, RangeError, check_positive_int
 from ..geometry import leaf_ind
 from ..networks import RAC, ConvAC, DeepNetwork, register_method
 from ..networks.base import MAX_BYTES
 from ..networks.configs import digits, identity
 from ..networks.lookup import windows_of
 from ..networks.recursion import Recursion
-from ..networks.scaled import Scaled, array_like, by_channel, float_info, power_of_two, scaled, take
+from ..networks.scaled import (
+    Scaled,
+    array_like,
+    by_channel,
+    float_info,
+    look,
+    power_of_two,
+    scaled,
+    take,
+)
 from ..networks.tables import folded_tables
 from .density import partial_traces_exact
 from .dup import delta
 from .readback import collapsible_network
 from .recursive import RecursiveNetwork
-from .vector import HyperVector, check_site_id
+from .vector import HyperVector, check_site_id, check_site_tags
 
 CHANNEL = "_c"
 
@@ -108,6 +117,7 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     )
     check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
+    check_site_tags(phi, {"DELTA", "WIRE", "WINDOW", *g.param_shapes})
     if phi.site_ind_id.startswith("_"):
         raise OptionError(
             f"site_ind_id={phi.site_ind_id!r} may collide with inner indices, which start with "
@@ -226,7 +236,7 @@ def even_out(x):
         If its entries differ by more than floats can.
     """
     x = by_channel(x)
-    exponent, there = to_numpy(x.exponent), to_numpy(stop_gradient(x.mantissa)) != 0
+    exponent, there = look(x.exponent), look(x.mantissa) != 0
     if not there.any():
         return x.mantissa, 0.0
     top, low = float(exponent[there].max()), float(exponent[there].min())
@@ -240,6 +250,7 @@ def even_out(x):
 
 
 def _check_bytes(need, max_bytes):
+    check_positive_int("max_bytes", max_bytes, OptionError)
     if need > max_bytes:
         raise BudgetError(
             f"the window tensors need {need} bytes, more than max_bytes={max_bytes}, because a "

@@ -16,15 +16,24 @@ from typing import NamedTuple
 
 from autoray import do, stop_gradient
 
-MAX_ENVIRONMENT = 2**26  # bytes of one environment
+from ..errors import SitesError
+from .wires import identity_factor
+
+MAX_ENVIRONMENTS = 2**28  # bytes of all environments that are kept
 
 
 class Window(NamedTuple):
-    """Sites ``first..last``, and ``(r, M**(last - first + 1))`` numbers."""
+    """Sites ``first..last`` of local dimension ``dim``, and ``(r, dim**count)`` numbers."""
 
     first: int
     last: int
+    dim: int
     data: object
+
+    @property
+    def count(self):
+        """Number of sites."""
+        return self.last - self.first + 1
 
 
 def partial_traces_exact(psi, wheres, optimize=None):
@@ -59,14 +68,16 @@ def partial_traces_exact(psi, wheres, optimize=None):
     >>> len(rhos), rhos[0].shape
     (39, (4, 4))
     """
+    if not hasattr(wheres, "__iter__"):
+        raise SitesError(f"wheres={wheres!r} is no sequence of regions; use partial_trace_exact.")
     regions = [psi._kept_sites(where) for where in wheres]
-    cuts = _cuts(psi, max((max(r) - min(r) + 1 for r in regions if _is_near(r)), default=0))
+    near = [region for region in regions if _is_near(region)]
+    rhos = _sweep(psi, near) if near else {}
     found = []
     for region in regions:
-        inside = [cut for cut in cuts if set(region) <= set(cut)] if _is_near(region) else ()
-        if inside:
-            cut = min(inside, key=len)
-            found.append(_traced(cuts[cut], cut, region, psi.phys_dim(region[0])))
+        cut = next((cut for cut in rhos if set(region) <= set(cut)), None)
+        if cut is not None:
+            found.append(_traced(rhos[cut], cut, region, psi.phys_dim(region[0])))
         else:
             found.append(psi.partial_trace_exact(region, optimize=optimize))
     return found
@@ -76,20 +87,28 @@ def _is_near(region):
     return isinstance(region[0], int) and max(region) - min(region) < 4
 
 
-def _cuts(psi, span):
-    """The density matrix of each cut of a chain, by its sites; empty if there is no sweep."""
-    chain = _read_chain(psi, span) if span else None
+def _sweep(psi, regions):
+    """The density matrices of the cuts that hold some regions, by their sites; {} if none can."""
+    chain = _read_chain(psi, 1 + max(max(r) - min(r) + 1 for r in regions))
     if chain is None:
         return {}
     windows, readout = chain
-    left = _environments(windows, readout)
+    cuts = [tuple(range(b.first, a.last + 1)) for a, b in itertools.pairwise(windows)]
+    needed = set()
+    for region in regions:
+        holding = [j for j, cut in enumerate(cuts) if set(region) <= set(cut)]
+        needed.update([j for j in holding if j in needed][:1] or holding[:1])
+    size = len(readout) ** 2 * windows[0].dim ** (2 * max(map(len, cuts))) * readout.itemsize
+    if not needed or len(needed) * size > MAX_ENVIRONMENTS:
+        return {}
     flipped = [_flipped(window) for window in reversed(windows)]
-    right = _environments(flipped, do("ones_like", readout))[::-1]
+    left = dict(_environments(windows, readout, max(needed), needed))
+    back = {len(cuts) - 1 - j for j in needed}
     rhos = {}
-    for (a, b), left_env, right_env in zip(itertools.pairwise(windows), left, right):
-        sites = tuple(range(b.first, a.last + 1))
-        back = _reversed_legs(right_env, len(sites))
-        rhos[sites] = do("sum", do("sum", left_env * back, axis=0), axis=0)
+    for j, env in _environments(flipped, do("ones_like", readout), max(back), back):
+        j = len(cuts) - 1 - j
+        both = left.pop(j) * _reversed_legs(env, len(cuts[j]), windows[0].dim)
+        rhos[cuts[j]] = do("sum", do("sum", both, axis=0), axis=0)
     return rhos
 
 
@@ -97,6 +116,8 @@ def _read_chain(psi, span):
     """The windows of a collapsed open chain, wide enough for ``span``, and its read-out."""
     wires = {}
     for tid in psi.tag_map.get("WIRE", ()):
+        if identity_factor(psi.tensor_map[tid]) is None:
+            return None
         wires.update(dict.fromkeys(psi.tensor_map[tid].inds, tid))
     site_of = {}
     for site in psi.sites:
@@ -117,52 +138,54 @@ def _read_chain(psi, span):
         first, last = site_of[inds[0]], site_of[inds[-1]]
         if last - first + 1 != len(inds):
             return None
-        windows.append(Window(first, last, t.transpose(channel, *inds).data))
+        dim = psi.phys_dim(psi.sites[0])
+        windows.append(Window(first, last, dim, t.transpose(channel, *inds).data))
     windows = _widened(sorted(windows, key=lambda w: w[:2]), span, psi.nsites)
     lasts = [window.last for window in windows]
-    width = max(window.last - window.first + 1 for window in windows)
-    dim, bond_dim = psi.phys_dim(psi.sites[0]), readouts[0].size
-    size = bond_dim**2 * dim ** (2 * width) * readouts[0].data.itemsize
-    if lasts != sorted(lasts) or size > MAX_ENVIRONMENT:
+    if lasts != sorted(lasts) or windows[0].dim ** (2 * max(w.count for w in windows)) > 2**24:
         return None
     return windows, readouts[0].data
 
 
 def _widened(windows, span, length):
     """Each window widened to ``span`` sites at least, with a blank one before and behind."""
-    like = windows[0].data
-    dim, blank = like.shape[1], do("ones_like", like.reshape(-1)[: like.shape[0]])
-    span = min(span, length)
-    out = [Window(0, -1, blank), *windows, Window(length, length - 1, blank)]
+    like, dim = windows[0].data, windows[0].dim
+    blank, span = do("ones_like", like.reshape(-1)[: like.shape[0]]), min(span, length)
+    ends = Window(0, -1, dim, blank), Window(length, length - 1, dim, blank)
     wide = []
-    for first, last, data in out:
+    for first, last, _, data in (ends[0], *windows, ends[1]):
         grow = max(0, span - (last - first + 1))
         right = min(grow, length - 1 - last)
         left = min(grow - right, first)
         data = data.reshape(len(data), 1, -1, 1)
-        ones = [do("ones_like", data.reshape(-1)[:1]).reshape(1)] * 2
-        ones = [do("concatenate", (one,) * dim**n, axis=0) for one, n in zip(ones, (left, right))]
-        data = ones[0][:, None, None] * data * ones[1]
-        wide.append(Window(first - left, last + right, data.reshape(len(data), -1)))
+        one = do("ones_like", data.reshape(-1)[:1])
+        before, behind = (do("concatenate", (one,) * dim**n, axis=0) for n in (left, right))
+        data = before[:, None, None] * data * behind
+        wide.append(Window(first - left, last + right, dim, data.reshape(len(data), -1)))
     return wide
 
 
-def _environments(windows, readout):
-    """At each cut, all windows before it with the sites before it traced, ``(r, r, k, b)``."""
+def _environments(windows, readout, last, needed):
+    """At the needed cuts, all windows before it with the sites before it traced.
+
+    Yields
+    ------
+    (int, array)
+        The number of the cut, up to ``last``, and an environment ``(r, r, k, b)``.
+    """
     env = (readout[:, None] * do("conj", readout)[None])[:, :, None, None]
-    found, opened = [], 0
-    for window, following in itertools.pairwise(windows):
-        traced = following.first - window.first
-        env = _advanced(env, window, opened, traced)
+    opened = 0
+    for j, (window, following) in enumerate(itertools.pairwise(windows[: last + 2])):
+        env = _advanced(env, window, opened, following.first - window.first)
         env = env / float(do("max", do("abs", stop_gradient(env))))
         opened = window.last - following.first + 1
-        found.append(env)
-    return found
+        if j in needed:
+            yield j, env
 
 
 def _advanced(env, window, opened, traced):
     """Multiply a window into ket and bra of an environment, and trace its first sites."""
-    r, dim = len(window.data), _dim_of(window)
+    r, dim = len(window.data), window.dim
     t, extra = dim ** min(opened, traced), dim ** max(0, traced - opened)
     o = dim**opened // t
     env = env.reshape(r, r, t, o, t, o).diagonal(0, 2, 4)  # (c, c', k, b, t)
@@ -177,23 +200,17 @@ def _advanced(env, window, opened, traced):
     return both.reshape(r, r, size, size)
 
 
-def _dim_of(window):
-    """Local dimension, from the size of a window."""
-    return round(window.data.shape[1] ** (1 / (window.last - window.first + 1)))
-
-
 def _flipped(window):
     """The window of the chain read backwards."""
-    count, r = window.last - window.first + 1, len(window.data)
-    data = window.data.reshape(r, *(_dim_of(window),) * count)
+    count, r = window.count, len(window.data)
+    data = window.data.reshape(r, *(window.dim,) * count)
     data = do("transpose", data, (0, *range(count, 0, -1))).reshape(r, -1)
-    return Window(-window.last, -window.first, data)
+    return Window(-window.last, -window.first, window.dim, data)
 
 
-def _reversed_legs(env, count):
+def _reversed_legs(env, count, dim):
     """An environment with the order of its open sites reversed."""
     r, size = env.shape[1:3]
-    dim = round(size ** (1 / count)) if count else 1
     x = env.reshape(r, r, *(dim,) * (2 * count))
     order = (*range(count + 1, 1, -1), *range(2 * count + 1, count + 1, -1))
     return do("transpose", x, (0, 1, *order)).reshape(r, r, size, size)

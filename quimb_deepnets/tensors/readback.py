@@ -16,13 +16,15 @@ import numpy as np
 from autoray import do
 from autoray import to as convert
 
-from ..errors import StructureError
+from ..errors import StructureError, WeightError
 from ..geometry import expand, leaf_ind
 from ..networks.scaled import mutable
 
 
 def read_params(psi):
-    """Each tied weight once, and whether all of its copies are one array.
+    """Each tied weight once, whether all of its copies are one array, and the constants.
+
+    The constants are the arrays that are not weights: those of the deltas, and of fixed vectors.
 
     Raises
     ------
@@ -39,14 +41,16 @@ def read_params(psi):
         _refuse(f"it has {psi.num_tensors} tensors, not {len(pieces) + psi.nsites}")
     if psi.exponent:
         _refuse(f"it has the exponent {psi.exponent}")
-    tensors, names, params, one_array = iter(psi), {}, {}, True
+    tensors, names, params, one_array, constants = iter(psi), {}, {}, True, {}
     for piece, tensor in zip(pieces, tensors):
         _match_legs(tensor, piece.inds, names)
         (name,) = piece.names
         expected = psi.geometry.param_shapes.get(name, tensor.shape)
         if tuple(tensor.shape) != tuple(expected):
             _refuse(f"{name} has shape {tensor.shape}, not {expected}")
-        if name not in tensor.tags and name not in psi.geometry.fixed_vectors:
+        if name in psi.geometry.fixed_vectors:
+            constants[id(tensor.data)] = "ones", tensor.data
+        elif name not in tensor.tags:
             _refuse(f"a tensor has lost its tag {name!r}")
         if params.setdefault(name, tensor.data) is not tensor.data:
             one_array = False
@@ -54,28 +58,31 @@ def read_params(psi):
                 _refuse(f"two copies of the tied weight {name!r} differ")
     for site, tensor in zip(psi.sites, tensors):
         _match_legs(tensor, (psi.site_ind(site), leaf_ind(site)), names)
+        constants[id(tensor.data)] = "identity", tensor.data
     if len(set(names.values())) < len(names):
         _refuse("two of its indices were joined")
-    check_constants(psi)
-    return {name: params[name] for name in psi.geometry.param_shapes}, one_array
+    constants = list(constants.values())
+    check_constants(constants)
+    return {name: params[name] for name in psi.geometry.param_shapes}, one_array, constants
 
 
-def check_constants(psi):
-    """Refuse deltas that are no identities, and fixed vectors that are not ones."""
-    seen = {}
-    for name in ("DELTA", *psi.geometry.fixed_vectors):
-        for tid in psi.tag_map.get(name, ()):
-            x = psi.tensor_map[tid].data
-            seen.setdefault(id(x), (name, x))
-    identity = None
-    for name, x in seen.values():
-        if name == "DELTA":
-            if identity is None:
-                identity = convert(np.eye(psi.geometry.phys_dim), x)
-            if not _equal(x, identity):
-                _refuse("the delta of a site is no identity any more")
-        elif not _equal(x, x * 0 + 1):
-            _refuse(f"the fixed vector {name} is not ones any more")
+def check_constants(constants):
+    """Refuse deltas that are no identities, and fixed vectors that are not ones.
+
+    Parameters
+    ----------
+    constants : list[(str, array)]
+        ``"identity"`` or ``"ones"``, and the array that should hold it.
+    """
+    for kind, x in constants:
+        if kind == "ones" and not _equal(x, x * 0 + 1):
+            _refuse("a fixed vector is not ones any more")
+        if kind == "identity" and (len(x.shape) != 2 or not _equal(x, _identity(len(x), x))):
+            _refuse("the delta of a site is no identity any more")
+
+
+def _identity(size, like):
+    return convert(np.eye(size), like)
 
 
 def fingerprint(psi):
@@ -97,13 +104,15 @@ def same_fingerprint(a, b):
 class Source(NamedTuple):
     """What a network was when its weights were last known.
 
-    ``network`` is None where it is to be made from ``params`` again; ``dense`` are the products
-    of weights that ``nodes="dense"`` holds, by the names of their factors.
+    ``network`` is None where it is to be made from ``params`` again; ``constants`` are as
+    `check_constants` takes them; ``dense`` are the products of weights that ``nodes="dense"``
+    holds, by the names of their factors.
     """
 
     fingerprint: tuple
     params: dict
     network: object
+    constants: list
     dense: dict
 
 
@@ -116,17 +125,26 @@ def current_network(psi):
     now, source = fingerprint(psi), psi._source
     try:
         if source is not None and same_fingerprint(source.fingerprint, now):
-            check_constants(psi)
+            check_constants(source.constants)
             if all(_equal(x, dense_node(key, source.params)) for key, x in source.dense.items()):
                 return source.network or psi._network_class.from_params(psi.geometry, source.params)
-        params, one_array = read_params(psi)
-    except StructureError:
+        params, one_array, constants = read_params(psi)
+        if not one_array and not mutable(*psi.arrays):
+            return None
+        network = psi._network_class.from_params(psi.geometry, params)
+        check_outer_legs(psi)
+    except (StructureError, WeightError):
         return None
     if one_array:
-        psi._source = Source(now, params, None, {})
-    elif not mutable(*psi.arrays):
-        return None
-    return psi._network_class.from_params(psi.geometry, params)
+        psi._source = Source(now, params, None, constants, {})
+    return network
+
+
+def check_outer_legs(psi):
+    """Refuse a network whose sites have other outer legs than they are called by."""
+    for site, tensor in zip(psi.sites, list(psi)[-psi.nsites :]):
+        if tensor.inds[0] != psi.site_ind(site):
+            _refuse(f"site {site} has the leg {tensor.inds[0]!r}, not {psi.site_ind(site)!r}")
 
 
 def collapsible_network(psi):
@@ -137,12 +155,10 @@ def collapsible_network(psi):
     StructureError
         If they hold none: the network was changed since it was built.
     """
-    network = current_network(psi)
-    return (
-        psi._network_class.from_params(psi.geometry, read_params(psi)[0])
-        if network is None
-        else network
-    )
+    if (network := current_network(psi)) is None:
+        network = psi._network_class.from_params(psi.geometry, read_params(psi)[0])
+        check_outer_legs(psi)
+    return network
 
 
 def dense_node(factors, arrays):

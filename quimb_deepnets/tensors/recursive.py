@@ -30,6 +30,7 @@ from tqdm import tqdm
 from ..errors import (
     BudgetError,
     OptionError,
+    RangeError,
     SitesError,
     check_option,
     check_positive_int,
@@ -43,7 +44,7 @@ from .dup import delta
 from .picture import figure_size, layer_tags, positions
 from .readback import Source, current_network, dense_node, fingerprint, read_params
 from .refusals import refuse_tied
-from .vector import HyperVector, check_site_id
+from .vector import HyperVector, check_site_id, check_site_tags
 
 MAX_TENSORS = 2**17
 MAX_DENSE_SIZE = 2**26
@@ -123,7 +124,11 @@ class RecursiveNetwork(HyperVector):
             legs = psi.site_ind(site), leaf_ind(site)
             psi.add_tensor(delta(*legs, eye, (psi.site_tag(site),)), virtual=True)
         dense = {key: x for key, x in arrays.items() if len(key) > 1 or len(key[0]) > 1}
-        psi._source = Source(fingerprint(psi), network.params, network, dense)
+        constants = [
+            ("identity", eye),
+            *(("ones", arrays[(name,),]) for name in geometry.fixed_vectors),
+        ]
+        psi._source = Source(fingerprint(psi), network.params, network, constants, dense)
         return psi
 
     @classmethod
@@ -198,11 +203,7 @@ class RecursiveNetwork(HyperVector):
             )
         inner = {"DELTA", *self.geometry.param_shapes, *self.geometry.fixed_vectors}
         inner |= {f"LAYER{l}" for l in range(1, self.geometry.depth + 1)}
-        if clash := sorted(inner.intersection(map(self.site_tag, self.sites))):
-            raise OptionError(
-                f"site_tag_id={self.site_tag_id!r} gives a site the tag {clash[0]!r}, which marks "
-                "weights; choose another, such as 'I{}'."
-            )
+        check_site_tags(self, inner)
 
     # ------------------------------------------------------------ pictures
 
@@ -258,40 +259,48 @@ class RecursiveNetwork(HyperVector):
         config = parse_config(config, self.geometry.shape, self.geometry.phys_dim)
         return self.amplitudes(config[None], optimize)[0]
 
-    def amplitudes(self, configs, optimize=None, **opts):
+    def amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
         """The amplitudes of a batch of configurations, ``(B, *shape)`` to ``(B,)``.
 
         ``optimize`` is as in `amplitude`; ``chunk``, ``progbar`` and ``plan`` are those of
-        `ConvAC.amplitudes`.
+        `ConvAC.amplitudes`. A contraction takes one configuration at a time and no plan.
         """
-        return plain(self._scaled_amplitudes(configs, optimize, **opts))
+        return plain(self._scaled_amplitudes(configs, optimize, chunk, progbar, plan))
 
-    def log_amplitudes(self, configs, optimize=None, **opts):
+    def log_amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
         """Phase and natural logarithm of a batch of amplitudes, as `ConvAC.log_amplitudes`."""
-        return phase_and_log(self._scaled_amplitudes(configs, optimize, **opts))
+        return phase_and_log(self._scaled_amplitudes(configs, optimize, chunk, progbar, plan))
 
     def to_dense(self, *inds_seq, to_qarray=False, to_ket=None, **contract_opts):
         """The state as a dense array, ``(phys_dim**N, 1)`` or with grouped indices, see quimb.
 
-        Without options the network evaluates it; ``optimize=`` and other options of quimb's
-        `contract` contract the expanded network.
+        Without options the network evaluates it, where its memory and the range of the dtype
+        allow; ``optimize=`` and other options of quimb's `contract` contract the expanded network.
         """
         network = None if inds_seq or contract_opts else current_network(self)
-        if network is None:
+        try:
+            state = network.to_dense() if network is not None else None
+        except (BudgetError, RangeError):  # a contraction takes less, and may round to zero
+            state = None
+        if state is None:
             return super().to_dense(*inds_seq, to_qarray=to_qarray, to_ket=to_ket, **contract_opts)
-        state = network.to_dense()
         if to_ket is False:
             state = state.reshape(-1)
         return qarray(state) if to_qarray and network.backend == "numpy" else state
 
     to_qarray = functools.partialmethod(to_dense, to_qarray=True)
 
-    def _scaled_amplitudes(self, configs, optimize, **opts):
+    def _scaled_amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
         """From the network if the tensors still hold one, else by contraction."""
         network = None if optimize is not None else current_network(self)
         if network is not None:
-            return network._scaled_amplitudes(configs, **opts)
-        return self._contracted_amplitudes(configs, optimize, opts.get("progbar", False))
+            return network._scaled_amplitudes(configs, chunk, progbar, plan)
+        if plan is not None:
+            raise OptionError(
+                "plan= is for the network, and this state is contracted: leave it out, or leave "
+                "out optimize and give a state that was not changed."
+            )
+        return self._contracted_amplitudes(configs, optimize, progbar)
 
     def _contracted_amplitudes(self, configs, optimize, progbar):
         """Fix every site, contract to a mantissa and an exponent, one tree for all."""

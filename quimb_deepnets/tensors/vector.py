@@ -53,6 +53,15 @@ def check_site_id(name, string, sites):
     return string
 
 
+def check_site_tags(psi, inner):
+    """Refuse site tags that also mark other tensors."""
+    if clash := sorted(set(inner).intersection(map(psi.site_tag, psi.sites))):
+        raise OptionError(
+            f"site_tag_id={psi.site_tag_id!r} gives a site the tag {clash[0]!r}, which marks "
+            "weights; choose another, such as 'I{}'."
+        )
+
+
 @refuse
 class HyperTensorNetworkGen(HyperTensorNetwork, TensorNetworkGen):
     """A hyper network on named sites, of a chain (ints) or a lattice (pairs)."""
@@ -216,7 +225,12 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
 
     def _kept_sites(self, where):
         """One site or a sequence of sites as a tuple, all of them with an outer index."""
-        where = self._chosen_sites(where)
+        try:
+            where = self._chosen_sites(where)
+        except TypeError as error:
+            raise SitesError(f"where={where!r} is no site and no sequence of sites.") from error
+        if not where or len(set(where)) < len(where):
+            raise SitesError(f"where={where} is empty or names a site twice; name each site once.")
         for site in where:
             if not self.has_site(site) or self.site_ind(site) not in self.ind_map:
                 raise SitesError(

@@ -17,7 +17,7 @@ def absorb_wires(tn, output_inds):
     A wire stays where both of its ends are outputs, where nothing else holds its index, or
     where it is no multiple of the identity (any more). Its factor goes to another tensor.
     """
-    factors = {tid: _factor(tn.tensor_map[tid]) for tid in tn.tag_map.get("WIRE", ())}
+    factors = {tid: identity_factor(tn.tensor_map[tid]) for tid in tn.tag_map.get("WIRE", ())}
     wires = [tid for tid, factor in factors.items() if factor is not None]
     if not wires:
         return tn
@@ -53,7 +53,7 @@ def absorb_wires(tn, output_inds):
     return new.reindex(names)
 
 
-def _factor(tensor):
+def identity_factor(tensor):
     """The number that a tensor is times the identity, or None if it is not; 1 is an int."""
     x = tensor.data
     if infer_backend(x) not in ("numpy", "torch") or len(x.shape) != 2 or x.shape[0] != x.shape[1]:
