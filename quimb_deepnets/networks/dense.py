@@ -49,7 +49,7 @@ def window_dense(net, max_bytes):
     if _peak_bytes(windows, net) > max_bytes:
         return None
     rows = Lookup(folded_tables(net), windows, net.readout, g.phys_dim)
-    if rows.vector is None:
+    if not rows.certain:
         return None
     pieces = {}
     for group in windows:
