@@ -17,7 +17,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from autoray import astype, do, infer_backend, stop_gradient
+from autoray import astype, do, infer_backend
 
 from ..geometry.branches import branches_of, folded_branches
 from ..geometry.plan import CHUNK, grouped
@@ -226,9 +226,9 @@ class Lookup:
         self.windows, self.readout, self.phys_dim = windows, readout, phys_dim
         self.count = sum(len(group.positions) for group in windows)
         self.centre = self.count * self.table.centre
-        # how many powers of two a product may have, so that the sum over channels stays in floats
-        self.room = float_info(readout).maxexp - 64 - (self.centre.max() - self.centre.min())
-        self.certain = self.table.exponent is None and self.count * self.table.bits <= self.room
+        # whether the products of all windows, summed over channels, are sure to stay in floats
+        spread = self.centre.max() - self.centre.min() + self.count * self.table.bits
+        self.certain = self.table.exponent is None and spread <= float_info(readout).maxexp - 64
         w, top = scaled(readout), self.centre.max()
         drop = array_like(np.maximum(self.centre - top, float_info(readout).minexp), readout)
         self.vector = Scaled(w.mantissa * power_of_two(drop, w.mantissa), w.exponent + top)
@@ -247,19 +247,11 @@ class Lookup:
             exponent = exponent + out.exponent
         return by_channel(Scaled(out.mantissa, exponent))
 
-    def _fits(self, x):
-        """Whether these products stay in floats, as the bound may be too cautious to tell."""
-        if self.room < 1 or not readable(x):
-            return False
-        size = do("abs", stop_gradient(x))
-        high, low = float(look(do("max", size))), float(look(do("min", size)))
-        return low > 2.0**-self.room and high < 2.0**self.room
-
     def __call__(self, x):
         """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
         codes = row_codes(x, self.windows, self.offsets, self.phys_dim)
         out = multiply_rows(self.table, codes)
-        if out.exponent is not None or not (self.certain or self._fits(out.mantissa)):
+        if not self.certain or out.exponent is not None:
             return dot(self._with_centre(out), scaled(self.readout))
         total = out.mantissa @ self.vector.mantissa
         return rescale(Scaled(total, zeros_like_exponent(total) + self.vector.exponent), axes=0)
