@@ -127,20 +127,36 @@ def ratios_of(share, change, dead, dead_new, dead_old):
     Products leave out zeros; ``dead`` counts those of all windows, ``dead_new`` and ``dead_old``
     those of the windows with the site. All may be None where there are no zeros.
     """
-    mantissa, exponent = share.mantissa * change.mantissa, share.exponent + change.exponent
-    if dead is not None:
-        alive = dead - dead_old + dead_new == 0
-        mantissa = do("where", alive, mantissa, do("zeros_like", mantissa))
-    top = do("max", exponent, axis=-1)  # the largest channel decides whether floats can hold it
-    if float(do("max", do("abs", top))) < float_info(mantissa).maxexp // 2:
-        found = do("sum", ldexp(mantissa, exponent), axis=-1)
-    else:
-        ones = Scaled(do("ones_like", mantissa.reshape(-1)[: mantissa.shape[-1]]), 0.0)
-        flat = by_channel(Scaled(mantissa, exponent + zeros_like_exponent(mantissa)))
-        flat = Scaled(*(part.reshape(-1, mantissa.shape[-1]) for part in flat))
-        found = plain(dot(flat, ones), "a ratio", vanishing=True).reshape(mantissa.shape[:-1])
+    alive = None if dead is None else dead - dead_old + dead_new == 0
+
+    def masked(terms):
+        if alive is not None:
+            terms = do("where", alive, terms, do("zeros_like", terms))
+        return terms
+
+    exponent = share.exponent + change.exponent
+    found = _quick_sum(share.mantissa, exponent, change.mantissa, masked)
+    if found is None:
+        terms = masked(share.mantissa * change.mantissa)
+        ones = Scaled(do("ones_like", terms.reshape(-1)[: terms.shape[-1]]), 0.0)
+        flat = by_channel(Scaled(terms, exponent + zeros_like_exponent(terms)))
+        flat = Scaled(*(part.reshape(-1, terms.shape[-1]) for part in flat))
+        found = plain(dot(flat, ones), "a ratio", vanishing=True).reshape(terms.shape[:-1])
     first = share.mantissa[..., 0]  # nan where psi is zero
     return do("where", first == first, found, found * 0 + first)
+
+
+def _quick_sum(share, exponent, change, mask):
+    """``sum_c share_c 2**exponent_c change_c`` in plain floats, or None if they may not hold it."""
+    limit = float_info(share).maxexp // 2
+    if float(do("max", do("abs", do("max", exponent, axis=-1)))) >= limit:
+        return None  # the largest channel decides
+    found = do("sum", mask(ldexp(share, exponent) * change), axis=-1)
+    if float(do("min", exponent)) <= -limit:  # small channels may have vanished: do they matter?
+        lost = float(do("max", do("abs", change))) * 2.0 ** (60 - limit)
+        if not float(do("min", do("abs", found))) > lost:
+            return None
+    return found
 
 
 def without_zeros(x):
@@ -203,7 +219,11 @@ class TableFlips:
         blank = do("zeros_like", codes[:1]) + (len(self.padded) - 1)
         codes = do("concatenate", (codes, blank), axis=0)
         values = [self._factors(codes, m - as_index(x)) for m in range(self.net.phys_dim)]
-        old, dead_old = self._factors(codes, 0 * as_index(x))
+        old, dead_old = values[0]
+        for m, (new, dead_new) in enumerate(values[1:], 1):
+            here = (x == m)[:, :, None]
+            old = do("where", here, new, old)
+            dead_old = None if dead is None else do("where", here, dead_new, dead_old)
         ratios = [
             ratios_of(share, Scaled(new / old, 0.0), dead, dead_new, dead_old)
             for new, dead_new in values
