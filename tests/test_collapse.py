@@ -46,6 +46,28 @@ def test_collapsed_equals_expanded(i):
     assert abs(phi.local_expectation_exact(G, where) - np.trace(G @ rho)) < 1e-9
 
 
+@pytest.mark.parametrize("i", [0, 9, 60, 100])
+def test_energies_of_many_terms(i):
+    """One of these makes cotengra's "auto-hq" search for minutes: no default may ask for it."""
+    net = NETWORKS[i]
+    phi, sites = net.collapse(), list(net.sites)
+    rng, M = np.random.default_rng(0), net.phys_dim
+    terms = {pair: rng.normal(size=(M**2, M**2)) for pair in itertools.pairwise(sites)}
+    terms[sites[0]] = rng.normal(size=(M, M))
+    exact = {}
+    for where, G in terms.items():
+        region = (where,) if where == sites[0] else where
+        exact[where] = np.trace(G @ reduced(net.to_dense(), M, sites, region))
+    found = phi.compute_local_expectation_exact(terms, return_all=True)
+    assert all(abs(found[where] - exact[where]) < 1e-10 for where in terms)
+    assert abs(phi.compute_local_expectation_exact(terms) - sum(exact.values())) < 1e-9
+    double = phi + phi
+    assert abs(np.trace(double.partial_trace_exact([sites[0]])) - 1) < 1e-12
+    few = dict(list(terms.items())[:2])
+    total = phi.compute_local_expectation_exact(few, progbar=False, optimize="greedy")
+    assert abs(total - sum(exact[where] for where in few)) < 1e-9
+
+
 def test_partly_fixed_then_dense():
     net = qdn.ConvAC.rand(8, 2, 3, 3, boundary="periodic", seed=0)
     vector = net.to_dense().reshape((2,) * 8)

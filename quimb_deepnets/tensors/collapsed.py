@@ -17,6 +17,7 @@ sites before it.
 
 import functools
 import math
+import operator
 
 import numpy as np
 from autoray import do
@@ -58,15 +59,24 @@ class CollapsedVector(HyperVector):
     run and the best path is kept.
     """
 
-    def partial_trace_exact(self, where, optimize=None, **opts):
-        """The reduced density matrix of some sites, see `HyperVector.partial_trace_exact`."""
-        return super().partial_trace_exact(where, optimize=optimize, **opts)
-
-    def local_expectation_exact(self, G, where, optimize=None, **opts):
-        """The expectation value of an operator, see `HyperVector.local_expectation_exact`."""
-        return super().local_expectation_exact(G, where, optimize=optimize, **opts)
-
     partial_traces_exact = partial_traces_exact
+
+    def compute_local_expectation_exact(
+        self, terms, optimize=None, *, normalized=True, return_all=False, **opts
+    ):
+        """The expectation values of many terms, or their sum, see quimb.
+
+        Terms on small regions of a chain come from one sweep, see `partial_traces_exact`.
+        """
+        if normalized is not True or opts:
+            opts |= {"normalized": normalized, "return_all": return_all}
+            return super().compute_local_expectation_exact(terms, optimize, **opts)
+        rhos = self.partial_traces_exact(list(terms), optimize=optimize)
+        values = {
+            where: do("trace", do("reshape", G, rho.shape) @ rho)
+            for (where, G), rho in zip(terms.items(), rhos)
+        }
+        return values if return_all else functools.reduce(operator.add, values.values())
 
 
 def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):

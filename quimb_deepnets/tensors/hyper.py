@@ -165,8 +165,9 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         return absorb_wires(self._squeezed(output_inds), output_inds)
 
     def _default_optimize(self, optimize):
-        """Where no optimizer is given: for collapsed states, the best of several."""
-        return BestOf() if optimize is None and "WINDOW" in self.tag_map else optimize
+        """Where no optimizer is given: for states with windows or wires, the best of several."""
+        special = "WINDOW" in self.tag_map or "WIRE" in self.tag_map
+        return BestOf() if optimize is None and special else optimize
 
     def _squeezed(self, output_inds):
         """The same network without inner indices of size 1, which would only pile up as axes.

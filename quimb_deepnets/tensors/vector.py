@@ -188,7 +188,7 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     to_qarray = functools.partialmethod(to_dense, to_qarray=True)
 
     def partial_trace_exact(
-        self, where, optimize="auto-hq", normalized=True, rehearse=False, get="matrix", **opts
+        self, where, optimize=None, normalized=True, rehearse=False, get="matrix", **opts
     ):
         """The reduced density matrix of one site or a sequence of sites, exactly, see quimb.
 
@@ -213,7 +213,7 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         rho.modify(apply=lambda x: x / trace)
         return rho if get == "tensor" else rho.data
 
-    def local_expectation_exact(self, G, where, *args, **kwargs):
+    def local_expectation_exact(self, G, where, optimize=None, **kwargs):
         """The expectation value of an operator on one site or a sequence of sites, see quimb.
 
         Raises
@@ -221,7 +221,7 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         SitesError
             If a site is not there (any more).
         """
-        return super().local_expectation_exact(G, self._kept_sites(where), *args, **kwargs)
+        return super().local_expectation_exact(G, self._kept_sites(where), optimize, **kwargs)
 
     def _kept_sites(self, where):
         """One site or a sequence of sites as a tuple, all of them with an outer index."""
