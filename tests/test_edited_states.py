@@ -210,6 +210,14 @@ def test_ratios_below_the_range_are_zero():
     assert np.isfinite(found[0]).all() and np.isnan(found[1]).all()
 
 
+def test_ratios_above_the_range_are_refused():
+    """Both products fit into floats, their ratio does not: never inf."""
+    net = qdn.ConvAC(8, [np.array([[[1e-140, 1e140]]] * 2)], np.ones(1), boundary="periodic")
+    with pytest.raises(qdn.RangeError, match="a ratio"):
+        net.flip_ratios([[0] * 8])
+    assert (net.flip_ratios([[1] * 8]) == [[0, 1]] * 8).all()
+
+
 def test_dense_states_fall_back_to_a_contraction():
     weights = [np.stack([np.eye(2), np.diag([1.0, 1e-60])])]
     net = qdn.ConvAC(6, weights, np.ones(2), boundary="periodic")

@@ -16,7 +16,7 @@ from autoray import do, to_numpy
 
 from ..errors import OptionError
 from ..geometry.branches import branch_levels
-from ..geometry.plan import CHUNK, make_plan
+from ..geometry.plan import CHUNK, cached_plan
 from .base import MAX_BYTES, DeepNetwork, check_result, map_chunks, register_method
 from .configs import check_configs
 from .conv import ConvAC
@@ -111,7 +111,7 @@ def _(net: RAC):
 @flipper_of.register
 def _(net: ConvAC):
     g = net.geometry
-    plan = make_plan(g, net.nsites * net.phys_dim, net._like.itemsize)
+    plan = cached_plan(g, net.nsites * net.phys_dim, net._like.itemsize)
     floats = net.nsites * max(g.bond_dim(l) for l in range(1, g.depth + 1))
     chunk = max(1, 4 * CHUNK // (floats * net._like.itemsize))
     if plan.group is not None:
@@ -156,7 +156,7 @@ def _quick_sum(share, exponent, change, mask):
         lost = float(do("max", do("abs", change))) * 2.0 ** (60 - limit)
         if not float(do("min", do("abs", found))) > lost:
             return None
-    return found
+    return found if bool(do("all", do("isfinite", found))) else None
 
 
 def without_zeros(x):
@@ -186,7 +186,7 @@ class TableFlips:
         self.lookup = Lookup(grouped_tables(net, group), self.windows, net.readout, net.phys_dim)
         table = self.lookup.table
         self.holders, self.strides = self._incidence()
-        room = float_info(table.mantissa).maxexp - 24
+        room = (float_info(table.mantissa).maxexp - 24) // 2  # for ratios of two products
         self.safe = table.exponent is None and self.holders.shape[1] * table.bits < room
         self.mantissa, self.zeros = without_zeros(table.mantissa)
         one = do("ones_like", self.mantissa[:1])  # the row of a window that is not there

@@ -72,12 +72,12 @@ def rescale(x, axes=1, size=None):
     Scaled
         The same numbers, the largest of each group of size 1/2 to 1. Zeros stay as they are.
     """
+    if not axes and infer_backend(x.mantissa) == "numpy" and x.mantissa.dtype.kind == "f":
+        mantissa, shift = np.frexp(x.mantissa)
+        return Scaled(mantissa, x.exponent + shift)
     size = largest(x.mantissa, axes) if size is None else size
     info = float_info(size)
     if infer_backend(x.mantissa) == "numpy":
-        if not axes and size.dtype == x.mantissa.dtype:
-            mantissa, shift = np.frexp(x.mantissa)
-            return Scaled(mantissa, x.exponent + shift)
         shift = np.frexp(size)[1].clip(info.minexp + 2, info.maxexp - 2)
         factor = np.ldexp(np.ones((), size.dtype), -shift)
         return Scaled(x.mantissa * factor[(..., *[None] * axes)], x.exponent + shift)
