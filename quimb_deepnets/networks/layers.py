@@ -33,7 +33,7 @@ from .scaled import (
 from .tables import branch_tables, safe_factors
 
 
-@functools.lru_cache(64)
+@functools.lru_cache(4096)
 def tap_runs(axis, l, k):
     """How tap ``k`` of layer ``l`` reads an axis: runs ``(out, in or None)`` of slices."""
     reads = [taps[k] for taps in axis.reads[l - 1]]
@@ -61,7 +61,7 @@ def _continues(reads, start, p):
     return reads[p] - reads[p - 1] == reads[start + 1] - reads[start]
 
 
-@functools.lru_cache(64)
+@functools.lru_cache(1024)
 def tap_index(geometry, l, tap):
     """For each position of layer ``l``, the position that ``tap`` reads; outside, one beyond."""
     beyond = int(np.prod(geometry.layer_shape(l - 1)))
