@@ -1,0 +1,1 @@
+"""Entanglement of any state, any subset of its sites, in quimb's words."""

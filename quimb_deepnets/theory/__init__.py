@@ -1,0 +1,1 @@
+"""What the paper proves and what is known exactly: formulas of integers, no state needed."""
