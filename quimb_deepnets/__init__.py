@@ -23,6 +23,19 @@ DUP, delta
     All duplicated legs of one site joined by one delta tensor (Eq. (2), Fig. 3).
 """
 
+from .entanglement import (
+    entanglement_plan,
+    entropies,
+    entropy,
+    logneg_subsys,
+    mutinf_subsys,
+    partial_trace_exact,
+    register_with_quimb,
+    renyi_entropy,
+    schmidt_gap,
+    schmidt_values,
+    unregister_from_quimb,
+)
 from .errors import (
     BudgetError,
     ConfigError,
@@ -64,5 +77,16 @@ __all__ = [
     "StructureError",
     "WeightError",
     "dup",
+    "entanglement_plan",
+    "entropies",
+    "entropy",
+    "logneg_subsys",
+    "mutinf_subsys",
+    "partial_trace_exact",
     "register_method",
+    "register_with_quimb",
+    "renyi_entropy",
+    "schmidt_gap",
+    "schmidt_values",
+    "unregister_from_quimb",
 ]

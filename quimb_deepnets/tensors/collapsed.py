@@ -237,25 +237,26 @@ def _incoming(network):
         yield even_out(Scaled(below.mantissa @ last.mantissa, below.exponent + last.exponent))
 
 
-def even_out(x):
+def even_out(x, vanishing=False):
     """A scaled array as a plain one with entries up to 1, and one exponent for all of it.
 
     Raises
     ------
     RangeError
-        If its entries differ by more than floats can.
+        If its entries differ by more than floats can, unless the small ones may vanish.
     """
     x = by_channel(x)
     exponent, there = look(x.exponent), look(x.mantissa) != 0
     if not there.any():
         return x.mantissa, 0.0
     top, low = float(exponent[there].max()), float(exponent[there].min())
-    if top - low > -float_info(x.mantissa).minexp - 64:
+    limit = -float_info(x.mantissa).minexp - 64
+    if top - low > limit and not vanishing:
         raise RangeError(
             f"the entries of one window tensor differ by {top - low:.0f} powers of two, more than "
             f"{float_info(x.mantissa).dtype} can hold; use log_amplitudes, or fewer layers."
         )
-    drop = array_like(np.where(there, exponent - top, 0.0), x.mantissa)
+    drop = array_like(np.where(there, exponent - top, 0.0).clip(-limit), x.mantissa)
     return x.mantissa * power_of_two(drop, x.mantissa), top
 
 

@@ -128,18 +128,18 @@ _expanded_to_mps.__doc__ = to_mps.__doc__
 
 def _right_sweep(carry, network, progbar):
     """From the last site: sites ``(k, M, k')``, what is left of the carry, and the scale."""
-    G, exponent, sites = *_unit(carry.end()), []
+    G, exponent, sites = *unit(carry.end()), []
     for n in tqdm(reversed(range(network.nsites)), total=network.nsites, disable=not progbar):
         step = carry.step(n, G)  # (l, M, k)
         l, M, k = step.shape
         q, r = do("linalg.qr", do("transpose", step, (1, 2, 0)).reshape(M * k, l))
         sites.append(do("transpose", q.reshape(M, k, -1), (2, 0, 1)))  # (k_new, M, k)
-        G, more = _unit(do("transpose", r, (1, 0)))
+        G, more = unit(do("transpose", r, (1, 0)))
         exponent += more
     return sites[::-1], carry.start() @ G, exponent + carry.total()
 
 
-def _unit(x):
+def unit(x):
     """An array with its largest entry of size 1/2 to 1, and the power of two taken out."""
     size = float(do("max", do("abs", stop_gradient(x))))
     shift = math.frexp(size)[1] if size else 0
@@ -161,7 +161,7 @@ def _left_sweep(sites, first, max_bond, cutoff):
         total = float(do("sum", stop_gradient(s) ** 2))
         discarded += float(do("sum", stop_gradient(s[kept:]) ** 2)) / total if total else 0.0
         u, rest = u[:, :kept], s[:kept, None] * vh[:kept]
-        rest, shift = _unit(rest)
+        rest, shift = unit(rest)
         scale += shift
         u = u.reshape(-1, M, kept)
         arrays.append(u[0].T if n == 0 else do("transpose", u, (0, 2, 1)))

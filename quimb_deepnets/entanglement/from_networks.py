@@ -1,0 +1,94 @@
+"""Deep networks as states: amplitudes, the whole vector, window tensors, exact MPS.
+
+::
+
+    ConvAC, RAC, RBM --+-- vector       to_dense, without the limits of floats
+                       +-- amplitudes   log_amplitudes
+                       +-- network      collapse(); of an RBM its hyper network
+                       +-- to_mps       chains: predicted bonds, then the conversion
+"""
+
+import hashlib
+import itertools
+import math
+
+import numpy as np
+from autoray import stop_gradient, to_numpy
+
+from ..geometry.plan import FLOP
+from ..networks import RAC, ConvAC, DeepNetwork
+from ..tensors.collapsed import even_out
+from ..tensors.exact_mps import carry_of
+from .mps import ChainFace, site_arrays
+from .reduced import Ket
+from .states import Amplitudes, Cost, Face, StateView, refuse_dims, view_of
+
+
+@view_of.register
+def _(state: DeepNetwork, dims=None):
+    refuse_dims(dims)
+    faces = {
+        "vector": Face(lambda: _vector_cost(state), lambda: _vector(state)),
+        "amplitudes": Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state)),
+        "network": Face(lambda: Cost(0, 0.0), lambda: _ket(state)),
+    }
+    if isinstance(state, (ConvAC, RAC)):
+        make = lambda: site_arrays(state.to_mps())
+        faces["to_mps"] = ChainFace(lambda: _mps_cost(state), make, lambda: _bonds(state))
+    dims = (state.phys_dim,) * state.nsites
+    return StateView(tuple(state.sites), dims, state._like, type(state).__name__, faces)
+
+
+def _vector_cost(net):
+    """Three arrays of the size of the state, and one product for each of its channels."""
+    total = net.phys_dim**net.nsites
+    each = len(net.readout) if isinstance(net, (ConvAC, RAC)) else _each(net)
+    return Cost(3 * total * net._like.itemsize, float(total * each) if total < 2**500 else math.inf)
+
+
+def _vector(net):
+    return even_out(net._scaled_state(math.inf), vanishing=True)[0].reshape(-1)
+
+
+def _each(net):
+    """Flops that take as long as one amplitude of a large batch."""
+    batch = 2**12
+    return net.plan(batch).cost / batch / FLOP
+
+
+def _amplitudes(net):
+    shape = net.geometry.shape
+    return Amplitudes(
+        lambda configs: net.log_amplitudes(configs.reshape(-1, *shape)),
+        _each(net),
+        lambda: _digest(net),
+    )
+
+
+def _digest(net):
+    """A hash of the geometry and of all parameters."""
+    digest = hashlib.sha256(repr(net.geometry).encode())
+    for name, x in net.params.items():
+        x = np.ascontiguousarray(to_numpy(stop_gradient(x)))
+        digest.update(f"{name} {x.shape} {x.dtype}".encode() + x.tobytes())
+    return digest.hexdigest()
+
+
+def _ket(net):
+    """The tensor network of a deep network that is the cheapest to contract."""
+    psi = net.collapse() if isinstance(net, (ConvAC, RAC)) else net.to_tensor_network()
+    return Ket(psi, tuple(map(psi.site_ind, psi.sites)))
+
+
+def _mps_cost(net):
+    """Bytes and flops of the exact conversion, from the sizes of its carry alone."""
+    bounds, M = carry_of(net).bounds(), net.phys_dim
+    pairs = list(itertools.pairwise(bounds))
+    biggest = max(a * b for a, b in pairs) * M * 16
+    return Cost(3 * biggest, sum(6.0 * M * a * b * min(a, b) for a, b in pairs))
+
+
+def _bonds(net):
+    """The bonds of the exact MPS: no larger than its carry, nor than the sites on either side."""
+    bounds, M, N = carry_of(net).bounds(), net.phys_dim, net.nsites
+    return [min(bound, M ** min(t, N - t, 64)) for t, bound in enumerate(bounds)]

@@ -1,0 +1,66 @@
+"""quimb's vectors as states: MPS, MERA, PEPS, any network with one outer index for each site.
+
+::
+
+    TensorNetworkGenVector --+-- network    as it is, hyper-indices allowed
+                             +-- vector     contracted, by the best path of several searches
+                             +-- mps        a MatrixProductState that is a chain of tensors
+    RecursiveNetwork ------- the network whose weights it holds, unless it was edited
+"""
+
+import math
+
+from quimb.tensor import MatrixProductState, TensorNetworkGenVector
+
+from ..errors import SitesError
+from ..tensors import HyperTensorNetwork, RecursiveNetwork
+from ..tensors.readback import current_network
+from .mps import ChainFace, site_arrays
+from .reduced import Ket
+from .states import Cost, Face, StateView, refuse_dims, view_of
+
+
+@view_of.register
+def _(state: TensorNetworkGenVector, dims=None):
+    refuse_dims(dims)
+    sites = tuple(site for site in state.sites if state.site_ind(site) in state.ind_map)
+    inds = tuple(map(state.site_ind, sites))
+    _check_outer(state, inds)
+    hyper = state if isinstance(state, HyperTensorNetwork) else HyperTensorNetwork(state)
+    ket = Ket(hyper, inds)
+    faces = {
+        "network": Face(lambda: Cost(0, 0.0), lambda: ket),
+        "vector": Face(ket.vector_cost, ket.vector),
+    }
+    if isinstance(state, MatrixProductState) and (arrays := site_arrays(state)) is not None:
+        bonds = [x.shape[0] for x in arrays] + [arrays[-1].shape[2]]
+        faces["mps"] = ChainFace(lambda: Cost(0, 0.0), lambda: arrays, lambda: bonds)
+    sizes = tuple(map(state.ind_size, inds))
+    like = next(iter(state)).data
+    return StateView(sites, sizes, like, type(state).__name__, faces, state)
+
+
+@view_of.register
+def _(state: RecursiveNetwork, dims=None):
+    view = view_of.dispatch(TensorNetworkGenVector)(state, dims)
+    net = current_network(state)
+    if net is None or len(view.sites) < net.nsites:
+        return view
+    faces = view_of(net).faces
+    return StateView(view.sites, view.dims, view.like, view.name, faces, state)
+
+
+def _check_outer(state, inds):
+    """Refuse legs that are no sites, and sites whose leg is on several tensors."""
+    if doubled := [ix for ix in inds if len(state.ind_map[ix]) > 1]:
+        raise SitesError(
+            f"the index {doubled[0]!r} of a site is on {len(state.ind_map[doubled[0]])} tensors; "
+            "give each site one outer leg: dup joins duplicated ones."
+        )
+    if extra := sorted(set(state.outer_inds()) - set(inds)):
+        raise SitesError(
+            f"the state has the outer indices {extra[:4]} besides those of its sites, so it is no "
+            "pure state on them; fix or contract them first."
+        )
+    if not inds or math.prod(map(state.ind_size, inds)) == 1:
+        raise SitesError("the state has no site with an outer index left, so there is no subset.")

@@ -1,0 +1,133 @@
+"""The spectrum of a reduced density matrix, and the numbers that are read from it, in bits.
+
+Schmidt values are squared singular values, descending, of sum 1, as quimb means them::
+
+    psi (A, B) --svd--> sigma --square, normalise--> p_1 >= p_2 >= ...
+
+    entropy   -sum p log2 p          renyi_entropy   log2(sum p**alpha) / (1 - alpha)
+    gap       p_1 - p_2              negativity      2 log2(sum sqrt(p)), of A with the rest
+"""
+
+import math
+
+import numpy as np
+from autoray import do, infer_backend, stop_gradient
+
+from ..errors import BudgetError, OptionError, RangeError
+
+MAX_SVD = 1024  # beyond this size the Gram matrix is diagonalised, several times faster
+
+
+class Spectrum:
+    """A spectrum that is there, number by number.
+
+    Parameters
+    ----------
+    weights : array, shape (rank,)
+        Schmidt values in descending order, of any sum; round-off below zero is taken as zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.entanglement import Spectrum
+    >>> float(Spectrum(np.array([2.0, 2.0])).entropy())
+    1.0
+    """
+
+    def __init__(self, weights):
+        weights = do("clip", weights, 0.0, math.inf)
+        total = do("sum", weights)
+        size = float(stop_gradient(total))
+        if not (size > 0 and math.isfinite(size)):
+            raise RangeError(
+                f"the state has norm {size}, so it has no entanglement; it must not vanish, and "
+                "its entries must be finite."
+            )
+        self.values = weights / total
+
+    def entropy(self):
+        """The von Neumann entropy."""
+        safe, _ = self._positive()
+        return do("sum", -safe * do("log2", safe))
+
+    def renyi(self, alpha):
+        """The Renyi entropy of order ``alpha``: 0 counts, 1 is von Neumann's, inf the largest."""
+        if alpha == 1:
+            return self.entropy()
+        if alpha == math.inf:
+            return -do("log2", self.values[0])
+        safe, there = self._positive()
+        return do("log2", do("sum", there * safe**alpha)) / (1 - alpha)
+
+    def gap(self):
+        """The difference of the two largest values; the only one if there is but one."""
+        return self.values[0] - self.values[1] if len(self.values) > 1 else self.values[0]
+
+    def _positive(self):
+        """The values with 1 for each zero, and whether each is positive, as 0 and 1."""
+        there = stop_gradient(self.values) > 0
+        one = do("ones_like", self.values)
+        return do("where", there, self.values, one), do("where", there, one, 0 * one)
+
+
+class FlatSpectrum:
+    """``2**bits`` equal Schmidt values, however many: the spectrum of a stabiliser state.
+
+    Parameters
+    ----------
+    bits : int
+
+    Examples
+    --------
+    >>> from quimb_deepnets.entanglement import FlatSpectrum
+    >>> FlatSpectrum(2500).entropy()
+    2500.0
+    """
+
+    def __init__(self, bits):
+        self.bits = bits
+
+    @property
+    def values(self):
+        """All of them, if they fit."""
+        if self.bits > 28:
+            raise BudgetError(
+                f"there are 2**{self.bits} equal Schmidt values, {8 << self.bits} bytes of them; "
+                "ask for entropy or renyi_entropy, which need no list."
+            )
+        return np.full(2**self.bits, 2.0**-self.bits)
+
+    def entropy(self):
+        """The von Neumann entropy."""
+        return float(self.bits)
+
+    def renyi(self, alpha):
+        """The Renyi entropy, equal for all orders."""
+        return float(self.bits)
+
+    def gap(self):
+        """The difference of the two largest values."""
+        return 0.0 if self.bits else 1.0
+
+
+def spectrum_of_matrix(x):
+    """The spectrum of a pure state, as a matrix of one side by the other."""
+    rows, columns = x.shape
+    if min(rows, columns) > MAX_SVD:
+        adjoint = do("conj", do("transpose", x, (1, 0)))
+        return spectrum_of_density(x @ adjoint if rows <= columns else adjoint @ x)
+    if infer_backend(x) == "numpy":
+        return Spectrum(np.linalg.svd(x, compute_uv=False) ** 2)
+    return Spectrum(do("linalg.svdvals", x) ** 2)
+
+
+def spectrum_of_density(rho):
+    """The spectrum of a density matrix of any trace."""
+    return Spectrum(do("flip", do("linalg.eigvalsh", rho), (0,)))
+
+
+def check_alpha(alpha):
+    """Refuse an order of a Renyi entropy that is no number of at least 0."""
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not alpha >= 0:
+        raise OptionError(f"alpha={alpha!r} is no order of a Renyi entropy; use a number >= 0.")
+    return alpha

@@ -1,0 +1,350 @@
+"""Entanglement of every kind of state, against quimb's dense routines."""
+
+import math
+
+import numpy as np
+import pytest
+import quimb as qu
+import quimb.tensor as qtn
+import torch
+
+import quimb_deepnets as qdn
+from quimb_deepnets.entanglement import METHODS, FlatSpectrum, Spectrum, view_of
+from quimb_deepnets.entanglement.registry import readable_bytes
+
+PHASES = {"dist": "rademacher", "dtype": "complex128"}
+STATES = {
+    "conv": qdn.ConvAC.rand(8, 2, 3, 3, seed=0, **PHASES),
+    "conv, phys_dim 3": qdn.ConvAC.rand(6, 2, 2, 3, phys_dim=3, seed=1, **PHASES),
+    "ring": qdn.ConvAC.rand(7, 2, 2, 3, boundary="periodic", seed=2),
+    "lattice": qdn.ConvAC.rand((3, 3), 2, 2, 3, seed=3, **PHASES),
+    "rac": qdn.RAC.rand(8, depth=2, bond_dim=2, seed=4, **PHASES),
+    "deep rac": qdn.RAC.rand(5, depth=3, bond_dim=3, phys_dim=3, seed=5, **PHASES),
+    "rbm": qdn.RBM.rand(8, seed=6, scale=1.0, dtype="complex128"),
+    "rbm on a lattice": qdn.RBM.rand((2, 4), seed=7, scale=1.0),
+    "tree": qdn.RecursiveTree.rand(7, 2, 3, 3, seed=8, **PHASES),
+    "tree on a lattice": qdn.RecursiveTree.rand((3, 2), 1, 2, 3, seed=9),
+    "dense nodes": qdn.RecursiveTree.rand(6, 2, 2, 3, nodes="dense", seed=10, **PHASES),
+    "recursive mps": qdn.RecursiveMPS.rand(6, depth=2, bond_dim=3, phys_dim=3, seed=11, **PHASES),
+    "collapsed": qdn.ConvAC.rand(8, 2, 3, 3, seed=12, **PHASES).collapse(),
+    "edited": qdn.RecursiveTree.rand(6, 2, 2, 3, seed=13).gate(
+        qu.rand_uni(4), (1, 4), contract=True
+    ),
+    "mps": qtn.MPS_rand_state(10, 6, seed=14, dtype="complex128"),
+    "mps, phys_dim 3": qtn.MPS_rand_state(7, 5, phys_dim=3, seed=15),
+    "cyclic mps": qtn.MPS_rand_state(9, 3, cyclic=True, seed=16),
+    "cyclic mps of 2": qtn.MPS_rand_state(2, 3, phys_dim=3, cyclic=True, seed=16, normalize=False),
+    "product": qtn.MPS_computational_state("010110"),
+    "gated mps": qtn.MPS_rand_state(6, 4, seed=17).gate(qu.rand_uni(4), (0, 3)),
+    "mera": qtn.MERA.rand(8, seed=18, dtype="complex128"),
+    "mera, phys_dim 3": qtn.MERA.rand(4, phys_dim=3, seed=19),
+    "peps": qtn.PEPS.rand(3, 3, 2, seed=20, dtype="complex128"),
+    "peps, phys_dim 3": qtn.PEPS.rand(2, 3, 2, phys_dim=3, seed=21),
+    "any graph": qtn.TN_from_edges_rand([(0, 1), (1, 2), (2, 0), (2, 3)], 3, 2, seed=22),
+    "dense 1d": qtn.Dense1D(qu.rand_ket(2**6, seed=23)),
+}
+
+
+def dense(state):
+    """The normalised vector, in the order of the sites."""
+    x = state.to_dense()
+    x = np.asarray(x).reshape(-1)
+    return x / np.linalg.norm(x)
+
+
+def subsets(count, seed, number=3):
+    rng = np.random.default_rng(seed)
+    return [rng.choice(count, rng.integers(1, count), replace=False).tolist() for _ in range(number)]
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_method_equals_dense_quimb(name):
+    state = STATES[name]
+    view, psi = view_of(state), dense(state)
+    tried = set()
+    for places in subsets(len(view.sites), len(name)):
+        where = [view.sites[i] for i in places]
+        rho = qu.ptr(psi, view.dims, places) if len(places) < len(view.sites) else None
+        values = np.linalg.eigvalsh(rho)[::-1]
+        entropy = qu.entropy_subsys(psi, view.dims, places)
+        for method in METHODS.values():
+            if method.face not in view.faces or not method.exact:
+                continue
+            try:
+                found = np.asarray(qdn.schmidt_values(state, where, method=method.name))
+            except qdn.MethodError:  # no exact MPS for lattices and deep RACs
+                assert method.name == "to_mps"
+                continue
+            tried.add(method.name)
+            count = max(len(found), len(values))
+            pad = lambda x: np.pad(x, (0, count - len(x)))
+            assert np.allclose(pad(found), pad(values), atol=1e-9, rtol=0), (method.name, where)
+            assert abs(qdn.entropy(state, where, method=method.name) - entropy) < 1e-9
+            if method.density is not None:
+                other = qdn.partial_trace_exact(state, where, method=method.name)
+                assert np.allclose(other, rho, atol=1e-9), method.name
+    assert len(tried) > 1
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_measures_equal_dense_quimb(name):
+    state = STATES[name]
+    view, psi = view_of(state), dense(state)
+    N = len(view.sites)
+    for places in subsets(N, 7 + len(name), 2):
+        where = [view.sites[i] for i in places]
+        values = np.linalg.eigvalsh(qu.ptr(psi, view.dims, places))[::-1].clip(0)
+        assert np.isclose(qdn.renyi_entropy(state, where), -np.log2((values**2).sum()), atol=1e-9)
+        top = qdn.renyi_entropy(state, where, math.inf)
+        assert np.isclose(top, -np.log2(values[0]), atol=1e-9)
+        rest = [i for i in range(N) if i not in places]
+        gap = qu.schmidt_gap(psi, view.dims, places) if rest else 1.0
+        assert abs(abs(qdn.schmidt_gap(state, where)) - gap) < 1e-9
+        half = max(1, len(rest) // 2)
+        for others in (rest, rest[:half]):
+            sysb = [view.sites[i] for i in others]
+            exact = qu.mutinf_subsys(psi, view.dims, places, others)
+            assert abs(qdn.mutinf_subsys(state, where, sysb) - exact) < 1e-9
+            exact = qu.logneg_subsys(psi, view.dims, places, others)
+            assert abs(qdn.logneg_subsys(state, where, sysb) - exact) < 1e-9
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_all_cuts(name):
+    state = STATES[name]
+    view, psi = view_of(state), dense(state)
+    exact = [qu.entropy_subsys(psi, view.dims, range(i)) for i in range(1, len(view.sites))]
+    assert np.allclose(qdn.entropies(state), exact, atol=1e-9)
+    assert np.allclose(qdn.entropies(state, [1]), exact[:1], atol=1e-9)
+    assert np.allclose(qdn.entropies(state, method="dense"), exact, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_dense_vectors(name):
+    psi, dims = dense(STATES[name]), view_of(STATES[name]).dims
+    where = subsets(len(dims), 3, 1)[0]
+    exact = qu.entropy_subsys(psi, dims, where)
+    for vector in (3 * psi, psi[:, None], 1e-200 * psi, torch.as_tensor(psi), qu.qarray(psi)):
+        assert abs(qdn.entropy(vector, where, dims=dims) - exact) < 1e-9
+
+
+def test_the_same_names_are_methods():
+    for state in (STATES["conv"], STATES["tree"], STATES["rbm"], STATES["collapsed"]):
+        assert state.entropy(2) == qdn.entropy(state, 2)
+        assert state.schmidt_gap([0, 3]) == qdn.schmidt_gap(state, [0, 3])
+        assert state.mutinf_subsys(0, [3, 4]) == qdn.mutinf_subsys(state, 0, [3, 4])
+        assert np.array_equal(state.entropies(), qdn.entropies(state))
+        assert np.allclose(state.partial_trace_exact([3, 0]), qdn.partial_trace_exact(state, [3, 0]))
+
+
+def test_scale_does_not_matter():
+    deep = qdn.ConvAC.rand(12, 5, 3, 8, scale=9.0, seed=0, **PHASES)
+    assert deep.log_amplitudes([[0] * 12])[1][0] > 710  # no float holds it
+    values = [qdn.entropy(deep, [0, 5, 6], method=m) for m in ("dense", "gram", "reduced")]
+    assert np.allclose(values, values[0], atol=1e-9)
+    mps = qtn.MPS_rand_state(10, 4, seed=0)
+    exact = qdn.entropy(mps, 5)
+    mps.exponent = 1000.0
+    for method in ("mps", "dense", "reduced"):
+        assert abs(qdn.entropy(mps, 5, method=method) - exact) < 1e-9
+    mps *= 1e-150
+    assert abs(qdn.entropy(mps, 5) - exact) < 1e-9
+
+
+def test_results_live_where_the_state_lives():
+    net = STATES["conv"].to("torch")
+    for method in ("dense", "to_mps", "reduced", "gram"):
+        found = qdn.entropy(net, [1, 2], method=method)
+        assert isinstance(found, torch.Tensor) and found.dtype == torch.float64
+        assert abs(float(found) - qdn.entropy(STATES["conv"], [1, 2])) < 1e-9
+    assert isinstance(qdn.entropies(net), torch.Tensor)
+    single = STATES["mps"].copy()
+    single.apply_to_arrays(lambda x: x.astype("complex64"))
+    assert qdn.schmidt_values(single, 4).dtype == np.float32
+
+
+def test_entropy_has_a_gradient():
+    params = {k: v.clone().requires_grad_() for k, v in STATES["rac"].to("torch").params.items()}
+    for method in ("dense", "to_mps"):
+        net = qdn.RAC.from_params(STATES["rac"].geometry, params)
+        net.entropy(4, method=method).backward()
+        slope = params["WI1"].grad[0, 1].real.item()
+        params["WI1"].grad = None
+        moved = []
+        for step in (1e-5, -1e-5):
+            shifted = {k: v.detach().clone() for k, v in params.items()}
+            shifted["WI1"][0, 1] += step
+            moved.append(float(qdn.RAC.from_params(net.geometry, shifted).entropy(4)))
+        assert abs(slope - (moved[0] - moved[1]) / 2e-5) < 1e-6, method
+
+
+# ---------------------------------------------------------------- where, tags
+
+
+def test_where():
+    mps, peps = STATES["mps"], STATES["peps"]
+    assert qdn.entropy(mps, 3) == qdn.entropy(mps, [0, 1, 2]) == qdn.entropy(mps, range(3))
+    assert qdn.entropy(mps, np.array([0, 1, 2])) == qdn.entropy(mps, 3)
+    assert np.isclose(qdn.entropy(peps, 2), qdn.entropy(peps, [(0, 0), (0, 1)]))
+    assert np.isclose(qdn.entropy(peps, np.array([[0, 0], [0, 1]])), qdn.entropy(peps, 2))
+    assert qdn.entropy(mps, range(10)) == 0
+    for bad in (0, 10, -1, [], [0, 0], [10], "ab", 1.5, None, [None]):
+        with pytest.raises((qdn.SitesError, qdn.OptionError), match="where="):
+            qdn.entropy(mps, bad)
+    with pytest.raises(qdn.SitesError, match=r"write \[\(0, 1\)\]"):
+        qdn.entropy(peps, (0, 1))
+    with pytest.raises(qdn.SitesError, match="share the site 2"):
+        qdn.mutinf_subsys(mps, [1, 2], [2, 3])
+
+
+@pytest.mark.parametrize("name", ["mps", "mera", "peps", "tree", "any graph"])
+def test_tags_select_as_partition_does(name):
+    state = STATES[name]
+    view = view_of(state)
+    tags = [state.site_tag(site) for site in view.sites[1:3]]
+    places = [
+        i for i, s in enumerate(view.sites) if state.site_ind(s) in state.partition(tags)[1].ind_map
+    ]
+    exact = qu.entropy_subsys(dense(state), view.dims, places) if len(places) < len(view.sites) else 0
+    assert abs(qdn.entropy(state, tags=tags) - exact) < 1e-9
+    with pytest.raises(qdn.SitesError, match="select no tensor"):
+        qdn.entropy(state, tags="NOWHERE")
+
+
+def test_tags_need_tensors():
+    with pytest.raises(qdn.OptionError, match="has none; use where="):
+        qdn.entropy(STATES["conv"], tags="I0")
+    with pytest.raises(qdn.OptionError, match="give one of the two"):
+        qdn.entropy(STATES["mps"], 2, tags="I0")
+
+
+def test_states_that_are_none():
+    with pytest.raises(qdn.OptionError, match="no state that is known"):
+        qdn.entropy("psi", 2)
+    with pytest.raises(qdn.OptionError, match="no pure state"):
+        qdn.entropy(np.eye(4), 1, dims=[2, 2])
+    with pytest.raises(qdn.OptionError, match="needs the dimension"):
+        qdn.entropy(np.ones(4), 1)
+    with pytest.raises(qdn.OptionError, match="multiply to 8"):
+        qdn.entropy(np.ones(4), 1, dims=[2, 2, 2])
+    with pytest.raises(qdn.OptionError, match="knows its own"):
+        qdn.entropy(STATES["mps"], 1, dims=[2] * 10)
+    with pytest.raises(qdn.RangeError, match="norm"):
+        qdn.entropy(np.zeros(4), 1, dims=[2, 2])
+    with pytest.raises(qdn.RangeError, match="norm"):
+        qdn.entropy(np.array([1, np.nan, 0, 0]), 1, dims=[2, 2], method="dense")
+    open_leg = STATES["mps"].copy()
+    open_leg[0].new_ind("extra", 2)
+    with pytest.raises(qdn.SitesError, match="'extra'"):
+        qdn.entropy(open_leg, 3)
+    loose = qtn.TensorNetwork([qtn.rand_tensor((2, 2), ("k0", "k1")) for _ in range(2)])
+    loose = loose.view_as(qtn.tensor_arbgeom.TensorNetworkGenVector, sites=(0, 1),
+                          site_ind_id="k{}", site_tag_id="I{}")
+    with pytest.raises(qdn.SitesError, match="dup joins"):
+        qdn.entropy(loose, 1)
+
+
+# ---------------------------------------------------------------- plans, budgets
+
+
+def test_plans():
+    net = qdn.ConvAC.rand(16, 2, 3, 4, seed=0)
+    plan = qdn.entanglement_plan(net, 8)
+    assert {row["method"] for row in plan.rows} == {"dense", "gram", "to_mps", "reduced", "approx"}
+    fitting = [row for row in plan.rows if row["reason"] is None]
+    assert plan.chosen == min(fitting, key=lambda row: row["flops"])["method"]
+    assert f"* {plan.chosen}" in repr(plan) and "log10 flops" in repr(plan)
+    assert "approximate: only by name" in repr(plan)
+    long = qdn.entanglement_plan(qdn.RAC.rand(100, depth=2, bond_dim=2, seed=0), 50)
+    assert long.chosen == "to_mps" and "too much memory" in repr(long)
+    assert readable_bytes(2**100) == "1.1e+12 EiB" and readable_bytes(2**5000) == "far more"
+
+
+def test_budgets():
+    lattice = qdn.ConvAC.rand((10, 10), 3, 3, 4, seed=0)
+    with pytest.raises(qdn.BudgetError, match=r"bytes.*renyi2_estimate"):
+        qdn.entropy(lattice, 50)
+    with pytest.raises(qdn.BudgetError, match=f"{3 * 2**34 * 8}"):
+        qdn.entropy(qdn.RBM.rand(34, seed=0), 17, method="dense")
+    with pytest.raises(qdn.BudgetError, match="max_flops"):
+        qdn.entropy(qdn.RBM.rand(60, seed=0), 4, method="gram", max_flops=1e12)
+    with pytest.raises(qdn.OptionError, match="method='fast'"):
+        qdn.entropy(STATES["mps"], 2, method="fast")
+    with pytest.raises(qdn.MethodError, match=r"use one of"):
+        qdn.entropy(STATES["mps"], 2, method="to_mps")
+    with pytest.raises(qdn.OptionError, match="takes no 'checkpoint'"):
+        qdn.entropy(STATES["mps"], 2, checkpoint="x.npz")
+    with pytest.raises(qdn.OptionError, match="alpha=-1"):
+        qdn.renyi_entropy(STATES["mps"], 2, alpha=-1)
+
+
+def test_spectra():
+    spectrum = Spectrum(np.array([3.0, 1.0, 0.0, -1e-17]))
+    assert spectrum.values.tolist() == [0.75, 0.25, 0, 0] and spectrum.gap() == 0.5
+    assert spectrum.renyi(0) == 1 and spectrum.renyi(1) == spectrum.entropy()
+    flat = FlatSpectrum(3)
+    listed = Spectrum(flat.values)
+    assert flat.entropy() == listed.entropy() == flat.renyi(2) == listed.renyi(2)
+    assert flat.gap() == listed.gap() == 0 and FlatSpectrum(0).gap() == 1
+    with pytest.raises(qdn.BudgetError, match=r"2\*\*2500"):
+        _ = FlatSpectrum(2500).values
+
+
+def test_large_matrices_by_their_gram_matrix():
+    psi = np.random.default_rng(0).normal(size=2**22)
+    exact = np.linalg.svd(psi.reshape(2**11, 2**11), compute_uv=False) ** 2
+    found = qdn.schmidt_values(psi, 11, dims=[2] * 22)
+    assert np.allclose(found, exact / exact.sum(), atol=1e-13)
+
+
+@pytest.mark.parametrize("tol", [0.1, 0.02])
+def test_approximate_entropies(tol):
+    for name in ("mps", "mera", "peps", "conv"):
+        state = STATES[name]
+        where = view_of(state).sites[::2]
+        found = qdn.entropy(state, where, method="approx", tol=tol, seed=1)
+        assert abs(found / qdn.entropy(state, where) - 1) < 4 * tol
+        assert found == qdn.entropy(state, where, method="approx", tol=tol, seed=1)
+    with pytest.raises(qdn.MethodError, match="no single Schmidt values"):
+        qdn.schmidt_values(STATES["mps"], 5, method="approx")
+    with pytest.raises(qdn.OptionError, match="tol=3"):
+        qdn.entropy(STATES["mps"], 5, method="approx", tol=3)
+
+
+# ---------------------------------------------------------------- long chains, many cuts
+
+
+def test_long_chains_equal_quimbs_own_sweep():
+    mps = qtn.MPS_rand_state(60, 12, seed=0, dtype="complex128")
+    mps.normalize()
+    exact = [mps.copy().entropy(i) for i in (1, 20, 30, 59)]
+    assert np.allclose(qdn.entropies(mps, [1, 20, 30, 59]), exact, atol=1e-10)
+    block = qdn.entropy(mps, range(20, 40))
+    rho = mps.partial_trace_exact([20, 21, 22, 23])
+    assert abs(qdn.entropy(mps, range(20, 24)) - qu.entropy(rho)) < 1e-9
+    assert 0 < block < 2 * math.log2(12)
+
+
+def test_sweeps_of_deep_networks():
+    rac = qdn.RAC.rand(14, depth=2, bond_dim=2, dist="rademacher", seed=1)
+    assert np.allclose(rac.entropies(), rac.entropies(method="dense"), atol=1e-9)
+    assert rac.entropies([3, 3, 1]).tolist() == [rac.entropies()[i] for i in (2, 2, 0)]
+
+
+# ---------------------------------------------------------------- quimb's classes
+
+
+def test_register_with_quimb():
+    before = set(dir(qtn.MERA)), set(dir(qtn.MatrixProductState))
+    quimbs = qtn.MatrixProductState.entropy
+    added = qdn.register_with_quimb()
+    try:
+        assert added == qdn.register_with_quimb()
+        assert qtn.MatrixProductState.entropy is quimbs
+        assert STATES["mera"].entropy(3) == qdn.entropy(STATES["mera"], 3)
+        assert STATES["peps"].mutinf_subsys([(0, 0)], [(1, 1)]) > 0
+        assert STATES["mps"].renyi_entropy([1, 4]) > 0
+        assert qtn.MERA.partial_trace_exact is qtn.PEPS.partial_trace_exact
+    finally:
+        qdn.unregister_from_quimb()
+    assert (set(dir(qtn.MERA)), set(dir(qtn.MatrixProductState))) == before
