@@ -101,7 +101,7 @@ def test_lattices_are_products_of_signs(shape, distance, kernel, moves, boundary
     "shape, distance, kernel, depth, batch",
     [
         (100, 40, 5, 11, 20),
-        (1001, 500, 101, 6, 4),
+        (200, 90, 10, 11, 4),
         ((100, 100), (0, 25), 5, 8, 3),
         ((60, 45), (-17, 20), (5, 4), 8, 3),
         ((304, 304), (0, 76), 5, 20, 1),
