@@ -149,6 +149,8 @@ def test_what_it_is():
     )
     assert qdn.ConvAC.graph_state(9, np.int64(4), kernel=3).distance == 4
     assert qdn.ConvAC.graph_state(9, [4], kernel=3).distance == 4
+    far = qdn.ConvAC.graph_state(9, 9 * 10**30 + 4, kernel=3)
+    assert np.array_equal(far.edges, qdn.ConvAC.graph_state(9, 4, kernel=3).edges)
 
 
 def test_the_arrays_cannot_be_written():
@@ -199,6 +201,8 @@ def test_it_is_a_network_like_all_others():
         (8, {"distance": (1, 2), "kernel": 3}, qdn.GeometryError, "give an int"),
         (8, {"distance": 1.5, "kernel": 3}, qdn.GeometryError, "whole numbers"),
         (8, {"distance": "3", "kernel": 3}, qdn.GeometryError, "whole numbers"),
+        (8, {"distance": None, "kernel": 3}, qdn.GeometryError, "whole numbers"),
+        (8, {"distance": [1, [2, 3]], "kernel": 3}, qdn.GeometryError, "whole numbers"),
         (8, {"distance": 2, "kernel": 1}, qdn.GeometryError, "at least 2"),
         ((4, 4), {"distance": (1, 1), "kernel": (1, 3)}, qdn.GeometryError, "at least 2"),
         (8, {"distance": 2, "kernel": 0}, qdn.GeometryError, "kernel=0"),

@@ -4,11 +4,13 @@ A graph state has the amplitudes ``prod_{edges ij} (-1)**(s_i s_j)``. Its entrop
 in bits, is the rank modulo 2 of the block of the adjacency matrix with rows in A and columns in
 B: edges within A or within B can be undone there, and do not count::
 
-    A | B                            B: 2 3 5
-    0-|-2        row 0 (of site 0)      1 1 0
-     \\|             1                  0 1 0        rank 2: two bits
-    1-|-3            4                  0 0 0
-    4 | 5        all Schmidt values are equal: every Renyi entropy is that rank
+    A | B                       to site  2 3 5
+    0-|-2             row of site 0      1 1 0
+     \\|                   of site 1      0 1 0       rank 2: two bits
+    1-|-3                 of site 4      0 0 0
+    4 | 5
+
+All Schmidt values are equal, so every Renyi entropy is that rank.
 """
 
 import numpy as np

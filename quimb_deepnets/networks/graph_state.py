@@ -3,14 +3,15 @@
 Every site n is joined to its partner n + D by a sign, so amplitudes are +1 or -1. A node carries
 two bits, a and b, as the four signs ``(-1)**(f a + g b)``: tap by tap the partner moves away::
 
-    sign layer   o           o           (-1)**(a b) of every node
-                 |           |
-    layer 2     a,b         a,b          a of tap 0, b of tap K - 1: the bits of n and n + 4
-                 |\\___       |\\___
-    layer 1     a,b  \\      a,b  \\       the bits of n and n + 2, for K = 3
-                 |\\_  \\      |\\_
-    sites        0  1  2  3  4  5        psi(s) = prod_n (-1)**(s_n s_{n + D}),  D = (L - 1)(K - 1)
+    sign layer   o                   (-1)**(a b)
+                 |
+    layer 2     a,b                  the bits of sites n and n + 4
+                 |`------.
+    layer 1     a,b     a,b          the bits of sites n and n + 2, for K = 3:
+                 |`------|`------.   a of tap 0, b of tap K - 1, the other taps contribute 1
+    sites        0   1   2   3   4
 
+So ``psi(s) = prod_n (-1)**(s_n s_{n + D})`` with ``D = (L - 1)(K - 1)``, the sign layer included.
 This is the saturating end of Theorem 1 of arXiv:1803.09780 with all weights in closed form.
 """
 
@@ -91,8 +92,9 @@ class GraphStateConvAC(ConvAC):
         check_option("boundary", boundary, ("periodic", "omit"))
         dtype = check_dtype(dtype)
         vector = _read_distance(distance, sizes)
-        steps = _steps(_shortest(vector, sizes, boundary), kernel)
-        weights = [_moving_layer(kernel, step, l == 0) for l, step in enumerate(steps)]
+        self._shift = _shortest(vector, sizes, boundary)
+        steps = enumerate(_steps(self._shift, kernel))
+        weights = [_moving_layer(kernel, step, first=l == 0) for l, step in steps]
         weights = [w.astype(dtype) for w in (*weights, _sign_layer(kernel))]
         readout = np.ones(1, dtype)
         for array in (*weights, readout):
@@ -121,7 +123,7 @@ class GraphStateConvAC(ConvAC):
         A pair that is joined twice (half way around a ring) is not joined: signs cancel.
         """
         sizes, grid = self.geometry.shape, np.indices(self.geometry.shape)
-        ends = [x + d for x, d in zip(grid, np.atleast_1d(self.distance))]
+        ends = [x + d for x, d in zip(grid, self._shift)]
         inside = np.ones(sizes, bool)
         if self.boundary == "omit":
             for x, length in zip(ends, sizes):
@@ -190,19 +192,19 @@ def graph_state(shape, distance, kernel, boundary="periodic", dtype="float64"):
 
 def _read_distance(distance, sizes):
     """The distance as one int per dimension."""
-    parts = tuple(distance) if hasattr(distance, "__len__") else (distance,)
+    try:
+        parts = tuple(map(operator.index, np.atleast_1d(distance)))
+    except (TypeError, ValueError) as error:
+        raise GeometryError(
+            f"distance={distance!r} does not count sites; give whole numbers."
+        ) from error
     if len(parts) != len(sizes):
         form = "a pair such as (0, 1)" if len(sizes) > 1 else "an int"
         raise GeometryError(
             f"distance={distance!r} has {len(parts)} component(s) on a lattice of shape {sizes}, "
             f"which has {len(sizes)} dimension(s); give {form}."
         )
-    try:
-        return tuple(map(operator.index, parts))
-    except TypeError as error:
-        raise GeometryError(
-            f"distance={distance!r} does not count sites; give whole numbers."
-        ) from error
+    return parts
 
 
 def _shortest(vector, sizes, boundary):

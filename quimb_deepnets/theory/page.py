@@ -6,7 +6,7 @@ Page's average over all pure states of two parts, against the largest entropy th
       |        largest: min(a, N - a)
       |       /\\
       |      /..\\
-      |     /.  .\\      Page: within 0.72 bits of it, at equal halves of many qubits
+      |     /.  .\\      Page: 0.72 bits below it at equal halves of many qubits
       |    /.    .\\
       +--------------- a of N qubits
 """
