@@ -29,6 +29,12 @@ def make_rng(seed):
         ) from error
 
 
+def check_dtype(dtype):
+    """The name of a dtype of weights, from its name or the dtype of some backend."""
+    name = dtype if isinstance(dtype, str) else str(getattr(dtype, "__name__", dtype))
+    return check_option("dtype", name.rsplit(".")[-1], DTYPES)
+
+
 def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64"):
     """Draw one array with independent entries.
 
@@ -51,8 +57,7 @@ def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64")
     numpy.ndarray
     """
     check_option("dist", dist, DISTS)
-    name = dtype if isinstance(dtype, str) else str(getattr(dtype, "__name__", dtype))
-    name = check_option("dtype", name.rsplit(".")[-1], DTYPES)
+    name = check_dtype(dtype)
     for option, value in (("loc", loc), ("scale", scale)):
         if not isinstance(value, numbers.Number) or (
             isinstance(value, complex) and not name.startswith("complex")

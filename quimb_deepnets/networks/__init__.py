@@ -4,6 +4,7 @@ from .base import DeepNetwork, register_method
 from .conv import ConvAC
 from .flips import flip_ratios
 from .gradients import log_derivatives
+from .graph_state import GraphStateConvAC
 from .rbm import RBM
 from .recurrent import RAC
 
@@ -12,6 +13,7 @@ __all__ = [
     "RBM",
     "ConvAC",
     "DeepNetwork",
+    "GraphStateConvAC",
     "flip_ratios",
     "log_derivatives",
     "register_method",
