@@ -23,6 +23,8 @@ from .mps import ChainFace, site_arrays
 from .reduced import Ket
 from .states import Amplitudes, Cost, Face, StateView, refuse_dims, view_of
 
+MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do not contract
+
 
 @view_of.register
 def _(state: DeepNetwork, dims=None):
@@ -76,7 +78,7 @@ def _digest(net):
 
 def _ket(net):
     """The tensor network of a deep network that is the cheapest to contract."""
-    psi = net.collapse() if isinstance(net, (ConvAC, RAC)) else net.to_tensor_network()
+    psi = net.collapse(max_bytes=MAX_WINDOWS) if isinstance(net, (ConvAC, RAC)) else net.to_tensor_network()
     return Ket(psi, tuple(map(psi.site_ind, psi.sites)))
 
 

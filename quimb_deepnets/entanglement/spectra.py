@@ -11,7 +11,7 @@ Schmidt values are squared singular values, descending, of sum 1, as quimb means
 import math
 
 import numpy as np
-from autoray import do, infer_backend, stop_gradient
+from autoray import do, get_dtype_name, infer_backend, stop_gradient
 
 from ..errors import BudgetError, OptionError, RangeError
 
@@ -24,7 +24,9 @@ class Spectrum:
     Parameters
     ----------
     weights : array, shape (rank,)
-        Schmidt values in descending order, of any sum; round-off below zero is taken as zero.
+        Schmidt values in descending order, of any sum.
+    floor : float, optional
+        Values up to this fraction of the largest are round-off, and taken as zero.
 
     Examples
     --------
@@ -34,8 +36,9 @@ class Spectrum:
     1.0
     """
 
-    def __init__(self, weights):
-        weights = do("clip", weights, 0.0, math.inf)
+    def __init__(self, weights, floor=0.0):
+        there = stop_gradient(weights > floor * weights[0]) if len(weights) else weights
+        weights = do("where", there, weights, do("zeros_like", weights))
         total = do("sum", weights)
         size = float(stop_gradient(total))
         if not (size > 0 and math.isfinite(size)):
@@ -116,14 +119,19 @@ def spectrum_of_matrix(x):
     if min(rows, columns) > MAX_SVD:
         adjoint = do("conj", do("transpose", x, (1, 0)))
         return spectrum_of_density(x @ adjoint if rows <= columns else adjoint @ x)
-    if infer_backend(x) == "numpy":
-        return Spectrum(np.linalg.svd(x, compute_uv=False) ** 2)
-    return Spectrum(do("linalg.svdvals", x) ** 2)
+    numpy = infer_backend(x) == "numpy"
+    values = np.linalg.svd(x, compute_uv=False) if numpy else do("linalg.svdvals", x)
+    return Spectrum(values**2, (max(rows, columns) * _epsilon(x)) ** 2)
 
 
 def spectrum_of_density(rho):
     """The spectrum of a density matrix of any trace."""
-    return Spectrum(do("flip", do("linalg.eigvalsh", rho), (0,)))
+    return Spectrum(do("flip", do("linalg.eigvalsh", rho), (0,)), len(rho) * _epsilon(rho))
+
+
+def _epsilon(x):
+    """The precision of the dtype of an array."""
+    return float(np.finfo(get_dtype_name(x)).eps)
 
 
 def check_alpha(alpha):
