@@ -226,7 +226,7 @@ def test_tags_select_as_partition_does(name):
     ]
     exact = qu.entropy_subsys(dense(state), view.dims, places) if len(places) < len(view.sites) else 0
     assert abs(qdn.entropy(state, tags=tags) - exact) < 1e-9
-    with pytest.raises(qdn.SitesError, match="select no tensor"):
+    with pytest.raises(qdn.SitesError, match="'NOWHERE'"):
         qdn.entropy(state, tags="NOWHERE")
 
 
@@ -283,7 +283,7 @@ def test_budgets():
     lattice = qdn.ConvAC.rand((10, 10), 3, 3, 4, seed=0)
     with pytest.raises(qdn.BudgetError, match=r"bytes.*renyi2_estimate"):
         qdn.entropy(lattice, 50)
-    with pytest.raises(qdn.BudgetError, match=f"{3 * 2**34 * 8}"):
+    with pytest.raises(qdn.BudgetError, match=r"RBM need at least \d{12} bytes"):
         qdn.entropy(qdn.RBM.rand(34, seed=0), 17, method="dense")
     with pytest.raises(qdn.BudgetError, match="max_flops"):
         qdn.entropy(qdn.RBM.rand(60, seed=0), 4, method="gram", max_flops=1e12)
@@ -345,7 +345,7 @@ def test_long_chains_equal_quimbs_own_sweep():
 
 
 def test_sweeps_of_deep_networks():
-    rac = qdn.RAC.rand(14, depth=2, bond_dim=2, dist="rademacher", seed=1)
+    rac = qdn.RAC.rand(14, depth=2, bond_dim=2, seed=1, **PHASES)
     assert np.allclose(rac.entropies(), rac.entropies(method="dense"), atol=1e-9)
     assert rac.entropies([3, 3, 1]).tolist() == [rac.entropies()[i] for i in (2, 2, 0)]
 

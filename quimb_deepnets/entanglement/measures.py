@@ -8,15 +8,16 @@
 """
 
 import math
+import numbers
 
 import numpy as np
-from autoray import do
+from autoray import do, stop_gradient
 from tqdm import tqdm
 
 from ..errors import OptionError, SitesError
 from ..networks.base import MAX_BYTES
 from .registry import MAX_FLOPS, check_options, choose, make_plan
-from .spectra import Spectrum, check_alpha
+from .spectra import Spectrum, check_alpha, check_norm
 from .states import view_of
 from .where import read_where
 
@@ -65,6 +66,9 @@ def _subsystem(state, where, tags, dims):
         return view, read_where(view.sites, where)
     if view.network is None:
         raise OptionError(f"tags={tags!r} select tensors, and a {view.name} has none; use where=.")
+    tags = (tags,) if isinstance(tags, str) else tuple(tags)
+    if missing := [tag for tag in tags if tag not in view.network.tag_map]:
+        raise SitesError(f"tags={tags!r}: no tensor has the tag {missing[0]!r}; name tags of it.")
     _, chosen = view.network.partition(tags)
     places = tuple(
         i for i, site in enumerate(view.sites) if view.network.site_ind(site) in chosen.ind_map
@@ -89,7 +93,7 @@ def _density(view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_FLO
     check_options(chosen.density, chosen.name, options)
     rho = chosen.density(view, places, **options)
     trace = do("real", do("trace", rho))
-    Spectrum(trace.reshape(1))  # refuses zero, inf and nan
+    check_norm(float(stop_gradient(trace)))
     return rho / trace
 
 
@@ -420,6 +424,6 @@ def _two_subsystems(state, sysa, sysb, dims):
 
 def _one_or_more(view, where, name):
     """The places of one site, an int, or of a sequence of sites."""
-    if hasattr(where, "__index__") and not isinstance(where, bool):
+    if isinstance(where, numbers.Integral):
         where = [where]
     return read_where(view.sites, where, name)

@@ -41,11 +41,7 @@ class Spectrum:
         weights = do("where", there, weights, do("zeros_like", weights))
         total = do("sum", weights)
         size = float(stop_gradient(total))
-        if not (size > 0 and math.isfinite(size)):
-            raise RangeError(
-                f"the state has norm {size}, so it has no entanglement; it must not vanish, and "
-                "its entries must be finite."
-            )
+        check_norm(size)
         self.values = weights / total
 
     def entropy(self):
@@ -116,6 +112,7 @@ class FlatSpectrum:
 def spectrum_of_matrix(x):
     """The spectrum of a pure state, as a matrix of one side by the other."""
     rows, columns = x.shape
+    check_norm(float(do("max", do("abs", stop_gradient(x)))))
     if min(rows, columns) > MAX_SVD:
         adjoint = do("conj", do("transpose", x, (1, 0)))
         return spectrum_of_density(x @ adjoint if rows <= columns else adjoint @ x)
@@ -126,12 +123,22 @@ def spectrum_of_matrix(x):
 
 def spectrum_of_density(rho):
     """The spectrum of a density matrix of any trace."""
+    check_norm(float(do("max", do("abs", stop_gradient(rho)))))
     return Spectrum(do("flip", do("linalg.eigvalsh", rho), (0,)), len(rho) * _epsilon(rho))
 
 
 def _epsilon(x):
     """The precision of the dtype of an array."""
     return float(np.finfo(get_dtype_name(x)).eps)
+
+
+def check_norm(size):
+    """Refuse a state, by the size of its norm, that is zero or not finite."""
+    if not (size > 0 and math.isfinite(size)):
+        raise RangeError(
+            f"the state has norm {size}, so it has no entanglement; it must not vanish, and its "
+            "entries must be finite."
+        )
 
 
 def check_alpha(alpha):

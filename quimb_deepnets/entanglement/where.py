@@ -9,7 +9,7 @@ and on a lattice, where a bare pair of ints could be one site or two::
     2        [(0, 0), (0, 1)]
 """
 
-import operator
+import numbers
 
 from ..errors import SitesError
 
@@ -43,8 +43,8 @@ def read_where(sites, where, name="where"):
     ((0, 1), (1,))
     """
     place = {site: i for i, site in enumerate(sites)}
-    if hasattr(where, "__index__") and not isinstance(where, bool):
-        count = operator.index(where)
+    if isinstance(where, numbers.Integral) and not isinstance(where, bool):
+        count = int(where)
         if not 0 < count < len(place):
             raise SitesError(
                 f"{name}={count} means the first {count} of {len(place)} sites; use 1 to "
