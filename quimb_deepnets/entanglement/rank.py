@@ -307,7 +307,8 @@ class Values:
 
     def block(self, right):
         """How many rows to take at a time."""
-        columns, numbers = {}, 0
+        per_row = len(right.single.ids)
+        columns, numbers = {}, per_row * len(self.arrays[READOUT])
         for node in self.order:
             classes = right.single
             for weight, child in self.nodes[node]:
@@ -316,8 +317,7 @@ class Values:
                 classes = right.join(classes, below)[0]
             columns[node] = classes
             numbers += classes.count * len(self.arrays[weight])
-        per_row = len(right.single.ids)
-        return max(1, min(BLOCK_ENTRIES // per_row, BLOCK_NUMBERS // max(1, numbers)))
+        return max(1, min(BLOCK_ENTRIES // per_row, BLOCK_NUMBERS // numbers))
 
     def __call__(self, left, right):
         """The amplitudes of a block."""
