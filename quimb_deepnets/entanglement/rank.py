@@ -181,7 +181,7 @@ def sample_configs(phys_dim, width, size, rng):
     array of int, shape (configurations, width)
     """
     if phys_dim**width <= size:
-        return np.indices((phys_dim,) * width).reshape(width, -1).T
+        return np.indices((phys_dim,) * width).reshape(width, phys_dim**width).T
     configs = np.empty((0, width), np.int64)
     while len(configs) < size:
         more = rng.integers(phys_dim, size=(size, width))
@@ -311,12 +311,12 @@ class Values:
         columns, numbers = {}, per_row * len(self.arrays[READOUT])
         for node in self.order:
             classes = right.single
-            for weight, child in self.nodes[node]:
+            for _, child in self.nodes[node]:
                 below = columns[child] if isinstance(child, Node) else right.single
                 below = right.of_site(child.site) if isinstance(child, Site) else below
                 classes = right.join(classes, below)[0]
             columns[node] = classes
-            numbers += classes.count * len(self.arrays[weight])
+            numbers += classes.count * len(self.arrays[self.nodes[node][0].weight])
         return max(1, min(BLOCK_ENTRIES // per_row, BLOCK_NUMBERS // numbers))
 
     def __call__(self, left, right):

@@ -56,7 +56,9 @@ def read_where(sites, where, name="where"):
             f"{name}={where!r} could be one site or several; write [{where!r}] for the site."
         )
     try:
-        chosen = [tuple(s) if hasattr(s, "__len__") and not isinstance(s, str) else s for s in where]
+        chosen = [
+            tuple(s) if hasattr(s, "__len__") and not isinstance(s, str) else s for s in where
+        ]
         places = tuple(place[s] for s in chosen)
     except (TypeError, KeyError) as error:
         raise SitesError(

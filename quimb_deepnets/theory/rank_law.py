@@ -87,10 +87,8 @@ def rank_bound(geometry, places):
 @rank_bound.register
 def _conv_bound(geometry: ConvGeometry, places):
     inside = _members(geometry, places)
-    copies = _grid(geometry, 0, lambda axis: axis.copies[0])
-    price = functools.cache(
-        lambda d: _least_power(geometry.phys_dim, geometry.bond_dim(1), d)
-    )
+    copies = _copies(geometry, 0)
+    price = functools.cache(lambda d: _least_power(geometry.phys_dim, geometry.bond_dim(1), d))
     prices = [price(d) for d in copies]
     sides = (math.prod(c for c, a in zip(prices, inside) if a == side) for side in (True, False))
     return min(*sides, geometry.bond_dim(geometry.depth) * _cheapest_cut(geometry, inside, prices))
@@ -137,11 +135,11 @@ def _least_power(limit, base, exponent):
     return min(limit, base ** min(exponent, limit.bit_length()))
 
 
-def _grid(geometry, l, numbers):
-    """For each position of layer ``l`` the product of the numbers of its axes, as ints."""
+def _copies(geometry, l):
+    """For each position of layer ``l`` how many copies of its branch there are, as ints."""
     grid = [1]
     for axis in geometry.axes:
-        grid = [a * b for a in grid for b in numbers(axis)]
+        grid = [a * b for a in grid for b in axis.copies[l]]
     return grid
 
 
@@ -165,7 +163,7 @@ def _crossing(geometry, inside, bits):
     crossings already.
     """
     for l in range(geometry.depth - 1, 0, -1):
-        windows, copies = _windows(geometry, l), _grid(geometry, l, lambda axis: axis.copies[l])
+        windows, copies = _windows(geometry, l), _copies(geometry, l)
         sides = windows @ (bits * inside), windows @ (bits * ~inside)
         members = windows @ inside.astype(np.int32)
         across = (members > 0) & (members < np.diff(windows.indptr))
