@@ -1,0 +1,218 @@
+"""How large a Schmidt rank can be: a proven bound for any subset of sites, from integers alone.
+
+The expanded network is cut between A and B, and the cheapest cut bounds the rank. A window that
+lies across can be freed of A or of B by fixing the sites it has there, or be cut itself::
+
+    source --M--> sites of A --> windows --cut--> windows --> sites of B --M--> sink
+                                    |   monomials   |
+                                    +--> narrower --+          rank <= r_depth * cheapest cut
+                                         windows, once the wide one is cut
+
+With nothing but sites cut that is ``r_depth * M**nu``, nu a minimum vertex cover of the sites that
+share a window, which by Koenig's theorem is a maximum matching.
+"""
+
+import functools
+import math
+
+import numpy as np
+from scipy.sparse import csr_array, kron
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
+from ..errors import MethodError, SitesError
+from ..geometry import ConvGeometry, RecurrentGeometry
+
+CAPACITY = 2**29
+
+
+@functools.singledispatch
+def rank_bound(geometry, places):
+    """Upper bound on the Schmidt rank between some sites and the rest, for any weights.
+
+    Per read-out channel, the last layer folds onto the nodes of layer ``depth - 1`` (see
+    `folded_level`), so that only their *windows* lie across the cut. Three facts bound the rank.
+
+    - Once the value of a site is fixed, it links nothing. That costs a factor ``phys_dim``;
+      or ``r_1**d``, if only the channels are fixed in which the ``d`` copies of the site are read.
+    - A product of linear forms, ``d`` of them, in the ``r`` channels of a node is a sum of
+      ``binomial(d + r - 1, d)`` monomials, and a monomial is a product over the taps of the
+      node: one product of ``d`` linear forms for each child. So a window is cut at that price,
+      ``d`` the number of copies of its branch, if the windows of its children are seen to.
+    - The read-out sums ``r_depth`` such terms.
+
+    The cheapest choice is a minimum cut. For a recurrent network the state after t steps plays
+    the node, the last ``N - t`` steps being a polynomial in it, of degree
+    ``binomial(N - t + k - 1, k)`` in the layer that stands k below the last; a subset costs the
+    product over the cuts at which it begins and ends.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry or RecurrentGeometry
+        Add types of your own with ``rank_bound.register``.
+    places : sequence of int
+        Indices into ``geometry.sites`` of one side.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    SitesError
+        If a place is out of range or given twice.
+    MethodError
+        If there is no rule for this type of geometry.
+
+    Notes
+    -----
+    Theorems 1 and 2 of arXiv:1803.09780 bound the same rank from below, up to constants.
+
+    Examples
+    --------
+    The first 8 of 16 sites: windows of 3 sites cross the cut, two sites cover them.
+
+    >>> import quimb_deepnets as qdn
+    >>> net = qdn.ConvAC.rand(16, depth=2, kernel=3, bond_dim=4, seed=0)
+    >>> qdn.theory.rank_bound(net.geometry, range(8))
+    16
+    >>> qdn.theory.rank_bound(qdn.RAC.rand(16, depth=2, bond_dim=2, seed=0).geometry, range(8))
+    18
+    """
+    raise MethodError(
+        f"{type(geometry).__name__} has no bound on its rank; give the .geometry of a ConvAC or "
+        "RAC, or add a rule with rank_bound.register."
+    )
+
+
+@rank_bound.register
+def _conv_bound(geometry: ConvGeometry, places):
+    inside = _members(geometry, places)
+    copies = _copies(geometry, 0)
+    price = functools.cache(lambda d: _least_power(geometry.phys_dim, geometry.bond_dim(1), d))
+    prices = [price(d) for d in copies]
+    sides = (math.prod(c for c, a in zip(prices, inside) if a == side) for side in (True, False))
+    return min(*sides, geometry.bond_dim(geometry.depth) * _cheapest_cut(geometry, inside, prices))
+
+
+@rank_bound.register
+def _recurrent_bound(geometry: RecurrentGeometry, places):
+    inside, L = _members(geometry, places), geometry.L
+    prices = [
+        min(geometry.phys_dim, _monomials(geometry.bond_dim, d))
+        for d in geometry.duplication.values()
+    ]
+
+    def at_cut(t):
+        degrees = (math.comb(L - t + k - 1, k) for k in range(geometry.depth))
+        state = math.prod(_monomials(geometry.bond_dim, d) for d in degrees)
+        return min(math.prod(prices[:t]), math.prod(prices[t:]), state)
+
+    sides = (math.prod(c for c, a in zip(prices, inside) if a == side) for side in (True, False))
+    cuts = math.prod(at_cut(t) for t in range(1, L) if inside[t - 1] != inside[t])
+    return min(*sides, cuts)
+
+
+def _members(geometry, places):
+    """For each site whether it is one of ``places``."""
+    count, chosen = len(geometry.sites), list(places)
+    if len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(count)):
+        raise SitesError(
+            f"places={chosen} are not different indices of {count} sites; use each of "
+            f"0..{count - 1} at most once."
+        )
+    inside = np.zeros(count, bool)
+    inside[chosen] = True
+    return inside
+
+
+def _monomials(channels, degree):
+    """Number of monomials of a degree in so many variables."""
+    return math.comb(channels + degree - 1, degree)
+
+
+def _least_power(limit, base, exponent):
+    """``min(limit, base**exponent)`` without the large power."""
+    return min(limit, base ** min(exponent, limit.bit_length()))
+
+
+def _copies(geometry, l):
+    """For each position of layer ``l`` how many copies of its branch there are, as ints."""
+    grid = [1]
+    for axis in geometry.axes:
+        grid = [a * b for a in grid for b in axis.copies[l]]
+    return grid
+
+
+def _windows(geometry, l):
+    """Positions of layer ``l`` against sites, 1 where the window holds the site."""
+    grid = csr_array([[1]], dtype=np.int32)
+    for axis in geometry.axes:
+        windows = axis.windows[l]
+        rows = np.repeat(np.arange(len(windows)), [len(w) for w in windows])
+        cols = np.concatenate(windows)
+        ones = np.ones(len(rows), np.int32)
+        grid = kron(grid, csr_array((ones, (rows, cols)), (len(windows), axis.lengths[0])), "csr")
+    return grid
+
+
+def _crossing(geometry, inside, bits):
+    """The windows that lie across, level by level from the widest, as far as they matter.
+
+    Yields the windows as a matrix, the price of cutting each, and whether that can pay: not if
+    fixing its sites on one side is as cheap. A level below one at which no cut pays is free of
+    crossings already.
+    """
+    for l in range(geometry.depth - 1, 0, -1):
+        windows, copies = _windows(geometry, l), _copies(geometry, l)
+        sides = windows @ (bits * inside), windows @ (bits * ~inside)
+        members = windows @ inside.astype(np.int32)
+        across = (members > 0) & (members < np.diff(windows.indptr))
+        rows = np.flatnonzero(across & (np.array(copies, object) > 0))
+        price = functools.cache(functools.partial(_monomials, geometry.bond_dim(l)))
+        prices = [price(copies[i]) for i in rows]
+        pays = np.array(list(map(math.log2, prices))) < np.minimum(*sides)[rows]
+        yield windows[rows], prices, pays
+        if not pays.any():
+            return
+
+
+def _cheapest_cut(geometry, inside, site_prices):
+    """The product of the prices along a minimum cut, as an int.
+
+    The flow runs on rounded logarithms; whatever cut it finds is a cut, so the product of its
+    exact prices is a bound.
+    """
+    count = len(inside)
+    source, sink, size = count, count + 1, count + 2
+    bits = np.array(list(map(math.log2, site_prices)))
+    sites = np.arange(count)
+    prices, tails, heads = list(site_prices), [], []
+    starts, ends = np.where(inside, source, sites), np.where(inside, sites, sink)
+    for windows, cuts, pays in _crossing(geometry, inside, bits):
+        enter = size + np.arange(len(cuts))
+        leave = np.where(pays, enter + len(cuts), enter)
+        size += 2 * len(cuts)
+        edges = windows.tocoo()
+        of_a = inside[edges.col]
+        tails += [edges.col[of_a], leave[edges.row[~of_a]]]
+        heads += [enter[edges.row[of_a]], edges.col[~of_a]]
+        starts, ends = np.append(starts, enter[pays]), np.append(ends, leave[pays])
+        prices += [cut for cut, paid in zip(cuts, pays) if paid]
+    if not tails:
+        return 1
+    bits = np.array(list(map(math.log2, prices)))
+    bits *= CAPACITY / max(1.0, bits.sum())
+    capacity = np.concatenate([np.rint(bits), *(np.full(len(t), 2 * CAPACITY) for t in tails)])
+    network = csr_array(
+        (
+            capacity.astype(np.int32),
+            (np.concatenate([starts, *tails]), np.concatenate([ends, *heads])),
+        ),
+        (size, size),
+    )
+    residual = network - maximum_flow(network, source, sink).flow
+    residual.eliminate_zeros()
+    reached = np.zeros(size, bool)
+    reached[breadth_first_order(residual, source, return_predecessors=False)] = True
+    cut = np.flatnonzero(reached[starts] & ~reached[ends])
+    return math.prod(prices[i] for i in cut)
