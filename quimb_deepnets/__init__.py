@@ -23,6 +23,7 @@ DUP, delta
     All duplicated legs of one site joined by one delta tensor (Eq. (2), Fig. 3).
 """
 
+from . import theory as theory
 from .entanglement import (
     entanglement_plan,
     entropies,
@@ -30,9 +31,11 @@ from .entanglement import (
     logneg_subsys,
     mutinf_subsys,
     partial_trace_exact,
+    plot_entropy,
     register_with_quimb,
     renyi_entropy,
     schmidt_gap,
+    schmidt_rank,
     schmidt_values,
     unregister_from_quimb,
 )
@@ -51,7 +54,7 @@ from .errors import (
     WeightError,
 )
 from .geometry import GCLayer
-from .networks import RAC, RBM, ConvAC, register_method
+from .networks import RAC, RBM, ConvAC, GraphStateConvAC, register_method
 from .tensors import HyperTensorNetwork, RecursiveMPS, RecursiveTree, dup
 
 __version__ = "0.1.0"
@@ -66,6 +69,7 @@ __all__ = [
     "ExtraError",
     "GCLayer",
     "GeometryError",
+    "GraphStateConvAC",
     "HyperTensorNetwork",
     "LegError",
     "MethodError",
@@ -83,10 +87,12 @@ __all__ = [
     "logneg_subsys",
     "mutinf_subsys",
     "partial_trace_exact",
+    "plot_entropy",
     "register_method",
     "register_with_quimb",
     "renyi_entropy",
     "schmidt_gap",
+    "schmidt_rank",
     "schmidt_values",
     "unregister_from_quimb",
 ]

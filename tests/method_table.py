@@ -347,7 +347,8 @@ READS = (
 # ---- ours
 OURS = (
     "amplitude amplitudes from_network geometry log_amplitudes network nodes rand shared_tags "
-    "to_mps"
+    "to_mps schmidt_values entropy entropies renyi_entropy schmidt_gap mutinf_subsys "
+    "logneg_subsys entanglement_plan schmidt_rank"
 ).split()
 
 # ---- refused always (see quimb_deepnets/tensors/refusals.py), or while there are hyper-indices

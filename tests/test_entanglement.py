@@ -59,11 +59,19 @@ def density(psi, dims, places):
     return x @ x.conj().T
 
 
+def padded(*lists):
+    """Lists of values of one length, zeros behind."""
+    count = max(map(len, lists))
+    return [np.pad(x, (0, count - len(x))) for x in lists]
+
+
 def logneg(psi, dims, a, b):
     """The logarithmic negativity, of a pure bipartition from its singular values."""
     da = math.prod(dims[i] for i in a)
     if len(a) + len(b) == len(dims):
-        return 2 * np.log2(np.linalg.svd(psi.reshape(dims).transpose(*a, *b).reshape(da, -1))[1].sum())
+        return 2 * np.log2(
+            np.linalg.svd(psi.reshape(dims).transpose(*a, *b).reshape(da, -1))[1].sum()
+        )
     rho = density(psi, dims, [*a, *b])
     rho = rho.reshape(da, -1, da, len(rho) // da).transpose(2, 1, 0, 3).reshape(rho.shape)
     return np.log2(abs(np.linalg.eigvalsh(rho)).sum())
@@ -71,7 +79,9 @@ def logneg(psi, dims, a, b):
 
 def subsets(count, seed, number=3):
     rng = np.random.default_rng(seed)
-    return [rng.choice(count, rng.integers(1, count), replace=False).tolist() for _ in range(number)]
+    return [
+        rng.choice(count, rng.integers(1, count), replace=False).tolist() for _ in range(number)
+    ]
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -93,9 +103,7 @@ def test_every_method_equals_dense_quimb(name):
                 assert method.name == "to_mps"
                 continue
             tried.add(method.name)
-            count = max(len(found), len(values))
-            pad = lambda x: np.pad(x, (0, count - len(x)))
-            assert np.allclose(pad(found), pad(values), atol=1e-9, rtol=0), (method.name, where)
+            assert np.allclose(*padded(found, values), atol=1e-9, rtol=0), (method.name, where)
             assert abs(qdn.entropy(state, where, method=method.name) - entropy) < 1e-9
             if method.density is not None:
                 other = qdn.partial_trace_exact(state, where, method=method.name)
@@ -153,7 +161,9 @@ def test_the_same_names_are_methods():
         assert state.schmidt_gap([0, 3]) == qdn.schmidt_gap(state, [0, 3])
         assert state.mutinf_subsys(0, [3, 4]) == qdn.mutinf_subsys(state, 0, [3, 4])
         assert np.array_equal(state.entropies(), qdn.entropies(state))
-        assert np.allclose(state.partial_trace_exact([3, 0]), qdn.partial_trace_exact(state, [3, 0]))
+        assert np.allclose(
+            state.partial_trace_exact([3, 0]), qdn.partial_trace_exact(state, [3, 0])
+        )
 
 
 def test_scale_does_not_matter():
@@ -224,7 +234,9 @@ def test_tags_select_as_partition_does(name):
     places = [
         i for i, s in enumerate(view.sites) if state.site_ind(s) in state.partition(tags)[1].ind_map
     ]
-    exact = qu.entropy_subsys(dense(state), view.dims, places) if len(places) < len(view.sites) else 0
+    exact = (
+        qu.entropy_subsys(dense(state), view.dims, places) if len(places) < len(view.sites) else 0
+    )
     assert abs(qdn.entropy(state, tags=tags) - exact) < 1e-9
     with pytest.raises(qdn.SitesError, match="'NOWHERE'"):
         qdn.entropy(state, tags="NOWHERE")
@@ -257,8 +269,12 @@ def test_states_that_are_none():
     with pytest.raises(qdn.SitesError, match="'extra'"):
         qdn.entropy(open_leg, 3)
     loose = qtn.TensorNetwork([qtn.rand_tensor((2, 2), ("k0", "k1")) for _ in range(2)])
-    loose = loose.view_as(qtn.tensor_arbgeom.TensorNetworkGenVector, sites=(0, 1),
-                          site_ind_id="k{}", site_tag_id="I{}")
+    loose = loose.view_as(
+        qtn.tensor_arbgeom.TensorNetworkGenVector,
+        sites=(0, 1),
+        site_ind_id="k{}",
+        site_tag_id="I{}",
+    )
     with pytest.raises(qdn.SitesError, match="dup joins"):
         qdn.entropy(loose, 1)
 

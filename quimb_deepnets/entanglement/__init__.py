@@ -5,11 +5,13 @@
     measures    entropy, schmidt_values, ...: what users call
     registry    the table of methods, and the plan that picks one
     states      what a state can show of itself, by its type: from_networks, from_quimb
-    dense  reduced  gram  mps  approx            one method each
+    dense  reduced  gram  mps  graph  approx     one method each
     spectra     numbers from a spectrum          where      places from what users write
+    rank        certified Schmidt ranks          gf2        ranks over GF(2)
+    montecarlo  the swap estimator               sampler    Metropolis chains
 """
 
-from . import approx, dense, from_networks, from_quimb, gram, mps, reduced  # they register
+from . import approx, dense, from_networks, from_quimb, gram, graph, mps, reduced  # they register
 from .measures import (
     entanglement_plan,
     entropies,
@@ -22,6 +24,8 @@ from .measures import (
     schmidt_values,
 )
 from .methods import register_with_quimb, unregister_from_quimb
+from .picture import plot_entropy
+from .rank import SchmidtRank, schmidt_rank
 from .registry import METHODS, EntanglementPlan, Method, add_method
 from .spectra import FlatSpectrum, Spectrum
 from .states import Amplitudes, Cost, Face, StateView, view_of
@@ -34,6 +38,7 @@ __all__ = [
     "Face",
     "FlatSpectrum",
     "Method",
+    "SchmidtRank",
     "Spectrum",
     "StateView",
     "add_method",
@@ -45,14 +50,17 @@ __all__ = [
     "from_networks",
     "from_quimb",
     "gram",
+    "graph",
     "logneg_subsys",
     "mps",
     "mutinf_subsys",
     "partial_trace_exact",
+    "plot_entropy",
     "reduced",
     "register_with_quimb",
     "renyi_entropy",
     "schmidt_gap",
+    "schmidt_rank",
     "schmidt_values",
     "unregister_from_quimb",
     "view_of",

@@ -1,7 +1,7 @@
 """Method "approx": spectral functions of a reduced density matrix that is never written down.
 
-rho acts on vectors, as ket and bra contracted with them; quimb's stochastic Lanczos quadrature
-(``approx_spectral_function``, arXiv:1809.01685) then estimates ``Tr f(rho)`` to a relative ``tol``::
+rho acts on vectors, as ket and bra contracted with them; quimb's ``approx_spectral_function``,
+stochastic Lanczos quadrature, then estimates ``Tr f(rho)`` to a relative standard error ``tol``::
 
     rho v =  ket ---- bra ---- v          Tr f(rho) = mean over random v of  v^dagger f(rho) v
 """
@@ -30,7 +30,7 @@ class EstimatedSpectrum:
     rho : LinearOperator
         The density matrix, of trace 1.
     tol : float
-        Relative error of each estimate.
+        Relative standard error of each estimate.
     rng : numpy.random.Generator
     progbar : bool
     """
@@ -95,7 +95,7 @@ def spectrum(view, places, progbar=False, tol=1e-2, seed=None):
     places : tuple[int]
     progbar : bool, optional
     tol : float, optional
-        Relative error.
+        Relative standard error of the traces.
     seed : int or numpy.random.Generator, optional
     """
     if not (isinstance(tol, float) and 0 < tol < 1):

@@ -78,7 +78,11 @@ def _digest(net):
 
 def _ket(net):
     """The tensor network of a deep network that is the cheapest to contract."""
-    psi = net.collapse(max_bytes=MAX_WINDOWS) if isinstance(net, (ConvAC, RAC)) else net.to_tensor_network()
+    psi = (
+        net.collapse(max_bytes=MAX_WINDOWS)
+        if isinstance(net, (ConvAC, RAC))
+        else net.to_tensor_network()
+    )
     return Ket(psi, tuple(map(psi.site_ind, psi.sites)))
 
 

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import pathlib
+import zipfile
 from typing import NamedTuple
 
 import numpy as np
@@ -149,7 +150,7 @@ def _read(path, mark):
         with np.load(path, allow_pickle=False) as file:
             found, gram = str(file["mark"]), file["gram"]
             scale, done = int(file["scale"]), int(file["done"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise OptionError(
             f"checkpoint={str(path)!r} cannot be read ({error}); it is no checkpoint of a Gram "
             "matrix: choose another path, or delete it."

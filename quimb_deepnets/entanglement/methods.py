@@ -9,9 +9,11 @@
 
 from quimb.tensor import TensorNetworkGenVector
 
-from ..networks import DeepNetwork, register_method
+from ..networks import RAC, ConvAC, DeepNetwork, register_method
+from ..tensors import RecursiveNetwork
 from ..tensors.vector import HyperVector
 from . import measures
+from .rank import schmidt_rank
 
 NAMES = (
     "schmidt_values",
@@ -27,6 +29,7 @@ NAMES = (
 for _name in NAMES:
     register_method(DeepNetwork, HyperVector)(getattr(measures, _name))
 register_method(DeepNetwork)(measures.partial_trace_exact)
+register_method(ConvAC, RAC, RecursiveNetwork)(schmidt_rank)
 
 _attached = []
 

@@ -96,8 +96,13 @@ def cost(name, view, places, what="spectrum"):
             size = r if i == 0 else l
         elif physical > l * r:
             inner = bonds[start : stop + 1]
-            work += sum(2.0 * d * l * l * a * b * max(a, b) for a, d, b in
-                        zip(inner, dims[start:], inner[1:])) + 9.0 * (l * r) ** 3
+            work += (
+                sum(
+                    2.0 * d * l * l * a * b * max(a, b)
+                    for a, d, b in zip(inner, dims[start:], inner[1:])
+                )
+                + 9.0 * (l * r) ** 3
+            )
             largest = max(largest, 3 * (l * max(inner)) ** 2)
         sides[kind] *= size
     a, b = sorted(sides.values())

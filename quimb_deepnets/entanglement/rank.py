@@ -121,9 +121,8 @@ def schmidt_rank(net, where, size=4096, seed=None, progbar=False, max_bytes=2**3
     Examples
     --------
     >>> import quimb_deepnets as qdn
-    >>> from quimb_deepnets.entanglement.rank import schmidt_rank
     >>> net = qdn.ConvAC.rand(12, depth=3, kernel=2, bond_dim=3, seed=0)
-    >>> schmidt_rank(net, 6, seed=0)  # doctest: +SKIP
+    >>> qdn.schmidt_rank(net, 6, seed=0)
     SchmidtRank(12, exact)
     """
     if not isinstance(net, (ConvAC, RAC, RecursiveTree, RecursiveMPS)):

@@ -207,8 +207,8 @@ def _refuse(plan, max_bytes, max_flops):
     raise BudgetError(
         f"{len(plan.places)} of {len(plan.view.sites)} sites of a {plan.view.name} need at least "
         f"{small['bytes']} bytes ({needs}), more than max_bytes={max_bytes} or "
-        f"max_flops={max_flops:.0e} allow; use renyi2_estimate, which samples amplitudes, a smaller "
-        "subsystem, or raise the budget."
+        f"max_flops={max_flops:.0e} allow; use renyi2_estimate, which samples amplitudes, a "
+        "smaller subsystem, or raise the budget."
     )
 
 

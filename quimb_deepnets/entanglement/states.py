@@ -143,7 +143,9 @@ def view_of(state, dims=None):
             f"an array of shape {shape} is no pure state; give a vector (D,) or (D, 1)."
         )
     if dims is None or any(not hasattr(d, "__index__") or d < 1 for d in dims):
-        raise OptionError(f"dims={dims!r}: a dense vector needs the dimension of each of its sites.")
+        raise OptionError(
+            f"dims={dims!r}: a dense vector needs the dimension of each of its sites."
+        )
     dims = tuple(map(int, dims))
     if math.prod(dims) != shape[0]:
         raise OptionError(

@@ -1,5 +1,28 @@
-"""What the paper proves and what is known exactly: formulas of integers, no state needed."""
+"""What the paper proves and what is known exactly: formulas of integers, no state needed.
 
+::
+
+    geometry, subset --> rank_bound      the exact law of windows: a minimum cut, in integers
+    sizes            --> conv_entropy_order, ...     the theorems of arXiv:1803.09780
+    dimensions       --> page_entropy    random states, the rival of all
+"""
+
+from .bounds import (
+    conv_entropy_order,
+    half_window_layer,
+    pooled_entropy_order,
+    recurrent_rank_bound,
+    volume_law_depth,
+)
+from .page import page_entropy
 from .rank_law import rank_bound
 
-__all__ = ["rank_bound"]
+__all__ = [
+    "conv_entropy_order",
+    "half_window_layer",
+    "page_entropy",
+    "pooled_entropy_order",
+    "rank_bound",
+    "recurrent_rank_bound",
+    "volume_law_depth",
+]

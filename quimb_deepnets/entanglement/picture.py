@@ -1,0 +1,107 @@
+"""Entropy against block size, several states in one picture.
+
+::
+
+    bits |            . Page: a random state
+         |         .
+         |      .  ________  bound of the architecture
+         |   .  --           a state
+         +-------------------- sites in the block
+"""
+
+import math
+
+from ..errors import ExtraError, MethodError, OptionError
+from ..networks import DeepNetwork
+from ..tensors import RecursiveNetwork
+from ..theory import page_entropy, rank_bound
+from .measures import entropies
+from .states import view_of
+
+
+def plot_entropy(states, cuts=None, *, bound=True, page=True, ax=None, progbar=False, **options):
+    """Draw the entropy of the first a sites against a, for several states.
+
+    Parameters
+    ----------
+    states : state, or sequence of states, or dict of them by label
+        Anything that `entropies` takes.
+    cuts : sequence of int, optional
+        By default all.
+    bound : bool, optional
+        Draw, dashed, what the architecture of a network allows: the logarithm of `rank_bound`.
+    page : bool, optional
+        Draw the Page curve, the average entropy of random states of as many sites.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
+    progbar : bool, optional
+        Show a progress bar for each state.
+    **options
+        Given to `entropies`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ExtraError
+        If matplotlib is not installed.
+    OptionError
+        If there is no state.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> nets = {f"depth {d}": qdn.ConvAC.rand(10, d, 3, 4, seed=0) for d in (1, 2)}
+    >>> ax = qdn.plot_entropy(nets)
+    >>> ax.get_ylabel()
+    'entropy [bits]'
+    """
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ExtraError(
+            "plot_entropy draws with matplotlib; install it with "
+            "pip install 'quimb_deepnets[plot]'."
+        ) from error
+    named = _named(states)
+    if ax is None:
+        _, ax = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    curves = {}
+    for label, state in named.items():
+        view = view_of(state, options["dims"]) if "dims" in options else view_of(state)
+        curves[view.dims] = view
+        sizes = list(range(1, len(view.sites)) if cuts is None else cuts)
+        values = [float(s) for s in entropies(state, sizes, progbar=progbar, **options)]
+        (line,) = ax.plot(sizes, values, "o-", markersize=4, label=label)
+        if bound and isinstance(state, (DeepNetwork, RecursiveNetwork)):
+            _draw_bound(ax, state, sizes, line.get_color())
+    for dims in curves if page else ():
+        sizes = range(1, len(dims)) if cuts is None else list(cuts)
+        values = [page_entropy(math.prod(dims[:a]), math.prod(dims[a:])) for a in sizes]
+        ax.plot(sizes, values, ":", color="gray", label=f"Page, {len(dims)} sites")
+    ax.set_xlabel("sites in the block")
+    ax.set_ylabel("entropy [bits]")
+    ax.legend()
+    return ax
+
+
+def _named(states):
+    """States by label."""
+    if not isinstance(states, (dict, list, tuple)):
+        states = {type(states).__name__: states}
+    if not isinstance(states, dict):
+        states = {f"{i}: {type(state).__name__}": state for i, state in enumerate(states)}
+    if not states:
+        raise OptionError("there is no state to draw; give one, several, or a dict by label.")
+    return states
+
+
+def _draw_bound(ax, state, sizes, color):
+    """The bound of the architecture, where one is known."""
+    try:
+        bounds = [math.log2(rank_bound(state.geometry, tuple(range(a)))) for a in sizes]
+    except MethodError:
+        return
+    ax.plot(sizes, bounds, "--", color=color, linewidth=1)
