@@ -24,7 +24,7 @@ from autoray import do, stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 from tqdm import tqdm
 
-from ..errors import BudgetError, MethodError, OptionError, check_positive_int
+from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..networks import RAC, ConvAC, DeepNetwork, register_method
 from ..networks.base import MAX_BYTES
 from ..networks.configs import identity
@@ -32,6 +32,7 @@ from ..networks.lookup import windows_of
 from ..networks.scaled import array_like, scaled
 from ..networks.tables import child_codes, folded_tables
 from .collapsed import even_out
+from .cross_mps import cross_mps
 from .readback import collapsible_network
 from .recursive import RecursiveNetwork
 
@@ -45,6 +46,8 @@ def to_mps(
     site_tag_id="I{}",
     progbar=False,
     max_bytes=MAX_BYTES,
+    method="exact",
+    **cross_opts,
 ):
     """The same state as a quimb `MatrixProductState`, exact unless it is truncated.
 
@@ -64,7 +67,12 @@ def to_mps(
     progbar : bool, optional
         Show a progress bar over the sites.
     max_bytes : int, optional
-        Refuse carries whose matrices would need more.
+        Refuse carries whose matrices would need more; only for ``"exact"``.
+    method : {"exact", "cross"}, optional
+        ``"cross"`` interpolates through amplitudes, for lattices and deep networks too; its error
+        is measured into ``info["error"]``, see `cross_mps`.
+    **cross_opts
+        ``tol``, ``max_evals`` and ``seed`` of `cross_mps`, for ``"cross"`` alone.
 
     Returns
     -------
@@ -78,6 +86,8 @@ def to_mps(
         If the predicted matrices are too large.
     MethodError
         For lattices, and for RACs of depth 3 or more: no small exact form is known.
+    OptionError
+        If an option is not understood.
 
     Notes
     -----
@@ -93,6 +103,14 @@ def to_mps(
     >>> bool(mps.entropy(20) > 0)
     True
     """
+    if check_option("method", method, ("exact", "cross")) == "cross":
+        ids = {"site_ind_id": site_ind_id, "site_tag_id": site_tag_id, "progbar": progbar}
+        return cross_mps(network, max_bond, cutoff, info, **ids, **cross_opts)
+    if cross_opts:
+        raise OptionError(
+            f"{', '.join(cross_opts)} is no option of method='exact'; leave it out, or use "
+            "method='cross'."
+        )
     if max_bond is not None:
         check_positive_int("max_bond", max_bond, OptionError)
     if not (isinstance(cutoff, (int, float)) and 0 <= cutoff < 1):
@@ -119,7 +137,8 @@ register_method(DeepNetwork)(to_mps)
 
 @register_method(RecursiveNetwork, name="to_mps")
 def _expanded_to_mps(psi, max_bond=None, cutoff=1e-14, info=None, **opts):
-    opts = {"site_ind_id": psi.site_ind_id, "site_tag_id": psi.site_tag_id} | opts
+    if psi.geometry.ndim == 1:  # a chain made of a lattice is named by place
+        opts = {"site_ind_id": psi.site_ind_id, "site_tag_id": psi.site_tag_id} | opts
     return to_mps(collapsible_network(psi), max_bond, cutoff, info, **opts)
 
 
@@ -187,7 +206,8 @@ def _(network: ConvAC):
     if network.geometry.ndim != 1:
         raise MethodError(
             "a lattice has no exact matrix product form of small bond: a cut crosses a whole row "
-            "of windows; use collapse() for expectation values, or to_dense on small ones."
+            f"of windows, and the bond can be {_largest_bond(network)}; use method='cross' for an "
+            "approximate one, collapse() for expectation values, or to_dense on small ones."
         )
     return WindowCarry(network)
 
@@ -196,10 +216,16 @@ def _(network: ConvAC):
 def _(network: RAC):
     if network.depth > 2:
         raise MethodError(
-            f"a RAC of depth {network.depth} has generically full rank, phys_dim**(N/2), so no "
-            "small exact matrix product form; depth 1 and 2 have one."
+            f"a RAC of depth {network.depth} has generically full rank, a bond of "
+            f"{_largest_bond(network)}, so no small exact matrix product form; use method='cross' "
+            "for an approximate one, or depth 1 or 2."
         )
     return StateCarry(network) if network.depth == 1 else SymmetricCarry(network)
+
+
+def _largest_bond(network):
+    """How large the bond in the middle can be, in words."""
+    return f"{network.phys_dim}**{network.nsites // 2}"
 
 
 class WindowCarry:
