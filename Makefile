@@ -1,9 +1,9 @@
-# `make demo`, `make test` and `make bench` set up everything they need in .venv, then run.
+# `make demo`, `make test`, `make paper` and `make bench` set up everything they need in .venv, then run.
 PYTHON ?= python3
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: demo test bench format clean
+.PHONY: demo test paper bench format clean
 
 demo: .venv/installed
 	$(BIN)/python -m quimb_deepnets.demo $(ARGS)
@@ -12,6 +12,9 @@ test: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest $(ARGS)
+
+paper: .venv/installed
+	$(BIN)/python -m paper.run $(ARGS)
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py $(ARGS)

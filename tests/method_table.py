@@ -348,7 +348,7 @@ READS = (
 OURS = (
     "amplitude amplitudes from_network geometry log_amplitudes network nodes rand shared_tags "
     "to_mps schmidt_values entropy entropies renyi_entropy schmidt_gap mutinf_subsys "
-    "logneg_subsys entanglement_plan schmidt_rank"
+    "logneg_subsys entanglement_plan schmidt_rank renyi2_estimate"
 ).split()
 
 # ---- refused always (see quimb_deepnets/tensors/refusals.py), or while there are hyper-indices

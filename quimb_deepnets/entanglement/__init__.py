@@ -24,6 +24,7 @@ from .measures import (
     schmidt_values,
 )
 from .methods import register_with_quimb, unregister_from_quimb
+from .montecarlo import RenyiEstimate, renyi2_estimate
 from .picture import plot_entropy
 from .rank import SchmidtRank, schmidt_rank
 from .registry import METHODS, EntanglementPlan, Method, add_method
@@ -38,6 +39,7 @@ __all__ = [
     "Face",
     "FlatSpectrum",
     "Method",
+    "RenyiEstimate",
     "SchmidtRank",
     "Spectrum",
     "StateView",
@@ -58,6 +60,7 @@ __all__ = [
     "plot_entropy",
     "reduced",
     "register_with_quimb",
+    "renyi2_estimate",
     "renyi_entropy",
     "schmidt_gap",
     "schmidt_rank",

@@ -13,6 +13,7 @@ from ..networks import RAC, ConvAC, DeepNetwork, register_method
 from ..tensors import RecursiveNetwork
 from ..tensors.vector import HyperVector
 from . import measures
+from .montecarlo import renyi2_estimate
 from .rank import schmidt_rank
 
 NAMES = (
@@ -30,6 +31,7 @@ for _name in NAMES:
     register_method(DeepNetwork, HyperVector)(getattr(measures, _name))
 register_method(DeepNetwork)(measures.partial_trace_exact)
 register_method(ConvAC, RAC, RecursiveNetwork)(schmidt_rank)
+register_method(DeepNetwork, RecursiveNetwork)(renyi2_estimate)
 
 _attached = []
 
