@@ -20,10 +20,10 @@ import numpy as np
 import quimb.tensor as qtn
 
 from . import __version__
+from .entanglement import entropies, schmidt_values
 from .errors import ExtraError
 from .geometry import GCLayer
 from .networks import RAC, ConvAC
-from .networks.configs import config_block
 from .tensors import RecursiveTree
 
 CUTS = range(1, 9)
@@ -99,38 +99,17 @@ def networks(L, seed):
     return named
 
 
-def entropies(vector):
-    """Entropy in bits of the first 1..8 sites, and the numerical rank of the last cut.
-
-    Parameters
-    ----------
-    vector : array, shape (2**L,)
-        Need not be normalised.
-
-    Returns
-    -------
-    list[float], int
-    """
-    bits = []
-    for a in CUTS:
-        s = np.linalg.svd(vector.reshape(2**a, -1), compute_uv=False)
-        p = s**2 / (s**2).sum()
-        p = p[p > 0]
-        bits.append(abs(float(-(p * np.log2(p)).sum())))
-    return bits, int((s > s[0] * max(vector.size // 2**a, 2**a) * np.finfo(float).eps).sum())
-
-
-def describe(name, tn, vector, num_params):
+def describe(name, state, tn, num_params):
     """One row of the table: sizes of a network, its entropies, and what one amplitude costs."""
     one = tn.isel(dict.fromkeys(tn.site_inds, 0))
     tree = one.contraction_tree("greedy", output_inds=())
-    bits, rank = entropies(vector)
+    values = schmidt_values(state, CUTS[-1])
     return {
         "state": name,
         "params": num_params,
         "tensors": tn.num_tensors,
-        "entropy_bits": bits,
-        "schmidt_rank": rank,
+        "entropy_bits": [float(bits) for bits in entropies(state, CUTS)],
+        "schmidt_rank": int((values > 0).sum()),
         "amplitude_log2_width": float(tree.contraction_width()),
         "amplitude_log10_cost": math.log10(tree.contraction_cost()),
     }
@@ -147,12 +126,10 @@ def table_rows(L, seed, progress):
     rows = []
     for name, state in progress(states.items(), desc="states"):
         if isinstance(state, qtn.TensorNetwork):
-            vector, tn, size = state.to_dense().ravel(), state, sum(t.size for t in state)
+            tn, size = state, sum(t.size for t in state)
         else:
-            phase, logabs = state.log_amplitudes(config_block(0, 2**L, (L,), 2))
-            vector = phase * np.exp(logabs - logabs.max())
             tn, size = state.to_tensor_network(), state.num_params
-        rows.append(describe(name, tn, vector, size))
+        rows.append(describe(name, state, tn, size))
     return rows
 
 

@@ -299,7 +299,7 @@ def test_budgets():
     lattice = qdn.ConvAC.rand((10, 10), 3, 3, 4, seed=0)
     with pytest.raises(qdn.BudgetError, match=r"bytes.*renyi2_estimate"):
         qdn.entropy(lattice, 50)
-    with pytest.raises(qdn.BudgetError, match=r"RBM need at least \d{12} bytes"):
+    with pytest.raises(qdn.BudgetError, match=r"RBM need \d{12} bytes by 'dense'"):
         qdn.entropy(qdn.RBM.rand(34, seed=0), 17, method="dense")
     with pytest.raises(qdn.BudgetError, match="max_flops"):
         qdn.entropy(qdn.RBM.rand(60, seed=0), 4, method="gram", max_flops=1e12)
@@ -383,3 +383,52 @@ def test_register_with_quimb():
     finally:
         qdn.unregister_from_quimb()
     assert (set(dir(qtn.MERA)), set(dir(qtn.MatrixProductState))) == before
+
+
+# ---------------------------------------------------------------- pictures, edited networks
+
+
+def test_plot_entropy(tmp_path):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    nets = {f"depth {d}": qdn.ConvAC.rand(10, d, 3, 4, seed=0, **PHASES) for d in (1, 2)}
+    ax = qdn.plot_entropy({**nets, "MPS": STATES["mps"]})
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert {"depth 1", "depth 2", "MPS", "Page, 10 sites"} <= set(lines)
+    assert len(lines) == 6  # and two bounds
+    assert np.allclose(lines["depth 2"].get_ydata(), nets["depth 2"].entropies())
+    dashed = [line for line in ax.get_lines() if line.get_linestyle() == "--"]
+    for net, line in zip(nets.values(), dashed):
+        bits = [math.log2(qdn.theory.rank_bound(net.geometry, range(a))) for a in range(1, 10)]
+        assert np.allclose(line.get_ydata(), bits) and (net.entropies() <= np.array(bits)).all()
+    ax.figure.savefig(tmp_path / "entropy.png")
+    pyplot.close(ax.figure)
+    _, mine = pyplot.subplots()
+    assert qdn.plot_entropy([STATES["rac"]], [1, 2], page=False, bound=False, ax=mine) is mine
+    assert len(mine.get_lines()) == 1
+    pyplot.close("all")
+    with pytest.raises(qdn.OptionError, match="no state to draw"):
+        qdn.plot_entropy([])
+
+
+def test_edited_networks_have_no_architecture():
+    pytest.importorskip("flint")
+    assert qdn.schmidt_rank(STATES["dense nodes"], 3) == qdn.schmidt_rank(
+        qdn.ConvAC.rand(6, 2, 2, 3), 3
+    )
+    with pytest.raises(qdn.StructureError):
+        STATES["edited"].schmidt_rank(3)
+
+
+def test_graph_states_are_found_by_their_graph():
+    net = qdn.ConvAC.graph_state((3, 4), (1, 1), 2)
+    psi = dense(net)
+    for places in subsets(12, 1):
+        where = [net.sites[i] for i in places]
+        exact = qu.entropy_subsys(psi, [2] * 12, places)
+        assert net.entropy(where) == net.entropy(where, method="graph") == round(exact)
+        assert abs(net.entropy(where, method="dense") - exact) < 1e-9
+    assert qdn.entanglement_plan(net, 6).chosen == "graph"
+    large = qdn.ConvAC.graph_state((100, 100), (0, 25), 5)
+    block = [(i, j) for i in range(50) for j in range(50)]
+    assert large.entropy(block) == large.renyi_entropy(block) == 2500
+    assert large.mutinf_subsys([(0, 0)], [(0, 25)]) == 0

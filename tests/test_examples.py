@@ -74,14 +74,6 @@ def _kron(factors):
     return out
 
 
-def test_entropies_of_the_demo():
-    bell = np.zeros((2,) * 16)
-    bell[0, ..., 0] = 0
-    bell[(0,) * 16] = bell[(1,) * 16] = 1.0
-    bits, rank = demo.entropies(bell.reshape(-1))
-    assert np.allclose(bits, 1) and rank == 2
-
-
 def test_demo_refuses_unknown_options():
     done = subprocess.run(
         [sys.executable, "-m", "quimb_deepnets.demo", "--stepz", "3"],

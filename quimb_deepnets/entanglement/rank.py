@@ -19,7 +19,8 @@ from tqdm import tqdm
 from ..errors import BudgetError, ExtraError, MethodError, OptionError, check_positive_int
 from ..geometry.expansion import READOUT, Node, Site
 from ..networks import RAC, ConvAC
-from ..tensors import RecursiveMPS, RecursiveTree
+from ..tensors import RecursiveNetwork
+from ..tensors.readback import collapsible_network
 from ..theory import rank_bound
 from ..weights import make_rng
 from .where import read_where
@@ -105,6 +106,8 @@ def schmidt_rank(net, where, size=4096, seed=None, progbar=False, max_bytes=2**3
     ------
     MethodError
         If ``net`` is of another type.
+    StructureError
+        If an expanded network was edited, so that no architecture describes it.
     SitesError
         If ``where`` does not name sites.
     OptionError
@@ -125,12 +128,12 @@ def schmidt_rank(net, where, size=4096, seed=None, progbar=False, max_bytes=2**3
     >>> qdn.schmidt_rank(net, 6, seed=0)
     SchmidtRank(12, exact)
     """
-    if not isinstance(net, (ConvAC, RAC, RecursiveTree, RecursiveMPS)):
+    if not isinstance(net, (ConvAC, RAC, RecursiveNetwork)):
         raise MethodError(
             f"the generic rank of a {type(net).__name__} is not defined by an architecture; give a "
             "ConvAC, RAC, RecursiveTree or RecursiveMPS, or take the rank of one state numerically."
         )
-    geometry = net.geometry
+    geometry = (collapsible_network(net) if isinstance(net, RecursiveNetwork) else net).geometry
     size = check_positive_int("size", size, OptionError)
     max_bytes = check_positive_int("max_bytes", max_bytes, OptionError)
     places = read_where(geometry.sites, where)

@@ -193,21 +193,21 @@ def choose(view, places, what, method, max_bytes, max_flops):
 
 def _refuse(plan, max_bytes, max_flops):
     """Say what the cheapest method would need, and what to do instead."""
-    costed = [row for row in plan.rows if row["bytes"] is not None]
-    if not costed:
+    exact = [row for row in plan.rows if row["bytes"] is not None and METHODS[row["method"]].exact]
+    if not exact:
         raise MethodError(
             f"no method applies to this {plan.view.name}: "
             + "; ".join(f"{row['method']}: {row['reason']}" for row in plan.rows)
         )
-    small = min(costed, key=lambda row: row["bytes"])
+    least = min(exact, key=lambda row: (row["bytes"] > max_bytes, row["flops"]))
     needs = ", ".join(
-        f"{row['method']} {row['bytes']} bytes and 10**{_log10(row['flops']):.1f} flops"
-        for row in costed
+        f"{row['method']} {readable_bytes(row['bytes'])} and 10**{_log10(row['flops']):.1f} flops"
+        for row in exact
     )
     raise BudgetError(
-        f"{len(plan.places)} of {len(plan.view.sites)} sites of a {plan.view.name} need at least "
-        f"{small['bytes']} bytes ({needs}), more than max_bytes={max_bytes} or "
-        f"max_flops={max_flops:.0e} allow; use renyi2_estimate, which samples amplitudes, a "
+        f"{len(plan.places)} of {len(plan.view.sites)} sites of a {plan.view.name} need "
+        f"{least['bytes']} bytes by {least['method']!r} ({needs}), more than max_bytes={max_bytes} "
+        f"or max_flops={max_flops:.0e} allow; use renyi2_estimate, which samples amplitudes, a "
         "smaller subsystem, or raise the budget."
     )
 
