@@ -65,6 +65,13 @@ def padded(*lists):
     return [np.pad(x, (0, count - len(x))) for x in lists]
 
 
+def zeros_like(state):
+    """The same network, all of its entries zero."""
+    state = state.copy()
+    state.apply_to_arrays(lambda x: 0 * x)
+    return state
+
+
 def logneg(psi, dims, a, b):
     """The logarithmic negativity, of a pure bipartition from its singular values."""
     da = math.prod(dims[i] for i in a)
@@ -432,3 +439,110 @@ def test_graph_states_are_found_by_their_graph():
     block = [(i, j) for i in range(50) for j in range(50)]
     assert large.entropy(block) == large.renyi_entropy(block) == 2500
     assert large.mutinf_subsys([(0, 0)], [(0, 25)]) == 0
+
+
+# ---------------------------------------------------------------- odd input
+
+
+def test_cuts_are_numbers_of_sites():
+    mps = STATES["mps"]
+    assert np.allclose(qdn.entropies(mps, np.array([2, 5])), qdn.entropies(mps)[[1, 4]])
+    for bad in (5, [[3, 4]], [1.5], "12"):
+        with pytest.raises(qdn.OptionError, match="no sequence of ints"):
+            qdn.entropies(mps, bad)
+    assert qdn.entropies(STATES["conv"].to("torch"), []).shape == (0,)
+
+
+def test_renyi_entropies_of_any_order():
+    assert qdn.renyi_entropy(qu.ghz_state(4), 2, 1075, dims=[2] * 4) == 1
+    p = np.asarray(qdn.schmidt_values(STATES["mps"], 5), dtype=np.longdouble)
+    for alpha in (0.3, 0.95, 1 - 1e-9, 1 + 1e-14, 1.05, 3, np.int64(7), np.float32(2.5)):
+        if abs(alpha - 1) < 1e-8:
+            exact = -(p * np.log2(p)).sum()
+        else:
+            exact = np.log2((p ** np.longdouble(alpha)).sum()) / (1 - np.longdouble(alpha))
+        assert abs(qdn.renyi_entropy(STATES["mps"], 5, alpha) - exact) < 1e-7
+
+
+def test_small_schmidt_values_survive():
+    """Orders below 1 take methods that do not square them."""
+    net = qdn.ConvAC.rand(16, 2, 3, 4, seed=0)
+    where = [1, 2, 3, 7, 8, 9, 10, 14]
+    exact = qdn.renyi_entropy(net, where, 0.5, method="dense")
+    assert abs(qdn.renyi_entropy(net, where, 0.5) - exact) < 1e-9
+    assert abs(qdn.renyi_entropy(net, where, 0.5, method="reduced") - exact) > 1e-9
+
+
+@pytest.mark.parametrize("size", [1e-4, 1e-7])
+def test_closed_chains_in_any_gauge(size):
+    mps = qtn.MPS_rand_state(12, 4, cyclic=True, seed=0)
+    gauge = np.diag([1, size, size, size])
+    for a, b in (("I5", "I6"), ("I11", "I0")):
+        mps.insert_gauge(gauge, [a], [b], Uinv=np.linalg.inv(gauge))
+    for where in (6, range(3, 9), [0, 1, 2, 11, 5]):
+        exact = qdn.entropy(mps, where, method="dense")
+        assert abs(qdn.entropy(mps, where, method="mps") - exact) < 1e-15 / size + 1e-9
+
+
+def test_sites_with_names():
+    edges = [("a", "ab"), ("ab", "b"), ("b", "d"), ("d", "a")]
+    state = qtn.TN_from_edges_rand(edges, 3, 2, seed=0)
+    with pytest.raises(qdn.SitesError, match=r"write \['ab'\]"):
+        qdn.entropy(state, "ab")
+    assert qdn.partial_trace_exact(state, "ab").shape == (2, 2)
+    assert np.isclose(qdn.entropy(state, ["ab"]), qu.entropy(qdn.partial_trace_exact(state, "ab")))
+    peps = STATES["peps"]
+    assert qdn.mutinf_subsys(peps, (0, 0), (1, 1)) == qdn.mutinf_subsys(peps, [(0, 0)], [(1, 1)])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda mps: qdn.entropy(mps, ([0, 1], [2])),
+        lambda mps: qdn.partial_trace_exact(mps, True),
+        lambda mps: qdn.entropy(mps, 3, max_bytes="1GB"),
+        lambda mps: qdn.entropy(mps, range(10), method="nonsense"),
+        lambda mps: qdn.entropy(mps, tags=3),
+        lambda mps: qdn.entropy(np.ones(4, "float16"), 1, dims=[2, 2]),
+        lambda mps: qdn.entropy(np.ones(4), 1, dims=2),
+        lambda mps: qdn.entropy(STATES["conv"], 2, method="gram", checkpoint=3.5),
+        lambda mps: STATES["conv"].entropies(method="gram", checkpoint="a.npz"),
+        lambda mps: STATES["conv"].mutinf_subsys(0, 1, method="gram", checkpoint="a.npz"),
+        lambda mps: qdn.entropy(zeros_like(mps), range(3, 6), method="mps"),
+        lambda mps: qdn.entropy(zeros_like(mps), 3),
+        lambda mps: qdn.entropy(np.nan * mps, range(3, 6), method="mps"),
+        lambda mps: qdn.schmidt_values(qdn.ConvAC.graph_state(100, 14, 3), 50),
+    ],
+)
+def test_bad_input_gives_errors_of_ours(call):
+    with pytest.raises(qdn.DeepNetError):
+        call(STATES["mps"])
+
+
+def test_gradients_are_never_dropped():
+    net = qdn.RBM.rand(8, seed=0).to("torch")
+    params = {k: v.requires_grad_() for k, v in net.params.items()}
+    net = qdn.RBM.from_params(net.geometry, params)
+    assert net.entropy(3).requires_grad
+    with pytest.raises(qdn.MethodError, match="use one of"):
+        net.entropy(3, method="gram")
+
+
+def test_dtypes_stay():
+    for name in ("conv", "rac"):
+        net = STATES[name].to("numpy-complex64")
+        for method in ("dense", "reduced", "gram", "to_mps"):
+            assert qdn.schmidt_values(net, 4, method=method).dtype == np.float32, method
+
+
+def test_huge_systems_are_refused_at_once():
+    for state, where in [
+        (qdn.ConvAC.rand(1000, 2, 3, 4, seed=0), range(0, 1000, 2)),
+        (qtn.MPS_rand_state(1200, 2), range(0, 1200, 2)),
+        (qdn.RBM.rand(60, seed=0), 30),
+        (qtn.PEPS.rand(8, 8, 3, seed=0), 16),
+    ]:
+        with pytest.raises(qdn.BudgetError) as caught:
+            qdn.entropy(state, where)
+        assert len(str(caught.value)) < 800
+    assert "approx" in str(caught.value)  # amplitudes of a PEPS cannot be sampled

@@ -7,6 +7,7 @@ stochastic Lanczos quadrature, then estimates ``Tr f(rho)`` to a relative standa
 """
 
 import math
+import numbers
 
 import numpy as np
 import quimb as qu
@@ -98,7 +99,7 @@ def spectrum(view, places, progbar=False, tol=1e-2, seed=None):
         Relative standard error of the traces.
     seed : int or numpy.random.Generator, optional
     """
-    if not (isinstance(tol, float) and 0 < tol < 1):
+    if not (isinstance(tol, numbers.Real) and 0 < tol < 1):
         raise OptionError(f"tol={tol!r} is no relative error; use a float between 0 and 1.")
     tn, kets, bras = view.faces["network"].value.doubled(view.smaller(places))
     tn.exponent = 0.0

@@ -9,7 +9,7 @@ from autoray import do
 
 from .registry import Method, add_method
 from .spectra import MAX_SVD, spectrum_of_matrix
-from .states import Cost
+from .states import Cost, as_float
 
 
 def cost(view, places, what="spectrum"):
@@ -17,7 +17,7 @@ def cost(view, places, what="spectrum"):
     made = view.faces["vector"].cost
     a, b = sorted((view.dim(places), view.dim(view.rest(places))))
     square = 2 * a * a if a > MAX_SVD else 0
-    work = 2.0 * a * a * b + 4.0 * a**3 if b < 2**400 else float("inf")
+    work = as_float(2 * a * a * b + 4 * a**3)
     return Cost(made.bytes + (2 * a * b + square) * view.itemsize, made.flops + work)
 
 

@@ -21,7 +21,7 @@ from ..tensors.collapsed import even_out
 from ..tensors.exact_mps import carry_of
 from .mps import ChainFace, site_arrays
 from .reduced import Ket
-from .states import Amplitudes, Cost, Face, StateView, refuse_dims, view_of
+from .states import Amplitudes, Cost, Face, StateView, as_float, refuse_dims, view_of
 
 MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do not contract
 
@@ -31,9 +31,10 @@ def _(state: DeepNetwork, dims=None):
     refuse_dims(dims)
     faces = {
         "vector": Face(lambda: _vector_cost(state), lambda: _vector(state)),
-        "amplitudes": Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state)),
         "network": Face(lambda: Cost(0, 0.0), lambda: _ket(state)),
     }
+    if not any(getattr(x, "requires_grad", False) for x in state.params.values()):
+        faces["amplitudes"] = Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
     if isinstance(state, (ConvAC, RAC)):
         make = lambda: site_arrays(state.to_mps())
         faces["to_mps"] = ChainFace(lambda: _mps_cost(state), make, lambda: _bonds(state))
@@ -45,7 +46,7 @@ def _vector_cost(net):
     """Three arrays of the size of the state, and one product for each of its channels."""
     total = net.phys_dim**net.nsites
     each = len(net.readout) if isinstance(net, (ConvAC, RAC)) else _each(net)
-    return Cost(3 * total * net._like.itemsize, float(total * each) if total < 2**500 else math.inf)
+    return Cost(3 * total * net._like.itemsize, as_float(total * round(each)))
 
 
 def _vector(net):

@@ -16,13 +16,14 @@ import zipfile
 from typing import NamedTuple
 
 import numpy as np
-from autoray import do, to_numpy
+from autoray import get_dtype_name, to_numpy
 from tqdm import tqdm
 
 from ..errors import OptionError
+from ..networks.scaled import array_like
 from .registry import Method, add_method
 from .spectra import spectrum_of_density
-from .states import Cost
+from .states import Cost, as_float
 
 BLOCK = 2**22  # amplitudes of a chunk
 
@@ -47,8 +48,8 @@ def cost(view, places, what="spectrum"):
     each = view.faces["amplitudes"].value.flops
     chunk = a * _columns(view, places) if a < 2**60 else a
     size = max(16, view.itemsize)
-    flops = (a * b * (each + a) + 4 * a**3) if b < 2**500 else math.inf
-    return Cost(3 * size * a * a + chunk * (4 * size + 9 * len(view.sites)), float(flops))
+    flops = as_float(a * b * (round(each) + a) + 4 * a**3)
+    return Cost(3 * size * a * a + chunk * (4 * size + 9 * len(view.sites)), flops)
 
 
 def spectrum(view, places, progbar=False, checkpoint=None):
@@ -73,6 +74,8 @@ def density(view, places, progbar=False, checkpoint=None):
     OptionError
         If the file belongs to another state or subsystem, or cannot be read.
     """
+    if not isinstance(checkpoint, (str, os.PathLike, type(None))):
+        raise OptionError(f"checkpoint={checkpoint!r} is no path of a file; give a string.")
     chunk = _columns(view, places)
     total = -(-view.dim(view.rest(places)) // chunk)
     mark = _mark(view, places, chunk) if checkpoint is not None else None
@@ -86,7 +89,7 @@ def density(view, places, progbar=False, checkpoint=None):
         progress = _add(progress, gram_chunk(view, places, k * chunk, (k + 1) * chunk))
         if checkpoint is not None:
             _write(checkpoint, mark, progress)
-    return do("asarray", progress.gram, like=view.like)
+    return array_like(progress.gram.astype(get_dtype_name(view.like)), view.like)
 
 
 def gram_chunk(view, places, start, stop):
@@ -150,7 +153,7 @@ def _read(path, mark):
         with np.load(path, allow_pickle=False) as file:
             found, gram = str(file["mark"]), file["gram"]
             scale, done = int(file["scale"]), int(file["done"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise OptionError(
             f"checkpoint={str(path)!r} cannot be read ({error}); it is no checkpoint of a Gram "
             "matrix: choose another path, or delete it."
@@ -179,4 +182,4 @@ def _write(path, mark, progress):
         aside.unlink(missing_ok=True)
 
 
-add_method(Method("gram", "amplitudes", cost, spectrum, density=density))
+add_method(Method("gram", "amplitudes", cost, spectrum, density=density, squares=True))

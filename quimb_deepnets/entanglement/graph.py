@@ -23,7 +23,7 @@ def _(state: GraphStateConvAC, dims=None):
 def cost(view, places, what="spectrum"):
     """At most an elimination with one bit per entry."""
     sides = len(places), len(view.sites) - len(places)
-    return Cost(sides[0] * sides[1] // 8, float(sides[0] * sides[1] * min(sides)) / 64)
+    return Cost(sides[0] * sides[1] // 8, sides[0] * sides[1] * min(sides) / 64)
 
 
 def spectrum(view, places, progbar=False):

@@ -10,16 +10,15 @@
 import math
 import numbers
 
-import numpy as np
 from autoray import do, stop_gradient
 from tqdm import tqdm
 
-from ..errors import OptionError, SitesError
+from ..errors import OptionError, SitesError, check_option
 from ..networks.base import MAX_BYTES
-from .registry import MAX_FLOPS, check_options, choose, make_plan
+from .registry import MAX_FLOPS, METHODS, check_options, choose, make_plan
 from .spectra import Spectrum, check_alpha, check_norm
 from .states import view_of
-from .where import read_where
+from .where import is_site, read_where
 
 _OPTIONS = """where : int or sequence of sites, optional
         An int i is the first i sites, as in quimb's ``MPS.entropy(i)``; the state need not be
@@ -59,13 +58,15 @@ def _documented(function):
 
 def _subsystem(state, where, tags, dims):
     """The view of a state, and the places of the subsystem."""
-    view = view_of(state, dims) if dims is not None else view_of(state)
+    view = view_of(state, dims)
     if (where is None) == (tags is None):
         raise OptionError(f"where={where!r} and tags={tags!r}: give one of the two.")
     if tags is None:
         return view, read_where(view.sites, where)
     if view.network is None:
         raise OptionError(f"tags={tags!r} select tensors, and a {view.name} has none; use where=.")
+    if not isinstance(tags, (str, list, tuple, set, frozenset)):
+        raise OptionError(f"tags={tags!r} is no tag and no sequence of tags; give strings.")
     tags = (tags,) if isinstance(tags, str) else tuple(tags)
     if missing := [tag for tag in tags if tag not in view.network.tag_map]:
         raise SitesError(f"tags={tags!r}: no tensor has the tag {missing[0]!r}; name tags of it.")
@@ -78,11 +79,17 @@ def _subsystem(state, where, tags, dims):
     return view, places
 
 
-def _spectrum(view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_FLOPS, **options):
-    """The spectrum of a subsystem by the method asked for, or by the cheapest."""
+def _spectrum(
+    view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_FLOPS, fine=False, **options
+):
+    """The spectrum of a subsystem by the method asked for, or by the cheapest.
+
+    With ``fine`` the smallest values matter, and methods that do not square them come first.
+    """
     if len(places) == len(view.sites):
+        check_option("method", method, ("auto", *METHODS))
         return Spectrum(do("ones_like", do("real", view.like.reshape(-1)[:1])))
-    chosen = choose(view, places, "spectrum", method, max_bytes, max_flops)
+    chosen = choose(view, places, "spectrum", method, max_bytes, max_flops, fine)
     check_options(chosen.spectrum, chosen.name, options)
     return chosen.spectrum(view, places, **options)
 
@@ -168,8 +175,10 @@ def renyi_entropy(state, where=None, alpha=2, *, tags=None, dims=None, **options
         A deep network, a quimb vector (MPS, MERA, PEPS, ...), or a dense vector with ``dims``.
     {options}
     alpha : float, optional
-        At least 0: 0 is the logarithm of the rank, 1 the von Neumann entropy, inf
-        ``-log2`` of the largest Schmidt value.
+        At least 0: 0 is the logarithm of the numerical rank, 1 the von Neumann entropy, inf
+        ``-log2`` of the largest Schmidt value. Below 1 the smallest values count: methods that
+        see a density matrix (``"reduced"``, ``"gram"``) lose those below 1e-16, and are taken
+        only if no other fits.
 
     Returns
     -------
@@ -186,9 +195,9 @@ def renyi_entropy(state, where=None, alpha=2, *, tags=None, dims=None, **options
     >>> round(float(qdn.renyi_entropy(qu.ghz_state(4), [1, 3], dims=[2] * 4)), 12)
     1.0
     """
-    check_alpha(alpha)
+    alpha = check_alpha(alpha)
     view, places = _subsystem(state, where, tags, dims)
-    return _spectrum(view, places, **options).renyi(alpha)
+    return _spectrum(view, places, fine=alpha < 1, **options).renyi(alpha)
 
 
 @_documented
@@ -221,7 +230,17 @@ def schmidt_gap(state, where=None, *, tags=None, dims=None, **options):
 
 
 @_documented
-def entropies(state, cuts=None, *, dims=None, method="auto", progbar=False, **options):
+def entropies(
+    state,
+    cuts=None,
+    *,
+    dims=None,
+    method="auto",
+    max_bytes=MAX_BYTES,
+    max_flops=MAX_FLOPS,
+    progbar=False,
+    **options,
+):
     """The entropies of the first i sites, for many i, in bits: a chain in one sweep.
 
     Parameters
@@ -230,7 +249,7 @@ def entropies(state, cuts=None, *, dims=None, method="auto", progbar=False, **op
         A deep network, a quimb vector (MPS, MERA, PEPS, ...), or a dense vector with ``dims``.
     cuts : sequence of int, optional
         By default all, 1 to N - 1.
-    dims, method, progbar, **options
+    dims, method, max_bytes, max_flops, progbar, **options
         See `entropy`.
 
     Returns
@@ -248,14 +267,13 @@ def entropies(state, cuts=None, *, dims=None, method="auto", progbar=False, **op
     >>> qdn.entropies(rac).shape
     (99,)
     """
-    view = view_of(state, dims) if dims is not None else view_of(state)
-    cuts = range(1, len(view.sites)) if cuts is None else list(cuts)
-    places = [read_where(view.sites, cut, "a cut") for cut in cuts]
+    view = view_of(state, dims)
+    places = _read_cuts(view, cuts)
     if not places:
-        return np.zeros(0)
+        return do("zeros_like", do("real", view.like.reshape(-1)[:0]))
+    _refuse_checkpoint(options)
     middle = max(places, key=lambda p: min(len(p), len(view.sites) - len(p)))
-    budget = {k: options.pop(k) for k in ("max_bytes", "max_flops") if k in options}
-    chosen = choose(view, middle, "spectrum", method, *_budget(**budget))
+    chosen = choose(view, middle, "spectrum", method, max_bytes, max_flops)
     check_options(chosen.sweep or chosen.spectrum, chosen.name, options)
     if chosen.sweep is not None:
         found = chosen.sweep(view, [len(p) for p in places], progbar=progbar, **options)
@@ -265,8 +283,27 @@ def entropies(state, cuts=None, *, dims=None, method="auto", progbar=False, **op
     return do("stack", tuple(do("asarray", s.entropy(), like=view.like) for s in found))
 
 
-def _budget(max_bytes=MAX_BYTES, max_flops=MAX_FLOPS):
-    return max_bytes, max_flops
+def _read_cuts(view, cuts):
+    """The places left of each cut."""
+    cuts = range(1, len(view.sites)) if cuts is None else cuts
+    cuts = cuts.tolist() if hasattr(cuts, "tolist") else cuts
+    if not isinstance(cuts, (list, tuple, range)) or not all(
+        isinstance(cut, numbers.Integral) for cut in cuts
+    ):
+        raise OptionError(
+            f"cuts={cuts!r} is no sequence of ints; each is a number of first sites, as in [1, 2]. "
+            "For other subsets call entropy."
+        )
+    return [read_where(view.sites, cut, "a cut") for cut in cuts]
+
+
+def _refuse_checkpoint(options):
+    """One file belongs to one subsystem."""
+    if "checkpoint" in options:
+        raise OptionError(
+            "checkpoint= keeps one subsystem, and here there are several; call entropy for each, "
+            "with a file of its own."
+        )
 
 
 @_documented
@@ -298,6 +335,7 @@ def mutinf_subsys(state, sysa, sysb, *, dims=None, **options):
     1.0
     """
     view, a, b = _two_subsystems(state, sysa, sysb, dims)
+    _refuse_checkpoint(options)
     parts = (_spectrum(view, places, **options).entropy() for places in (a, b, (*a, *b)))
     first, second, both = parts
     return first + second - both
@@ -336,7 +374,7 @@ def logneg_subsys(state, sysa, sysb, *, dims=None, **options):
     """
     view, a, b = _two_subsystems(state, sysa, sysb, dims)
     if len(a) + len(b) == len(view.sites):
-        return _spectrum(view, a, **options).renyi(0.5)
+        return _spectrum(view, a, fine=True, **options).renyi(0.5)
     rho = _density(view, (*a, *b), **options)
     da, db = view.dim(a), view.dim(b)
     flipped = do("transpose", rho.reshape(da, db, da, db), (2, 1, 0, 3)).reshape(da * db, -1)
@@ -373,7 +411,7 @@ def partial_trace_exact(state, where, *, dims=None, **options):
     >>> qdn.partial_trace_exact(qu.ghz_state(4), 2, dims=[2] * 4).real.round(12).tolist()
     [[0.5, 0.0], [0.0, 0.5]]
     """
-    view = view_of(state, dims) if dims is not None else view_of(state)
+    view = view_of(state, dims)
     return _density(view, _one_or_more(view, where, "where"), **options)
 
 
@@ -407,12 +445,12 @@ def entanglement_plan(
     'to_mps'
     """
     view, places = _subsystem(state, where, tags, dims)
-    return make_plan(view, places, "spectrum", max_bytes, max_flops)
+    return make_plan(view, places, "spectrum", max_bytes, max_flops, full=True)
 
 
 def _two_subsystems(state, sysa, sysb, dims):
     """The view of a state and the places of two disjoint subsystems."""
-    view = view_of(state, dims) if dims is not None else view_of(state)
+    view = view_of(state, dims)
     a, b = _one_or_more(view, sysa, "sysa"), _one_or_more(view, sysb, "sysb")
     if both := set(a) & set(b):
         raise SitesError(
@@ -423,7 +461,7 @@ def _two_subsystems(state, sysa, sysb, dims):
 
 
 def _one_or_more(view, where, name):
-    """The places of one site, an int, or of a sequence of sites."""
-    if isinstance(where, numbers.Integral):
+    """The places of one site or of a sequence of sites."""
+    if isinstance(where, numbers.Integral) or is_site(view.sites, where):
         where = [where]
     return read_where(view.sites, where, name)

@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from ..tensors.exact_mps import unit
 from .registry import Method, add_method
-from .spectra import spectrum_of_matrix
-from .states import Cost, Face
+from .spectra import check_norm, spectrum_of_matrix
+from .states import Cost, Face, as_float
 
 
 class ChainFace(Face):
@@ -107,7 +107,7 @@ def cost(name, view, places, what="spectrum"):
         sides[kind] *= size
     a, b = sorted(sides.values())
     total = max(a * b * bonds[0] ** 2, largest) * 3
-    return Cost(made.bytes + total * view.itemsize, made.flops + work + 6.0 * a * a * b)
+    return Cost(made.bytes + total * view.itemsize, made.flops + work + as_float(6 * a * a * b))
 
 
 # ---------------------------------------------------------------- any subset
@@ -121,10 +121,14 @@ def spectrum(name, view, places, progbar=False):
         arrays, places = _rotated(arrays, set(places))
     runs = runs_of(places, len(arrays))
     if closed:
-        parts = [_one_leg(arrays[start:stop]) for start, stop, _ in runs]
+        rights, carry = _right_canonical(arrays)  # balanced bonds: _one_leg squares the tensors
+        rights[-1] = do("tensordot", rights[-1], carry, axes=1)
+        lefts, carry = _left_canonical(rights)
+        parts = [*(_one_leg(lefts[start:stop]) for start, stop, _ in runs), carry]
     else:
-        lefts, centre = _canonical(arrays, runs[-1][0])
-        parts = [*(_one_leg(lefts[start:stop]) for start, stop, _ in runs[1:-1]), centre]
+        lefts, carry = _left_canonical(arrays[: runs[-1][0]])
+        carry = carry @ _right_canonical(arrays[runs[-1][0] :])[1]
+        parts = [*(_one_leg(lefts[start:stop]) for start, stop, _ in runs[1:-1]), carry]
     psi = functools.reduce(lambda x, y: do("tensordot", x, y, axes=1), parts)
     if closed:
         left, *legs, right = psi.shape
@@ -142,20 +146,19 @@ def _rotated(arrays, inside):
     return arrays[turn:] + arrays[:turn], {(n - turn) % count for n in inside}
 
 
-def _canonical(arrays, stop):
-    """Left-canonical arrays up to ``stop``, and the matrix between them and the rest."""
+def _left_canonical(arrays):
+    """Left-canonical arrays, and the matrix behind them."""
     lefts, carry = [], None
-    for x in arrays[:stop]:
+    for x in arrays:
         x = x if carry is None else do("tensordot", carry, x, axes=1)
         q, r = do("linalg.qr", x.reshape(-1, x.shape[2]))
         lefts.append(q.reshape(*x.shape[:2], -1))
         carry, _ = unit(r)
-    _, right = _right_canonical(arrays[stop:])
-    return lefts, carry @ right
+    return lefts, carry
 
 
 def _right_canonical(arrays):
-    """Right-canonical arrays of a run that ends an open chain, and the matrix before them."""
+    """Right-canonical arrays, and the matrix before them."""
     rights, carry = [], None
     for x in reversed(arrays):
         x = x if carry is None else do("tensordot", x, carry, axes=1)
@@ -179,6 +182,7 @@ def _one_leg(arrays):
         gram = do("transpose", gram, (0, 1, 3, 2))
     gram = do("transpose", gram, (0, 2, 1, 3)).reshape(left * right, left * right)
     gram, _ = unit(gram)
+    check_norm(float(do("max", do("abs", stop_gradient(gram)))))
     size, vectors = do("linalg.eigh", gram)
     kept = to_numpy(stop_gradient(size)) > 1e-15 * float(stop_gradient(size[-1]))
     size, vectors = size[kept], vectors[:, kept]
@@ -196,15 +200,14 @@ def sweep(name, view, cuts, progbar=False):
         return [spectrum(name, view, tuple(range(cut))) for cut in cuts]
     rights, carry = _right_canonical(arrays[1:])
     x, found = do("tensordot", arrays[0], carry, axes=1), {}
-    for n, following in enumerate(tqdm([*rights, None], disable=not progbar), 1):
-        if n > max(cuts):
-            break
+    following = [*rights, None][: max(cuts)]
+    for n, right in enumerate(tqdm(following, disable=not progbar), 1):
         _, r = do("linalg.qr", x.reshape(-1, x.shape[2]))
         r, _ = unit(r)
         if n in cuts:
             found[n] = spectrum_of_matrix(r)
-        if following is not None:
-            x = do("tensordot", r, following, axes=1)
+        if right is not None:
+            x = do("tensordot", r, right, axes=1)
     return [found[cut] for cut in cuts]
 
 

@@ -14,6 +14,7 @@ import math
 from ..errors import ExtraError, MethodError, OptionError
 from ..networks import DeepNetwork
 from ..tensors import RecursiveNetwork
+from ..tensors.readback import current_network
 from ..theory import page_entropy, rank_bound
 from .measures import entropies
 from .states import view_of
@@ -65,20 +66,21 @@ def plot_entropy(states, cuts=None, *, bound=True, page=True, ax=None, progbar=F
             "plot_entropy draws with matplotlib; install it with "
             "pip install 'quimb_deepnets[plot]'."
         ) from error
-    named = _named(states)
+    named, cuts = _named(states), None if cuts is None else list(cuts)
     if ax is None:
         _, ax = pyplot.subplots(figsize=(6, 4), layout="constrained")
     curves = {}
     for label, state in named.items():
-        view = view_of(state, options["dims"]) if "dims" in options else view_of(state)
+        view = view_of(state, options.get("dims"))
         curves[view.dims] = view
         sizes = list(range(1, len(view.sites)) if cuts is None else cuts)
         values = [float(s) for s in entropies(state, sizes, progbar=progbar, **options)]
         (line,) = ax.plot(sizes, values, "o-", markersize=4, label=label)
-        if bound and isinstance(state, (DeepNetwork, RecursiveNetwork)):
-            _draw_bound(ax, state, sizes, line.get_color())
+        network = current_network(state) if isinstance(state, RecursiveNetwork) else state
+        if bound and isinstance(network, DeepNetwork) and network.nsites == len(view.sites):
+            _draw_bound(ax, network, sizes, line.get_color())
     for dims in curves if page else ():
-        sizes = range(1, len(dims)) if cuts is None else list(cuts)
+        sizes = range(1, len(dims)) if cuts is None else cuts
         values = [page_entropy(math.prod(dims[:a]), math.prod(dims[a:])) for a in sizes]
         ax.plot(sizes, values, ":", color="gray", label=f"Page, {len(dims)} sites")
     ax.set_xlabel("sites in the block")
@@ -98,10 +100,10 @@ def _named(states):
     return states
 
 
-def _draw_bound(ax, state, sizes, color):
+def _draw_bound(ax, network, sizes, color):
     """The bound of the architecture, where one is known."""
     try:
-        bounds = [math.log2(rank_bound(state.geometry, tuple(range(a)))) for a in sizes]
+        bounds = [math.log2(rank_bound(network.geometry, tuple(range(a)))) for a in sizes]
     except MethodError:
         return
     ax.plot(sizes, bounds, "--", color=color, linewidth=1)

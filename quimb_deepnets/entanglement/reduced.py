@@ -18,7 +18,7 @@ from ..tensors import HyperTensorNetwork
 from ..tensors.search import BestOf
 from .registry import Method, add_method
 from .spectra import spectrum_of_density
-from .states import Cost
+from .states import Cost, as_float
 
 
 class Ket(NamedTuple):
@@ -80,7 +80,7 @@ def cost(view, places, what="spectrum"):
     """What the contraction takes, and the eigenvalues."""
     places = view.smaller(places) if what == "spectrum" else places
     made = view.faces["network"].value.density_cost(places)
-    return Cost(made.bytes, made.flops + 4.0 * view.dim(places) ** 3)
+    return Cost(made.bytes, made.flops + as_float(4 * view.dim(places) ** 3))
 
 
 def density(view, places, progbar=False):
@@ -94,4 +94,6 @@ def spectrum(view, places, progbar=False):
     return spectrum_of_density((rho + do("conj", do("transpose", rho, (1, 0)))) / 2)
 
 
-add_method(Method("reduced", "network", cost, spectrum, density=density, searches=True))
+add_method(
+    Method("reduced", "network", cost, spectrum, density=density, searches=True, squares=True)
+)

@@ -11,13 +11,13 @@ Each method is one file that registers itself with `add_method`; so can a user's
 
 import inspect
 import math
+import numbers
 from dataclasses import dataclass
 
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, check_option
-from ..networks.base import MAX_BYTES
 
 MAX_FLOPS = 1e15  # some hours on one core
-SOON = 1e9  # flops: with a method this cheap nothing is gained by a search for contraction paths
+SOON = 1e8  # flops: with a method this cheap nothing is gained by a search for contraction paths
 
 METHODS = {}
 
@@ -43,6 +43,8 @@ class Method:
         Whether its cost comes from a search for contraction paths, which takes a while itself.
     exact : bool, optional
         Whether it is exact to round-off; others are taken only by name.
+    squares : bool, optional
+        Whether it sees squared amplitudes alone, so that Schmidt values below 1e-16 are lost.
 
     Examples
     --------
@@ -57,6 +59,7 @@ class Method:
     density: object = None
     searches: bool = False
     exact: bool = True
+    squares: bool = False
 
 
 def add_method(method):
@@ -84,9 +87,15 @@ class EntanglementPlan:
         The name of the cheapest method that fits.
     """
 
-    def __init__(self, view, places, rows, max_bytes):
-        self.view, self.places, self.rows, self.max_bytes = view, places, rows, max_bytes
+    def __init__(self, view, places, rows, max_bytes, max_flops, fine=False):
+        self.view, self.places, self.rows = view, places, rows
+        self.max_bytes, self.max_flops = max_bytes, max_flops
         fitting = [row for row in rows if row["reason"] is None]
+        if fine:
+            fitting = [row for row in fitting if not METHODS[row["method"]].squares] or fitting
+        known = [row for row in fitting if not METHODS[row["method"]].searches]
+        if any(row["flops"] < SOON for row in known):
+            fitting = known
         self.chosen = min(fitting, key=lambda row: row["flops"])["method"] if fitting else None
 
     def __repr__(self):
@@ -104,8 +113,8 @@ class EntanglementPlan:
         return "\n".join(lines)
 
 
-def _log10(flops):
-    return math.log10(max(1.0, flops)) if math.isfinite(flops) else math.inf
+def _log10(count):
+    return math.log10(max(1, count)) if count < math.inf else math.inf
 
 
 def readable_bytes(count):
@@ -119,36 +128,42 @@ def readable_bytes(count):
     return f"{count / 1024:.1e} EiB" if math.isfinite(count) else "far more"
 
 
-def make_plan(view, places, what="spectrum", max_bytes=MAX_BYTES, max_flops=MAX_FLOPS, full=True):
-    """Cost every method that applies to a state, see `EntanglementPlan`.
+def make_plan(view, places, what, max_bytes, max_flops, fine=False, full=False):
+    """Cost the methods that apply to a state, see `EntanglementPlan`.
 
     Parameters
     ----------
     view : StateView
     places : tuple[int]
-    what : {"spectrum", "density"}, optional
+    what : {"spectrum", "density"}
         What is asked for.
-    max_bytes, max_flops : number, optional
+    max_bytes, max_flops : number
         The budget.
+    fine : bool, optional
+        Whether the smallest Schmidt values matter.
     full : bool, optional
-        Search for contraction paths even where something cheap is known.
+        Cost also those that cannot be chosen: inexact ones, and those that search for contraction
+        paths where something cheap is known.
     """
+    for name, value in (("max_bytes", max_bytes), ("max_flops", max_flops)):
+        if not isinstance(value, numbers.Real) or not value > 0:
+            raise OptionError(f"{name}={value!r} is no budget; use a positive number.")
     rows = []
     for method in sorted(METHODS.values(), key=lambda method: method.searches):
         if method.face not in view.faces or getattr(method, what) is None:
             continue
         known = [row["flops"] for row in rows if row["reason"] is None]
-        if method.searches and not full and known and min(known) < SOON:
-            continue
-        rows.append(_row(method, view, places, what, max_bytes, max_flops))
-    return EntanglementPlan(view, places, rows, max_bytes)
+        late = method.searches and known and min(known) < SOON
+        if full or (method.exact and not late):
+            rows.append(_row(method, view, places, what, max_bytes, max_flops))
+    return EntanglementPlan(view, places, rows, max_bytes, max_flops, fine)
 
 
 def _row(method, view, places, what, max_bytes, max_flops):
     """One row of a plan."""
     row = {"method": method.name, "bytes": None, "flops": None, "reason": None}
     try:
-        row["bytes"], row["flops"] = method.cost(view, places, what)
+        row = _costed(method.name, method.cost(view, places, what))
     except DeepNetError as error:
         return row | {"reason": str(error)}
     if row["bytes"] > max_bytes:
@@ -160,7 +175,7 @@ def _row(method, view, places, what, max_bytes, max_flops):
     return row
 
 
-def choose(view, places, what, method, max_bytes, max_flops):
+def choose(view, places, what, method, max_bytes, max_flops, fine=False):
     """The method to use.
 
     Raises
@@ -174,41 +189,49 @@ def choose(view, places, what, method, max_bytes, max_flops):
     """
     check_option("method", method, ("auto", *METHODS))
     if method == "auto":
-        plan = make_plan(view, places, what, max_bytes, max_flops, full=False)
-        if plan.chosen is None:
-            _refuse(plan, max_bytes, max_flops)
-        return METHODS[plan.chosen]
+        plan = make_plan(view, places, what, max_bytes, max_flops, fine)
+        return _refuse(plan) if plan.chosen is None else METHODS[plan.chosen]
     chosen = METHODS[method]
     if chosen.face not in view.faces or getattr(chosen, what) is None:
         able = [m.name for m in METHODS.values() if m.face in view.faces and getattr(m, what)]
         raise MethodError(
-            f"method={method!r} does not give the {what} of a {view.name}; use one of {able}."
+            f"method={method!r} does not give the {what} of this {view.name}; use one of {able}."
         )
     cost = chosen.cost(view, places, what)
     if cost.bytes > max_bytes or cost.flops > max_flops:
-        row = {"method": method, "bytes": cost.bytes, "flops": cost.flops, "reason": "too much"}
-        _refuse(EntanglementPlan(view, places, [row], max_bytes), max_bytes, max_flops)
+        _refuse(EntanglementPlan(view, places, [_costed(method, cost)], max_bytes, max_flops))
     return chosen
 
 
-def _refuse(plan, max_bytes, max_flops):
-    """Say what the cheapest method would need, and what to do instead."""
-    exact = [row for row in plan.rows if row["bytes"] is not None and METHODS[row["method"]].exact]
-    if not exact:
-        raise MethodError(
-            f"no method applies to this {plan.view.name}: "
-            + "; ".join(f"{row['method']}: {row['reason']}" for row in plan.rows)
-        )
-    least = min(exact, key=lambda row: (row["bytes"] > max_bytes, row["flops"]))
+def _costed(name, cost):
+    """A row of a plan."""
+    return {"method": name, "bytes": cost.bytes, "flops": cost.flops, "reason": None}
+
+
+def _refuse(plan):
+    """Say what each method would need, and what to do instead."""
+    view = plan.view
+    costed = [row for row in plan.rows if row["bytes"] is not None]
+    others = "".join(f" {r['method']}: {r['reason']}" for r in plan.rows if r["bytes"] is None)
+    if not costed:
+        raise MethodError(f"no method applies to this {view.name}.{others}")
+    least = min(costed, key=lambda row: (row["bytes"] > plan.max_bytes, row["flops"]))
+    exactly = least["bytes"] if least["bytes"] < 2**70 else f"{_log10(least['bytes']):.0f}"
+    exactly = f"{exactly} bytes" if least["bytes"] < 2**70 else f"10**{exactly} bytes"
     needs = ", ".join(
         f"{row['method']} {readable_bytes(row['bytes'])} and 10**{_log10(row['flops']):.1f} flops"
-        for row in exact
+        for row in costed
+    )
+    sampled = (
+        "renyi2_estimate, which samples amplitudes"
+        if "amplitudes" in view.faces
+        else ("method='approx', which estimates entropies")
     )
     raise BudgetError(
-        f"{len(plan.places)} of {len(plan.view.sites)} sites of a {plan.view.name} need "
-        f"{least['bytes']} bytes by {least['method']!r} ({needs}), more than max_bytes={max_bytes} "
-        f"or max_flops={max_flops:.0e} allow; use renyi2_estimate, which samples amplitudes, a "
-        "smaller subsystem, or raise the budget."
+        f"{len(plan.places)} of {len(view.sites)} sites of a {view.name} need {exactly} by "
+        f"{least['method']!r} ({needs}); that is beyond max_bytes={plan.max_bytes} or "
+        f"max_flops={plan.max_flops:.0e}. Use {sampled}, a smaller subsystem, or raise the budget."
+        f"{others}"
     )
 
 

@@ -17,9 +17,10 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from autoray import do, infer_backend
+from autoray import do, get_dtype_name, infer_backend
 
 from ..errors import OptionError
+from ..weights import DTYPES
 
 
 class Cost(NamedTuple):
@@ -27,6 +28,11 @@ class Cost(NamedTuple):
 
     bytes: int
     flops: float
+
+
+def as_float(count):
+    """A count of any size as a float, inf where there is none as large."""
+    return float(count) if count < 2**1000 else math.inf
 
 
 class Face:
@@ -142,9 +148,15 @@ def view_of(state, dims=None):
         raise OptionError(
             f"an array of shape {shape} is no pure state; give a vector (D,) or (D, 1)."
         )
-    if dims is None or any(not hasattr(d, "__index__") or d < 1 for d in dims):
+    listed = isinstance(dims, (list, tuple, range)) or hasattr(dims, "tolist")
+    if not listed or any(not hasattr(d, "__index__") or d < 1 for d in dims):
         raise OptionError(
             f"dims={dims!r}: a dense vector needs the dimension of each of its sites."
+        )
+    if get_dtype_name(state) not in DTYPES:
+        raise OptionError(
+            f"a vector of dtype {get_dtype_name(state)} has no singular values here; convert it to "
+            f"one of {', '.join(DTYPES)}."
         )
     dims = tuple(map(int, dims))
     if math.prod(dims) != shape[0]:

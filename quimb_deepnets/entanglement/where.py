@@ -43,6 +43,7 @@ def read_where(sites, where, name="where"):
     ((0, 1), (1,))
     """
     place = {site: i for i, site in enumerate(sites)}
+    where = where.tolist() if hasattr(where, "tolist") else where
     if isinstance(where, numbers.Integral) and not isinstance(where, bool):
         count = int(where)
         if not 0 < count < len(place):
@@ -51,15 +52,15 @@ def read_where(sites, where, name="where"):
                 f"{len(place) - 1}, or a sequence of sites."
             )
         return tuple(range(count))
-    if isinstance(where, tuple) and where in place:
+    if is_site(place, where):
         raise SitesError(
             f"{name}={where!r} could be one site or several; write [{where!r}] for the site."
         )
     try:
-        chosen = [
-            tuple(s) if hasattr(s, "__len__") and not isinstance(s, str) else s for s in where
-        ]
-        places = tuple(place[s] for s in chosen)
+        chosen = [tuple(site) if isinstance(site, list) else site for site in where]
+        if any(isinstance(site, bool) for site in chosen):
+            raise TypeError("a bool is no site")
+        places = tuple(place[site] for site in chosen)
     except (TypeError, KeyError) as error:
         raise SitesError(
             f"{name}={where!r} is no number of sites and no sequence of sites out of "
@@ -69,3 +70,8 @@ def read_where(sites, where, name="where"):
     if not places or len(set(places)) < len(places):
         raise SitesError(f"{name}={where!r} is empty or names a site twice; name each site once.")
     return places
+
+
+def is_site(sites, where):
+    """Whether something that could also be a sequence, a pair or a string, is itself a site."""
+    return isinstance(where, (tuple, str)) and any(site == where for site in sites)

@@ -36,7 +36,7 @@ def cross_mps(
     site_ind_id="k{}",
     site_tag_id="I{}",
     progbar=False,
-    tol=1e-8,
+    tol=1e-7,
     max_evals=10**6,
     seed=None,
 ):

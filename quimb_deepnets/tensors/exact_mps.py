@@ -20,7 +20,7 @@ import itertools
 import math
 
 import numpy as np
-from autoray import do, stop_gradient, to_numpy
+from autoray import astype, do, get_dtype_name, stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 from tqdm import tqdm
 
@@ -360,12 +360,13 @@ class SymmetricCarry(StateCarry):
         G = G.reshape(-1, R, k)  # monomials of degree - 1, h[2], k
         raised = 0
         for a in range(R):
-            rows, weights = (array_like(x, G) for x in _raising(R, degree, a))
+            rows, weights = _raising(R, degree, a, G)
             part = G[rows] * weights[:, None, None]
             raised = raised + part * self.inputs[:, a][None, :, None]
         _, exponents = monomials(R, degree)
         powers = array_like(exponents, G)
-        inputs = [do("prod", u[None] ** powers, axis=1) for u in self.coming.T]
+        dtype = get_dtype_name(G)
+        inputs = [astype(do("prod", u[None] ** powers, axis=1), dtype) for u in self.coming.T]
         x = do("stack", tuple(raised * u[:, None, None] for u in inputs), axis=2)  # (g, R, M, k)
         sym = self._symmetric(degree)
         x = (do("transpose", sym, (1, 0)) @ x.reshape(len(x), -1)).reshape(x.shape)
@@ -378,9 +379,9 @@ class SymmetricCarry(StateCarry):
             n, R, below = len(self.powers), self.net.bond_dim, self.powers[-1]
             total = 0
             for a in range(R):
-                rows, left = (array_like(x, below) for x in _raising(R, n, a))
+                rows, left = _raising(R, n, a, below)
                 for b in range(R):
-                    columns, right = (array_like(x, below) for x in _raising(R, n, b))
+                    columns, right = _raising(R, n, b, below)
                     part = below[rows][:, columns] * left[:, None] * right[None]
                     total = total + self.first[a, b] * part
             self.powers.append(total)
@@ -393,7 +394,7 @@ class SymmetricCarry(StateCarry):
         for n in range(1, degree + 1):
             parts = []
             for a in range(R):
-                rows, weights = (array_like(x, value) for x in _raising(R, n, a))
+                rows, weights = _raising(R, n, a, value)
                 parts.append(value[rows] * weights * self.begin[a])
             value = functools.reduce(lambda x, y: x + y, parts)
         return (value[:, None] * self.initial[None]).reshape(1, -1)
@@ -413,7 +414,14 @@ def monomials(count, degree):
     return {g: i for i, g in enumerate(found)}, np.array(found)
 
 
-def _raising(count, degree, a):
+def _raising(count, degree, a, like):
+    """`_raising_table` where ``like`` is, the weights in its real dtype."""
+    rows, weights = _raising_table(count, degree, a)
+    real = get_dtype_name(do("real", like))
+    return array_like(rows, like), array_like(weights.astype(real), like)
+
+
+def _raising_table(count, degree, a):
     """How ``m_g x_a`` adds to degree ``degree``: for each monomial its source and a weight.
 
     ``x_a m_(g - e_a) = sqrt(g_a / degree) m_g``; where ``g_a = 0`` the weight is zero.
