@@ -27,7 +27,7 @@ def random_network(rng, generic):
         for _ in range(rng.integers(1, 5 if ndim == 1 else 4)):
             least = 2 if generic else 1
             kernel = tuple(map(int, rng.integers(least, 4, ndim)))
-            stride = 1 if generic or rng.random() < 0.7 else int(rng.integers(1, min(kernel) + 1))
+            stride = 1 if generic or rng.random() < 0.4 else int(rng.integers(1, min(kernel) + 1))
             bond_dim = int(rng.integers(phys_dim if generic else 1, 5))
             layers.append(qdn.GCLayer(kernel if ndim > 1 else kernel[0], bond_dim, stride))
         options = {

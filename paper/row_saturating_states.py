@@ -72,7 +72,7 @@ def draw(out, curves, n, big):
     )
     import matplotlib
 
-    colors = matplotlib.colormaps["viridis"](np.linspace(0.88, 0.0, len(curves)))
+    colors = matplotlib.colormaps["viridis"](np.linspace(0.8, 0.0, len(curves)))
     half = n // 2
     sides = np.arange(half + 1)
     left.plot(sides, sides**2, color="0.75", lw=7, solid_capstyle="round", zorder=0)
@@ -88,6 +88,7 @@ def draw(out, curves, n, big):
     left.annotate("$a^2$: every bit\nthat a block can hold", (0.66 * half, (0.66 * half) ** 2),
                   (-14, 18), textcoords="offset points", ha="right", color="0.35")  # fmt: skip
     left.set_xlim(0, 1.24 * half)
+    left.set_xticks(np.linspace(0, half, 6).round())
     left.set_title(f"{n} × {n} torus")
     size, bits = big["size"], big["bits"]
     grid = np.arange(size // 2 + 1)
@@ -102,8 +103,8 @@ def draw(out, curves, n, big):
         axes.margins(y=0.06)
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(
-        f"Exact volume law of a deep network, kernel {KERNEL} × {KERNEL}: "
-        "every a × a block is maximally entangled",
+        f"Deep networks with a volume law, exact to the last bit: kernel {KERNEL} × {KERNEL}, "
+        "block of $a$ × $a$ sites",
         fontsize=13,
     )
     return save_figure(figure, out, "saturating_states.png")
