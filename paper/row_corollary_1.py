@@ -133,9 +133,9 @@ def row(out, quick=False):
         "paper are those of networks that do not.",
         certified="Parameters are counted on the networks themselves, entropies are exact ranks "
         "over GF(2). The RBM agrees with the deep network, up to one constant, on all "
-        f"configurations of 4 x 3 sites within {m['rbm_error']:.0e} and on 200 of 8 x 8 within "
-        f"{m['rbm_error_larger']:.0e}. The fully connected network is only counted. That no "
-        "smaller RBM exists is not shown.",
+        "configurations of 4 x 3 sites and on 200 of 8 x 8, to "
+        f"{max(m['rbm_error'], m['rbm_error_larger']):.0e}. The "
+        "fully connected network is only counted. That no smaller RBM exists is not shown.",
         holds=full and agree and exact,
         numbers=m,
         pictures=[draw(out, sizes, counts, slopes)],

@@ -133,7 +133,7 @@ def measure(quick):
         "curves": curves,
         "curves_follow_law": curves == laws,
         "num_params": last.num_params,
-        "samples": samples * len(wrong),
+        "samples": samples,
         "wrong_amplitudes": sum(wrong.values()),
         "paper_depth": paper.depth,
         "paper_wrong_amplitudes": wrong_amplitudes(paper, last.distance[1], samples),
@@ -171,10 +171,10 @@ def row(out, quick=False):
         f"D = (L - 1)(K - 1) apart, and a block has min(a**2, 2 D a) bits, while the theorem gives "
         f"the order L K a. {big['depth']} layers reach a full volume law on "
         f"{big['size']} x {big['size']}: {big['bits'][-1]:.0f} bits in a block of "
-        f"{big['sides'][-1]} x {big['sides'][-1]}. A PEPS bond around the {half} x {half} block "
-        f"needs a dimension of at least {2 ** (m['curves'][depth][-1] / (4 * half)):.0f}.",
+        f"{big['sides'][-1]} x {big['sides'][-1]}. A PEPS needs bonds around the {half} x {half} "
+        f"block of dimension {2 ** (m['curves'][depth][-1] / (4 * half)):.0f} at least.",
         certified=f"Entropies are integers, ranks over GF(2). {m['samples']} amplitudes of random "
-        f"configurations at all depths, as many as a depth has on {n} x {n} with the paper's "
+        f"configurations at each depth, as many of the same state on {n} x {n} with the paper's "
         f"{m['paper_depth']} layers, and 4 on {big['size']} x {big['size']}: {wrong} differ from "
         "the sign of the graph. On a 4 x 4 torus the ranks agree with singular values of all "
         f"amplitudes within {m['small_torus_error']:.0e} bits.",

@@ -155,20 +155,23 @@ def row(out, quick=False):
         says="The largest entropy of an overlapping network with kernel K and L layers grows at "
         "least like min(a**d, L K a**(d-1)) for a block of linear size a in d dimensions: a "
         "volume law up to a = L K.",
-        computes=f"Schmidt ranks of {len(tried)} blocks with shared random weights, on chains of 16 "
-        f"sites and lattices up to {'4 x 4' if quick else '6 x 6'}: the full 2**(a**d) in "
+        computes=f"Schmidt ranks of {len(tried)} blocks with shared random weights, on chains of "
+        f"16 sites and lattices up to {'4 x 4' if quick else '6 x 6'}: the full 2**(a**d) in "
         f"{len(volume)} of them, then saturation at r 2**nu, where r is the last bond dimension "
         "and nu counts the sites that share a window across the cut. For the first 8 of 16 sites, "
         f"K = {CHAIN[1]} and r = {CHAIN[2]} the ranks are {half}. The exact constant has "
         "(L - 1)(K - 1) where the theorem has L K: the taps of the last layer end under the "
-        "global product and entangle nothing, so one layer alone has rank r at most. From L = 2 on, "
-        f"log2 of the rank is never below {ratio:.2f} of the order of the theorem.",
+        "global product and entangle nothing, so one layer alone has rank r at most. From L = 2 "
+        f"on, log2 of the rank is never below {ratio:.2f} of the order of the theorem.",
         certified=f"{exact} of {len(tried)} ranks are exact, {len(short)} of one layer lie below "
         "the law (shared weights, equal sites); a minor modulo 2**31 - 1 that does "
         "not vanish bounds them from below for almost all weights, a minimum cut in integers from "
-        "above. Maximal entropy is log2 of the rank only where the state can be made flat; see "
-        "'Theorem 1, reached'.",
-        holds=exact + len(short) == len(tried) and laws and ratio >= LEAST_RATIO and len(volume) > 0,
+        "above. The entropy is at most log2 of the rank; networks that reach "
+        "it are in the row 'Theorem 1, reached'.",
+        holds=exact + len(short) == len(tried)
+        and laws
+        and ratio >= LEAST_RATIO
+        and len(volume) > 0,
         numbers=numbers,
         pictures=[draw(out, rows)],
     )
