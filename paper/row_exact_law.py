@@ -10,12 +10,12 @@ from quimb_deepnets.theory import rank_bound
 
 from .common import Row, new_figure, save_figure
 
-CHAINS, LATTICES = range(5, 13), [(2, 3), (3, 3), (2, 4), (2, 5), (3, 4), (2, 6)]
+CHAINS, LATTICES = range(5, 15), [(2, 3), (3, 3), (2, 5), (3, 4), (3, 5), (4, 4)]
 BOUNDARIES = "ones", "omit", "periodic", "valid"
 
 
 def random_network(rng, generic):
-    """An architecture of at most 12 sites; ``generic`` if the law should be met."""
+    """An architecture of at most 16 sites; ``generic`` if the law should be met."""
     boundaries = BOUNDARIES[:3] if generic else BOUNDARIES
     while True:
         phys_dim = int(rng.choice([2, 2, 2, 3]))
@@ -24,9 +24,8 @@ def random_network(rng, generic):
         if phys_dim == 3 and math.prod(np.atleast_1d(shape)) > 7:
             continue
         layers = []
-        for _ in range(rng.integers(1, 5 if ndim == 1 else 4)):
-            least = 2 if generic else 1
-            kernel = tuple(map(int, rng.integers(least, 4, ndim)))
+        for _ in range(rng.choice([1, 2, 2, 3, 4] if ndim == 1 else [1, 2, 2, 3])):
+            kernel = tuple(map(int, rng.choice([2, 2, 3] if generic else [1, 2, 2, 3], ndim)))
             stride = 1 if generic or rng.random() < 0.4 else int(rng.integers(1, min(kernel) + 1))
             bond_dim = int(rng.integers(phys_dim if generic else 1, 5))
             layers.append(qdn.GCLayer(kernel if ndim > 1 else kernel[0], bond_dim, stride))
@@ -44,10 +43,10 @@ def random_network(rng, generic):
 
 
 def random_subset(rng, net):
-    """Some sites, never none or all, as places: anywhere, or in every second case the first."""
+    """A quarter to three quarters of the sites, as places: the first ones, or anywhere."""
     count = len(net.geometry.sites)
     order = np.arange(count) if rng.random() < 0.5 else rng.permutation(count)
-    return sorted(map(int, order[: rng.integers(1, count)]))
+    return sorted(map(int, order[: rng.integers(max(1, count // 4), count - count // 4)]))
 
 
 def measure(cases, seed=0):

@@ -78,27 +78,38 @@ def draw(out, curves, n, big):
     left.plot(sides, sides**2, color="0.75", lw=7, solid_capstyle="round", zorder=0)
     for (depth, bits), color in zip(curves.items(), colors):
         full = bits[-1] == half**2
-        left.plot(sides, [0, *bits], color=color, lw=2.6 if full else 1.8)
+        left.plot(sides, [0, *bits], color=color, lw=2.8 if full else 2)
+        turn = max(a for a in sides if [0, *bits][a] == a * a)
+        if not full:
+            left.plot(turn, turn**2, "o", color=color, ms=5.5, zorder=3)
         text = f"{depth} layers: all {bits[-1]:.0f} bits" if full else f"{depth} layers"
         weight = "bold" if full else "normal"
         left.annotate(
-            text, (half, bits[-1]), (7, 0), textcoords="offset points", color=color,
+            text, (half, bits[-1]), (7, 5 if full else 0), textcoords="offset points", color=color,
             va="center", weight=weight, annotation_clip=False,
         )  # fmt: skip
     left.annotate("$a^2$: every bit\nthat a block can hold", (0.66 * half, (0.66 * half) ** 2),
                   (-14, 18), textcoords="offset points", ha="right", color="0.35")  # fmt: skip
+    left.set_ylabel("entanglement entropy [bits]")
     left.set_xlim(0, 1.24 * half)
     left.set_xticks(np.linspace(0, half, 6).round())
     left.set_title(f"{n} × {n} torus")
     size, bits = big["size"], big["bits"]
     grid = np.arange(size // 2 + 1)
     right.plot(grid, grid**2, color="0.75", lw=7, solid_capstyle="round", zorder=0)
-    right.plot(big["sides"], bits, "o", ms=4.5, color=colors[-1], label=f"{big['depth']} layers")
+    right.plot(
+        big["sides"],
+        bits,
+        "o",
+        ms=4.5,
+        color=colors[-1],
+        label=f"{big['depth']} layers: all {bits[-1]:.0f} bits",
+    )
     right.plot([], [], color="0.75", lw=7, label="$a^2$")
     right.set_title(f"{size} × {size} torus")
     right.legend(frameon=False, loc="upper left")
     for axes in (left, right):
-        axes.set(xlabel="side $a$ of the block", ylabel="entanglement entropy [bits]")
+        axes.set_xlabel("side $a$ of the block")
         axes.set_ylim(bottom=0)
         axes.margins(y=0.06)
         axes.spines[["top", "right"]].set_visible(False)
