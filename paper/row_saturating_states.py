@@ -65,6 +65,24 @@ def small_torus_error():
     return float(error)
 
 
+def draw_big(axes, big, color):
+    """The larger torus."""
+    size, bits = big["size"], big["bits"]
+    grid = np.arange(size // 2 + 1)
+    axes.plot(grid, grid**2, color="0.75", lw=7, solid_capstyle="round", zorder=0)
+    axes.plot(
+        big["sides"],
+        bits,
+        "o",
+        ms=4.5,
+        color=color,
+        label=f"{big['depth']} layers: all {bits[-1]:.0f} bits",
+    )
+    axes.plot([], [], color="0.75", lw=7, label="$a^2$")
+    axes.set_title(f"{size} × {size} torus")
+    axes.legend(frameon=False, loc="upper left")
+
+
 def draw(out, curves, n, big):
     """Entropy against the side of the block, one line per depth, and the larger torus."""
     figure, (left, right) = new_figure(
@@ -94,20 +112,7 @@ def draw(out, curves, n, big):
     left.set_xlim(0, 1.24 * half)
     left.set_xticks(np.linspace(0, half, 6).round())
     left.set_title(f"{n} × {n} torus")
-    size, bits = big["size"], big["bits"]
-    grid = np.arange(size // 2 + 1)
-    right.plot(grid, grid**2, color="0.75", lw=7, solid_capstyle="round", zorder=0)
-    right.plot(
-        big["sides"],
-        bits,
-        "o",
-        ms=4.5,
-        color=colors[-1],
-        label=f"{big['depth']} layers: all {bits[-1]:.0f} bits",
-    )
-    right.plot([], [], color="0.75", lw=7, label="$a^2$")
-    right.set_title(f"{size} × {size} torus")
-    right.legend(frameon=False, loc="upper left")
+    draw_big(right, big, colors[-1])
     for axes in (left, right):
         axes.set_xlabel("side $a$ of the block")
         axes.set_ylim(bottom=0)
