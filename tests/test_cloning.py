@@ -52,7 +52,7 @@ def test_bounds_by_hand():
     positive = [cloning_failure(delta(dim), positive=True).bound for dim in (1, 2, 3, 4, 100)]
     pair = math.sqrt(2 - math.sqrt(2)) / (1 + math.sqrt(2))
     three = math.sqrt(2 - 2 / math.sqrt(3)) / (1 + math.sqrt(3))
-    assert positive == pytest.approx([0, pair, three, 1 / 3, pair])
+    assert positive == pytest.approx([0, pair, three, three, three])
 
 
 @pytest.mark.parametrize("dim", [2, 3, 5])

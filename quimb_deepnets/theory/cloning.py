@@ -51,10 +51,10 @@ def cloning_failure(phi, positive=False):
     Returns
     -------
     CloningFailure
-        ``vector``, the worst of the basis vectors, of the sums of two neighbours and of the sum of
-        all (and of their negatives, unless ``positive``), its ``residual``, and the ``bound`` that
-        the residual is proven not to fall below: 1, or the best of the second kind with m = 2
-        and m = P if ``positive``. That is 0 for P = 1, where 1 is the only vector.
+        ``vector``, the worst of the basis vectors, of the sums of two or three neighbours and of
+        the sum of all (and of their negatives, unless ``positive``), its ``residual``, and the
+        ``bound`` that the residual is proven not to fall below: 1, or if ``positive`` the one for
+        ``m = min(P, 3)``. That is 0 for P = 1, where 1 is the only vector.
 
     Raises
     ------
@@ -71,20 +71,24 @@ def cloning_failure(phi, positive=False):
     >>> delta[range(4), range(4), range(4)] = 1.0
     >>> failure = cloning_failure(delta, positive=True)
     >>> print(failure.vector, round(failure.residual, 6), round(failure.bound, 6))
-    [0.5 0.5 0.5 0.5] 1.0 0.333333
+    [0.5 0.5 0.5 0.5] 1.0 0.336531
     >>> cloning_failure(delta).residual
     2.0
     """
     phi = _check(phi)
     dim = len(phi)
-    basis = np.eye(dim)
-    pairs = (basis[:-1] + basis[1:]) / math.sqrt(2)
-    vectors = np.concatenate([basis, pairs, np.full((1, dim), dim**-0.5)])
+    vectors = np.array(
+        [
+            [m**-0.5 * (start <= i < start + m) for i in range(dim)]
+            for m in sorted({1, min(2, dim), min(3, dim), dim})
+            for start in range(dim - m + 1)
+        ]
+    )
     if not positive:
         vectors = np.concatenate([vectors, -vectors])
     found = np.array([_residual(phi, v) for v in vectors])
     worst = int(found.argmax())
-    bound = max(map(_bound_of_sum, {min(2, dim), dim})) if positive else 1.0
+    bound = _bound_of_sum(min(dim, 3)) if positive else 1.0
     return CloningFailure(vectors[worst], float(found[worst]), bound)
 
 
