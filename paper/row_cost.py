@@ -120,8 +120,8 @@ def row(out, quick=False):
         f"in those of the RAC and {last['RBM'] / 1e6:.1f} million in those of the RBM; looked up "
         f"in tables, the ConvAC's is {faster:.0f} times faster than the RBM's.",
         certified="The flops of the plans double exactly with N for ConvAC and RAC and grow "
-        "exactly fourfold for the RBM, at each doubling; CPU times are medians of interleaved runs, "
-        "errors by resampling them.",
+        "exactly fourfold for the RBM, at each doubling; CPU times are medians of interleaved "
+        "runs, errors by resampling them.",
         holds=bool(holds),
         numbers={
             "sizes": sizes,

@@ -82,7 +82,7 @@ def entropies(sites, bond_dim):
 
 
 def draw(out, lines):
-    """Entropy against the cut, for all lengths of bond, below the area law's log2 R."""
+    """Entropy against the cut, for three bond dimensions, below the area law's log2 R."""
     figure, ax = new_figure(figsize=(7, 4))
     for color, (bond_dim, curves) in zip(("C0", "C1", "C2"), lines.items()):
         for curve in curves:
@@ -91,7 +91,7 @@ def draw(out, lines):
         ax.axhline(math.log2(bond_dim), color=color, ls="--", label=label)
     ax.set(xlabel="sites left of the cut", ylabel="entropy (bits)", ylim=(0, None))
     ax.set_title("A recurrent circuit of one layer is an MPS: area law")
-    ax.legend(fontsize=9)
+    ax.legend(fontsize=9, loc=(0.55, 0.72))
     return save_figure(figure, out, "mps.png")
 
 

@@ -24,9 +24,11 @@ def figures():
     sizes = {"depth": 2, "kernel": 2, "bond_dim": 2}
     valid = {**sizes, "depth": 3, "boundary": "valid"}
     return {
-        "N=4, K=2, padded": integers(qdn.ConvAC.rand(4, **sizes, seed=0)),
-        "N=4, K=2, one output": integers(qdn.ConvAC.rand(4, **valid, seed=0)),
-        "N=3, depth 2": integers(qdn.RAC.rand(3, depth=2, bond_dim=2, seed=0)),
+        "4 sites, kernel 2, two padded layers": integers(qdn.ConvAC.rand(4, **sizes, seed=0)),
+        "4 sites, kernel 2, three layers without padding": integers(
+            qdn.ConvAC.rand(4, **valid, seed=0)
+        ),
+        "3 sites, two recurrent layers": integers(qdn.RAC.rand(3, depth=2, bond_dim=2, seed=0)),
     }
 
 
@@ -126,10 +128,9 @@ def count_tensors(quick):
 def draw(out, nets, duplicated, groups):
     """Figs. 1(e), 2(e) and 3."""
     figure, axes = new_figure(2, 2, figsize=(13, 9))
-    titles = "Fig. 1(e), padded at the edge", "Fig. 1(e), one output", "Fig. 2(e)"
-    for ax, title, (name, net) in zip(axes.flat, titles, nets.items()):
-        psi = net.to_tensor_network(nodes="dense")
-        psi.draw(ax=ax, title=f"{title}: {name}", legend=ax is axes[0, 1])
+    labels = "Fig. 1(e)", "Fig. 1(e)", "Fig. 2(e)"
+    for ax, label, (name, net) in zip(axes.flat, labels, nets.items()):
+        net.to_tensor_network(nodes="dense").draw(ax=ax, title=f"{label}: {name}")
     (tid,) = duplicated.tag_map["A"]
     fix = {tid: (1.5, 2.0)}
     for n, (leg, delta) in enumerate(zip(groups, duplicated.tag_map["DELTA"])):
@@ -168,8 +169,9 @@ def row(out, quick=False):
         "duplicated legs, makes the state.",
         computes=f"{orders}. Their diagonals are the outputs of the networks on all "
         f"{sum(2 ** len(r['copies']) for r in results)} configurations. "
-        f"DUP of an order-9 tensor with legs {', '.join(map(str, FIG3))} differs by "
-        f"{difference:.0e} from numpy's diagonal.",
+        f"DUP of an order-9 tensor with legs {', '.join(map(str, FIG3))} "
+        + (f"differs by {difference:.0e} from" if difference else "equals")
+        + " numpy's diagonal.",
         certified="Exact equality on integer weights, between numpy's diagonal of A, dup in quimb "
         "and a network that computes each vector once; the number of tensors is that of the "
         f"geometry, in integers, in {good} of {built} networks built.",
