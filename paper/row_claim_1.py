@@ -91,7 +91,7 @@ def row(out, quick=False):
         f"(random ones, rings of tensors, four trained by gradient descent) none fails by less "
         f"than {least[False]:.4f}, or {least[True]:.4f} if only vectors without negative "
         "entries are asked for; v (x) v itself has norm 1, so a failure of 1 is that of the "
-        f"tensor of zeros. Training alone gets to {best[False]:.4f} and {best[True]:.4f}.",
+        f"tensor of zeros. The best trained ones fail by {best[False]:.4f} and {best[True]:.4f}.",
         certified="A failing vector is constructed for each candidate (cloning_failure), with a "
         f"bound that follows from linearity: no residual can be below {bounds[False]:.0f} on both "
         f"v and -v, nor below {bounds[True]:.4f} on the basis vectors and their sums.",

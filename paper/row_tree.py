@@ -141,7 +141,7 @@ def row(out, quick=False):
         "by entry, to a tree built from the formula in plain quimb, and so are all "
         f"{sum(r['amplitudes'] for r in results)} amplitudes to the output of the network.",
         certified="Weights are integers, so quimb's contraction and the network written as nested "
-        "loops agree exactly; our own amplitudes, computed through logarithms, "
+        "loops agree exactly; our own amplitudes, computed with mantissas and powers of two, "
         + (f"differ by {difference:.0e} of the largest." if difference else "agree exactly too."),
         holds=bool(holds),
         numbers={"networks": results},
