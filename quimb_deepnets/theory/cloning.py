@@ -71,7 +71,7 @@ def cloning_failure(phi, positive=False):
     >>> delta[range(4), range(4), range(4)] = 1.0
     >>> failure = cloning_failure(delta, positive=True)
     >>> print(failure.vector, round(failure.residual, 6), round(failure.bound, 6))
-    [0.5 0.5 0.5 0.5] 1.0 0.336531
+    [0.5 0.5 0.5 0.5] 1.0 0.336524
     >>> cloning_failure(delta).residual
     2.0
     """
