@@ -5,6 +5,7 @@
     geometry, subset --> rank_bound      the exact law of windows: a minimum cut, in integers
     sizes            --> conv_entropy_order, ...     the theorems of arXiv:1803.09780
     dimensions       --> page_entropy    random states, the rival of all
+    any tensor       --> cloning_failure    why re-use costs a tensor network its copies
 """
 
 from .bounds import (
@@ -14,10 +15,12 @@ from .bounds import (
     recurrent_rank_bound,
     volume_law_depth,
 )
+from .cloning import cloning_failure
 from .page import page_entropy
 from .rank_law import rank_bound
 
 __all__ = [
+    "cloning_failure",
     "conv_entropy_order",
     "half_window_layer",
     "page_entropy",
