@@ -162,8 +162,8 @@ def row(out, quick=False):
         f"{len(depths[1])} cuts of these chains and for {sum(c.agrees for c in long)} of "
         f"{len(long)} halves of chains up to N = {half.N}, where the rank is {half.rank} and the "
         f"theorem promises {half.promised}. The bonds of the exact MPS of M = R = 2, at most "
-        f"{bonds[-1]['largest']} at N = {bonds[-1]['N']}, are the law too. Depth 3 fills the Hilbert "
-        f"space of the smaller side at {full} of {len(depths[2])} cuts. Up to half of the chain, "
+        f"{bonds[-1]['largest']} at N = {bonds[-1]['N']}, are the law too. Depth 3 has all that "
+        f"the smaller side allows at {full} of {len(depths[2])} cuts. Up to half of the chain, "
         f"depths 2 and 3 have {min(ratios):.2g} to {max(ratios):.2g} times the promised rank."
     )
     holds = all(c.agrees for c in short + long) and all(b["agree"] for b in bonds)
