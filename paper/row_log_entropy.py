@@ -187,7 +187,7 @@ def row(out, quick=False):
         f"with R = 2 an entropy of half of the chain of {slope:.3f} +- {error:.3f} bits per "
         f"doubling of N from N = {lengths[late][0]} to {largest}, where it is "
         f"{lines[best, -1]:.2f} bits; the rank allows {allowed:.2f} "
-        f"and a slope of 1. Of {len(lines)} draws this is the best, the others gain {min(rest):.2f} "
+        f"and a slope of 1. Of {len(lines)} draws it is the best; others gain {min(rest):.2f} "
         f"to {max(rest):.2f} bits in the last doubling. With R = 3 it is "
         f"{list(wide.values())[-1]:.2f} bits at N = {max(wide)} already. Depth 1 stays at "
         f"{max(found['shallow'].values()):.2f} of at most 1 bit, a random MERA of bond 2 gains "
