@@ -48,7 +48,7 @@ class Method:
 
     Examples
     --------
-    See ``examples/your_own_state.py``.
+    See ``examples/entropy_of_your_own_state.py``.
     """
 
     name: str
