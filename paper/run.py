@@ -3,11 +3,15 @@
 import argparse
 import importlib
 import json
+import os
 import pathlib
 import sys
 import time
 
 from tqdm import tqdm
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # before numpy: times are compared, and cores may be shared
 
 HERE = pathlib.Path(__file__).parent
 OUT = HERE.parent / "docs" / "paper"

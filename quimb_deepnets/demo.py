@@ -17,6 +17,7 @@ import os
 import pathlib
 
 import numpy as np
+import quimb as qu
 import quimb.tensor as qtn
 
 from . import __version__
@@ -117,10 +118,11 @@ def describe(name, state, tn, num_params):
 
 def table_rows(L, seed, progress):
     """All rows of the table, one by one, with a progress bar."""
+    qu.seed_rand(seed)  # MERA.rand takes no seed of its own
     states = {
         "Ising ground state (DMRG)": ising_ground_state(L),
         "random MPS, bond 4": qtn.MPS_rand_state(L, 4, seed=seed),
-        "MERA, bond 4": qtn.MERA.rand(L, max_bond=4, seed=seed),
+        "MERA, bond 4": qtn.MERA.rand(L, max_bond=4),
         **networks(L, seed),
     }
     rows = []

@@ -13,6 +13,7 @@ from quimb_deepnets.entanglement import METHODS, FlatSpectrum, Spectrum, view_of
 from quimb_deepnets.entanglement.registry import readable_bytes
 
 PHASES = {"dist": "rademacher", "dtype": "complex128"}
+qu.seed_rand(0)  # MERA.rand takes no seed of its own
 STATES = {
     "conv": qdn.ConvAC.rand(8, 2, 3, 3, seed=0, **PHASES),
     "conv, phys_dim 3": qdn.ConvAC.rand(6, 2, 2, 3, phys_dim=3, seed=1, **PHASES),
@@ -36,8 +37,8 @@ STATES = {
     "cyclic mps of 2": qtn.MPS_rand_state(2, 3, phys_dim=3, cyclic=True, seed=16, normalize=False),
     "product": qtn.MPS_computational_state("010110"),
     "gated mps": qtn.MPS_rand_state(6, 4, seed=17).gate(qu.rand_uni(4), (0, 3)),
-    "mera": qtn.MERA.rand(8, seed=18, dtype="complex128"),
-    "mera, phys_dim 3": qtn.MERA.rand(4, phys_dim=3, seed=19),
+    "mera": qtn.MERA.rand(8, dtype="complex128"),
+    "mera, phys_dim 3": qtn.MERA.rand(4, phys_dim=3),
     "peps": qtn.PEPS.rand(3, 3, 2, seed=20, dtype="complex128"),
     "peps, phys_dim 3": qtn.PEPS.rand(2, 3, 2, phys_dim=3, seed=21),
     "any graph": qtn.TN_from_edges_rand([(0, 1), (1, 2), (2, 0), (2, 3)], 3, 2, seed=22),

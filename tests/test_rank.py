@@ -342,3 +342,16 @@ def test_errors(monkeypatch):
     monkeypatch.setitem(sys.modules, "flint", None)
     with pytest.raises(qdn.ExtraError, match=r"pip install 'quimb_deepnets\[exact\]'"):
         schmidt_rank(net, 2)
+
+
+@pytest.mark.parametrize(
+    "M, R, sizes, ranks", [(2, 3, (7, 8, 9), (105, 132, 162)), (3, 4, (6,), (332,))]
+)
+def test_recurrent_ranks_where_sites_have_fewer_states_than_channels(M, R, sizes, ranks):
+    """Depth 2 with M < R: some polynomials of the state cannot occur, and the bound knows it."""
+    pytest.importorskip("flint")
+    for a, rank in zip(sizes, ranks):
+        N = 2 * a if M == 2 else a + 6
+        net = qdn.RAC.rand(N, depth=2, bond_dim=R, phys_dim=M, seed=0)
+        found = qdn.schmidt_rank(net, range(N - a, N), size=512, seed=0)
+        assert found.exact and found == rank

@@ -157,8 +157,8 @@ def entropy(state, where=None, *, tags=None, dims=None, **options):
     --------
     >>> import quimb.tensor as qtn
     >>> import quimb_deepnets as qdn
-    >>> mera = qtn.MERA.rand(16, seed=0)
-    >>> bool(qdn.entropy(mera, [0, 3, 5, 6, 9, 12, 13, 15]) > 4)
+    >>> mera = qtn.MERA.rand(16)
+    >>> bool(qdn.entropy(mera, [0, 3, 5, 6, 9, 12, 13, 15]) > 1)
     True
     """
     view, places = _subsystem(state, where, tags, dims)

@@ -43,7 +43,10 @@ def rank_bound(geometry, places):
     The cheapest choice is a minimum cut. For a recurrent network the state after t steps plays
     the node, the last ``N - t`` steps being a polynomial in it, of degree
     ``binomial(N - t + k - 1, k)`` in the layer that stands k below the last; a subset costs the
-    product over the cuts at which it begins and ends.
+    product over the cuts at which it begins and ends. At depth 2 with ``M < R`` some of those
+    polynomials cannot occur: where ``W_H[2] h[2]`` has one channel alone, the next step multiplies
+    by one of M linear forms in ``h[1]``, and on the ``R - M`` dimensions where all of these vanish
+    so does the polynomial, ``R * binomial(R - M + n - 1, n)`` conditions at degree n.
 
     Parameters
     ----------
@@ -105,6 +108,9 @@ def _recurrent_bound(geometry: RecurrentGeometry, places):
     def at_cut(t):
         degrees = (math.comb(L - t + k - 1, k) for k in range(geometry.depth))
         state = math.prod(_monomials(geometry.bond_dim, d) for d in degrees)
+        if geometry.depth == 2 and geometry.phys_dim < geometry.bond_dim:
+            unseen = geometry.bond_dim - geometry.phys_dim
+            state -= geometry.bond_dim * _monomials(unseen, L - t)
         return min(math.prod(prices[:t]), math.prod(prices[t:]), state)
 
     sides = (math.prod(c for c, a in zip(prices, inside) if a == side) for side in (True, False))
