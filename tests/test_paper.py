@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import pathlib
 
 import pytest
 
@@ -16,6 +17,11 @@ def test_row_holds(name, tmp_path):
     json.dumps(row.numbers)
     for picture in row.pictures:
         assert (tmp_path / picture).stat().st_size > 1000
+
+
+def test_every_row_is_run():
+    folder = pathlib.Path(run.__file__).parent
+    assert sorted(run.NAMES) == sorted(path.stem for path in folder.glob("row_*.py"))
 
 
 def test_a_claim_that_fails_fails_the_run(tmp_path, monkeypatch, capsys):

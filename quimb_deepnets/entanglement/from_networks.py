@@ -18,7 +18,7 @@ from autoray import stop_gradient, to_numpy
 from ..geometry.plan import FLOP
 from ..networks import RAC, ConvAC, DeepNetwork
 from ..tensors.collapsed import even_out
-from ..tensors.exact_mps import carry_of
+from ..tensors.exact_mps import carry_of, predicted_bytes
 from .mps import ChainFace, site_arrays
 from .reduced import Ket
 from .states import Amplitudes, Cost, Face, StateView, as_float, refuse_dims, view_of
@@ -90,9 +90,8 @@ def _ket(net):
 def _mps_cost(net):
     """Bytes and flops of the exact conversion, from the sizes of its carry alone."""
     bounds, M = carry_of(net).bounds(), net.phys_dim
-    pairs = list(itertools.pairwise(bounds))
-    biggest = max(a * b for a, b in pairs) * M * 16
-    return Cost(3 * biggest, sum(6.0 * M * a * b * min(a, b) for a, b in pairs))
+    flops = sum(6.0 * M * a * b * min(a, b) for a, b in itertools.pairwise(bounds))
+    return Cost(predicted_bytes(bounds, M), flops)
 
 
 def _bonds(net):

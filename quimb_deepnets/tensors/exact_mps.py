@@ -116,11 +116,12 @@ def to_mps(
     if not (isinstance(cutoff, (int, float)) and 0 <= cutoff < 1):
         raise OptionError(f"cutoff={cutoff!r} is no relative size; use a float from 0 to below 1.")
     carry = carry_of(network)
-    need = 16 * max(a * b for a, b in itertools.pairwise(carry.bounds())) * network.phys_dim
+    need = predicted_bytes(carry.bounds(), network.phys_dim)
     if need > max_bytes:
         raise BudgetError(
-            f"the exact MPS has a carry of up to {max(carry.bounds())}, whose matrices need {need} "
-            f"bytes, more than max_bytes={max_bytes}; use fewer layers or channels, or raise it."
+            f"the exact MPS has a carry of up to {max(carry.bounds())}; its tensors and matrices "
+            f"need {need} bytes, more than max_bytes={max_bytes}; use fewer layers or channels, or "
+            "raise it."
         )
     info = {} if info is None else info
     info["carry"] = carry.bounds()
@@ -145,8 +146,22 @@ def _expanded_to_mps(psi, max_bond=None, cutoff=1e-14, info=None, **opts):
 _expanded_to_mps.__doc__ = to_mps.__doc__
 
 
+def predicted_bytes(bounds, M):
+    """Bytes of all site tensors behind the right sweep, and of three of the largest matrices."""
+    behind = (M ** min(len(bounds) - 1 - n, 64) for n in range(len(bounds)))
+    kept = list(map(min, bounds, behind))
+    return (
+        16
+        * M
+        * (
+            sum(a * b for a, b in itertools.pairwise(kept))
+            + 3 * max(a * b for a, b in zip(bounds, kept[1:]))
+        )
+    )
+
+
 def _right_sweep(carry, network, progbar):
-    """From the last site: sites ``(k, M, k')``, what is left of the carry, and the scale."""
+    """Sites ``(k, M, k')``, the last one first, what is left of the carry, and the scale."""
     G, exponent, sites = *unit(carry.end()), []
     for n in tqdm(reversed(range(network.nsites)), total=network.nsites, disable=not progbar):
         step = carry.step(n, G)  # (l, M, k)
@@ -155,7 +170,7 @@ def _right_sweep(carry, network, progbar):
         sites.append(do("transpose", q.reshape(M, k, -1), (2, 0, 1)))  # (k_new, M, k)
         G, more = unit(do("transpose", r, (1, 0)))
         exponent += more
-    return sites[::-1], carry.start() @ G, exponent + carry.total()
+    return sites, carry.start() @ G, exponent + carry.total()
 
 
 def unit(x):
@@ -166,12 +181,16 @@ def unit(x):
 
 
 def _left_sweep(sites, first, max_bond, cutoff):
-    """SVDs from the left: arrays ``(l, r, p)``, the exponent of the norm, discarded weight."""
+    """SVDs from the left: arrays ``(l, r, p)``, the exponent of the norm, discarded weight.
+
+    Takes the sites off their list, so that each is held once.
+    """
     arrays, rest, discarded, scale = [], first.reshape(1, -1), 0.0, 0.0
-    for n, site in enumerate(sites):
+    while sites:
+        n, site = len(arrays), sites.pop()
         k, M, right = site.shape
         x = (rest @ site.reshape(k, M * right)).reshape(-1, right)
-        if n == len(sites) - 1:
+        if not sites:
             norm = float(do("linalg.norm", stop_gradient(x))) or 1.0
             arrays.append((x / norm).reshape(*([-1] if n else []), M))
             return arrays, scale + math.log2(norm), discarded
@@ -345,7 +364,7 @@ class SymmetricCarry(StateCarry):
         size = float(do("linalg.norm", stop_gradient(start)))
         self.e_start += math.log2(size)
         self.begin = start / size
-        self.powers = [identity(1, net._like)]  # Sym^n of the hidden weights
+        self.power = 0, identity(1, net._like)  # n, and Sym^n of the hidden weights
         N = net.L
         self.scale += N * self.e_start + (self.e_hidden + self.e_coming) * N * (N + 1) / 2
 
@@ -374,9 +393,10 @@ class SymmetricCarry(StateCarry):
         return do("transpose", x, (0, 3, 1, 2)).reshape(-1, x.shape[1], k)
 
     def _symmetric(self, degree):
-        """``Sym^degree`` of the hidden weights, each from the one before."""
-        while len(self.powers) <= degree:
-            n, R, below = len(self.powers), self.net.bond_dim, self.powers[-1]
+        """``Sym^degree`` of the hidden weights, from the one before: degrees may only grow."""
+        n, below = self.power
+        while n < degree:
+            n, R = n + 1, self.net.bond_dim
             total = 0
             for a in range(R):
                 rows, left = _raising(R, n, a, below)
@@ -384,8 +404,9 @@ class SymmetricCarry(StateCarry):
                     columns, right = _raising(R, n, b, below)
                     part = below[rows][:, columns] * left[:, None] * right[None]
                     total = total + self.first[a, b] * part
-            self.powers.append(total)
-        return self.powers[degree]
+            below = total
+        self.power = n, below
+        return below
 
     def start(self):
         """The monomials of the initial ``h[1]``, times the initial ``h[2]``."""
