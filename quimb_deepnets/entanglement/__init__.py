@@ -2,7 +2,7 @@
 
 ::
 
-    measures    entropy, schmidt_values, ...: what users call
+    measures    entropy, schmidt_values, ...: what users call;  request: what they ask for
     registry    the table of methods, and the plan that picks one
     states      what a state can show of itself, by its type: from_networks, from_quimb
     dense  reduced  gram  mps  graph  approx     one method each

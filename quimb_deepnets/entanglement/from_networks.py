@@ -17,8 +17,9 @@ from autoray import stop_gradient, to_numpy
 
 from ..geometry.plan import FLOP
 from ..networks import RAC, ConvAC, DeepNetwork
+from ..tensors.carries import carry_of
 from ..tensors.collapsed import even_out
-from ..tensors.exact_mps import carry_of, predicted_bytes
+from ..tensors.exact_mps import predicted_bytes
 from .mps import ChainFace, site_arrays
 from .reduced import Ket
 from .states import Amplitudes, Cost, Face, StateView, as_float, refuse_dims, view_of
