@@ -547,3 +547,29 @@ def test_huge_systems_are_refused_at_once():
             qdn.entropy(state, where)
         assert len(str(caught.value)) < 800
     assert "approx" in str(caught.value)  # amplitudes of a PEPS cannot be sampled
+
+
+def test_collapsed_chains_of_any_length():
+    net = qdn.ConvAC.rand(60, 3, 3, 3, seed=0, **PHASES)
+    phi = net.collapse()
+    assert np.array_equal(phi.entropies([20, 30]), net.entropies([20, 30]))
+    with pytest.raises(qdn.BudgetError):  # edited: only a contraction can tell
+        phi.gate(np.diag([1.0, 2.0]), 3, contract=True).entropy(30)
+
+
+@pytest.mark.parametrize("edit", ["window", "weight", "wire", "gate", "exponent"])
+def test_edited_collapsed_states(edit):
+    net = qdn.ConvAC.rand(7, 2, 3, 3, seed=0, **PHASES)
+    phi = net.collapse()
+    if edit == "window":
+        next(iter(phi)).data[0, 0] *= 3
+    elif edit == "weight":
+        net.weights[0][...] += 1
+    elif edit == "wire":
+        list(phi)[-1].data[0, 0] = 5
+    elif edit == "gate":
+        phi.gate_(qu.rand_uni(4), (1, 4), contract=True)
+    else:
+        phi.exponent += 3
+    exact = qu.entropy_subsys(dense(phi), [2] * 7, [1, 2, 5])
+    assert abs(phi.entropy([1, 2, 5]) - exact) < 1e-9

@@ -5,7 +5,7 @@
     TensorNetworkGenVector --+-- network    as it is, hyper-indices allowed
                              +-- vector     contracted, by the best path of several searches
                              +-- mps        a MatrixProductState that is a chain of tensors
-    RecursiveNetwork ------- the network whose weights it holds, unless it was edited
+    RecursiveNetwork, CollapsedVector ------- the deep network that it holds, unless edited
 """
 
 import math
@@ -13,7 +13,8 @@ import math
 from quimb.tensor import MatrixProductState, TensorNetworkGenVector
 
 from ..errors import SitesError
-from ..tensors import HyperTensorNetwork, RecursiveNetwork
+from ..tensors import CollapsedVector, HyperTensorNetwork, RecursiveNetwork
+from ..tensors.collapsed import source_network
 from ..tensors.readback import current_network
 from .mps import ChainFace, site_arrays
 from .reduced import Ket
@@ -42,12 +43,20 @@ def _(state: TensorNetworkGenVector, dims=None):
 
 @view_of.register
 def _(state: RecursiveNetwork, dims=None):
+    return _through(current_network(state), state, dims)
+
+
+@view_of.register
+def _(state: CollapsedVector, dims=None):
+    return _through(source_network(state), state, dims)
+
+
+def _through(net, state, dims):
+    """The view of a tensor network through the faces of the deep network that it holds."""
     view = view_of.dispatch(TensorNetworkGenVector)(state, dims)
-    net = current_network(state)
     if net is None or len(view.sites) < net.nsites:
         return view
-    faces = view_of(net).faces
-    return StateView(view.sites, view.dims, view.like, view.name, faces, state)
+    return StateView(view.sites, view.dims, view.like, view.name, view_of(net).faces, state)
 
 
 def _check_outer(state, inds):

@@ -43,7 +43,7 @@ from ..networks.scaled import (
 from ..networks.tables import folded_tables
 from .density import partial_traces_exact
 from .dup import delta
-from .readback import collapsible_network
+from .readback import collapsible_network, fingerprint, same_fingerprint
 from .recursive import RecursiveNetwork
 from .vector import HyperVector, check_site_id, check_site_tags
 
@@ -58,6 +58,8 @@ class CollapsedVector(HyperVector):
     its outer leg; contractions leave those out. Where no ``optimize`` is given, several searches
     run and the best path is kept.
     """
+
+    _source = None  # what the tensors were made from, see source_network
 
     partial_traces_exact = partial_traces_exact
 
@@ -141,7 +143,25 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
         legs = phi.site_ind(site), leaf_ind(site)
         phi.add_tensor(delta(*legs, eye, (phi.site_tag(site), "WIRE")), virtual=True)
     phi.exponent = exponent * math.log10(2)
+    phi._source = fingerprint(phi), network
     return phi
+
+
+def source_network(phi):
+    """The network that a collapsed state was made from, or None if they may differ by now.
+
+    Every tensor must be the very one that was made, and the weights must still make it.
+    """
+    if phi._source is None or not same_fingerprint(fingerprint(phi), phi._source[0]):
+        return None
+    network = phi._source[1]
+    made, _ = window_tensors(network, MAX_BYTES)
+    arrays = [
+        *(tensor.data for tensor in made),
+        *[identity(network.phys_dim, network._like)] * phi.nsites,
+    ]
+    held = (tensor.data for tensor in phi)
+    return network if all(bool(do("all", x == y)) for x, y in zip(held, arrays)) else None
 
 
 register_method(DeepNetwork)(collapse)
