@@ -55,7 +55,7 @@ from .errors import (
     WeightError,
 )
 from .geometry import GCLayer
-from .networks import RAC, RBM, ConvAC, GraphStateConvAC, register_method
+from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
 from .tensors import HyperTensorNetwork, RecursiveMPS, RecursiveTree, dup
 
 __version__ = "0.1.0"
@@ -85,6 +85,7 @@ __all__ = [
     "entanglement_plan",
     "entropies",
     "entropy",
+    "load",
     "logneg_subsys",
     "mutinf_subsys",
     "partial_trace_exact",
@@ -93,6 +94,7 @@ __all__ = [
     "register_with_quimb",
     "renyi2_estimate",
     "renyi_entropy",
+    "save",
     "schmidt_gap",
     "schmidt_rank",
     "schmidt_values",

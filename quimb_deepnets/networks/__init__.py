@@ -2,6 +2,7 @@
 
 from .base import DeepNetwork, register_method
 from .conv import ConvAC
+from .files import load, save
 from .flips import flip_ratios
 from .gradients import log_derivatives
 from .graph_state import GraphStateConvAC
@@ -15,6 +16,8 @@ __all__ = [
     "DeepNetwork",
     "GraphStateConvAC",
     "flip_ratios",
+    "load",
     "log_derivatives",
     "register_method",
+    "save",
 ]
