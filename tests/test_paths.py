@@ -16,7 +16,7 @@ import quimb.tensor as qtn
 import quimb_deepnets as qdn
 from quimb_deepnets.geometry import leaf_ind
 from quimb_deepnets.geometry.conv import ConvGeometry
-from quimb_deepnets.paths import Hypergraph, hypergraph, path_report
+from quimb_deepnets.paths import BranchOrder, Hypergraph, hypergraph, path_report, shared_flops
 from quimb_deepnets.tensors.search import BestOf
 from quimb_deepnets.tensors.wires import absorb_wires
 
@@ -331,7 +331,7 @@ def test_files(tmp_path):
     assert json.loads((tmp_path / "report.json").read_text()) == report.to_dict()
     assert report.to_json() == text and report.to_dict()["where"] == "[0, 1]"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.csv", "report.json"]
-    with pytest.raises(OSError):
+    with pytest.raises(qdn.OptionError, match="cannot be written"):
         report.to_csv(tmp_path / "nowhere" / "report.csv")
     lines = report.to_markdown().splitlines()
     assert len(lines) == 2 + len(report.rows) and lines[0].startswith("| optimize | tensors |")
@@ -383,6 +383,18 @@ def test_errors(options, error, match):
         path_report(net, **options)
 
 
+def test_tensors_that_no_float_counts():
+    deep = ConvGeometry((8,), (qdn.GCLayer(3, 2),) * 7, (True,) * 7, boundary="periodic")
+    with pytest.raises(qdn.BudgetError, match=r"2\*\*2188 .*mode='hyper'"):
+        hypergraph(deep, mode="copy")
+    wide = ConvGeometry((256, 256), (qdn.GCLayer((33, 33), 2),), (True,))
+    with pytest.raises(qdn.BudgetError, match="nodes='hyper'"):
+        hypergraph(wide, nodes="dense", max_tensors=10**9)
+    with pytest.raises(qdn.BudgetError, match="form='expanded'"):
+        hypergraph(qdn.RAC.rand(2000, depth=2, bond_dim=2, seed=0), form="collapsed")
+    assert hypergraph(qdn.RAC.rand(2000, 1, 2, seed=0), form="collapsed").num_tensors == 4002
+
+
 def test_a_bare_site_is_a_site():
     chain = qdn.ConvAC.rand(4, depth=1, kernel=2, bond_dim=2, seed=0)
     assert hypergraph(chain, ("partial_trace", 0)).output == ("k0", "k0*")
@@ -403,3 +415,100 @@ def test_states_that_are_none():
     for options in ({"form": "collapsed"}, {"mode": "tree"}, {"nodes": "dense"}):
         with pytest.raises(qdn.OptionError, match="as it stands"):
             path_report(mps, **options)
+
+
+# ------------------------------------------------------------ sharing
+
+
+def forward_pass(geometry):
+    """Multiplications of a network that keeps each node: matrix times vector, then the product."""
+    top, total, seen = set(geometry.roots), 0, set()
+    queue = list(geometry.roots)
+    readout = geometry.param_shapes["READOUT"][0]
+    fixed = set()
+    while queue:
+        node = queue.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        taps = list(geometry.taps(node))
+        rows = geometry.param_shapes[taps[0].weight][0]
+        total += rows * (len(taps) - 1)
+        for weight, child in taps:
+            if type(child).__name__ == "Site":
+                continue  # the column of a spin
+            if type(child).__name__ == "Fixed":
+                fixed.add(weight)
+            else:
+                total += math.prod(geometry.param_shapes[weight])
+                queue.append(child)
+    total += sum(math.prod(geometry.param_shapes[weight]) for weight in fixed)
+    return total + readout * len(top)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        qdn.ConvAC.rand(8, depth=3, kernel=3, bond_dim=4, boundary="periodic", seed=0),
+        qdn.ConvAC.rand((3, 4), depth=2, kernel=2, bond_dim=3, boundary="periodic", seed=0),
+        qdn.ConvAC.rand(8, depth=3, kernel=2, bond_dim=2, boundary="omit", seed=0),
+        qdn.RAC.rand(7, depth=3, bond_dim=3, seed=0),
+    ],
+    ids=repr,
+)
+def test_shared_branches_are_the_forward_pass(net):
+    graph = hypergraph(net)
+    tree = graph.search(BranchOrder())
+    assert shared_flops(graph, tree) == forward_pass(net.geometry) < tree.contraction_cost()
+    row = path_report(net, optimize=BranchOrder(), shared=True).best
+    assert 10 ** row["shared_log10_flops"] == pytest.approx(forward_pass(net.geometry))
+    assert row["reuse"] == pytest.approx(tree.contraction_cost() / forward_pass(net.geometry))
+
+
+@pytest.mark.parametrize("net", FEW, ids=repr)
+@pytest.mark.parametrize("form", ["expanded", "collapsed"])
+def test_without_equal_tensors_nothing_is_shared(net, form):
+    for task in ("amplitude", "dense", "norm"):
+        graph = hypergraph(net, task, form=form)
+        bare = Hypergraph(graph.inputs, graph.output, graph.size_dict)
+        tree = graph.search("greedy")
+        assert shared_flops(bare, tree) == tree.contraction_cost()
+        assert shared_flops(graph, tree) <= tree.contraction_cost()
+
+
+@pytest.mark.parametrize("net", FEW, ids=repr)
+@pytest.mark.parametrize("nodes", ["hyper", "dense"])
+@pytest.mark.parametrize("form", ["expanded", "collapsed"])
+def test_equal_labels_hold_equal_numbers(net, nodes, form):
+    """The arrays of tensors with one label are the same, fixed spins included."""
+    psi = net.to_tensor_network(nodes=nodes) if form == "expanded" else net.collapse()
+    graph = hypergraph(net, form=form, nodes=nodes if form == "expanded" else None)
+    found = {}
+    for label, t in zip(graph.labels, arrays_of(graph, psi.isel(spins(net))), strict=True):
+        np.testing.assert_array_equal(found.setdefault(label, t.data), t.data)
+    branches = BranchOrder()
+    if form == "expanded":
+        tree = graph.search(branches)
+        value = tree.contract([t.data for t in arrays_of(graph, psi.isel(spins(net)))])
+        config = np.array(list(spins(net).values())).reshape(net.geometry.shape)
+        np.testing.assert_allclose(value, net.amplitude(config), rtol=1e-9)
+
+
+def test_sharing_with_slices_and_other_orders():
+    net = qdn.ConvAC.rand(8, depth=2, kernel=3, bond_dim=3, seed=0)
+    sliced = ctg.HyperOptimizer(
+        methods=["greedy"], max_repeats=2, parallel=False, slicing_opts={"target_size": 2**5}
+    )
+    graph = hypergraph(net, "norm", form="collapsed")
+    tree = graph.search(sliced)
+    bare = Hypergraph(graph.inputs, graph.output, graph.size_dict)
+    assert tree.multiplicity > 1
+    assert shared_flops(bare, tree) == tree.contraction_cost()
+    assert shared_flops(graph, tree) <= tree.contraction_cost()
+    report = path_report(net, "norm", shared=True)
+    assert all(row["reuse"] >= 1 for row in report.rows)
+    assert "reuse" in repr(report) and "reuse" in report.to_csv() + report.to_markdown()
+    with pytest.raises(qdn.OptionError, match="BranchOrder"):
+        path_report(net, "norm", optimize=BranchOrder())
+    with pytest.raises(qdn.OptionError, match="BranchOrder"):
+        hypergraph(net, form="collapsed", task="dense").search(BranchOrder())

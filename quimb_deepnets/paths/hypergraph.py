@@ -38,6 +38,8 @@ class Hypergraph:
         The indices that stay.
     size_dict : dict[str, int]
         The size of each index.
+    labels : tuple
+        Tensors with equal labels hold the same numbers.
 
     Examples
     --------
@@ -51,6 +53,11 @@ class Hypergraph:
     inputs: tuple
     output: tuple
     size_dict: dict
+    labels: tuple = None
+
+    def __post_init__(self):
+        if self.labels is None:
+            object.__setattr__(self, "labels", tuple(range(len(self.inputs))))
 
     @property
     def num_tensors(self):
@@ -207,25 +214,29 @@ def hypergraph(
     if name == "amplitude":
         return _fixed(ket)
     if name == "dense":
-        return _without_wires(ket.inputs, tuple(ket.legs.values()), ket.size_dict, ket.wires)
+        legs = tuple(ket.legs.values())
+        return _without_wires(ket.inputs, legs, ket.size_dict, ket.wires, ket.labels)
     sites = [] if where is None else _named_sites(tuple(ket.legs), where)
     inputs, sizes, bra_legs = _sandwich(ket, sites)
     wires = {*ket.wires, *(len(ket.inputs) + i for i in ket.wires)}
     open_legs = (*(ket.legs[s] for s in sites), *(bra_legs[s] for s in sites))
+    labels = [*(("ket", x) for x in ket.labels), *(("bra", x) for x in ket.labels)]
     if name == "local_expectation":
-        inputs, open_legs = [*inputs, open_legs], ()
-    return _without_wires(inputs, open_legs, sizes, wires)
+        inputs, labels, open_legs = [*inputs, open_legs], [*labels, name], ()
+    return _without_wires(inputs, open_legs, sizes, wires, labels)
 
 
 def _fixed(ket):
     """Every site fixed: no legs, nothing behind a delta, no deltas."""
     gone = {*ket.legs.values(), *ket.deltas.values()}
-    inputs = tuple(
-        tuple(ix for ix in inds if ix not in gone)
-        for i, inds in enumerate(ket.inputs)
-        if i not in ket.deltas
-    )
-    return Hypergraph(inputs, (), {ix: d for ix, d in ket.size_dict.items() if ix not in gone})
+    inputs, labels = [], []
+    for i, (inds, label) in enumerate(zip(ket.inputs, ket.labels)):
+        if i not in ket.deltas:
+            inputs.append(tuple(ix for ix in inds if ix not in gone))
+            # a tensor with a fixed leg: other numbers for each site
+            labels.append((label, *((k, ix) for k, ix in enumerate(inds) if ix in gone)))
+    sizes = {ix: d for ix, d in ket.size_dict.items() if ix not in gone}
+    return Hypergraph(tuple(inputs), (), sizes, tuple(labels))
 
 
 def _sandwich(ket, sites):
@@ -257,7 +268,7 @@ def _named_sites(sites, where):
     return [sites[i] for i in read_where(sites, where)]
 
 
-def _without_wires(inputs, output, sizes, wires):
+def _without_wires(inputs, output, sizes, wires, labels):
     """Leave out identities that only give a site a leg, their two ends joined to one index.
 
     They stay where both ends are outputs, or where nothing else holds their index.
@@ -287,4 +298,6 @@ def _without_wires(inputs, output, sizes, wires):
     joined = tuple(
         tuple(names.get(ix, ix) for ix in inds) for i, inds in enumerate(inputs) if i not in gone
     )
-    return Hypergraph(joined, tuple(output), {names.get(ix, ix): d for ix, d in sizes.items()})
+    sizes = {names.get(ix, ix): d for ix, d in sizes.items()}
+    left = tuple(label for i, label in enumerate(labels) if i not in gone)
+    return Hypergraph(joined, tuple(output), sizes, left)

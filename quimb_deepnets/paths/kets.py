@@ -11,6 +11,7 @@ serves it.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 from quimb.tensor import TensorNetworkGenVector
@@ -38,6 +39,8 @@ from ..tensors.wires import identity_factor
 
 FORMS = ("expanded", "collapsed")
 MAX_TENSORS = 2**20
+MAX_LOG2_SIZE = 1000  # path finders count in floats
+DELTA = "DELTA"
 
 
 class Form(NamedTuple):
@@ -79,7 +82,7 @@ class Ket(NamedTuple):
     ``inputs`` are the legs of each tensor, ``size_dict`` the size of each index, ``legs`` the
     outer index of each site. ``deltas`` says which tensors are identities between the leg of a
     site and the inner index given: fixing the one fixes the other. ``wires`` are those of them
-    that contractions leave out.
+    that contractions leave out. Tensors with one of ``labels`` hold the same numbers.
     """
 
     inputs: list
@@ -87,6 +90,7 @@ class Ket(NamedTuple):
     legs: dict
     deltas: dict
     wires: frozenset
+    labels: list
 
 
 @functools.singledispatch
@@ -107,7 +111,8 @@ def ket_of(state, form):
     OptionError
         If the type is not known, or cannot be written so.
     BudgetError
-        If there would be more than ``form.max_tensors`` tensors.
+        If there would be more than ``form.max_tensors`` tensors, or one of more than 2**1000
+        elements.
 
     Examples
     --------
@@ -192,7 +197,8 @@ def vector_ket(tn, form, nodes=None):
         if identity_factor(tn.tensor_map[tid]) is not None
     )
     sizes = {ix: tn.ind_size(ix) for ix in tn.ind_map}
-    return Ket([t.inds for t in tn], sizes, legs, deltas, wires)
+    labels = [id(t.data) for t in tn]
+    return Ket([t.inds for t in tn], sizes, legs, deltas, wires, labels)
 
 
 # ------------------------------------------------------------ expanded
@@ -208,10 +214,16 @@ def expanded_ket(geometry, form):
             "because every re-use of a node copies its branch; use form='collapsed' or fewer "
             "layers, or raise max_tensors."
         )
+    if nodes == "dense":
+        _check_size(geometry.dense_size().bit_length() - 1, "use nodes='hyper'")
+    if form.mode == "copy":
+        legs = max(geometry.duplication.values()) + 1
+        _check_size(legs * math.log2(geometry.phys_dim), "use mode='hyper', 'tree' or 'mps'")
     shapes = geometry.param_shapes
-    inputs, sizes = [], {}
+    inputs, sizes, labels = [], {}, []
     for piece in expand(geometry, nodes):
         inputs.append(piece.inds)
+        labels.append(piece.factors)
         for k, names in enumerate(piece.factors):
             shape = shapes.get(names[0]) or (geometry.fixed_vectors[names[0]],)
             sizes[piece.inds[0]] = shape[0]
@@ -222,14 +234,25 @@ def expanded_ket(geometry, form):
     if form.mode == "hyper":
         deltas = {len(inputs) + n: leaf_ind(site) for n, site in enumerate(legs)}
         inputs += [(leg, leaf_ind(site)) for site, leg in legs.items()]
-        return Ket(inputs, sizes, legs, deltas, frozenset())
+        labels += [DELTA] * len(legs)
+        return Ket(inputs, sizes, legs, deltas, frozenset(), labels)
     inputs, copies = _cut_leaves(inputs, {leaf_ind(site): leg for site, leg in legs.items()})
     split = {"copy": lambda inds: [inds], "tree": _copy_tree, "mps": _copy_mps}[form.mode]
     for inds in copies.values():
         inputs += split(tuple(inds))
     for inds in inputs:
         sizes.update((ix, geometry.phys_dim) for ix in inds if ix not in sizes)
-    return Ket(inputs, sizes, legs, {}, frozenset())
+    labels += [(DELTA, len(inds)) for inds in inputs[len(labels) :]]
+    return Ket(inputs, sizes, legs, {}, frozenset(), labels)
+
+
+def _check_size(bits, remedy):
+    """Refuse tensors whose size leaves the range of floats, before anything is written out."""
+    if bits > MAX_LOG2_SIZE:
+        raise BudgetError(
+            f"a tensor would have 2**{bits:.0f} elements, more than 2**{MAX_LOG2_SIZE}, beyond "
+            f"what path finders count in; {remedy}, or fewer layers or sites."
+        )
 
 
 def _cut_leaves(inputs, legs):
@@ -274,7 +297,7 @@ def _copy_mps(inds):
 def collapsed_ket(geometry, form):
     """Each branch contracted over its window, the last layer folded, see `collapse`."""
     windows = _conv_windows if isinstance(geometry, ConvGeometry) else _recurrent_windows
-    inputs, channels = windows(geometry)
+    inputs, labels, channels = windows(geometry)
     size = geometry.param_shapes[READOUT][0]
     sizes = dict.fromkeys(channels, size)
     legs = {site: "k" + leaf_ind(site)[2:] for site in geometry.sites}
@@ -288,24 +311,34 @@ def collapsed_ket(geometry, form):
     for site, leg in legs.items():
         inputs.append((leg, leaf_ind(site)))
         sizes.update({leg: geometry.phys_dim, leaf_ind(site): geometry.phys_dim})
-    return Ket(inputs, sizes, legs, deltas, frozenset(deltas))
+    labels += [DELTA] * len(legs)
+    return Ket(inputs, sizes, legs, deltas, frozenset(deltas), labels)
+
+
+def _check_window(width, geometry):
+    """Refuse windows of very many sites."""
+    _check_size(width * math.log2(geometry.phys_dim), "use form='expanded'")
 
 
 def _conv_windows(geometry):
-    """Windows of the folded last layer, all on one channel, and the read-out."""
+    """Windows of the folded last layer and the read-out: legs, labels and the one channel."""
     found = {}
     for group in windows_of(geometry, geometry.depth, (1,) * geometry.ndim):
-        for p, sites in zip(group.positions, group.sites):
-            found[p] = (CHANNEL, *(leaf_ind(geometry.sites[n]) for n in sites))
-    return [*(found[p] for p in sorted(found)), (CHANNEL,)], (CHANNEL,)
+        _check_window(group.sites.shape[1], geometry)
+        for p, kind, sites in zip(group.positions, group.kinds, group.sites):
+            found[p] = (CHANNEL, *(leaf_ind(geometry.sites[n]) for n in sites)), int(kind)
+    inputs, labels = map(list, zip(*(found[p] for p in sorted(found))))
+    return [*inputs, (CHANNEL,)], [*labels, READOUT], (CHANNEL,)
 
 
 def _recurrent_windows(geometry):
     """The chain of the last layer, and what it reads at each step: all sites before it."""
+    _check_window(geometry.L if geometry.depth > 1 else 1, geometry)
     channels = [f"{CHANNEL}{t}" for t in range(geometry.L + 1)]
-    inputs = [(channels[0],)]
+    inputs, labels = [(channels[0],)], ["H0"]
     for t in range(geometry.L):
         sites = range(0 if geometry.depth > 1 else t, t + 1)
         inputs.append((channels[t + 1], channels[t]))
         inputs.append((channels[t + 1], *map(leaf_ind, sites)))
-    return [*inputs, (channels[-1],)], channels
+        labels += ["WH", len(sites)]
+    return [*inputs, (channels[-1],)], [*labels, READOUT], channels

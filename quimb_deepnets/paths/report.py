@@ -23,6 +23,7 @@ from tqdm import tqdm
 from ..errors import ExtraError, OptionError
 from .hypergraph import check_optimizer, hypergraph
 from .kets import MAX_TENSORS
+from .sharing import shared_flops
 
 COLUMNS = (
     "optimize",
@@ -36,6 +37,7 @@ COLUMNS = (
     "seconds",
     "slices",
 )
+SHARED = ("shared_log10_flops", "reuse")
 
 
 class PathReport:
@@ -49,7 +51,9 @@ class PathReport:
         One for each optimizer: ``optimize``, its name; ``tensors``, ``indices`` and
         ``hyper_edges`` of the problem; ``log2_width`` of the largest intermediate;
         ``log10_flops``, scalar multiplications as in quimb; ``log10_write``, numbers written;
-        ``log2_peak``, numbers held at once; ``seconds`` of the search; ``slices``.
+        ``log2_peak``, numbers held at once; ``seconds`` of the search; ``slices``. With
+        ``shared=True`` also ``shared_log10_flops``, with equal steps done once, and ``reuse``,
+        how many times fewer flops that is.
     problem : dict
         ``state``, ``task``, ``where``, ``form``, ``mode``, ``nodes``: what was asked.
 
@@ -67,13 +71,18 @@ class PathReport:
         self.rows, self.problem = rows, problem
 
     @property
+    def columns(self):
+        """The names of the columns."""
+        return COLUMNS + SHARED if SHARED[0] in self.rows[0] else COLUMNS
+
+    @property
     def best(self):
         """The row with the fewest flops, of these the smallest width."""
         return min(self.rows, key=lambda row: (row["log10_flops"], row["log2_width"]))
 
     def __repr__(self):
         words = ", ".join(f"{k}={v!r}" for k, v in self.problem.items() if v is not None)
-        table = [COLUMNS, *(tuple(_short(row[c]) for c in COLUMNS) for row in self.rows)]
+        table = [self.columns, *map(self._cells, self.rows)]
         widths = [max(map(len, column)) for column in zip(*table)]
         best, lines = self.best, [f"PathReport({words}):"]
         for row, cells in zip((None, *self.rows), table):
@@ -82,14 +91,17 @@ class PathReport:
             lines.append(f"{'*' if row is best else ' '} {'  '.join((first, *rest))}")
         return "\n".join(lines)
 
+    def _cells(self, row):
+        return tuple(_short(row[column]) for column in self.columns)
+
     def to_dict(self):
         """What was asked, and the rows: numbers, texts and lists only."""
         return {**self.problem, "rows": [dict(row) for row in self.rows]}
 
     def to_markdown(self):
         """The rows as a table in Markdown."""
-        table = [COLUMNS, ("---", *("---:" for _ in COLUMNS[1:]))]
-        table += [tuple(_short(row[c]) for c in COLUMNS) for row in self.rows]
+        table = [self.columns, ("---", *("---:" for _ in self.columns[1:]))]
+        table += map(self._cells, self.rows)
         return "\n".join(f"| {' | '.join(cells)} |" for cells in table) + "\n"
 
     def to_csv(self, path=None):
@@ -103,9 +115,14 @@ class PathReport:
         Returns
         -------
         str
+
+        Raises
+        ------
+        OptionError
+            If the file cannot be written.
         """
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         return _written(text.getvalue(), path)
@@ -156,6 +173,7 @@ def path_report(
     nodes=None,
     optimize=("greedy", "auto"),
     progbar=False,
+    shared=False,
     max_tensors=MAX_TENSORS,
 ):
     """What it costs to contract a state, by several optimizers; no array is made.
@@ -179,9 +197,13 @@ def path_report(
         Whether a node is a hyper-index or one tensor; by default as the tensor network has it,
         ``"hyper"`` for a network.
     optimize : str or optimizer, or a sequence of them, optional
-        Presets, or optimizer objects, of cotengra and opt_einsum.
+        Presets, or optimizer objects, of cotengra and opt_einsum. ``"auto"`` searches the longer
+        the more a contraction costs: for thousands of tensors give ``"greedy"`` alone.
     progbar : bool, optional
         Show a progress bar over the optimizers.
+    shared : bool, optional
+        Count also what each path costs when equal steps are done once, see `shared_flops`. With
+        `BranchOrder` that is the forward pass of the network.
     max_tensors : int, optional
         Refuse larger networks, before they are written out.
 
@@ -217,7 +239,7 @@ def path_report(
         "indices": graph.num_indices,
         "hyper_edges": graph.hyper_edges,
     }
-    rows = [_row(graph, one, size) for one in tqdm(optimizers, disable=not progbar)]
+    rows = [_row(graph, one, size, shared) for one in tqdm(optimizers, disable=not progbar)]
     name, where = (task, None) if isinstance(task, str) else task
     problem = {
         "state": type(state).__name__,
@@ -225,17 +247,17 @@ def path_report(
         "where": None if where is None else repr(where),
         "form": form,
         "mode": mode,
-        "nodes": nodes,
+        "nodes": nodes or getattr(state, "nodes", None),
     }
     return PathReport(rows, problem)
 
 
-def _row(graph, optimize, size):
+def _row(graph, optimize, size, shared):
     """What one optimizer finds."""
     start = time.perf_counter()
     tree = graph.search(optimize)
     seconds = time.perf_counter() - start
-    return {
+    row = {
         "optimize": optimize if isinstance(optimize, str) else type(optimize).__name__,
         **size,
         "log2_width": float(tree.contraction_width()),
@@ -245,6 +267,11 @@ def _row(graph, optimize, size):
         "seconds": seconds,
         "slices": int(tree.multiplicity),
     }
+    if shared:
+        once = shared_flops(graph, tree)
+        row["shared_log10_flops"] = math.log10(max(1, once))
+        row["reuse"] = tree.contraction_cost() / max(1, once)
+    return row
 
 
 def _short(value):
@@ -260,8 +287,12 @@ def _written(text, path):
             with open(aside, "w", encoding="utf8", newline="") as file:
                 file.write(text)
             os.replace(aside, path)
-        except BaseException:
+        except OSError as error:
+            raise OptionError(
+                f"path={os.fspath(path)!r} cannot be written: {error}; name a file in a "
+                "folder that is there."
+            ) from error
+        finally:
             if os.path.exists(aside):
                 os.remove(aside)
-            raise
     return text
