@@ -512,3 +512,17 @@ def test_sharing_with_slices_and_other_orders():
         path_report(net, "norm", optimize=BranchOrder())
     with pytest.raises(qdn.OptionError, match="BranchOrder"):
         hypergraph(net, form="collapsed", task="dense").search(BranchOrder())
+
+
+def test_an_index_on_one_tensor_is_summed_beforehand():
+    sizes = dict.fromkeys("abcde", 3)
+    graph = Hypergraph((("a", "b", "d"), ("b", "c"), ("c", "e")), ("e",), sizes)
+    tree = graph.search("greedy")
+    assert shared_flops(graph, tree) == tree.contraction_cost() == 36
+
+
+def test_a_wire_that_nothing_else_holds_is_a_loose_end():
+    phi = qdn.ConvAC.rand(3, depth=1, kernel=1, bond_dim=2, seed=0).collapse()
+    phi.pop_tensor(next(iter(phi.tag_map["WINDOW"])))
+    with pytest.raises(qdn.SitesError, match="_x0"):
+        hypergraph(phi, "norm")

@@ -271,7 +271,7 @@ def _named_sites(sites, where):
 def _without_wires(inputs, output, sizes, wires, labels):
     """Leave out identities that only give a site a leg, their two ends joined to one index.
 
-    They stay where both ends are outputs, or where nothing else holds their index.
+    They stay where both ends are outputs.
     """
     root = {}
 
@@ -286,12 +286,11 @@ def _without_wires(inputs, output, sizes, wires, labels):
         root[b] = a
     for i in wires:
         groups.setdefault(find(inputs[i][0]), []).append(i)
-    held = {ix for i, inds in enumerate(inputs) if i not in wires for ix in inds} if wires else ()
     kept = set(output)
     for tids in groups.values():
         inds = {ix for i in tids for ix in inputs[i]}
         outputs = sorted(inds & kept)
-        if len(outputs) > 1 or not inds & held:
+        if len(outputs) > 1:
             continue
         names.update(dict.fromkeys(inds, outputs[0] if outputs else min(inds)))
         gone.update(tids)
