@@ -12,7 +12,7 @@ import quimb_deepnets as qdn
 
 PACKAGE = pathlib.Path(qdn.__file__).parent
 # a module imports only from rows above its own, or from its own package
-LADDER = ["errors", "geometry", "weights", "networks", "tensors", "theory", "entanglement", "demo"]
+LADDER = "errors geometry weights networks tensors theory entanglement paths demo".split()
 HEAVY = {"geometry": set(), "errors": set(), "weights": {"numpy", "autoray"}}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

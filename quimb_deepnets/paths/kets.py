@@ -1,0 +1,344 @@
+"""What a state is to a path finder: which tensor holds which legs, and no arrays.
+
+::
+
+    ConvAC, RAC, their geometry --.-- expanded: the pieces of `expand`, and the DUP of each site
+    RecursiveTree, RecursiveMPS --'-- collapsed: one tensor for each window
+    RBM, any quimb vector ----------- expanded: the tensors as they stand
+
+`ket_of` is a `functools.singledispatch`: register a type of state of your own and every task
+serves it.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+from quimb.tensor import TensorNetworkGenVector
+
+from ..errors import (
+    BudgetError,
+    OptionError,
+    SitesError,
+    StructureError,
+    WeightError,
+    check_option,
+    check_positive_int,
+)
+from ..geometry import expand, leaf_ind
+from ..geometry.conv import ConvGeometry
+from ..geometry.expansion import NODES, READOUT
+from ..geometry.recurrent import RecurrentGeometry
+from ..networks import RAC, RBM, ConvAC
+from ..networks.lookup import windows_of
+from ..tensors import RecursiveNetwork, to_tensor_network
+from ..tensors.collapsed import CHANNEL
+from ..tensors.dup import MODES
+from ..tensors.readback import collapsible_network
+from ..tensors.wires import identity_factor
+
+FORMS = ("expanded", "collapsed")
+MAX_TENSORS = 2**20
+MAX_LOG2_SIZE = 1000  # path finders count in floats
+DELTA = "DELTA"
+
+
+class Form(NamedTuple):
+    """How a state is to be written, see `path_report`; ``nodes`` None is the state's own way."""
+
+    form: str = "expanded"
+    mode: str = "hyper"
+    nodes: str | None = None
+    max_tensors: int = MAX_TENSORS
+
+    def check(self):
+        """Return it, or refuse a word that is not known and what a collapsed state cannot be.
+
+        Raises
+        ------
+        OptionError
+        """
+        check_option("form", self.form, FORMS)
+        check_option("mode", self.mode, MODES)
+        if self.nodes is not None:
+            check_option("nodes", self.nodes, NODES)
+        check_positive_int("max_tensors", self.max_tensors, OptionError)
+        if self.form == "collapsed" and self.mode != "hyper":
+            raise OptionError(
+                f"mode={self.mode!r} says how to duplicate the leaves of branches, and a collapsed "
+                "state has none; use form='expanded', or leave mode out."
+            )
+        if self.form == "collapsed" and self.nodes == "dense":
+            raise OptionError(
+                "nodes='dense' makes a tensor of each node, and a collapsed state has windows "
+                "instead; use form='expanded', or leave nodes out."
+            )
+        return self
+
+
+class Ket(NamedTuple):
+    """A state without its numbers.
+
+    ``inputs`` are the legs of each tensor, ``size_dict`` the size of each index, ``legs`` the
+    outer index of each site. ``deltas`` says which tensors are identities between the leg of a
+    site and the inner index given: fixing the one fixes the other. ``wires`` are those of them
+    that contractions leave out. Tensors with one of ``labels`` hold the same numbers.
+    """
+
+    inputs: list
+    size_dict: dict
+    legs: dict
+    deltas: dict
+    wires: frozenset
+    labels: list
+
+
+@functools.singledispatch
+def ket_of(state, form):
+    """The legs of a state.
+
+    Parameters
+    ----------
+    state : object
+    form : Form
+
+    Returns
+    -------
+    Ket
+
+    Raises
+    ------
+    OptionError
+        If the type is not known, or cannot be written so.
+    BudgetError
+        If there would be more than ``form.max_tensors`` tensors, or one of more than 2**1000
+        elements.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> from quimb_deepnets.paths.kets import Form, ket_of
+    >>> net = qdn.ConvAC.rand(4, depth=1, kernel=2, bond_dim=3, boundary="periodic", seed=0)
+    >>> ket_of(net, Form()).inputs[:3]
+    [('_y',), ('_y', '_x3'), ('_y', '_x0')]
+    """
+    raise OptionError(
+        f"a {type(state).__name__} is no state that is known here; give a ConvAC, RAC or RBM, or a "
+        "quimb vector such as an MPS or PEPS, or register the type with "
+        "quimb_deepnets.paths.ket_of.register."
+    )
+
+
+@ket_of.register(ConvGeometry)
+@ket_of.register(RecurrentGeometry)
+def _(geometry, form):
+    ket = expanded_ket if form.form == "expanded" else collapsed_ket
+    return ket(geometry, form)
+
+
+@ket_of.register(ConvAC)
+@ket_of.register(RAC)
+def _(network, form):
+    return ket_of(network.geometry, form)
+
+
+@ket_of.register
+def _(network: RBM, form):
+    return ket_of(to_tensor_network(network), form)
+
+
+@ket_of.register
+def _(psi: RecursiveNetwork, form):
+    try:
+        geometry = collapsible_network(psi).geometry
+    except (StructureError, WeightError):  # gated, fixed, simplified: the tensors as they stand
+        return vector_ket(psi, form, psi.nodes)
+    return ket_of(geometry, form._replace(nodes=form.nodes or psi.nodes))
+
+
+@ket_of.register
+def _(tn: TensorNetworkGenVector, form):
+    return vector_ket(tn, form)
+
+
+def vector_ket(tn, form, nodes=None):
+    """The legs of a quimb vector, as they stand.
+
+    Raises
+    ------
+    OptionError
+        If it is asked for in another form than it has.
+    SitesError
+        If an outer index belongs to no site.
+    """
+    if form.form == "collapsed" or form.mode != "hyper" or form.nodes not in (None, nodes):
+        raise OptionError(
+            f"form={form.form!r}, mode={form.mode!r}, nodes={form.nodes!r} rewrite the branches of "
+            f"a network, and this {type(tn).__name__} is taken as it stands; leave them out, or "
+            "give the ConvAC or RAC (an expanded state that was not changed since it was built)."
+        )
+    legs = {site: tn.site_ind(site) for site in tn.sites}
+    legs = {site: ix for site, ix in legs.items() if ix in tn.ind_map}
+    outer = {ix for ix, tids in tn.ind_map.items() if len(tids) == 1}
+    if loose := sorted(outer.difference(legs.values())):
+        raise SitesError(
+            f"the outer index {loose[0]!r} belongs to no site, so no task says whether to sum it; "
+            "fix or contract it, or give it the name of a site."
+        )
+    place = {tid: i for i, tid in enumerate(tn.tensor_map)}
+    deltas = {}
+    if hasattr(tn, "_behind_delta"):
+        for ix in legs.values():
+            if (inner := tn._behind_delta(ix)) is not None:
+                deltas[place[next(iter(tn.ind_map[ix]))]] = inner
+    wires = frozenset(
+        place[tid]
+        for tid in tn.tag_map.get("WIRE", ())
+        if identity_factor(tn.tensor_map[tid]) is not None
+    )
+    sizes = {ix: tn.ind_size(ix) for ix in tn.ind_map}
+    labels = [id(t.data) for t in tn]
+    return Ket([t.inds for t in tn], sizes, legs, deltas, wires, labels)
+
+
+# ------------------------------------------------------------ expanded
+
+
+def expanded_ket(geometry, form):
+    """Every branch written out, the leaves of each site joined as ``form.mode`` says."""
+    nodes = form.nodes or "hyper"
+    count = geometry.num_tensors(nodes)
+    if count > form.max_tensors:
+        raise BudgetError(
+            f"the expanded network has {count} tensors, more than max_tensors={form.max_tensors}, "
+            "because every re-use of a node copies its branch; use form='collapsed' or fewer "
+            "layers, or raise max_tensors."
+        )
+    if nodes == "dense":
+        _check_size(geometry.dense_size().bit_length() - 1, "use nodes='hyper'")
+    if form.mode == "copy":
+        legs = max(geometry.duplication.values()) + 1
+        _check_size(legs * math.log2(geometry.phys_dim), "use mode='hyper', 'tree' or 'mps'")
+    shapes = geometry.param_shapes
+    inputs, sizes, labels = [], {}, []
+    for piece in expand(geometry, nodes):
+        inputs.append(piece.inds)
+        labels.append(piece.factors)
+        for k, names in enumerate(piece.factors):
+            shape = shapes.get(names[0]) or (geometry.fixed_vectors[names[0]],)
+            sizes[piece.inds[0]] = shape[0]
+            if len(shape) == 2:
+                sizes[piece.inds[k + 1]] = shape[1]
+    legs = {site: "k" + leaf_ind(site)[2:] for site in geometry.sites}
+    sizes.update(dict.fromkeys(legs.values(), geometry.phys_dim))
+    if form.mode == "hyper":
+        deltas = {len(inputs) + n: leaf_ind(site) for n, site in enumerate(legs)}
+        inputs += [(leg, leaf_ind(site)) for site, leg in legs.items()]
+        labels += [DELTA] * len(legs)
+        return Ket(inputs, sizes, legs, deltas, frozenset(), labels)
+    inputs, copies = _cut_leaves(inputs, {leaf_ind(site): leg for site, leg in legs.items()})
+    split = {"copy": lambda inds: [inds], "tree": _copy_tree, "mps": _copy_mps}[form.mode]
+    for inds in copies.values():
+        inputs += split(tuple(inds))
+    for inds in inputs:
+        sizes.update((ix, geometry.phys_dim) for ix in inds if ix not in sizes)
+    labels += [(DELTA, len(inds)) for inds in inputs[len(labels) :]]
+    return Ket(inputs, sizes, legs, {}, frozenset(), labels)
+
+
+def _check_size(bits, remedy):
+    """Refuse tensors whose size leaves the range of floats, before anything is written out."""
+    if bits > MAX_LOG2_SIZE:
+        raise BudgetError(
+            f"a tensor would have 2**{bits:.0f} elements, more than 2**{MAX_LOG2_SIZE}, beyond "
+            f"what path finders count in; {remedy}, or fewer layers or sites."
+        )
+
+
+def _cut_leaves(inputs, legs):
+    """Give each copy of a leaf an index of its own; and the legs of the COPY tensor of each."""
+    copies = {leaf: [leg] for leaf, leg in legs.items()}
+    cut = []
+    for inds in inputs:
+        new = []
+        for ix in inds:
+            if ix in copies:
+                copies[ix].append(f"{ix}_{len(copies[ix])}")
+                ix = copies[ix][-1]
+            new.append(ix)
+        cut.append(tuple(new))
+    return cut, copies
+
+
+def _copy_tree(inds):
+    """COPY of many legs as a tree of COPY tensors of order 3, paired as quimb pairs them."""
+    queue, tensors, first = list(inds), [], 0
+    while len(queue) - first > 3:
+        a, b = queue[first : first + 2]
+        new = f"{inds[0]}_t{len(tensors)}"
+        tensors.append((a, b, new))
+        queue.append(new)
+        first += 2
+    return [*tensors, tuple(queue[first:])]
+
+
+def _copy_mps(inds):
+    """COPY of many legs as a line of small COPY tensors, as quimb's."""
+    if len(inds) <= 3:
+        return [inds]
+    bonds = [f"{inds[0]}_b{i}" for i in range(len(inds) - 1)]
+    inner = zip(bonds, bonds[1:], inds[1:-1])
+    return [(inds[0], bonds[0]), *inner, (bonds[-1], inds[-1])]
+
+
+# ------------------------------------------------------------ collapsed
+
+
+def collapsed_ket(geometry, form):
+    """Each branch contracted over its window, the last layer folded, see `collapse`."""
+    windows = _conv_windows if isinstance(geometry, ConvGeometry) else _recurrent_windows
+    inputs, labels, channels = windows(geometry)
+    size = geometry.param_shapes[READOUT][0]
+    sizes = dict.fromkeys(channels, size)
+    legs = {site: "k" + leaf_ind(site)[2:] for site in geometry.sites}
+    start = len(inputs)
+    deltas = {start + n: leaf_ind(site) for n, site in enumerate(legs)}
+    if start + len(legs) > form.max_tensors:
+        raise BudgetError(
+            f"the collapsed state has {start + len(legs)} tensors, more than "
+            f"max_tensors={form.max_tensors}; raise max_tensors."
+        )
+    for site, leg in legs.items():
+        inputs.append((leg, leaf_ind(site)))
+        sizes.update({leg: geometry.phys_dim, leaf_ind(site): geometry.phys_dim})
+    labels += [DELTA] * len(legs)
+    return Ket(inputs, sizes, legs, deltas, frozenset(deltas), labels)
+
+
+def _check_window(width, geometry):
+    """Refuse windows of very many sites."""
+    _check_size(width * math.log2(geometry.phys_dim), "use form='expanded'")
+
+
+def _conv_windows(geometry):
+    """Windows of the folded last layer and the read-out: legs, labels and the one channel."""
+    found = {}
+    for group in windows_of(geometry, geometry.depth, (1,) * geometry.ndim):
+        _check_window(group.sites.shape[1], geometry)
+        for p, kind, sites in zip(group.positions, group.kinds, group.sites):
+            found[p] = (CHANNEL, *(leaf_ind(geometry.sites[n]) for n in sites)), int(kind)
+    inputs, labels = map(list, zip(*(found[p] for p in sorted(found))))
+    return [*inputs, (CHANNEL,)], [*labels, READOUT], (CHANNEL,)
+
+
+def _recurrent_windows(geometry):
+    """The chain of the last layer, and what it reads at each step: all sites before it."""
+    _check_window(geometry.L if geometry.depth > 1 else 1, geometry)
+    channels = [f"{CHANNEL}{t}" for t in range(geometry.L + 1)]
+    inputs, labels = [(channels[0],)], ["H0"]
+    for t in range(geometry.L):
+        sites = range(0 if geometry.depth > 1 else t, t + 1)
+        inputs.append((channels[t + 1], channels[t]))
+        inputs.append((channels[t + 1], *map(leaf_ind, sites)))
+        labels += ["WH", len(sites)]
+    return [*inputs, (channels[-1],)], [*labels, READOUT], channels
