@@ -56,6 +56,7 @@ from .errors import (
 )
 from .geometry import GCLayer
 from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
+from .paths import path_report
 from .tensors import HyperTensorNetwork, RecursiveMPS, RecursiveTree, dup
 
 __version__ = "0.1.0"
@@ -89,6 +90,7 @@ __all__ = [
     "logneg_subsys",
     "mutinf_subsys",
     "partial_trace_exact",
+    "path_report",
     "plot_entropy",
     "register_method",
     "register_with_quimb",

@@ -339,7 +339,8 @@ def test_files(tmp_path):
 
 def test_plot(monkeypatch):
     pytest.importorskip("matplotlib").use("Agg")
-    report = path_report(qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0))
+    net = qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0)
+    report = path_report(net, optimize=("greedy", "auto"))
     assert len(report.plot().lines) == 2
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(qdn.ExtraError, match="plot"):

@@ -171,7 +171,7 @@ def path_report(
     form="expanded",
     mode="hyper",
     nodes=None,
-    optimize=("greedy", "auto"),
+    optimize=("greedy",),
     progbar=False,
     shared=False,
     max_tensors=MAX_TENSORS,
