@@ -502,6 +502,7 @@ def test_sites_with_names():
         lambda mps: qdn.entropy(mps, ([0, 1], [2])),
         lambda mps: qdn.partial_trace_exact(mps, True),
         lambda mps: qdn.entropy(mps, 3, max_bytes="1GB"),
+        lambda mps: qdn.entropy(mps, 3, method="mps", max_bytes=None),
         lambda mps: qdn.entropy(mps, range(10), method="nonsense"),
         lambda mps: qdn.entropy(mps, tags=3),
         lambda mps: qdn.entropy(np.ones(4, "float16"), 1, dims=[2, 2]),

@@ -19,6 +19,12 @@ from ..errors import BudgetError, DeepNetError, MethodError, OptionError, check_
 MAX_FLOPS = 1e15  # some hours on one core
 SOON = 1e8  # flops: with a method this cheap nothing is gained by a search for contraction paths
 
+# what to do instead where nothing fits, for states with a face
+ALTERNATIVES = {
+    "amplitudes": "renyi2_estimate, which samples amplitudes",
+    "network": "method='approx', which estimates entropies",
+}
+
 METHODS = {}
 
 
@@ -145,9 +151,7 @@ def make_plan(view, places, what, max_bytes, max_flops, fine=False, full=False):
         Cost also those that cannot be chosen: inexact ones, and those that search for contraction
         paths where something cheap is known.
     """
-    for name, value in (("max_bytes", max_bytes), ("max_flops", max_flops)):
-        if not isinstance(value, numbers.Real) or not value > 0:
-            raise OptionError(f"{name}={value!r} is no budget; use a positive number.")
+    check_budget(max_bytes, max_flops)
     rows = []
     for method in sorted(METHODS.values(), key=lambda method: method.searches):
         if method.face not in view.faces or getattr(method, what) is None:
@@ -188,6 +192,7 @@ def choose(view, places, what, method, max_bytes, max_flops, fine=False):
         If nothing fits.
     """
     check_option("method", method, ("auto", *METHODS))
+    check_budget(max_bytes, max_flops)
     if method == "auto":
         plan = make_plan(view, places, what, max_bytes, max_flops, fine)
         return _refuse(plan) if plan.chosen is None else METHODS[plan.chosen]
@@ -212,27 +217,30 @@ def _refuse(plan):
     """Say what each method would need, and what to do instead."""
     view = plan.view
     costed = [row for row in plan.rows if row["bytes"] is not None]
-    others = "".join(f" {r['method']}: {r['reason']}" for r in plan.rows if r["bytes"] is None)
+    unfit = "".join(f" {r['method']}: {r['reason']}" for r in plan.rows if r["bytes"] is None)
     if not costed:
-        raise MethodError(f"no method applies to this {view.name}.{others}")
+        raise MethodError(f"no method applies to this {view.name}.{unfit}")
     least = min(costed, key=lambda row: (row["bytes"] > plan.max_bytes, row["flops"]))
-    exactly = least["bytes"] if least["bytes"] < 2**70 else f"{_log10(least['bytes']):.0f}"
-    exactly = f"{exactly} bytes" if least["bytes"] < 2**70 else f"10**{exactly} bytes"
+    size = least["bytes"]
+    size = f"{size} bytes" if size < 2**70 else f"10**{_log10(size):.0f} bytes"
     needs = ", ".join(
         f"{row['method']} {readable_bytes(row['bytes'])} and 10**{_log10(row['flops']):.1f} flops"
         for row in costed
     )
-    sampled = (
-        "renyi2_estimate, which samples amplitudes"
-        if "amplitudes" in view.faces
-        else ("method='approx', which estimates entropies")
-    )
+    others = "".join(f"{way}, " for face, way in ALTERNATIVES.items() if face in view.faces)
     raise BudgetError(
-        f"{len(plan.places)} of {len(view.sites)} sites of a {view.name} need {exactly} by "
+        f"{len(plan.places)} of {len(view.sites)} sites of a {view.name} need {size} by "
         f"{least['method']!r} ({needs}); that is beyond max_bytes={plan.max_bytes} or "
-        f"max_flops={plan.max_flops:.0e}. Use {sampled}, a smaller subsystem, or raise the budget."
-        f"{others}"
+        f"max_flops={plan.max_flops:.0e}.{unfit} Use {others}a smaller subsystem, or raise the "
+        "budget."
     )
+
+
+def check_budget(max_bytes, max_flops):
+    """Refuse budgets that are no positive numbers."""
+    for name, value in (("max_bytes", max_bytes), ("max_flops", max_flops)):
+        if not isinstance(value, numbers.Real) or not value > 0:
+            raise OptionError(f"{name}={value!r} is no budget; use a positive number.")
 
 
 def check_options(function, method, options):
