@@ -11,9 +11,10 @@
 
 import math
 
-from ..errors import ExtraError, MethodError, OptionError
+from ..errors import MethodError, OptionError
 from ..networks import DeepNetwork
 from ..tensors import RecursiveNetwork
+from ..tensors.picture import new_axes
 from ..tensors.readback import current_network
 from ..theory import page_entropy, rank_bound
 from .measures import entropies
@@ -59,16 +60,8 @@ def plot_entropy(states, cuts=None, *, bound=True, page=True, ax=None, progbar=F
     >>> ax.get_ylabel()
     'entropy [bits]'
     """
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ExtraError(
-            "plot_entropy draws with matplotlib; install it with "
-            "pip install 'quimb_deepnets[plot]'."
-        ) from error
     named, cuts = _named(states), None if cuts is None else list(cuts)
-    if ax is None:
-        _, ax = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    ax = new_axes("plot_entropy") if ax is None else ax
     curves = {}
     for label, state in named.items():
         view = view_of(state, options.get("dims"))

@@ -20,7 +20,8 @@ import time
 
 from tqdm import tqdm
 
-from ..errors import ExtraError, OptionError
+from ..errors import OptionError
+from ..tensors.picture import new_axes
 from .hypergraph import check_optimizer, hypergraph
 from .kets import MAX_TENSORS
 from .sharing import shared_flops
@@ -148,15 +149,7 @@ class PathReport:
         ExtraError
             If matplotlib is not installed.
         """
-        if ax is None:
-            try:
-                from matplotlib import pyplot
-            except ImportError as error:
-                raise ExtraError(
-                    "PathReport.plot draws with matplotlib; install it with "
-                    "pip install 'quimb_deepnets[plot]'."
-                ) from error
-            _, ax = pyplot.subplots(figsize=(6, 4), layout="constrained")
+        ax = new_axes("PathReport.plot") if ax is None else ax
         for row in self.rows:
             ax.plot(row["log2_width"], row["log10_flops"], "o", label=row["optimize"])
         ax.set_xlabel("width [log2 of the largest intermediate]")

@@ -1,4 +1,4 @@
-"""Pictures of expanded networks: where each tensor goes, and what shares a colour.
+"""Pictures: where each tensor of an expanded network goes, what shares a colour, new figures.
 
 ::
 
@@ -10,6 +10,7 @@
        k0  k1  k2
 """
 
+from ..errors import ExtraError
 from ..geometry import layout
 
 
@@ -54,3 +55,20 @@ def figure_size(points):
     xs, ys = zip(*points)
     wide = min(max(0.3 * (max(xs) - min(xs)), 7.0), 16.0)
     return wide, min(max(ys) - min(ys), wide)
+
+
+def new_axes(name):
+    """The axes of a new figure, for the function of that name.
+
+    Raises
+    ------
+    ExtraError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ExtraError(
+            f"{name} draws with matplotlib; install it with pip install 'quimb_deepnets[plot]'."
+        ) from error
+    return pyplot.subplots(figsize=(6, 4), layout="constrained")[1]
