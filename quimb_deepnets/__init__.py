@@ -53,6 +53,7 @@ from .errors import (
     SitesError,
     StructureError,
     WeightError,
+    WorkerError,
 )
 from .geometry import GCLayer
 from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
@@ -82,6 +83,7 @@ __all__ = [
     "SitesError",
     "StructureError",
     "WeightError",
+    "WorkerError",
     "dup",
     "entanglement_plan",
     "entropies",

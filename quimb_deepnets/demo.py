@@ -13,7 +13,6 @@ Run it with ``python -m quimb_deepnets.demo``, see ``--help``.
 import argparse
 import json
 import math
-import os
 import pathlib
 
 import numpy as np
@@ -21,6 +20,7 @@ import quimb as qu
 import quimb.tensor as qtn
 
 from . import __version__
+from .atomic import replacing
 from .entanglement import entropies, schmidt_values
 from .errors import ExtraError
 from .geometry import GCLayer
@@ -240,17 +240,9 @@ def plot(rows, fitted, path):
         f"ground state of {fitted['L']} sites: fidelity {fitted['fidelity']:.5f}",
     )
     right.title.set_fontsize(9)
-    aside = path.with_suffix(".part.png")
-    figure.savefig(aside, dpi=150)
+    with replacing(path, "wb") as file:
+        figure.savefig(file, dpi=150, format="png")
     plt.close(figure)
-    os.replace(aside, path)
-
-
-def write_json(data, path):
-    """Write a JSON file aside, then move it into place."""
-    aside = path.with_suffix(".part.json")
-    aside.write_text(json.dumps(data, indent=1) + "\n", encoding="utf8")
-    os.replace(aside, path)
 
 
 def main(args=None):
@@ -279,10 +271,9 @@ def main(args=None):
     fitted = fit(10, options.steps, options.seed)
     print(f"fidelity {fitted['fidelity']:.6f} with {fitted['num_params']} weights")
 
-    write_json(
-        {"version": __version__, "seed": options.seed, "states": rows, "fit": fitted},
-        options.out / "ising.json",
-    )
+    found = {"version": __version__, "seed": options.seed, "states": rows, "fit": fitted}
+    with replacing(options.out / "ising.json") as file:
+        file.write(json.dumps(found, indent=1) + "\n")
     plot(rows, fitted, options.out / "ising.png")
     print(f"wrote {options.out / 'ising.json'} and {options.out / 'ising.png'}")
 

@@ -13,6 +13,7 @@ Every message says the value, the law and the remedy::
     +-- MethodError     (NotImplementedError)  a method of quimb that would be wrong here
     +-- BudgetError     (MemoryError)    more tensors or bytes than allowed
     +-- RangeError      (OverflowError)  a number outside the range of its dtype
+    +-- WorkerError     (RuntimeError)   an executor that died with its work
     +-- ExtraError      (ImportError)    an optional package that is not installed
 """
 
@@ -31,6 +32,7 @@ __all__ = [
     "SitesError",
     "StructureError",
     "WeightError",
+    "WorkerError",
 ]
 
 
@@ -76,6 +78,10 @@ class BudgetError(DeepNetError, MemoryError):
 
 class RangeError(DeepNetError, OverflowError):
     """A number that leaves the range of its dtype."""
+
+
+class WorkerError(DeepNetError, RuntimeError):
+    """An executor that died, or lost the same work again and again."""
 
 
 class ExtraError(DeepNetError, ImportError):

@@ -200,19 +200,39 @@ def test_results_live_where_the_state_lives():
     assert qdn.schmidt_values(single, 4).dtype == np.float32
 
 
-def test_entropy_has_a_gradient():
-    params = {k: v.clone().requires_grad_() for k, v in STATES["rac"].to("torch").params.items()}
-    for method in ("dense", "to_mps"):
-        net = qdn.RAC.from_params(STATES["rac"].geometry, params)
-        net.entropy(4, method=method).backward()
-        slope = params["WI1"].grad[0, 1].real.item()
-        params["WI1"].grad = None
-        moved = []
-        for step in (1e-5, -1e-5):
-            shifted = {k: v.detach().clone() for k, v in params.items()}
-            shifted["WI1"][0, 1] += step
-            moved.append(float(qdn.RAC.from_params(net.geometry, shifted).entropy(4)))
-        assert abs(slope - (moved[0] - moved[1]) / 2e-5) < 1e-6, method
+@pytest.mark.parametrize("name", ["conv", "ring", "rac"])
+@pytest.mark.parametrize("where", [4, [0, 2, 5]])
+def test_entropy_has_a_gradient(name, where):
+    """Two methods agree on the gradient by every weight, and central differences on one of it."""
+    net, slopes = STATES[name].to("torch"), []
+    for method in ("dense", "reduced" if name == "rac" else "to_mps"):
+        params = {k: v.clone().requires_grad_() for k, v in net.params.items()}
+        type(net).from_params(net.geometry, params).entropy(where, method=method).backward()
+        slopes.append({k: v.grad for k, v in params.items()})
+    size = max(float(x.abs().max()) for x in slopes[0].values())
+    for k in params:
+        assert float((slopes[0][k] - slopes[1][k]).abs().max()) < 1e-9 * size, k
+    key, moved = next(iter(net.params)), []
+    for step in (1e-5, -1e-5):
+        shifted = {k: v.clone() for k, v in net.params.items()}
+        shifted[key].view(-1)[0] += step
+        moved.append(float(type(net).from_params(net.geometry, shifted).entropy(where)))
+    exact = (moved[0] - moved[1]) / 2e-5
+    assert abs(slopes[0][key].view(-1)[0].real.item() - exact) < 1e-6 * max(1, size)
+
+
+def test_where_qr_has_no_gradient():
+    """Matrices of less than full rank on the way to the MPS are refused; other methods serve."""
+    twins = qdn.ConvAC.rand(8, 2, 3, 2, seed=0)  # two equal channels
+    weights = [twins.weights[0], np.repeat(twins.weights[1][:, :1], 2, axis=1)]
+    for net in (STATES["rac"], qdn.ConvAC(8, weights, twins.readout)):
+        net = net.to("torch")
+        params = {k: v.clone().requires_grad_() for k, v in net.params.items()}
+        net = type(net).from_params(net.geometry, params)
+        with pytest.raises(qdn.MethodError):
+            net.entropy(4, method="to_mps")
+        net.entropy(4, method="reduced").backward()
+        assert all(bool(v.grad.isfinite().all()) for v in params.values())
 
 
 # ---------------------------------------------------------------- where, tags

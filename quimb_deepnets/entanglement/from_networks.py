@@ -8,6 +8,7 @@
                        +-- to_mps       chains: predicted bonds, then the conversion
 """
 
+import functools
 import hashlib
 import itertools
 import math
@@ -34,9 +35,11 @@ def _(state: DeepNetwork, dims=None):
         "vector": Face(lambda: _vector_cost(state), lambda: _vector(state)),
         "network": Face(lambda: Cost(0, 0.0), lambda: _ket(state)),
     }
-    if not any(getattr(x, "requires_grad", False) for x in state.params.values()):
+    followed = any(getattr(x, "requires_grad", False) for x in state.params.values())
+    if not followed:
         faces["amplitudes"] = Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
-    if isinstance(state, (ConvAC, RAC)):
+    # symmetric powers have less than full rank, where QR has no gradient
+    if isinstance(state, ConvAC) or (isinstance(state, RAC) and not (followed and state.depth > 1)):
         make = lambda: site_arrays(state.to_mps())
         faces["to_mps"] = ChainFace(lambda: _mps_cost(state), make, lambda: _bonds(state))
     dims = (state.phys_dim,) * state.nsites
@@ -61,12 +64,13 @@ def _each(net):
 
 
 def _amplitudes(net):
-    shape = net.geometry.shape
     return Amplitudes(
-        lambda configs: net.log_amplitudes(configs.reshape(-1, *shape)),
-        _each(net),
-        lambda: _digest(net),
+        functools.partial(_log_amplitudes, net), _each(net), functools.partial(_digest, net)
     )
+
+
+def _log_amplitudes(net, configs):
+    return net.log_amplitudes(configs.reshape(-1, *net.geometry.shape))
 
 
 def _digest(net):

@@ -1,26 +1,20 @@
 """Method "gram": the density matrix from amplitudes alone, streamed over the other side.
 
 The state is never held. Columns of psi, as a matrix of one side by the other, come in chunks, and
-each adds to the Gram matrix; a file keeps what is done, so that a run that was killed goes on::
+each adds to the Gram matrix, on any executor; a file keeps what is done::
 
     psi (A, B) = [ chunk 0 | chunk 1 | chunk 2 | ... ]        rho += X X^dagger     (A, A)
-                                  |
-                            checkpoint: rho, scale, chunks done
 """
 
 import json
 import math
-import os
-import pathlib
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
 from autoray import get_dtype_name, to_numpy
-from tqdm import tqdm
 
-from ..errors import OptionError
 from ..networks.scaled import array_like
+from ..streams import Job, Sum, add_up
 from .registry import Method, add_method
 from .spectra import spectrum_of_density
 from .states import Cost, as_float
@@ -28,12 +22,14 @@ from .states import Cost, as_float
 BLOCK = 2**22  # amplitudes of a chunk
 
 
-class Progress(NamedTuple):
-    """``2**scale * gram`` is the sum over the first ``done`` chunks."""
+class Columns(NamedTuple):
+    """Where psi, as a matrix of the places by the rest, is cut; what a worker needs."""
 
-    gram: np.ndarray
-    scale: int
-    done: int
+    amplitudes: object
+    dims: tuple
+    places: tuple
+    rest: tuple
+    width: int
 
 
 def _columns(view, places):
@@ -52,12 +48,13 @@ def cost(view, places, what="spectrum"):
     return Cost(3 * size * a * a + chunk * (4 * size + 9 * len(view.sites)), flops)
 
 
-def spectrum(view, places, progbar=False, checkpoint=None):
+def spectrum(view, places, progbar=False, checkpoint=None, executor=None):
     """The spectrum of the Gram matrix of the smaller side."""
-    return spectrum_of_density(density(view, view.smaller(places), progbar, checkpoint))
+    rho = density(view, view.smaller(places), progbar, checkpoint, executor)
+    return spectrum_of_density(rho)
 
 
-def density(view, places, progbar=False, checkpoint=None):
+def density(view, places, progbar=False, checkpoint=None, executor=None):
     """The density matrix of the places, up to a scale.
 
     Parameters
@@ -68,52 +65,54 @@ def density(view, places, progbar=False, checkpoint=None):
         Show a progress bar over the chunks.
     checkpoint : str or path, optional
         An ``.npz`` file that is written after each chunk, and gone on from if it is there.
+    executor : optional
+        Where to compute the chunks, see `quimb_deepnets.streams.as_pool`.
 
     Raises
     ------
     OptionError
         If the file belongs to another state or subsystem, or cannot be read.
+    WorkerError
+        If the executor died.
     """
-    if not isinstance(checkpoint, (str, os.PathLike, type(None))):
-        raise OptionError(f"checkpoint={checkpoint!r} is no path of a file; give a string.")
-    chunk = _columns(view, places)
-    total = -(-view.dim(view.rest(places)) // chunk)
-    mark = _mark(view, places, chunk) if checkpoint is not None else None
+    amplitudes, rest = view.faces["amplitudes"].value, view.rest(places)
+    columns = Columns(amplitudes.log_amplitudes, view.dims, places, rest, _columns(view, places))
+    mark = _mark(view, columns, amplitudes) if checkpoint is not None else None
     size = view.dim(places)
     kind = "complex128" if "complex" in str(view.like.dtype) else "float64"
-    progress = Progress(np.zeros((size, size), kind), 0, 0)
-    if checkpoint is not None:
-        progress = _read(checkpoint, mark) or progress
-    steps = range(progress.done, total)
-    for k in tqdm(steps, initial=progress.done, total=total, disable=not progbar):
-        progress = _add(progress, gram_chunk(view, places, k * chunk, (k + 1) * chunk))
-        if checkpoint is not None:
-            _write(checkpoint, mark, progress)
-    return array_like(progress.gram.astype(get_dtype_name(view.like)), view.like)
+    found = add_up(
+        Job(gram_chunk, columns),
+        -(-view.dim(rest) // columns.width),
+        np.zeros((size, size), kind),
+        executor=executor,
+        checkpoint=checkpoint,
+        mark=mark,
+        progbar=progbar,
+    )
+    return array_like(found.value.astype(get_dtype_name(view.like)), view.like)
 
 
-def gram_chunk(view, places, start, stop):
-    """The Gram matrix of the columns ``start`` to ``stop``, with its power of two.
+def gram_chunk(data, k):
+    """The Gram matrix of the ``k``-th chunk of columns, as a `Sum` of one term.
 
-    Returns
-    -------
-    Progress
-        With ``done`` 1.
+    Parameters
+    ----------
+    data : Columns
+    k : int
     """
-    rest = view.rest(places)
-    rows = _digits(np.arange(view.dim(places)), [view.dims[i] for i in places])
-    columns = np.arange(start, min(stop, view.dim(rest)))
-    columns = _digits(columns, [view.dims[i] for i in rest])
-    configs = np.empty((len(rows), len(columns), len(view.sites)), rows.dtype)
+    amplitudes, dims, places, rest, width = data
+    rows = _digits(np.arange(math.prod(dims[i] for i in places)), [dims[i] for i in places])
+    end = math.prod(dims[i] for i in rest)
+    columns = _digits(np.arange(k * width, min((k + 1) * width, end)), [dims[i] for i in rest])
+    configs = np.empty((len(rows), len(columns), len(dims)), rows.dtype)
     configs[:, :, list(places)] = rows[:, None]
     configs[:, :, list(rest)] = columns[None]
-    amplitudes = view.faces["amplitudes"].value.log_amplitudes
-    phase, log = map(to_numpy, amplitudes(configs.reshape(-1, len(view.sites))))
+    phase, log = map(to_numpy, amplitudes(configs.reshape(-1, len(dims))))
     top = log.max(initial=-math.inf)
     scale = math.ceil(float(top) / math.log(2)) if math.isfinite(top) else 0
     log = log.astype("float64")
     x = (phase * np.exp(log - scale * math.log(2))).reshape(len(rows), -1)
-    return Progress(x @ x.conj().T, 2 * scale, 1)
+    return Sum(x @ x.conj().T, 2 * scale)
 
 
 def _digits(codes, dims):
@@ -124,62 +123,10 @@ def _digits(codes, dims):
     return out
 
 
-def _add(progress, more):
-    """The sum of two; powers of two round nothing."""
-    if not progress.gram.any():
-        return Progress(more.gram.astype(progress.gram.dtype), more.scale, progress.done + 1)
-    if not more.gram.any():
-        return progress._replace(done=progress.done + 1)
-    scale = max(progress.scale, more.scale)
-    parts = ((p.gram, max(p.scale - scale, -1000)) for p in (progress, more))
-    gram = sum(gram * 2.0**shift for gram, shift in parts)
-    return Progress(gram, scale, progress.done + 1)
-
-
-# ---------------------------------------------------------------- the file
-
-
-def _mark(view, places, chunk):
+def _mark(view, columns, amplitudes):
     """What a file must have been written for: the state, the subsystem, the chunks."""
-    law = {"state": view.name, "dims": view.dims, "places": places, "chunk": chunk}
-    return json.dumps(law | {"digest": view.faces["amplitudes"].value.digest()})
-
-
-def _read(path, mark):
-    """What a file holds, or None if there is none."""
-    if not os.path.exists(path):
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found, gram = str(file["mark"]), file["gram"]
-            scale, done = int(file["scale"]), int(file["done"])
-    except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise OptionError(
-            f"checkpoint={str(path)!r} cannot be read ({error}); it is no checkpoint of a Gram "
-            "matrix: choose another path, or delete it."
-        ) from error
-    if found != mark:
-        raise OptionError(
-            f"checkpoint={str(path)!r} was written for another state or subsystem; choose "
-            "another path, or delete it to start anew."
-        )
-    return Progress(gram, scale, done)
-
-
-def _write(path, mark, progress):
-    """Write aside, then rename: a reader finds the old file or the new one, whole."""
-    path = pathlib.Path(path)
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(aside, "wb") as file:
-            np.savez(file, mark=mark, **progress._asdict())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except OSError as error:
-        raise OptionError(f"checkpoint={str(path)!r} cannot be written: {error}.") from error
-    finally:
-        aside.unlink(missing_ok=True)
+    law = {"state": view.name, "dims": view.dims, "places": columns.places}
+    return json.dumps(law | {"chunk": columns.width, "digest": amplitudes.digest()})
 
 
 add_method(Method("gram", "amplitudes", cost, spectrum, density=density, squares=True))

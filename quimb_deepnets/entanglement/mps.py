@@ -21,7 +21,7 @@ import math
 from autoray import do, stop_gradient, to_numpy
 from tqdm import tqdm
 
-from ..tensors.exact_mps import unit
+from ..tensors.exact_mps import qr, unit
 from .registry import Method, add_method
 from .spectra import check_norm, spectrum_of_matrix
 from .states import Cost, Face, as_float
@@ -151,7 +151,7 @@ def _left_canonical(arrays):
     lefts, carry = [], None
     for x in arrays:
         x = x if carry is None else do("tensordot", carry, x, axes=1)
-        q, r = do("linalg.qr", x.reshape(-1, x.shape[2]))
+        q, r = qr(x.reshape(-1, x.shape[2]))
         lefts.append(q.reshape(*x.shape[:2], -1))
         carry, _ = unit(r)
     return lefts, carry
@@ -163,7 +163,7 @@ def _right_canonical(arrays):
     for x in reversed(arrays):
         x = x if carry is None else do("tensordot", x, carry, axes=1)
         left = x.shape[0]
-        q, r = do("linalg.qr", do("transpose", x.reshape(left, -1), (1, 0)))
+        q, r = qr(do("transpose", x.reshape(left, -1), (1, 0)))
         rights.append(do("transpose", q, (1, 0)).reshape(-1, *x.shape[1:]))
         carry, _ = unit(do("transpose", r, (1, 0)))
     return rights[::-1], carry
@@ -202,7 +202,7 @@ def sweep(name, view, cuts, progbar=False):
     x, found = do("tensordot", arrays[0], carry, axes=1), {}
     following = [*rights, None][: max(cuts)]
     for n, right in enumerate(tqdm(following, disable=not progbar), 1):
-        _, r = do("linalg.qr", x.reshape(-1, x.shape[2]))
+        _, r = qr(x.reshape(-1, x.shape[2]))
         r, _ = unit(r)
         if n in cuts:
             found[n] = spectrum_of_matrix(r)

@@ -35,8 +35,8 @@ _OPTIONS = """where : int or sequence of sites, optional
     progbar : bool, optional
         Show a progress bar, where the method has one.
     **options
-        Options of the method: ``checkpoint=`` of ``"gram"``, ``tol=`` and ``seed=`` of
-        ``"approx"``."""
+        Options of the method: ``checkpoint=`` and ``executor=`` of ``"gram"``, ``tol=`` and
+        ``seed=`` of ``"approx"``."""
 _RAISES = """SitesError
         If ``where`` names no proper subset of the sites.
     OptionError

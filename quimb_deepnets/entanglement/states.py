@@ -63,8 +63,9 @@ class Face:
 class Amplitudes(NamedTuple):
     """Single entries of a state: a function of ``(B, N)`` ints, and the flops of each.
 
-    The function returns phases and natural logarithms, as ``log_amplitudes``; ``digest`` returns
-    a text that no other state has, so that a file can tell whether it is the same.
+    The function returns phases and natural logarithms, as ``log_amplitudes``; other processes
+    can compute it if it pickles. ``digest`` returns a text that no other state has, so that a file
+    can tell whether it is the same.
     """
 
     log_amplitudes: object

@@ -8,13 +8,12 @@
 
 import dataclasses
 import json
-import os
-import pathlib
 import zipfile
 
 import numpy as np
 from autoray import stop_gradient, to_numpy
 
+from ..atomic import replacing
 from ..errors import DeepNetError, OptionError, WeightError
 from ..geometry import ConvGeometry, GCLayer, RecurrentGeometry
 from ..geometry.boltzmann import BoltzmannGeometry
@@ -64,16 +63,8 @@ def save(net, path):
             "or the arrays of .params."
         )
     arrays = {name: to_numpy(stop_gradient(x)) for name, x in net.params.items()}
-    path = pathlib.Path(path)
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(aside, "wb") as file:
-            np.savez(file, network=json.dumps(header), **arrays)
-        os.replace(aside, path)
-    except OSError as error:
-        raise OptionError(f"{str(path)!r} cannot be written: {error}.") from error
-    finally:
-        aside.unlink(missing_ok=True)
+    with replacing(path, "wb") as file:
+        np.savez(file, network=json.dumps(header), **arrays)
 
 
 def load(path):

@@ -15,11 +15,11 @@ import csv
 import io
 import json
 import math
-import os
 import time
 
 from tqdm import tqdm
 
+from ..atomic import replacing
 from ..errors import OptionError
 from ..tensors.picture import new_axes
 from .hypergraph import check_optimizer, hypergraph
@@ -275,17 +275,6 @@ def _short(value):
 def _written(text, path):
     """The text, written aside and renamed if there is a path."""
     if path is not None:
-        aside = f"{os.fspath(path)}.{os.getpid()}.part"
-        try:
-            with open(aside, "w", encoding="utf8", newline="") as file:
-                file.write(text)
-            os.replace(aside, path)
-        except OSError as error:
-            raise OptionError(
-                f"path={os.fspath(path)!r} cannot be written: {error}; name a file in a "
-                "folder that is there."
-            ) from error
-        finally:
-            if os.path.exists(aside):
-                os.remove(aside)
+        with replacing(path) as file:
+            file.write(text)
     return text

@@ -276,7 +276,8 @@ def even_out(x, vanishing=False):
             f"the entries of one window tensor differ by {top - low:.0f} powers of two, more than "
             f"{float_info(x.mantissa).dtype} can hold; use log_amplitudes, or fewer layers."
         )
-    drop = array_like(np.where(there, exponent - top, 0.0).clip(-limit), x.mantissa)
+    # zeros too: their derivatives have that exponent
+    drop = array_like((exponent - top).clip(-limit, limit), x.mantissa)
     return x.mantissa * power_of_two(drop, x.mantissa), top
 
 

@@ -14,11 +14,12 @@ What is carried, and how large it is, each family says in `carries`.
 import itertools
 import math
 
-from autoray import do, stop_gradient, to_numpy
+import numpy as np
+from autoray import do, get_dtype_name, stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 from tqdm import tqdm
 
-from ..errors import BudgetError, OptionError, check_option, check_positive_int
+from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..networks import DeepNetwork, register_method
 from ..networks.base import MAX_BYTES
 from .carries import carry_of
@@ -156,11 +157,52 @@ def _right_sweep(carry, network, progbar):
     for n in tqdm(reversed(range(network.nsites)), total=network.nsites, disable=not progbar):
         step = carry.step(n, G)  # (l, M, k)
         l, M, k = step.shape
-        q, r = do("linalg.qr", do("transpose", step, (1, 2, 0)).reshape(M * k, l))
+        q, r = qr(do("transpose", step, (1, 2, 0)).reshape(M * k, l))
         sites.append(do("transpose", q.reshape(M, k, -1), (2, 0, 1)))  # (k_new, M, k)
         G, more = unit(do("transpose", r, (1, 0)))
         exponent += more
     return sites, carry.start() @ G, exponent + carry.total()
+
+
+def qr(x):
+    """A matrix as an isometry times a matrix, ``x = q @ r``.
+
+    Raises
+    ------
+    MethodError
+        If a gradient is asked for where there is none: QR divides by the diagonal of ``r``.
+    """
+    q, r = do("linalg.qr", x)
+    if getattr(x, "requires_grad", False):
+        diagonal = do("abs", do("diag", stop_gradient(r)))
+        if float(do("min", diagonal)) <= len(diagonal) * _epsilon(x) * float(do("max", diagonal)):
+            raise MethodError(
+                "matrices on the way to the MPS have less than full rank, where QR has no "
+                "gradient; use method='dense' or 'reduced', or weights without special structure."
+            )
+    return q, r
+
+
+def _epsilon(x):
+    return float(np.finfo(get_dtype_name(x)).eps)
+
+
+def _adjoint(x):
+    return do("conj", do("transpose", x, (1, 0)))
+
+
+def _split(x, max_bond, cutoff):
+    """``u @ rest`` without what is cut off, u an isometry; and the relative weight of that."""
+    u, s, vh = do("linalg.svd", stop_gradient(x))
+    kept = _kept(to_numpy(s), max_bond, cutoff)
+    total = float(do("sum", s**2))
+    discarded = float(do("sum", s[kept:] ** 2)) / total if total else 0.0
+    u, rest = u[:, :kept], s[:kept, None] * vh[:kept]
+    if getattr(x, "requires_grad", False):
+        # the derivative of the SVD divides by differences of values; that of this QR by 1
+        u, _ = do("linalg.qr", x @ (_adjoint(vh[:kept]) / s[:kept]))
+        rest = _adjoint(u) @ x
+    return u, rest, discarded
 
 
 def unit(x):
@@ -184,14 +226,11 @@ def _left_sweep(sites, first, max_bond, cutoff):
             norm = float(do("linalg.norm", stop_gradient(x))) or 1.0
             arrays.append((x / norm).reshape(*([-1] if n else []), M))
             return arrays, scale + math.log2(norm), discarded
-        u, s, vh = do("linalg.svd", x)
-        kept = _kept(to_numpy(stop_gradient(s)), max_bond, cutoff)
-        total = float(do("sum", stop_gradient(s) ** 2))
-        discarded += float(do("sum", stop_gradient(s[kept:]) ** 2)) / total if total else 0.0
-        u, rest = u[:, :kept], s[:kept, None] * vh[:kept]
+        u, rest, weight = _split(x, max_bond, cutoff)
+        discarded += weight
         rest, shift = unit(rest)
         scale += shift
-        u = u.reshape(-1, M, kept)
+        u = u.reshape(-1, M, u.shape[1])
         arrays.append(u[0].T if n == 0 else do("transpose", u, (0, 2, 1)))
 
 

@@ -1,0 +1,61 @@
+"""Files that are whole: written aside, then renamed.
+
+::
+
+    net.npz.4711.part  --os.replace-->  net.npz        a reader finds the old file or the new one
+"""
+
+import contextlib
+import os
+import pathlib
+
+from .errors import OptionError
+
+
+@contextlib.contextmanager
+def replacing(path, mode="w"):
+    """Open a file aside; when the block ends well, it takes the place of ``path``.
+
+    Parameters
+    ----------
+    path : str or path
+    mode : {"w", "wb"}, optional
+
+    Yields
+    ------
+    file object
+
+    Raises
+    ------
+    OptionError
+        If the file cannot be written; what was there before is left as it was.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from quimb_deepnets.atomic import replacing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(os.path.join(folder, "a.txt")) as file:
+    ...         _ = file.write("whole")
+    ...     os.listdir(folder)
+    ['a.txt']
+    """
+    try:
+        path = pathlib.Path(path)
+    except TypeError as error:
+        raise OptionError(f"path={path!r} is no path of a file; give a string.") from error
+    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    text = {} if "b" in mode else {"encoding": "utf8", "newline": ""}
+    try:
+        with open(aside, mode, **text) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        raise OptionError(
+            f"{str(path)!r} cannot be written: {error}; name a file in a folder that is there."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink()

@@ -1,0 +1,13 @@
+"""Sums too long for one go: term by term, on any executor, with a file that keeps what is done.
+
+::
+
+    terms 0, 1, 2, ...  --executors-->  in order, lost ones once more  --sums-->  one Sum
+                                                                          |
+                                                                   checkpoint file
+"""
+
+from .executors import Job, as_pool, in_order
+from .sums import Sum, add_up
+
+__all__ = ["Job", "Sum", "add_up", "as_pool", "in_order"]

@@ -1,0 +1,111 @@
+"""Sums with a power of two of their own, and the file that keeps them between terms.
+
+::
+
+    Sum(value, scale, done)  +  Sum  +  Sum  + ...          2**scale * value, done terms in it
+            |
+        sum.npz, written aside and renamed after each term: a run that was killed goes on
+"""
+
+import os
+import zipfile
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from ..atomic import replacing
+from ..errors import OptionError
+from .executors import in_order
+
+
+class Sum(NamedTuple):
+    """``2**scale * value`` is the sum of so many terms."""
+
+    value: np.ndarray
+    scale: int = 0
+    done: int = 1
+
+    def __add__(self, more):
+        """The sum of two; powers of two round nothing."""
+        done = self.done + more.done
+        if not self.value.any():
+            return Sum(more.value.astype(self.value.dtype), more.scale, done)
+        if not more.value.any():
+            return self._replace(done=done)
+        scale = max(self.scale, more.scale)
+        parts = (s.value * 2.0 ** max(s.scale - scale, -1000) for s in (self, more))
+        return Sum(next(parts) + next(parts), scale, done)
+
+
+def add_up(job, total, zero, *, executor=None, checkpoint=None, mark=None, progbar=False):
+    """Add up ``job(k)`` for k = 0 .. total - 1, in this order wherever each is computed.
+
+    Parameters
+    ----------
+    job : Job
+        Returns a `Sum` of one term.
+    total : int
+    zero : array
+        The sum of no terms, with the dtype to add in.
+    executor : optional
+        See `as_pool`.
+    checkpoint : str or path, optional
+        An ``.npz`` file that is written after each term, and gone on from if it is there.
+    mark : str, optional
+        What the file must have been written for.
+    progbar : bool, optional
+
+    Returns
+    -------
+    Sum
+
+    Raises
+    ------
+    OptionError
+        If the file was written for something else, or cannot be read or written.
+    WorkerError
+        If the executor died.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.streams import Job, Sum, add_up
+    >>> add_up(Job(lambda x, k: Sum(x * k), np.ones(2)), 4, np.zeros(2)).value
+    array([6., 6.])
+    """
+    if not isinstance(checkpoint, (str, os.PathLike, type(None))):
+        raise OptionError(f"checkpoint={checkpoint!r} is no path of a file; give a string.")
+    found = Sum(zero, 0, 0)
+    if checkpoint is not None:
+        found = _read(checkpoint, mark) or found
+    bar = tqdm(initial=found.done, total=total, disable=not progbar)
+    with bar:
+        for term in in_order(job, range(found.done, total), executor):
+            found += term
+            if checkpoint is not None:
+                with replacing(checkpoint, "wb") as file:
+                    np.savez(file, mark=mark, **found._asdict())
+            bar.update()
+    return found
+
+
+def _read(path, mark):
+    """What a file holds, or None if there is none."""
+    if not os.path.exists(path):
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            written_for, value = str(file["mark"]), file["value"]
+            scale, done = int(file["scale"]), int(file["done"])
+    except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise OptionError(
+            f"checkpoint={str(path)!r} cannot be read ({error}); it is no checkpoint of a sum: "
+            "choose another path, or delete it."
+        ) from error
+    if written_for != mark:
+        raise OptionError(
+            f"checkpoint={str(path)!r} was written for another state or subsystem; choose "
+            "another path, or delete it to start anew."
+        )
+    return Sum(value, scale, done)
