@@ -1,12 +1,12 @@
-# `make demo`, `make test`, `make paper` and `make bench` set up everything they need in .venv, then run.
+# `make demo`, `make test`, `make paper`, `make paths` and `make bench` set up everything they need in .venv, then run.
 PYTHON ?= python3
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: demo test paper bench format clean
+.PHONY: demo test paper paths bench format clean
 
 demo: .venv/installed
-	$(BIN)/python -m quimb_deepnets.demo $(ARGS)
+	$(BIN)/python -m quimb_deepnets demo $(ARGS)
 
 test: .venv/installed
 	$(BIN)/ruff format --check .
@@ -15,6 +15,9 @@ test: .venv/installed
 
 paper: .venv/installed
 	$(BIN)/python -m paper.run $(ARGS)
+
+paths: .venv/installed
+	$(BIN)/python examples/networks/search.py $(ARGS)
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py $(ARGS)

@@ -57,7 +57,7 @@ from .errors import (
 )
 from .geometry import GCLayer
 from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
-from .paths import path_report
+from .paths import contract_sliced, path_report, rivals
 from .tensors import HyperTensorNetwork, RecursiveMPS, RecursiveTree, dup
 
 __version__ = "0.1.0"
@@ -84,6 +84,7 @@ __all__ = [
     "StructureError",
     "WeightError",
     "WorkerError",
+    "contract_sliced",
     "dup",
     "entanglement_plan",
     "entropies",
@@ -98,6 +99,7 @@ __all__ = [
     "register_with_quimb",
     "renyi2_estimate",
     "renyi_entropy",
+    "rivals",
     "save",
     "schmidt_gap",
     "schmidt_rank",

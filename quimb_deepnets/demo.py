@@ -7,7 +7,7 @@
     tree, RecursiveTree,+
     RecursiveMPS -------+      then: RecursiveTree --TNOptimizer, torch--> ground state
 
-Run it with ``python -m quimb_deepnets.demo``, see ``--help``.
+Run it with ``python -m quimb_deepnets demo``, see ``--help``.
 """
 
 import argparse
@@ -249,7 +249,7 @@ def main(args=None):
     """Run the demo: print the table, fit, write ``ising.json`` and ``ising.png``."""
     from tqdm import tqdm
 
-    parser = argparse.ArgumentParser(prog="python -m quimb_deepnets.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m quimb_deepnets demo", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("demo_output"))
     parser.add_argument("--steps", type=int, default=1500, help="iterations of the fit")
@@ -276,7 +276,3 @@ def main(args=None):
         file.write(json.dumps(found, indent=1) + "\n")
     plot(rows, fitted, options.out / "ising.png")
     print(f"wrote {options.out / 'ising.json'} and {options.out / 'ising.png'}")
-
-
-if __name__ == "__main__":
-    main()

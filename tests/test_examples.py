@@ -76,7 +76,7 @@ def _kron(factors):
 
 def test_demo_refuses_unknown_options():
     done = subprocess.run(
-        [sys.executable, "-m", "quimb_deepnets.demo", "--stepz", "3"],
+        [sys.executable, "-m", "quimb_deepnets", "demo", "--stepz", "3"],
         capture_output=True,
         text=True,
     )

@@ -16,7 +16,7 @@ import quimb.tensor as qtn
 import quimb_deepnets as qdn
 from quimb_deepnets.geometry import leaf_ind
 from quimb_deepnets.geometry.conv import ConvGeometry
-from quimb_deepnets.paths import BranchOrder, Hypergraph, hypergraph, path_report, shared_flops
+from quimb_deepnets.paths import Hypergraph, branch_tree, hypergraph, path_report, shared_flops
 from quimb_deepnets.tensors.search import BestOf
 from quimb_deepnets.tensors.wires import absorb_wires
 
@@ -362,9 +362,10 @@ def test_plot(monkeypatch):
         ({"nodes": "tree"}, qdn.OptionError, "nodes='tree'"),
         ({"form": "collapsed", "mode": "tree"}, qdn.OptionError, "expanded"),
         ({"form": "collapsed", "nodes": "dense"}, qdn.OptionError, "expanded"),
-        ({"optimize": "best"}, qdn.OptionError, "'best'"),
+        ({"optimize": "bestest"}, qdn.OptionError, "'bestest'.*'best'"),
         ({"optimize": ()}, qdn.OptionError, "no optimizer"),
-        ({"optimize": None}, qdn.OptionError, "None"),
+        ({"target_size": 0}, qdn.OptionError, "target_size=0"),
+        ({"executor": "cluster"}, qdn.OptionError, "'cluster'"),
         ({"optimize": 3}, qdn.OptionError, "optimize=3"),
         ({"optimize": BestOf}, qdn.OptionError, "object"),
         ({"optimize": "greedy-compressed"}, qdn.OptionError, "approximate"),
@@ -459,9 +460,9 @@ def forward_pass(geometry):
 )
 def test_shared_branches_are_the_forward_pass(net):
     graph = hypergraph(net)
-    tree = graph.search(BranchOrder())
+    tree = branch_tree(graph)
     assert shared_flops(graph, tree) == forward_pass(net.geometry) < tree.contraction_cost()
-    row = path_report(net, optimize=BranchOrder(), shared=True).best
+    row = path_report(net, optimize="branches", shared=True).best
     assert 10 ** row["shared_log10_flops"] == pytest.approx(forward_pass(net.geometry))
     assert row["reuse"] == pytest.approx(tree.contraction_cost() / forward_pass(net.geometry))
 
@@ -487,9 +488,8 @@ def test_equal_labels_hold_equal_numbers(net, nodes, form):
     found = {}
     for label, t in zip(graph.labels, arrays_of(graph, psi.isel(spins(net))), strict=True):
         np.testing.assert_array_equal(found.setdefault(label, t.data), t.data)
-    branches = BranchOrder()
     if form == "expanded":
-        tree = graph.search(branches)
+        tree = branch_tree(graph)
         value = tree.contract([t.data for t in arrays_of(graph, psi.isel(spins(net)))])
         config = np.array(list(spins(net).values())).reshape(net.geometry.shape)
         np.testing.assert_allclose(value, net.amplitude(config), rtol=1e-9)
@@ -509,10 +509,10 @@ def test_sharing_with_slices_and_other_orders():
     report = path_report(net, "norm", shared=True)
     assert all(row["reuse"] >= 1 for row in report.rows)
     assert "reuse" in repr(report) and "reuse" in report.to_csv() + report.to_markdown()
-    with pytest.raises(qdn.OptionError, match="BranchOrder"):
-        path_report(net, "norm", optimize=BranchOrder())
-    with pytest.raises(qdn.OptionError, match="BranchOrder"):
-        hypergraph(net, form="collapsed", task="dense").search(BranchOrder())
+    with pytest.raises(qdn.OptionError, match="branches"):
+        path_report(net, "norm", optimize="branches")
+    with pytest.raises(qdn.OptionError, match="branches"):
+        branch_tree(hypergraph(net, form="collapsed", task="dense"))
 
 
 def test_an_index_on_one_tensor_is_summed_beforehand():

@@ -3,24 +3,41 @@
 ::
 
     kets         a state as legs without arrays, by its type
-    hypergraph   a task on it as a contraction problem, and its search
-    sharing      what equal branches cost when each is contracted once
-    report       a table of optimizers: width, flops, writes, peak, seconds
+    rivals       MPS, tree, MERA, PEPS, RBM as large, or as entangled, as a network
+    hypergraph   a contraction problem, its search, its export
+    tasks        amplitude, dense, norm, ... of a state as such a problem
+    handmade     paths that need no search
+    sharing      equal branches, each contracted once
+    study        path_report: optimizers and states in one table
+    report       the table
+    contraction  contract_sliced: the numbers, slice by slice, on any executor
 """
 
-from .hypergraph import Hypergraph, hypergraph
+from .contraction import contract_sliced
+from .handmade import best_tree, branch_tree, strip_tree, sweep_tree
+from .hypergraph import Hypergraph
 from .kets import Form, Ket, ket_of
-from .report import PathReport, path_report
-from .sharing import BranchOrder, shared_flops
+from .report import PathReport
+from .rivals import rivals
+from .sharing import contract_shared, shared_flops, shared_plan
+from .study import path_report
+from .tasks import hypergraph
 
 __all__ = [
-    "BranchOrder",
     "Form",
     "Hypergraph",
     "Ket",
     "PathReport",
+    "best_tree",
+    "branch_tree",
+    "contract_shared",
+    "contract_sliced",
     "hypergraph",
     "ket_of",
     "path_report",
+    "rivals",
     "shared_flops",
+    "shared_plan",
+    "strip_tree",
+    "sweep_tree",
 ]

@@ -1,29 +1,25 @@
 """Contraction problems as hypergraphs: which tensors, which indices, which stay; no arrays.
 
-A task joins a state to fixed spins, to nothing, or to its own mirror image::
+::
 
-    amplitude       dense          norm              partial_trace     local_expectation
-
-    .--ket--.     .--ket--.     .--ket--.            .--ket--.           .--ket--.
-    |  |  | |     |  |  | |     |  |  | |            |  |  | |           |  |  G |
-    s0 s1 s2      k0 k1 k2      |  |  | |            |  k  b |           |  |  | |
-                                '--bra--'            '--bra--'           '--bra--'
+    inputs     (a, b)  (b, c)  (b, d)        --search-->  ContractionTree
+    output     (a,)                          --to_json--> {"inputs": ..., "output": ..., ...}
+    size_dict  a: 2, b: 4, c: 2, d: 3        --to_equation--> "ab,bc,bd->a"
 
 Without arrays a network of 10**5 tensors takes seconds and a few hundred MiB.
 """
 
-import numbers
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 
 import cotengra as ctg
 from cotengra.interface import preset_to_optimizer
 
-from ..entanglement.where import read_where
-from ..errors import BudgetError, OptionError, SitesError
-from .kets import MAX_TENSORS, Form, ket_of
+from ..atomic import replacing
+from ..errors import BudgetError, OptionError
+from .handmade import HANDMADE
 
-TASKS = ("amplitude", "dense", "norm", "partial_trace", "local_expectation")
-LOCAL = TASKS[3:]
+JSON_KEYS = ("inputs", "output", "size_dict")
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,6 +36,11 @@ class Hypergraph:
         The size of each index.
     labels : tuple
         Tensors with equal labels hold the same numbers.
+    sources : tuple or None
+        For each tensor ``("ket" or "bra", i)``, which tensor of the state it is, or
+        ``("operator", 0)``.
+    site_of : dict
+        The site that an index belongs to, for those that belong to one.
 
     Examples
     --------
@@ -54,6 +55,8 @@ class Hypergraph:
     output: tuple
     size_dict: dict
     labels: tuple = None
+    sources: tuple = None
+    site_of: dict = field(default_factory=dict)
 
     def __post_init__(self):
         if self.labels is None:
@@ -84,14 +87,17 @@ class Hypergraph:
             f"hyper_edges={self.hyper_edges}, outputs={len(self.output)})"
         )
 
+    # ------------------------------------------------------------ trees
+
     def search(self, optimize="greedy"):
         """Find a contraction tree.
 
         Parameters
         ----------
         optimize : str or optimizer, optional
-            A preset of cotengra or opt_einsum, or an optimizer object of either, or
-            `quimb_deepnets.tensors.search.BestOf`.
+            A preset of cotengra or opt_einsum, an optimizer object of either, or a path made by
+            hand: ``"branches"``, ``"sweep"``, ``"strip"``, or ``"best"`` of them and of searches
+            (see `quimb_deepnets.paths.handmade`).
 
         Returns
         -------
@@ -100,7 +106,7 @@ class Hypergraph:
         Raises
         ------
         OptionError
-            If there is no such optimizer, or it finds approximate contractions.
+            If there is no such optimizer, it does not apply, or finds approximate contractions.
         BudgetError
             If a size leaves the range of floats.
 
@@ -114,6 +120,8 @@ class Hypergraph:
         """
         check_optimizer(optimize)
         try:
+            if isinstance(optimize, str) and optimize in HANDMADE:
+                return HANDMADE[optimize](self)
             tree = ctg.array_contract_tree(
                 self.inputs, self.output, self.size_dict, optimize=optimize
             )
@@ -129,6 +137,169 @@ class Hypergraph:
             )
         return tree
 
+    def tree(self, ssa_path):
+        """The tree of a path.
+
+        Parameters
+        ----------
+        ssa_path : sequence of (int, int)
+            In single-assignment form: tensors are numbered as in ``inputs``, then each result in
+            its turn, and each number is used once.
+
+        Returns
+        -------
+        cotengra.ContractionTree
+
+        Raises
+        ------
+        OptionError
+            If it is no path of this problem.
+        """
+        count = self.num_tensors
+        used, last = set(), count
+        for step in ssa_path:
+            ids = set(step)
+            there = all(type(i) is int and 0 <= i < last for i in ids)
+            if len(step) != 2 or len(ids) != 2 or not there or ids & used:
+                raise OptionError(
+                    f"the path step {step!r} does not join two tensors that are there; give a path "
+                    "in single-assignment form, of ints."
+                )
+            used |= ids
+            last += 1
+        if last != 2 * count - 1:
+            raise OptionError(
+                f"a path of {last - count} steps does not contract {count} tensors; it takes "
+                f"{count - 1}."
+            )
+        return self.with_symbols()._tree(ssa_path)
+
+    def _tree(self, ssa_path):
+        return ctg.ContractionTree.from_path(
+            self.inputs, self.output, self.size_dict, ssa_path=list(map(tuple, ssa_path))
+        )
+
+    # ------------------------------------------------------------ other programs
+
+    def with_symbols(self):
+        """The same problem with single characters for names, in the order of appearance.
+
+        Some of cotengra's refinements take no other names.
+        """
+        order = dict.fromkeys(ix for inds in (*self.inputs, self.output) for ix in inds)
+        name = {ix: ctg.get_symbol(n) for n, ix in enumerate(order)}
+        return Hypergraph(
+            tuple(tuple(map(name.get, inds)) for inds in self.inputs),
+            tuple(map(name.get, self.output)),
+            {name[ix]: self.size_dict[ix] for ix in order},
+            self.labels,
+            self.sources,
+            {name[ix]: site for ix, site in self.site_of.items() if ix in name},
+        )
+
+    def to_equation(self):
+        """The problem as an einsum equation, ``"ab,bc->ac"``; the sizes are not part of it.
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> from quimb_deepnets.paths import hypergraph
+        >>> net = qdn.ConvAC.rand(2, 1, 2, 3, boundary="periodic", seed=0)
+        >>> hypergraph(net, "dense", form="collapsed").to_equation()
+        'ab,ac,a->bc'
+        """
+        graph = self.with_symbols()
+        return f"{','.join(map(''.join, graph.inputs))}->{''.join(graph.output)}"
+
+    def to_json(self, path=None):
+        """The problem as JSON, in the form of cotengra's benchmark collection.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            Where to write; the file is written aside and renamed.
+
+        Returns
+        -------
+        str
+            An object with ``inputs``, ``output`` and ``size_dict``, indices as single characters.
+
+        Raises
+        ------
+        OptionError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> from quimb_deepnets.paths import Hypergraph, hypergraph
+        >>> graph = hypergraph(qdn.RAC.rand(4, 2, 2, seed=0))
+        >>> Hypergraph.from_json(graph.to_json()).to_equation() == graph.to_equation()
+        True
+        """
+        graph = self.with_symbols()
+        text = json.dumps({key: getattr(graph, key) for key in JSON_KEYS}, ensure_ascii=False)
+        if path is not None:
+            with replacing(path) as file:
+                file.write(text + "\n")
+        return text
+
+    @classmethod
+    def from_json(cls, text):
+        """The problem of a JSON text, see `to_json`.
+
+        Raises
+        ------
+        OptionError
+            If it is no such problem.
+        """
+        try:
+            data = json.loads(text)
+            inputs, output, sizes = (data[key] for key in JSON_KEYS)
+            graph = cls(tuple(map(tuple, inputs)), tuple(output), dict(sizes))
+            _check_problem(graph)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            what = f"has no {error}" if isinstance(error, KeyError) else f"is malformed ({error})"
+            raise OptionError(
+                f"the JSON of a contraction problem {what}; it must be an object with 'inputs' "
+                "(lists of names), 'output' (names) and 'size_dict' (name to size)."
+            ) from error
+        return graph
+
+    @classmethod
+    def load(cls, path):
+        """The problem of a file that `to_json` wrote, or of cotengra's collection.
+
+        Raises
+        ------
+        OptionError
+            If there is no such file, or it holds no such problem.
+        """
+        try:
+            with open(path, encoding="utf8") as file:
+                text = file.read()
+        except (OSError, UnicodeDecodeError, TypeError) as error:
+            raise OptionError(f"{str(path)!r} cannot be read: {error}.") from error
+        try:
+            return cls.from_json(text)
+        except OptionError as error:
+            raise OptionError(f"{str(path)!r}: {error}") from error
+
+
+def _check_problem(graph):
+    """Raise a ValueError that says what is wrong with the names and sizes of a problem."""
+    if not graph.inputs:
+        raise ValueError("no tensors")
+    for inds in (*graph.inputs, graph.output):
+        if len(set(inds)) < len(inds):
+            raise ValueError(f"an index twice on one tensor, {inds}")
+        for ix in inds:
+            size = graph.size_dict.get(ix)
+            if not isinstance(ix, str) or type(size) is not int or size < 1:
+                raise ValueError(f"index {ix!r} of size {size!r}")
+    if missing := set(graph.output).difference(*graph.inputs):
+        raise ValueError(f"output {sorted(missing)[0]!r} on no tensor")
+
 
 def check_optimizer(optimize):
     """Return an optimizer if it is one.
@@ -140,11 +311,12 @@ def check_optimizer(optimize):
     """
     if isinstance(optimize, str):
         try:
-            preset_to_optimizer(optimize)
+            if optimize not in HANDMADE:
+                preset_to_optimizer(optimize)
         except KeyError as error:
             raise OptionError(
                 f"optimize={optimize!r} is no preset of cotengra or opt_einsum; use 'greedy', "
-                "'auto', 'optimal', or an optimizer object."
+                f"'auto', 'optimal', {', '.join(map(repr, HANDMADE))}, or an optimizer object."
             ) from error
     elif not (hasattr(optimize, "search") or callable(optimize)) or isinstance(optimize, type):
         raise OptionError(
@@ -152,151 +324,3 @@ def check_optimizer(optimize):
             "or an optimizer object of cotengra or opt_einsum."
         )
     return optimize
-
-
-def read_task(task):
-    """The name of a task, and the sites that it is about (None where it is about all).
-
-    Raises
-    ------
-    OptionError
-        If it is not known, or names sites that it does not need, or lacks those that it needs.
-    """
-    name, where = task, None
-    if isinstance(task, (tuple, list)) and len(task) == 2:
-        name, where = task
-    if not isinstance(name, str) or name not in TASKS or (name in LOCAL) != (where is not None):
-        raise OptionError(
-            f"task={task!r} is not known; use 'amplitude', 'dense', 'norm', ('partial_trace', "
-            "where) or ('local_expectation', where)."
-        )
-    return name, where
-
-
-def hypergraph(
-    state,
-    task="amplitude",
-    form="expanded",
-    mode="hyper",
-    nodes=None,
-    max_tensors=MAX_TENSORS,
-):
-    """The contraction problem of a task on a state, without its numbers.
-
-    Parameters
-    ----------
-    state, task, form, mode, nodes, max_tensors
-        See `path_report`.
-
-    Returns
-    -------
-    Hypergraph
-
-    Raises
-    ------
-    OptionError
-        If an option is not known, or the state cannot be written so.
-    SitesError
-        If a site is not there.
-    BudgetError
-        If there would be more than ``max_tensors`` tensors.
-
-    Examples
-    --------
-    >>> import quimb_deepnets as qdn
-    >>> from quimb_deepnets.paths import hypergraph
-    >>> net = qdn.RAC.rand(4, depth=2, bond_dim=3, seed=0)
-    >>> hypergraph(net, ("partial_trace", [1, 2]), form="collapsed").output
-    ('k1', 'k2', 'k1*', 'k2*')
-    """
-    name, where = read_task(task)
-    ket = ket_of(state, Form(form, mode, nodes, max_tensors).check())
-    if name == "amplitude":
-        return _fixed(ket)
-    if name == "dense":
-        legs = tuple(ket.legs.values())
-        return _without_wires(ket.inputs, legs, ket.size_dict, ket.wires, ket.labels)
-    sites = [] if where is None else _named_sites(tuple(ket.legs), where)
-    inputs, sizes, bra_legs = _sandwich(ket, sites)
-    wires = {*ket.wires, *(len(ket.inputs) + i for i in ket.wires)}
-    open_legs = (*(ket.legs[s] for s in sites), *(bra_legs[s] for s in sites))
-    labels = [*(("ket", x) for x in ket.labels), *(("bra", x) for x in ket.labels)]
-    if name == "local_expectation":
-        inputs, labels, open_legs = [*inputs, open_legs], [*labels, name], ()
-    return _without_wires(inputs, open_legs, sizes, wires, labels)
-
-
-def _fixed(ket):
-    """Every site fixed: no legs, nothing behind a delta, no deltas."""
-    gone = {*ket.legs.values(), *ket.deltas.values()}
-    inputs, labels = [], []
-    for i, (inds, label) in enumerate(zip(ket.inputs, ket.labels)):
-        if i not in ket.deltas:
-            inputs.append(tuple(ix for ix in inds if ix not in gone))
-            # a tensor with a fixed leg: other numbers for each site
-            labels.append((label, *((k, ix) for k, ix in enumerate(inds) if ix in gone)))
-    sizes = {ix: d for ix, d in ket.size_dict.items() if ix not in gone}
-    return Hypergraph(tuple(inputs), (), sizes, tuple(labels))
-
-
-def _sandwich(ket, sites):
-    """Ket and bra, joined through all sites but some: inputs, sizes, legs of the bra there."""
-    mark = "*"
-    while any(ix + mark in ket.size_dict for ix in ket.size_dict):
-        mark += "*"
-    shared = set(ket.legs.values())
-    bra_legs = {site: ket.legs[site] + mark for site in sites}
-    names = {ix: ix if ix in shared else ix + mark for ix in ket.size_dict}
-    names.update((ket.legs[site], new) for site, new in bra_legs.items())
-    bra = [tuple(map(names.get, inds)) for inds in ket.inputs]
-    sizes = {**ket.size_dict, **{names[ix]: d for ix, d in ket.size_dict.items()}}
-    return [*ket.inputs, *bra], sizes, bra_legs
-
-
-def _named_sites(sites, where):
-    """The sites of a subsystem; a bare site is a site."""
-    try:
-        if where in sites and not isinstance(where, bool):
-            return [where]
-    except (TypeError, ValueError):  # an array compares entry by entry
-        pass
-    if isinstance(where, numbers.Integral):
-        raise SitesError(
-            f"where={where!r} is no site; the state has {list(sites[:3])} ... {sites[-1:]}; name "
-            "one site or a sequence of sites."
-        )
-    return [sites[i] for i in read_where(sites, where)]
-
-
-def _without_wires(inputs, output, sizes, wires, labels):
-    """Leave out identities that only give a site a leg, their two ends joined to one index.
-
-    They stay where both ends are outputs.
-    """
-    root = {}
-
-    def find(ix):
-        while root.setdefault(ix, ix) != ix:
-            ix = root[ix]
-        return ix
-
-    groups, names, gone = {}, {}, set()
-    for i in wires:
-        a, b = map(find, inputs[i])
-        root[b] = a
-    for i in wires:
-        groups.setdefault(find(inputs[i][0]), []).append(i)
-    kept = set(output)
-    for tids in groups.values():
-        inds = {ix for i in tids for ix in inputs[i]}
-        outputs = sorted(inds & kept)
-        if len(outputs) > 1:
-            continue
-        names.update(dict.fromkeys(inds, outputs[0] if outputs else min(inds)))
-        gone.update(tids)
-    joined = tuple(
-        tuple(names.get(ix, ix) for ix in inds) for i, inds in enumerate(inputs) if i not in gone
-    )
-    sizes = {names.get(ix, ix): d for ix, d in sizes.items()}
-    left = tuple(label for i, label in enumerate(labels) if i not in gone)
-    return Hypergraph(joined, tuple(output), sizes, left)

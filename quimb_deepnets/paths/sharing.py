@@ -1,23 +1,128 @@
 """What sharing wins back: a contraction in which equal branches are contracted once.
 
-Two steps of a path are equal when they join equal tensors along the same legs. Counting each
-distinct step once gives the cost of the shared form on the same path::
+Two steps of a path are equal when they join equal tensors along the same legs. Each distinct one
+is counted, and done, once::
 
     W1,0--x3  W1,0--x3        labels of the tensors: (weight, spin of the site)
        \\        \\
         y5       y9           two steps, one value: the second is free
 
-With `BranchOrder`, which evaluates branch by branch, what is left is the forward pass of the
-network.
+Branch by branch (`branch_tree`) that is the forward pass of the network.
 """
 
 import math
-from collections import Counter, deque
+from collections import Counter
+from typing import NamedTuple
 
 import cotengra as ctg
-from cotengra.oe import PathOptimizer
+from autoray import do
 
-from ..errors import OptionError
+
+class Leaf(NamedTuple):
+    """A distinct tensor: the first that holds it, its axes to sum over beforehand, its sizes."""
+
+    tensor: int
+    loose: tuple
+    sizes: tuple
+
+
+class Step(NamedTuple):
+    """A distinct product of two values, by number; indices are places in ``sizes``."""
+
+    left: int
+    right: int
+    left_inds: tuple
+    right_inds: tuple
+    output: tuple
+    sizes: tuple
+
+
+class SharedPlan(NamedTuple):
+    """Each value once: ``values[n]`` is a `Leaf` or a `Step`; the last step is the result.
+
+    ``result`` is its number, and ``axes`` brings its legs into the order of the output.
+    """
+
+    values: list
+    result: int
+    axes: tuple
+
+    @property
+    def flops(self):
+        """Scalar multiplications of one slice."""
+        return sum(math.prod(value.sizes) for value in self.values if isinstance(value, Step))
+
+    @property
+    def peak(self):
+        """Numbers held at once, the tensors of the graph included."""
+        sizes, last = [], self.last_uses()
+        held = most = 0
+        for n, value in enumerate(self.values):
+            if isinstance(value, Leaf):
+                sizes.append(math.prod(value.sizes))
+            else:
+                sizes.append(math.prod(value.sizes[k] for k in value.output))
+            held += sizes[n]
+            most = max(most, held)
+            held -= sum(sizes[m] for m in last.get(n, ()))
+        return most
+
+    def last_uses(self):
+        """For each step the values that nothing needs after it."""
+        last = {}
+        for n, value in enumerate(self.values):
+            if isinstance(value, Step):
+                last[value.left] = last[value.right] = n
+        freed = {}
+        for m, n in last.items():
+            freed.setdefault(n, []).append(m)
+        return freed
+
+
+def shared_plan(graph, tree):
+    """The distinct steps of a tree, those of one slice of it.
+
+    Parameters
+    ----------
+    graph : Hypergraph
+    tree : cotengra.ContractionTree
+        A tree of this graph.
+
+    Returns
+    -------
+    SharedPlan
+    """
+    ends = Counter(ix for inds in (*graph.inputs, graph.output) for ix in set(inds))
+    names = dict(zip(_indices(tree.inputs), _indices(graph.inputs)))
+    sliced = {names[ix] for ix in tree.sliced_inds}
+    known, values, found = {}, [], []
+
+    def number(key, value):
+        if key not in known:
+            known[key] = len(values)
+            values.append(value)
+        return known[key]
+
+    for i, (inds, label) in enumerate(zip(graph.inputs, graph.labels)):
+        left = tuple(ix for ix in inds if ix not in sliced)
+        kept = tuple(ix for ix in left if ends[ix] > 1)
+        cut = tuple((k, ix) for k, ix in enumerate(inds) if ix in sliced)
+        loose = tuple(k for k, ix in enumerate(left) if ends[ix] == 1)
+        leaf = Leaf(i, loose, tuple(graph.size_dict[ix] for ix in left))
+        found.append((number((label, cut, loose), leaf), kept))
+    for i, j in tree.get_ssa_path():
+        left, right = sorted((found[i], found[j]), key=lambda entry: entry[0])
+        union = tuple(dict.fromkeys((*left[1], *right[1])))
+        ends.subtract(ix for ix in union if ix in left[1] and ix in right[1])
+        kept = tuple(ix for ix in union if ends[ix] > 1)
+        place = {ix: k for k, ix in enumerate(union)}
+        legs = (tuple(map(place.get, inds)) for inds in (left[1], right[1], kept))
+        step = Step(left[0], right[0], *legs, tuple(graph.size_dict[ix] for ix in union))
+        found[i] = found[j] = None
+        found.append((number(step, step), kept))
+    result, kept = found[-1]
+    axes = tuple(kept.index(ix) for ix in graph.output if ix not in sliced)
+    return SharedPlan(values, result, axes)
 
 
 def shared_flops(graph, tree):
@@ -37,113 +142,60 @@ def shared_flops(graph, tree):
     Examples
     --------
     >>> import quimb_deepnets as qdn
-    >>> from quimb_deepnets.paths import BranchOrder, hypergraph, shared_flops
+    >>> from quimb_deepnets.paths import branch_tree, hypergraph, shared_flops
     >>> net = qdn.ConvAC.rand(8, 3, 3, 4, boundary="periodic", seed=0)
     >>> graph = hypergraph(net)
-    >>> tree = graph.search(BranchOrder())
+    >>> tree = branch_tree(graph)
     >>> tree.contraction_cost(), shared_flops(graph, tree)
     (2400, 992)
     """
-    ends = Counter(ix for inds in (*graph.inputs, graph.output) for ix in set(inds))
-    names = dict(zip(_indices(tree.inputs), _indices(graph.inputs)))
-    sliced = {names[ix] for ix in tree.sliced_inds}
-    known, found, total = {}, [], 0
-    for inds, label in zip(graph.inputs, graph.labels):
-        # summed beforehand, at no product, or fixed by a slice
-        kept = tuple(ix for ix in inds if ends[ix] > 1 and ix not in sliced)
-        where = tuple(inds.index(ix) for ix in kept)
-        cut = tuple((k, ix) for k, ix in enumerate(inds) if ix in sliced)
-        found.append((known.setdefault((label, where, cut), len(known)), kept))
-    for i, j in tree.get_ssa_path():
-        left, right = sorted((found[i], found[j]), key=lambda entry: entry[0])
-        union = tuple(dict.fromkeys((*left[1], *right[1])))
-        ends.subtract(ix for ix in union if ix in left[1] and ix in right[1])
-        kept = tuple(ix for ix in union if ends[ix] > 1)
-        place = {ix: k for k, ix in enumerate(union)}
-        step = (left[0], right[0], *(tuple(map(place.get, t)) for t in (left[1], right[1], kept)))
-        if step not in known:
-            known[step] = len(known)
-            total += math.prod(graph.size_dict[ix] for ix in union)
-        found[i] = found[j] = None
-        found.append((known[step], kept))
-    return total * int(tree.multiplicity)
+    return shared_plan(graph, tree).flops * int(tree.multiplicity)
+
+
+def contract_shared(plan, arrays):
+    """Contract with each distinct step done once.
+
+    Parameters
+    ----------
+    plan : SharedPlan
+    arrays : sequence of array
+        One for each tensor of the graph, sliced as the tree is.
+
+    Returns
+    -------
+    array
+        With entries up to 1, axes as the output of the graph.
+    int
+        The power of two that was taken out.
+    """
+    freed, held = plan.last_uses(), {}
+    for n, value in enumerate(plan.values):
+        if isinstance(value, Leaf):
+            x, scale = arrays[value.tensor], 0
+            x = do("sum", x, axis=value.loose) if value.loose else x
+        else:
+            x, scale = _multiplied(value, held)
+        held[n] = _evened(x, scale)
+        for used in freed.get(n, ()):
+            del held[used]
+    x, scale = held[plan.result]
+    return (do("transpose", x, plan.axes) if len(plan.axes) > 1 else x), scale
+
+
+def _multiplied(step, held):
+    """The product of two values that are there, and the sum of their scales."""
+    (x, a), (y, b) = held[step.left], held[step.right]
+    x = ctg.array_contract((x, y), (step.left_inds, step.right_inds), step.output)
+    return x, a + b
+
+
+def _evened(x, scale):
+    """An array with entries up to 1, powers of two moved to the scale."""
+    size = float(do("max", do("abs", x)))
+    shift = math.frexp(size)[1] if math.isfinite(size) else 0
+    return (x * 2.0**-shift if shift else x), scale + shift
 
 
 def _indices(inputs):
     """All indices in the order in which they appear, as trees rename them."""
     return dict.fromkeys(ix for inds in inputs for ix in inds)
-
-
-class BranchOrder(PathOptimizer):
-    """Contract an expanded amplitude branch by branch, from the sites upward.
-
-    The order in which the network itself evaluates: each weight acts on the vector below it, then
-    the taps of a node are multiplied. It applies to networks that are a tree of tensors, each with
-    its first leg upward and a tensor of one leg on top: ``form="expanded"``, ``"amplitude"``.
-
-    Examples
-    --------
-    >>> import quimb_deepnets as qdn
-    >>> from quimb_deepnets.paths import BranchOrder, path_report
-    >>> net = qdn.RAC.rand(8, depth=2, bond_dim=4, seed=0)
-    >>> report = path_report(net, optimize=BranchOrder(), shared=True)
-    >>> report.best["log10_flops"] > report.best["shared_log10_flops"]
-    True
-    """
-
-    def search(self, inputs, output, size_dict, **kwargs):
-        """The tree.
-
-        Raises
-        ------
-        OptionError
-            If the network is no tree of branches.
-        """
-        path = branch_path(inputs, output)
-        return ctg.ContractionTree.from_path(inputs, output, size_dict, ssa_path=path)
-
-    def __call__(self, inputs, output, size_dict, memory_limit=None, **kwargs):
-        """The path, see `search`."""
-        return self.search(inputs, output, size_dict).get_path()
-
-
-def branch_path(inputs, output=()):
-    """The path of `BranchOrder`, in single-assignment form.
-
-    Raises
-    ------
-    OptionError
-        If the network is no tree of branches.
-    """
-    inputs = [tuple(inds) for inds in inputs]
-    feeds = {}
-    for i, inds in enumerate(inputs):
-        feeds.setdefault(inds[0] if inds else None, []).append(i)
-    order, seen = [], set()
-    queue = deque([inputs[0][0]] if inputs and inputs[0] else [])
-    while queue:
-        ix = queue.popleft()
-        order.append(ix)
-        seen.add(ix)
-        queue += [below for i in feeds.get(ix, ()) for below in inputs[i][1:]]
-        if len(order) > len(inputs):
-            break
-    if output or len(order) != len(seen) or seen != set(feeds):
-        raise OptionError(
-            "BranchOrder contracts trees of branches, and this network is none; use it for "
-            "task='amplitude', form='expanded', mode='hyper', or another optimizer such as "
-            "'greedy'."
-        )
-    path, value, last = [], {}, len(inputs)
-    for ix in reversed(order):
-        done = None
-        for i in feeds[ix]:
-            for below in inputs[i][1:]:
-                path.append((i, value.pop(below)))
-                i, last = last, last + 1
-            if done is not None:
-                path.append((done, i))
-                i, last = last, last + 1
-            done = i
-        value[ix] = done
-    return path

@@ -74,8 +74,6 @@ def add_up(job, total, zero, *, executor=None, checkpoint=None, mark=None, progb
     >>> add_up(Job(lambda x, k: Sum(x * k), np.ones(2)), 4, np.zeros(2)).value
     array([6., 6.])
     """
-    if not isinstance(checkpoint, (str, os.PathLike, type(None))):
-        raise OptionError(f"checkpoint={checkpoint!r} is no path of a file; give a string.")
     found = Sum(zero, 0, 0)
     if checkpoint is not None:
         found = _read(checkpoint, mark) or found
@@ -90,22 +88,43 @@ def add_up(job, total, zero, *, executor=None, checkpoint=None, mark=None, progb
     return found
 
 
+def checkpoint_mark(path):
+    """What a checkpoint file was written for, or None if there is none.
+
+    Raises
+    ------
+    OptionError
+        If it cannot be read.
+    """
+    found = _load(path)
+    return found and found[0]
+
+
 def _read(path, mark):
-    """What a file holds, or None if there is none."""
+    """The sum in a file, or None if there is none."""
+    found = _load(path)
+    if found is None:
+        return None
+    if found[0] != mark:
+        raise OptionError(
+            f"checkpoint={str(path)!r} was written for another state or task; choose another "
+            "path, or delete it to start anew."
+        )
+    return found[1]
+
+
+def _load(path):
+    """The mark and the sum in a file, or None if there is none."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise OptionError(f"checkpoint={path!r} is no path of a file; give a string.")
     if not os.path.exists(path):
         return None
     try:
         with np.load(path, allow_pickle=False) as file:
-            written_for, value = str(file["mark"]), file["value"]
-            scale, done = int(file["scale"]), int(file["done"])
+            found = Sum(file["value"], int(file["scale"]), int(file["done"]))
+            return str(file["mark"]), found
     except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise OptionError(
             f"checkpoint={str(path)!r} cannot be read ({error}); it is no checkpoint of a sum: "
             "choose another path, or delete it."
         ) from error
-    if written_for != mark:
-        raise OptionError(
-            f"checkpoint={str(path)!r} was written for another state or subsystem; choose "
-            "another path, or delete it to start anew."
-        )
-    return Sum(value, scale, done)

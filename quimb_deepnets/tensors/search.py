@@ -75,11 +75,7 @@ def _best_path(inputs, output, sizes):
     output = tuple(map(ctg.get_symbol, output))
     if len(inputs) < 3:
         return tuple((0, 1) for _ in inputs[1:])
-    trees = [
-        ctg.ContractionTree.from_path(
-            inputs, output, size_dict, ssa_path=sweep_path(inputs, size_dict)
-        )
-    ]
+    trees = [ctg.ContractionTree.from_path(inputs, output, size_dict, ssa_path=sweep_path(inputs))]
     for optimize in ("greedy", ctg.RandomGreedyOptimizer(max_repeats=32, seed=0)):
         trees.append(ctg.array_contract_tree(inputs, output, size_dict, optimize=optimize))
     if len(inputs) <= MANY:
@@ -88,7 +84,7 @@ def _best_path(inputs, output, sizes):
     return tuple(map(tuple, best.get_ssa_path()))
 
 
-def sweep_path(inputs, size_dict):
+def sweep_path(inputs):
     """Contract along a line on which tensors that share indices stand close.
 
     Indices on more than a third of the tensors (the channel) are left out of account.
@@ -111,9 +107,13 @@ def sweep_path(inputs, size_dict):
     ]
     rows, columns = np.array(pairs or [(0, 0)]).T
     graph = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(inputs),) * 2)
-    order = reverse_cuthill_mckee(graph, symmetric_mode=True).tolist()
+    return line_path(reverse_cuthill_mckee(graph, symmetric_mode=True).tolist())
+
+
+def line_path(order):
+    """Contract tensors one after the other, in single-assignment form."""
     path, last = [], order[0]
     for step, i in enumerate(order[1:]):
         path.append((last, i))
-        last = len(inputs) + step
+        last = len(order) + step
     return path

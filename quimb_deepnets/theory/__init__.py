@@ -3,6 +3,8 @@
 ::
 
     geometry, subset --> rank_bound      the exact law of windows: a minimum cut, in integers
+    any network      --> cut_rank        the same for tensor networks of any kind
+    windows          --> treewidth_bits  no contraction path can do with smaller steps
     sizes            --> conv_entropy_order, ...     the theorems of arXiv:1803.09780
     dimensions       --> page_entropy    random states, the rival of all
     any tensor       --> cloning_failure    why re-use costs a tensor network its copies
@@ -16,16 +18,20 @@ from .bounds import (
     volume_law_depth,
 )
 from .cloning import cloning_failure
+from .cuts import cut_rank
 from .page import page_entropy
 from .rank_law import rank_bound
+from .treewidth import treewidth_bits
 
 __all__ = [
     "cloning_failure",
     "conv_entropy_order",
+    "cut_rank",
     "half_window_layer",
     "page_entropy",
     "pooled_entropy_order",
     "rank_bound",
     "recurrent_rank_bound",
+    "treewidth_bits",
     "volume_law_depth",
 ]

@@ -17,12 +17,10 @@ import math
 
 import numpy as np
 from scipy.sparse import csr_array, kron
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from ..errors import MethodError, SitesError
 from ..geometry import ConvGeometry, RecurrentGeometry
-
-CAPACITY = 2**29
+from .cuts import cheapest_cut
 
 
 @functools.singledispatch
@@ -183,11 +181,7 @@ def _crossing(geometry, inside, bits):
 
 
 def _cheapest_cut(geometry, inside, site_prices):
-    """The product of the prices along a minimum cut, as an int.
-
-    The flow runs on rounded logarithms; whatever cut it finds is a cut, so the product of its
-    exact prices is a bound.
-    """
+    """The product of the prices along a minimum cut of sites and windows, as an int."""
     count = len(inside)
     source, sink, size = count, count + 1, count + 2
     bits = np.array(list(map(math.log2, site_prices)))
@@ -206,19 +200,5 @@ def _cheapest_cut(geometry, inside, site_prices):
         prices += [cut for cut, paid in zip(cuts, pays) if paid]
     if not tails:
         return 1
-    bits = np.array(list(map(math.log2, prices)))
-    bits *= CAPACITY / max(1.0, bits.sum())
-    capacity = np.concatenate([np.rint(bits), *(np.full(len(t), 2 * CAPACITY) for t in tails)])
-    network = csr_array(
-        (
-            capacity.astype(np.int32),
-            (np.concatenate([starts, *tails]), np.concatenate([ends, *heads])),
-        ),
-        (size, size),
-    )
-    residual = network - maximum_flow(network, source, sink).flow
-    residual.eliminate_zeros()
-    reached = np.zeros(size, bool)
-    reached[breadth_first_order(residual, source, return_predecessors=False)] = True
-    cut = np.flatnonzero(reached[starts] & ~reached[ends])
-    return math.prod(prices[i] for i in cut)
+    tails, heads = np.concatenate(tails), np.concatenate(heads)
+    return cheapest_cut(prices, starts, ends, tails, heads, source, sink)

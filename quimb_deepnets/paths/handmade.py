@@ -1,0 +1,201 @@
+"""Paths made by hand: branch by branch, along a line, row by row; and the best of all.
+
+::
+
+    branches               sweep                       strip
+       y                                               o  o  o  o     rows across the shorter side,
+      / \\             o--o--o--o--o--o                 o  o  x  .     x comes next: the sites that
+     y   y            (((((o o) o) o) o) o)            .  .  .  .     are open lie along one row
+     |   |
+    upward           chains, rings                     lattices
+
+Each is a function from a `Hypergraph` to a cotengra tree, and a word for ``optimize=``.
+"""
+
+import math
+from collections import deque
+
+from ..errors import OptionError
+from ..tensors.search import MANY, BestOf, line_path, sweep_path
+
+
+def branch_tree(graph):
+    """Contract an expanded amplitude branch by branch, from the sites upward.
+
+    The order in which the network itself evaluates: each weight acts on the vector below it, then
+    the taps of a node are multiplied. Where equal steps are done once (`shared_flops`), that is
+    the forward pass.
+
+    Parameters
+    ----------
+    graph : Hypergraph
+        A tree of tensors, each with its first leg upward and a tensor of one leg on top:
+        ``task="amplitude", form="expanded", mode="hyper"``.
+
+    Returns
+    -------
+    cotengra.ContractionTree
+
+    Raises
+    ------
+    OptionError
+        If the network is no tree of branches.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> from quimb_deepnets.paths import branch_tree, hypergraph, shared_flops
+    >>> graph = hypergraph(qdn.RAC.rand(8, depth=2, bond_dim=4, seed=0))
+    >>> tree = branch_tree(graph)
+    >>> tree.contraction_cost(), shared_flops(graph, tree)
+    (1012, 452)
+    """
+    path = branch_path(graph)
+    if path is None:
+        raise OptionError(
+            "'branches' contracts trees of branches, and this network is none; use it for "
+            "task='amplitude', form='expanded', mode='hyper', or another optimizer such as "
+            "'greedy'."
+        )
+    return graph.tree(path)
+
+
+def branch_path(graph):
+    """The path of `branch_tree` in single-assignment form, None where there is none."""
+    inputs, feeds = graph.inputs, {}
+    for i, inds in enumerate(inputs):
+        feeds.setdefault(inds[0] if inds else None, []).append(i)
+    order, seen = [], set()
+    queue = deque([inputs[0][0]] if inputs and inputs[0] else [])
+    while queue and len(order) <= len(inputs):
+        ix = queue.popleft()
+        order.append(ix)
+        seen.add(ix)
+        queue += [below for i in feeds.get(ix, ()) for below in inputs[i][1:]]
+    if graph.output or len(order) != len(seen) or seen != set(feeds):
+        return None
+    path, value, last = [], {}, len(inputs)
+    for ix in reversed(order):
+        done = None
+        for i in feeds[ix]:
+            for below in inputs[i][1:]:
+                path.append((i, value.pop(below)))
+                i, last = last, last + 1
+            if done is not None:
+                path.append((done, i))
+                i, last = last, last + 1
+            done = i
+        value[ix] = done
+    return path
+
+
+def sweep_tree(graph):
+    """Contract one tensor after the other along a line, those that share indices close together.
+
+    The line is the reverse Cuthill-McKee order; on a ring it runs along both sides at once.
+
+    Parameters
+    ----------
+    graph : Hypergraph
+
+    Returns
+    -------
+    cotengra.ContractionTree
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> from quimb_deepnets.paths import hypergraph, sweep_tree
+    >>> net = qdn.ConvAC.rand(64, depth=3, kernel=3, bond_dim=4, seed=0)
+    >>> sweep_tree(hypergraph(net, "norm", form="collapsed")).contraction_width()
+    9.0
+    """
+    return graph.tree(sweep_path(graph.inputs))
+
+
+def strip_tree(graph):
+    """Contract site by site, rows across the shorter side of the lattice, a strip of them open.
+
+    A tensor comes when the last of its sites does; one without a site comes after the first that
+    shares an index with it.
+
+    Parameters
+    ----------
+    graph : Hypergraph
+        Of a state on a chain or a lattice, with indices that belong to sites.
+
+    Returns
+    -------
+    cotengra.ContractionTree
+
+    Raises
+    ------
+    OptionError
+        If no index belongs to a site.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> from quimb_deepnets.paths import hypergraph, strip_tree
+    >>> net = qdn.ConvAC.rand((4, 40), depth=1, kernel=2, bond_dim=2, seed=0)
+    >>> graph = hypergraph(net, ("partial_trace", [(2, 20)]), form="collapsed")
+    >>> strip_tree(graph).contraction_width() < 12
+    True
+    """
+    places = {
+        ix: site if isinstance(site, tuple) else (site,)
+        for ix, site in graph.site_of.items()
+        if ix in graph.size_dict
+    }
+    if not places:
+        raise OptionError(
+            "'strip' goes from site to site, and no index of this network belongs to one; use it "
+            "for 'dense', 'norm' and the local tasks, or 'greedy'."
+        )
+    sides = [max(side) for side in zip(*places.values())]
+    axes = sorted(range(len(sides)), key=lambda axis: -sides[axis])
+    turned = {ix: tuple(place[axis] for axis in axes) for ix, place in places.items()}
+    keys = [max((turned[ix] for ix in inds if ix in turned), default=None) for inds in graph.inputs]
+    first = {}
+    for key, inds in zip(keys, graph.inputs):
+        for ix in inds if key is not None else ():
+            first[ix] = min(first.get(ix, key), key)
+    for i, inds in enumerate(graph.inputs):
+        if keys[i] is None:
+            keys[i] = min((first[ix] for ix in inds if ix in first), default=(math.inf,))
+    return graph.tree(line_path(sorted(range(len(keys)), key=keys.__getitem__)))
+
+
+def best_tree(graph):
+    """The tree with the fewest flops of the paths made by hand and of several searches.
+
+    Small subtrees of each are improved, up to some hundred tensors.
+
+    Parameters
+    ----------
+    graph : Hypergraph
+
+    Returns
+    -------
+    cotengra.ContractionTree
+    """
+    graph = graph.with_symbols()
+    trees = [graph.search(BestOf(math.inf))]
+    if graph.num_tensors > 2:
+        for make in (branch_tree, strip_tree):
+            try:
+                tree = make(graph)
+            except OptionError:  # it does not apply
+                continue
+            trees.append(tree)
+            if graph.num_tensors <= MANY:
+                trees.append(tree.subtree_reconfigure(subtree_size=6))
+    return min(trees, key=lambda tree: (tree.contraction_cost(), tree.contraction_width()))
+
+
+HANDMADE = {
+    "branches": branch_tree,
+    "sweep": sweep_tree,
+    "strip": strip_tree,
+    "best": best_tree,
+}

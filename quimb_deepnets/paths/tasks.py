@@ -1,0 +1,203 @@
+"""Tasks: a state joined to fixed spins, to nothing, or to its own mirror image.
+
+::
+
+    amplitude       dense          norm              partial_trace     local_expectation
+
+    .--ket--.     .--ket--.     .--ket--.            .--ket--.           .--ket--.
+    |  |  | |     |  |  | |     |  |  | |            |  |  | |           |  |  G |
+    s0 s1 s2      k0 k1 k2      |  |  | |            |  k  b |           |  |  | |
+                                '--bra--'            '--bra--'           '--bra--'
+"""
+
+import numbers
+from typing import NamedTuple
+
+from ..entanglement.where import read_where
+from ..errors import OptionError, SitesError
+from .hypergraph import Hypergraph
+from .kets import MAX_TENSORS, Form, ket_of
+
+TASKS = ("amplitude", "dense", "norm", "partial_trace", "local_expectation")
+LOCAL = TASKS[3:]
+
+
+def read_task(task):
+    """The name of a task, and the sites that it is about (None where it is about all).
+
+    Raises
+    ------
+    OptionError
+        If it is not known, or names sites that it does not need, or lacks those that it needs.
+    """
+    name, where = task, None
+    if isinstance(task, (tuple, list)) and len(task) == 2:
+        name, where = task
+    if not isinstance(name, str) or name not in TASKS or (name in LOCAL) != (where is not None):
+        raise OptionError(
+            f"task={task!r} is not known; use 'amplitude', 'dense', 'norm', ('partial_trace', "
+            "where) or ('local_expectation', where)."
+        )
+    return name, where
+
+
+def hypergraph(
+    state,
+    task="amplitude",
+    form="expanded",
+    mode="hyper",
+    nodes=None,
+    max_tensors=MAX_TENSORS,
+):
+    """The contraction problem of a task on a state, without its numbers.
+
+    Parameters
+    ----------
+    state, task, form, mode, nodes, max_tensors
+        See `path_report`.
+
+    Returns
+    -------
+    Hypergraph
+
+    Raises
+    ------
+    OptionError
+        If an option is not known, or the state cannot be written so.
+    SitesError
+        If a site is not there.
+    BudgetError
+        If there would be more than ``max_tensors`` tensors.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> from quimb_deepnets.paths import hypergraph
+    >>> net = qdn.RAC.rand(4, depth=2, bond_dim=3, seed=0)
+    >>> hypergraph(net, ("partial_trace", [1, 2]), form="collapsed").output
+    ('k1', 'k2', 'k1*', 'k2*')
+    """
+    name, where = read_task(task)
+    ket = ket_of(state, Form(form, mode, nodes, max_tensors).check())
+    return problem_of(ket, name, where)
+
+
+class Part(NamedTuple):
+    """A tensor of a problem: its indices, what names its numbers, and where they come from."""
+
+    inds: tuple
+    label: object
+    source: tuple
+
+
+def problem_of(ket, name, where=None):
+    """The hypergraph of a task on a `Ket`."""
+    if name == "amplitude":
+        return _fixed(ket)
+    parts = [Part(inds, x, ("ket", i)) for i, (inds, x) in enumerate(zip(ket.inputs, ket.labels))]
+    site_of = _sites_of_indices(ket)
+    if name == "dense":
+        return _without_wires(parts, tuple(ket.legs.values()), ket.size_dict, ket.wires, site_of)
+    sites = [] if where is None else named_sites(tuple(ket.legs), where)
+    names = _bra_names(ket, sites)
+    parts = [part._replace(label=("ket", part.label)) for part in parts]
+    parts += [
+        Part(tuple(map(names.get, inds)), ("bra", label), ("bra", i))
+        for i, (inds, (_, label), _) in enumerate(parts)
+    ]
+    sizes = {**ket.size_dict, **{names[ix]: d for ix, d in ket.size_dict.items()}}
+    wires = {*ket.wires, *(len(ket.inputs) + i for i in ket.wires)}
+    site_of |= {names[ix]: site for ix, site in site_of.items()}
+    legs = [ket.legs[s] for s in sites]
+    output = (*legs, *map(names.get, legs))
+    if name == "local_expectation":
+        parts.append(Part(output, name, ("operator", 0)))
+        output = ()
+    return _without_wires(parts, output, sizes, wires, site_of)
+
+
+def _sites_of_indices(ket):
+    """The site of each outer leg, and of what lies behind its delta."""
+    site_of = {leg: site for site, leg in ket.legs.items()}
+    for i, inner in ket.deltas.items():
+        site_of[inner] = next(site_of[ix] for ix in ket.inputs[i] if ix in site_of)
+    return site_of
+
+
+def _fixed(ket):
+    """Every site fixed: no legs, nothing behind a delta, no deltas."""
+    gone = {*ket.legs.values(), *ket.deltas.values()}
+    parts = []
+    for i, (inds, label) in enumerate(zip(ket.inputs, ket.labels)):
+        if i not in ket.deltas:
+            # a tensor with a fixed leg: other numbers for each site
+            fixed = ((k, ix) for k, ix in enumerate(inds) if ix in gone)
+            kept = tuple(ix for ix in inds if ix not in gone)
+            parts.append(Part(kept, (label, *fixed), ("ket", i)))
+    sizes = {ix: d for ix, d in ket.size_dict.items() if ix not in gone}
+    return _problem(parts, (), sizes, {})
+
+
+def _bra_names(ket, sites):
+    """What the bra calls each index: the same where it is joined to the ket."""
+    mark = "*"
+    while any(ix + mark in ket.size_dict for ix in ket.size_dict):
+        mark += "*"
+    joined = {leg for site, leg in ket.legs.items() if site not in set(sites)}
+    return {ix: ix if ix in joined else ix + mark for ix in ket.size_dict}
+
+
+def named_sites(sites, where):
+    """The sites of a subsystem; a bare site is a site."""
+    try:
+        if where in sites and not isinstance(where, bool):
+            return [where]
+    except (TypeError, ValueError):  # an array compares entry by entry
+        pass
+    if isinstance(where, numbers.Integral):
+        raise SitesError(
+            f"where={where!r} is no site; the state has {list(sites[:3])} ... {sites[-1:]}; name "
+            "one site or a sequence of sites."
+        )
+    return [sites[i] for i in read_where(sites, where)]
+
+
+def _without_wires(parts, output, sizes, wires, site_of):
+    """Leave out identities that only give a site a leg, their two ends joined to one index.
+
+    They stay where both ends are outputs.
+    """
+    root = {}
+
+    def find(ix):
+        while root.setdefault(ix, ix) != ix:
+            ix = root[ix]
+        return ix
+
+    groups, names, gone = {}, {}, set()
+    for i in wires:
+        a, b = map(find, parts[i].inds)
+        root[b] = a
+    for i in wires:
+        groups.setdefault(find(parts[i].inds[0]), []).append(i)
+    kept = set(output)
+    for tids in groups.values():
+        inds = {ix for i in tids for ix in parts[i].inds}
+        outputs = sorted(inds & kept)
+        if len(outputs) > 1:
+            continue
+        names.update(dict.fromkeys(inds, outputs[0] if outputs else min(inds)))
+        gone.update(tids)
+    left = [
+        part._replace(inds=tuple(names.get(ix, ix) for ix in part.inds))
+        for i, part in enumerate(parts)
+        if i not in gone
+    ]
+    sizes = {names.get(ix, ix): d for ix, d in sizes.items()}
+    site_of = {names.get(ix, ix): site for ix, site in site_of.items()}
+    return _problem(left, output, sizes, site_of)
+
+
+def _problem(parts, output, sizes, site_of):
+    inputs, labels, sources = zip(*parts) if parts else ((), (), ())
+    return Hypergraph(inputs, tuple(output), sizes, labels, sources, site_of)
