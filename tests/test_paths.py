@@ -489,7 +489,7 @@ def test_equal_labels_hold_equal_numbers(net, nodes, form):
     for label, t in zip(graph.labels, arrays_of(graph, psi.isel(spins(net))), strict=True):
         np.testing.assert_array_equal(found.setdefault(label, t.data), t.data)
     if form == "expanded":
-        tree = branch_tree(graph)
+        tree = branch_tree(graph.with_symbols())
         value = tree.contract([t.data for t in arrays_of(graph, psi.isel(spins(net)))])
         config = np.array(list(spins(net).values())).reshape(net.geometry.shape)
         np.testing.assert_allclose(value, net.amplitude(config), rtol=1e-9)

@@ -24,7 +24,7 @@ from quimb_deepnets.atomic import replacing
 from quimb_deepnets.paths import Hypergraph, hypergraph
 
 HERE = pathlib.Path(__file__).parent
-QUICK = ("greedy", "branches", "sweep", "strip", "best")
+QUICK = ("greedy", "branches", "sweep", "best")
 
 conv, rac = functools.partial(qdn.ConvAC.rand, seed=0), functools.partial(qdn.RAC.rand, seed=0)
 ring = functools.partial(conv, boundary="periodic")
@@ -104,7 +104,7 @@ def keep_better(graph, path, tree, by):
 
 def candidates(graph, seconds, seed):
     """Trees, each with the name of who found it: quick ones, then a search, then improvements."""
-    found = []
+    graph, found = graph.with_symbols(), []
     for word in QUICK:
         try:
             found.append((graph.search(word), word))

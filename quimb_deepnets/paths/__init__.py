@@ -14,7 +14,7 @@
 """
 
 from .contraction import contract_sliced
-from .handmade import best_tree, branch_tree, strip_tree, sweep_tree
+from .handmade import best_tree, branch_tree, sweep_tree
 from .hypergraph import Hypergraph
 from .kets import Form, Ket, ket_of
 from .report import PathReport
@@ -38,6 +38,5 @@ __all__ = [
     "rivals",
     "shared_flops",
     "shared_plan",
-    "strip_tree",
     "sweep_tree",
 ]

@@ -123,11 +123,11 @@ def contract_sliced(
     spins = read_spins(tn, ket, config) if name == "amplitude" else None
     graph = problem_of(ket, "partial_trace" if name == "local_expectation" else name, where)
     operator = None if G is None else _operator(G, graph)
-    numbers = numbers_of(tn, ket, graph, spins)
+    numbers = numbers_of(tn, ket, graph.squeezed(), spins)
     law = {"task": name, "where": repr(where), "target_size": target_size, "shared": shared}
     law |= {"problem": graph.to_equation(), "numbers": numbers.digest()}
     tree = _planned(graph, optimize, target_size, checkpoint, law)
-    plan = shared_plan(graph, tree) if shared else None
+    plan = shared_plan(graph.squeezed(), tree) if shared else None
     _check_bytes(tree, plan, numbers, max_bytes)
     slices, each = int(tree.multiplicity), tree.contraction_cost() / tree.multiplicity
     length = max(1, min(slices, math.ceil(CHUNK_FLOPS / max(1, each))))
@@ -242,23 +242,24 @@ def _is_complex(numbers):
 def _planned(graph, optimize, target_size, checkpoint, law):
     """A sliced tree: the one in the checkpoint, so that its sum can go on, or a new one."""
     mark = None if checkpoint is None else checkpoint_mark(checkpoint)
+    squeezed = graph.squeezed().with_symbols()
     if mark is not None:
         try:
             old = json.loads(mark)
             if all(old[key] == value for key, value in law.items()):
-                tree = graph.tree(old["path"])
+                tree = squeezed.tree(old["path"])
                 for ix in old["sliced"]:
                     tree.remove_ind_(ix)
                 return tree
         except (ValueError, TypeError, LookupError):
             pass  # another file altogether, which the sum refuses
     found = sliced(graph, graph.search(optimize), target_size)
-    old_names = dict.fromkeys(ix for inds in found.inputs for ix in inds)
-    symbols = dict.fromkeys(ix for inds in graph.with_symbols().inputs for ix in inds)
-    name = dict(zip(old_names, symbols))
-    tree = graph.tree(found.get_ssa_path())
-    for ix in sorted(map(name.get, found.sliced_inds)):
-        tree.remove_ind_(ix)
+    names = graph.names_in(found)
+    symbols = {ix: symbol for symbol, ix in graph.squeezed().names_in(squeezed).items()}
+    tree = squeezed.tree(found.get_ssa_path())
+    for ix in map(names.get, sorted(found.sliced_inds)):
+        if ix in symbols:  # what has size 1 is not there
+            tree.remove_ind_(symbols[ix])
     if any(ix in tree.output for ix in tree.sliced_inds):
         raise OptionError(
             "the optimizer slices outputs, and slices that add up are needed here; use "

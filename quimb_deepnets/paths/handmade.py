@@ -1,13 +1,13 @@
-"""Paths made by hand: branch by branch, along a line, row by row; and the best of all.
+"""Paths made by hand: branch by branch, site by site; and the best of all.
 
 ::
 
-    branches               sweep                       strip
-       y                                               o  o  o  o     rows across the shorter side,
-      / \\             o--o--o--o--o--o                 o  o  x  .     x comes next: the sites that
-     y   y            (((((o o) o) o) o) o)            .  .  .  .     are open lie along one row
+    branches              sweep, of a chain          sweep, of a lattice
+       y                                             o  o  o  o     strips across the shorter
+      / \\               o--o--o--o--o--o            o  o  x  .     side, x comes next: the sites
+     y   y              (((((o o) o) o) o) o)        .  .  .  .     that are open lie along one
      |   |
-    upward           chains, rings                     lattices
+    upward
 
 Each is a function from a `Hypergraph` to a cotengra tree, and a word for ``optimize=``.
 """
@@ -16,7 +16,7 @@ import math
 from collections import deque
 
 from ..errors import OptionError
-from ..tensors.search import MANY, BestOf, line_path, sweep_path
+from ..tensors.search import MANY, BestOf, line_path
 
 
 def branch_tree(graph):
@@ -90,39 +90,16 @@ def branch_path(graph):
 
 
 def sweep_tree(graph):
-    """Contract one tensor after the other along a line, those that share indices close together.
+    """Contract site by site: along a chain, or in strips across the shorter side of a lattice.
 
-    The line is the reverse Cuthill-McKee order; on a ring it runs along both sides at once.
-
-    Parameters
-    ----------
-    graph : Hypergraph
-
-    Returns
-    -------
-    cotengra.ContractionTree
-
-    Examples
-    --------
-    >>> import quimb_deepnets as qdn
-    >>> from quimb_deepnets.paths import hypergraph, sweep_tree
-    >>> net = qdn.ConvAC.rand(64, depth=3, kernel=3, bond_dim=4, seed=0)
-    >>> sweep_tree(hypergraph(net, "norm", form="collapsed")).contraction_width()
-    9.0
-    """
-    return graph.tree(sweep_path(graph.inputs))
-
-
-def strip_tree(graph):
-    """Contract site by site, rows across the shorter side of the lattice, a strip of them open.
-
-    A tensor comes when the last of its sites does; one without a site comes after the first that
-    shares an index with it.
+    A tensor comes when the last of its sites does; one without a site comes with the first that
+    shares an index with it. On a ring the sites where it was cut stay open.
 
     Parameters
     ----------
     graph : Hypergraph
-        Of a state on a chain or a lattice, with indices that belong to sites.
+        Of a state on a chain or a lattice, with indices that belong to sites: collapsed states,
+        MPS, PEPS.
 
     Returns
     -------
@@ -136,11 +113,13 @@ def strip_tree(graph):
     Examples
     --------
     >>> import quimb_deepnets as qdn
-    >>> from quimb_deepnets.paths import hypergraph, strip_tree
-    >>> net = qdn.ConvAC.rand((4, 40), depth=1, kernel=2, bond_dim=2, seed=0)
-    >>> graph = hypergraph(net, ("partial_trace", [(2, 20)]), form="collapsed")
-    >>> strip_tree(graph).contraction_width() < 12
-    True
+    >>> from quimb_deepnets.paths import hypergraph, sweep_tree
+    >>> chain = qdn.ConvAC.rand(64, depth=3, kernel=3, bond_dim=4, seed=0)
+    >>> sweep_tree(hypergraph(chain, "norm", form="collapsed")).contraction_width()
+    9.0
+    >>> lattice = qdn.ConvAC.rand((4, 40), depth=2, kernel=2, bond_dim=2, seed=0)
+    >>> sweep_tree(hypergraph(lattice, "norm", form="collapsed")).contraction_width()
+    8.0
     """
     places = {
         ix: site if isinstance(site, tuple) else (site,)
@@ -149,7 +128,7 @@ def strip_tree(graph):
     }
     if not places:
         raise OptionError(
-            "'strip' goes from site to site, and no index of this network belongs to one; use it "
+            "'sweep' goes from site to site, and no index of this network belongs to one; use it "
             "for 'dense', 'norm' and the local tasks, or 'greedy'."
         )
     sides = [max(side) for side in zip(*places.values())]
@@ -182,7 +161,7 @@ def best_tree(graph):
     graph = graph.with_symbols()
     trees = [graph.search(BestOf(math.inf))]
     if graph.num_tensors > 2:
-        for make in (branch_tree, strip_tree):
+        for make in (branch_tree, sweep_tree):
             try:
                 tree = make(graph)
             except OptionError:  # it does not apply
@@ -196,6 +175,5 @@ def best_tree(graph):
 HANDMADE = {
     "branches": branch_tree,
     "sweep": sweep_tree,
-    "strip": strip_tree,
     "best": best_tree,
 }

@@ -9,6 +9,7 @@
 Without arrays a network of 10**5 tensors takes seconds and a few hundred MiB.
 """
 
+import dataclasses
 import json
 from dataclasses import dataclass, field
 
@@ -96,8 +97,8 @@ class Hypergraph:
         ----------
         optimize : str or optimizer, optional
             A preset of cotengra or opt_einsum, an optimizer object of either, or a path made by
-            hand: ``"branches"``, ``"sweep"``, ``"strip"``, or ``"best"`` of them and of searches
-            (see `quimb_deepnets.paths.handmade`).
+            hand: ``"branches"``, ``"sweep"``, or ``"best"`` of them and of searches (see
+            `quimb_deepnets.paths.handmade`).
 
         Returns
         -------
@@ -172,12 +173,16 @@ class Hypergraph:
                 f"a path of {last - count} steps does not contract {count} tensors; it takes "
                 f"{count - 1}."
             )
-        return self.with_symbols()._tree(ssa_path)
-
-    def _tree(self, ssa_path):
         return ctg.ContractionTree.from_path(
             self.inputs, self.output, self.size_dict, ssa_path=list(map(tuple, ssa_path))
         )
+
+    def names_in(self, tree):
+        """For each name of an index in a tree of this problem, the name here.
+
+        Searches rename indices.
+        """
+        return dict(zip(_in_order(tree.inputs), _in_order(self.inputs)))
 
     # ------------------------------------------------------------ other programs
 
@@ -186,7 +191,7 @@ class Hypergraph:
 
         Some of cotengra's refinements take no other names.
         """
-        order = dict.fromkeys(ix for inds in (*self.inputs, self.output) for ix in inds)
+        order = _in_order((*self.inputs, self.output))
         name = {ix: ctg.get_symbol(n) for n, ix in enumerate(order)}
         return Hypergraph(
             tuple(tuple(map(name.get, inds)) for inds in self.inputs),
@@ -195,6 +200,15 @@ class Hypergraph:
             self.labels,
             self.sources,
             {name[ix]: site for ix, site in self.site_of.items() if ix in name},
+        )
+
+    def squeezed(self):
+        """The same problem without inner indices of size 1, which would pile up as axes."""
+        kept = {ix for ix, size in self.size_dict.items() if size > 1}.union(self.output)
+        return dataclasses.replace(
+            self,
+            inputs=tuple(tuple(ix for ix in inds if ix in kept) for inds in self.inputs),
+            size_dict={ix: size for ix, size in self.size_dict.items() if ix in kept},
         )
 
     def to_equation(self):
@@ -284,6 +298,11 @@ class Hypergraph:
             return cls.from_json(text)
         except OptionError as error:
             raise OptionError(f"{str(path)!r}: {error}") from error
+
+
+def _in_order(inputs):
+    """All indices in the order in which they appear, as trees rename them."""
+    return dict.fromkeys(ix for inds in inputs for ix in inds)
 
 
 def _check_problem(graph):

@@ -67,13 +67,14 @@ def numbers_of(tn, ket, graph, spins=None):
     fixed = dict(spins or {})
     fixed |= {inner: fixed[_outer(ket, i)] for i, inner in ket.deltas.items() if fixed}
     arrays, scale = [], 0.0
-    for side, i in graph.sources:
+    for (side, i), inds in zip(graph.sources, graph.inputs):
         x = stop_gradient(held[i])
         if fixed:
             x = x[tuple(fixed.get(ix, slice(None)) for ix in ket.inputs[i])]
         size = float(do("max", do("abs", x)))
         shift = math.frexp(size)[1] if math.isfinite(size) else 0
-        arrays.append((do("conj", x) if side == "bra" else x) * 2.0**-shift)
+        x = (do("conj", x) if side == "bra" else x) * 2.0**-shift
+        arrays.append(do("reshape", x, tuple(graph.size_dict[ix] for ix in inds)))
         scale += shift
     factor, sides = 1.0, {side for side, _ in graph.sources}
     for side in sides:

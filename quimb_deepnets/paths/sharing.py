@@ -93,7 +93,7 @@ def shared_plan(graph, tree):
     SharedPlan
     """
     ends = Counter(ix for inds in (*graph.inputs, graph.output) for ix in set(inds))
-    names = dict(zip(_indices(tree.inputs), _indices(graph.inputs)))
+    names = graph.names_in(tree)
     sliced = {names[ix] for ix in tree.sliced_inds}
     known, values, found = {}, [], []
 
@@ -168,7 +168,7 @@ def contract_shared(plan, arrays):
     int
         The power of two that was taken out.
     """
-    freed, held = plan.last_uses(), {}
+    freed, held = plan.last_uses(), _Held()
     for n, value in enumerate(plan.values):
         if isinstance(value, Leaf):
             x, scale = arrays[value.tensor], 0
@@ -180,6 +180,9 @@ def contract_shared(plan, arrays):
             del held[used]
     x, scale = held[plan.result]
     return (do("transpose", x, plan.axes) if len(plan.axes) > 1 else x), scale
+
+
+_Held = dict  # values by number, each an array and a scale
 
 
 def _multiplied(step, held):
@@ -194,8 +197,3 @@ def _evened(x, scale):
     size = float(do("max", do("abs", x)))
     shift = math.frexp(size)[1] if math.isfinite(size) else 0
     return (x * 2.0**-shift if shift else x), scale + shift
-
-
-def _indices(inputs):
-    """All indices in the order in which they appear, as trees rename them."""
-    return dict.fromkeys(ix for inds in inputs for ix in inds)

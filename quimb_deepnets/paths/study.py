@@ -62,11 +62,11 @@ def path_report(
         Whether a node is a hyper-index or one tensor; by default as the tensor network has it,
         ``"hyper"`` for a network.
     optimize : str or optimizer, or a sequence of them, optional
-        Presets, or optimizer objects, of cotengra and opt_einsum; ``"branches"``, ``"sweep"`` and
-        ``"strip"`` for paths made by hand, and ``"best"`` of them and of several searches. By
-        default ``"greedy"``, with ``"branches"`` for expanded amplitudes, and for collapsed states
-        with ``"sweep"`` (chains) or ``"strip"`` (lattices) and ``"best"``. ``"auto"`` searches the
-        longer the more a contraction costs: for thousands of tensors give ``"greedy"`` alone.
+        Presets, or optimizer objects, of cotengra and opt_einsum; ``"branches"`` and ``"sweep"``
+        for paths made by hand, and ``"best"`` of them and of several searches. By default
+        ``"greedy"``, with ``"branches"`` for expanded amplitudes, with ``"sweep"`` and ``"best"``
+        for collapsed states. ``"auto"`` searches the longer the more a contraction costs: for
+        thousands of tensors give ``"greedy"`` alone.
     progbar : bool, optional
         Show a progress bar over the searches.
     shared : bool, optional
@@ -110,44 +110,35 @@ def path_report(
     name, where = read_task(task)
     asked = Form(form, mode, nodes, max_tensors).check()
     optimizers = _read_optimizers(optimize)
-    if target_size is not None:
-        check_positive_int("target_size", target_size, OptionError)
-    several = isinstance(state, dict)
-    if several and not state:
+    if isinstance(state, dict) and not state:
         raise OptionError("state={} names no state; give at least one.")
     searches = []
-    for title, one in state.items() if several else [(None, state)]:
-        about = {"state": str(title)} if several else {}
-        if isinstance(one, Hypergraph):
-            graph = _problem_as_it_is(one, task, asked)
-        else:
-            ket = ket_of(one, _own_form(one, asked) if several else asked)
-            graph = problem_of(ket, name, where)
-            about |= sizes_of(one, ket) if several else {}
-        about |= {
-            "tensors": graph.num_tensors,
-            "indices": graph.num_indices,
-            "hyper_edges": graph.hyper_edges,
-        }
+    for title, one in state.items() if isinstance(state, dict) else [(None, state)]:
+        graph, about = _problem(one, title, task, asked)
         chosen = optimizers or _default(graph, form)
         searches += [(graph, about, optimizer) for optimizer in chosen]
     job = Job(_search_row, (searches, shared, target_size))
-    rows = list(
-        tqdm(
-            in_order(job, range(len(searches)), executor), total=len(searches), disable=not progbar
-        )
-    )
+    found = in_order(job, range(len(searches)), executor)
+    rows = list(tqdm(found, total=len(searches), disable=not progbar))
+    kind = None if isinstance(state, dict) else type(state).__name__
     if isinstance(state, Hypergraph):
-        return PathReport(rows, {"state": "Hypergraph"})
-    problem = {
-        "state": None if several else type(state).__name__,
-        "task": name,
-        "where": None if where is None else repr(where),
-        "form": form,
-        "mode": mode,
-        "nodes": nodes or getattr(state, "nodes", None),
-    }
+        return PathReport(rows, {"state": kind})
+    problem = {"state": kind, "task": name, "where": None if where is None else repr(where)}
+    problem |= {"form": form, "mode": mode, "nodes": nodes or getattr(state, "nodes", None)}
     return PathReport(rows, problem)
+
+
+def _problem(state, title, task, asked):
+    """The hypergraph of a state, and what its rows say beforehand; ``title`` in a comparison."""
+    about = {} if title is None else {"state": str(title)}
+    if isinstance(state, Hypergraph):
+        graph = _problem_as_it_is(state, task, asked)
+    else:
+        ket = ket_of(state, asked if title is None else _own_form(state, asked))
+        graph = problem_of(ket, *read_task(task))
+        about |= {} if title is None else sizes_of(state, ket)
+    about |= {"tensors": graph.num_tensors, "indices": graph.num_indices}
+    return graph, about | {"hyper_edges": graph.hyper_edges}
 
 
 def _problem_as_it_is(graph, task, asked):
@@ -173,8 +164,7 @@ def _read_optimizers(optimize):
 def _default(graph, form):
     """The optimizers that suit a problem and take seconds at most."""
     if form == "collapsed" and graph.site_of:
-        lattice = isinstance(next(iter(graph.site_of.values())), tuple)
-        return ["greedy", "strip" if lattice else "sweep", "best"]
+        return ["greedy", "sweep", "best"]
     return ["greedy", "branches"] if branch_path(graph) is not None else ["greedy"]
 
 
@@ -239,6 +229,8 @@ def sliced(graph, tree, target_size):
     BudgetError
         If that cannot be.
     """
+    if target_size is not None:
+        check_positive_int("target_size", target_size, OptionError)
     if target_size is None or tree.contraction_width() <= math.log2(target_size):
         return tree
     output = math.prod(graph.size_dict[ix] for ix in graph.output)

@@ -1,0 +1,492 @@
+"""Paths by hand, problems in files, rivals, cuts, treewidth: against brute force and quimb."""
+
+import collections
+import itertools
+import json
+import math
+import runpy
+import types
+
+import cotengra as ctg
+import numpy as np
+import pytest
+import quimb.tensor as qtn
+
+import quimb_deepnets as qdn
+from quimb_deepnets.geometry.conv import ConvGeometry
+from quimb_deepnets.paths import (
+    Hypergraph,
+    best_tree,
+    branch_tree,
+    hypergraph,
+    sweep_tree,
+)
+from quimb_deepnets.paths.kets import Form, ket_of
+from quimb_deepnets.paths.numbers import numbers_of
+from quimb_deepnets.paths.rivals import KINDS, Rival, _ket
+
+from .architectures import CONV
+from .test_examples import ROOT
+from .test_paths import of_graph, of_network
+
+FOLDER = ROOT / "examples" / "networks"
+SEARCH = types.SimpleNamespace(**runpy.run_path(str(FOLDER / "search.py")))
+SMALL = [net for net in CONV if 2 <= net.nsites <= 12][::6]
+
+
+def ring(*args, **opts):
+    return qdn.ConvAC.rand(*args, boundary="periodic", seed=0, **opts)
+
+
+# ---------------------------------------------------------------- paths by hand
+
+
+@pytest.mark.parametrize("make", [sweep_tree, best_tree])
+@pytest.mark.parametrize("net", SMALL, ids=repr)
+def test_trees_by_hand_contract_to_the_norm(make, net):
+    phi = net.collapse()
+    graph = hypergraph(phi, "norm").squeezed().with_symbols()
+    tree = make(graph)
+    numbers = numbers_of(phi, ket_of(phi, Form()), graph)
+    value = complex(tree.contract(numbers.arrays)) * numbers.factor * 2.0**numbers.scale
+    assert abs(value / np.linalg.norm(net.to_dense()) ** 2 - 1) < 1e-12
+
+
+def test_chains_and_rings_of_any_length():
+    """The bars of width and flops, and costs that grow with the length and not faster."""
+    for make, width, flops in [
+        (lambda N: qdn.ConvAC.rand(N, 3, 3, 4, seed=0), 9, 4.8),
+        (lambda N: ring(N, 3, 3, 4), 12, 5.9),
+    ]:
+        row = qdn.path_report(make(64), "norm", "collapsed").best
+        assert row["log2_width"] <= width and row["log10_flops"] <= flops
+        costs = []
+        for N in (64, 128, 256):
+            tree = sweep_tree(hypergraph(make(N), "norm", "collapsed"))
+            costs.append(tree.contraction_cost())
+        assert costs[2] - costs[1] == 2 * (costs[1] - costs[0])
+    long = hypergraph(qdn.ConvAC.rand(1000, 3, 3, 4, seed=0), "norm", "collapsed")
+    assert sweep_tree(long).contraction_width() == 9
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        qdn.ConvAC.rand(64, 3, 3, 4, seed=0),
+        ring(64, 3, 3, 4),
+        ring(12, 3, 3, 4),
+        qdn.ConvAC.rand((6, 6), 2, 3, 4, seed=0),
+        qdn.ConvAC.rand((3, 20), 2, 2, 4, seed=0),
+        ring((4, 5), 2, 2, 3),
+        qdn.RAC.rand(8, 2, 3, seed=0),
+    ],
+    ids=repr,
+)
+def test_best_is_at_least_as_good_as_each(net):
+    for task in ("norm", ("partial_trace", [net.sites[1]])):
+        report = qdn.path_report(net, task, "collapsed", optimize=("greedy", "sweep", "best"))
+        costs = {row["optimize"]: row["log10_flops"] for row in report.rows}
+        assert costs["best"] <= min(costs.values()) + 1e-12
+        assert report.best["optimize"] == "best" and "* best" in repr(report)
+    amplitude = qdn.path_report(net, optimize=("branches", "greedy", "best"))
+    assert amplitude.best["log10_flops"] == amplitude.rows[2]["log10_flops"]
+
+
+def test_strips_run_across_the_shorter_side():
+    for shape in ((3, 12), (12, 3)):
+        graph = hypergraph(qdn.ConvAC.rand(shape, 2, 2, 4, seed=0), "norm", "collapsed")
+        assert sweep_tree(graph).contraction_width() <= 2 * 2 + 3 + 2  # channels, a row, two more
+    peps = qtn.PEPS.rand(3, 8, 2, seed=0)
+    tree = sweep_tree(hypergraph(peps, "norm"))
+    assert tree.contraction_width() <= 2 * (3 + 1) + 2
+
+
+def test_paths_that_do_not_apply():
+    net = qdn.ConvAC.rand(6, 2, 2, 2, seed=0)
+    with pytest.raises(qdn.OptionError, match="'sweep' goes from site to site"):
+        sweep_tree(hypergraph(net))
+    with pytest.raises(qdn.OptionError, match="'branches'"):
+        branch_tree(hypergraph(net, "norm"))
+    graph = Hypergraph((("a",), ("a", "b"), ("b",)), (), {"a": 2, "b": 2})
+    for path in ([(0, 1)], [(0, 1), (0, 2)], [(0, 1), (2, 9)], [(0, 1, 2)], [(0, 1), (2, 2)]):
+        with pytest.raises(qdn.OptionError, match="path"):
+            graph.tree(path)
+    assert graph.tree([(0, 1), (3, 2)]).contraction_cost() == 6
+
+
+def test_defaults():
+    names = lambda *args: [row["optimize"] for row in qdn.path_report(*args).rows]
+    net = qdn.ConvAC.rand(6, 2, 2, 2, seed=0)
+    assert names(net) == ["greedy", "branches"]
+    assert names(net, "norm") == ["greedy"]
+    assert names(net, "norm", "collapsed") == ["greedy", "sweep", "best"]
+    assert names(qtn.MPS_rand_state(6, 2), "norm") == ["greedy"]
+    small = qdn.path_report(net, "norm", "collapsed", target_size=2**3)
+    assert all(row["log2_width"] <= 3 and row["slices"] > 1 for row in small.rows)
+
+
+# ---------------------------------------------------------------- problems in files
+
+
+def test_json_and_equations():
+    net = qdn.ConvAC.rand(5, 2, 2, 3, seed=0)
+    for task in ("amplitude", "dense", "norm", ("partial_trace", [1])):
+        graph = hypergraph(net, task)
+        back = Hypergraph.from_json(graph.to_json())
+        assert back.to_equation() == graph.to_equation()
+        assert of_graph(back) == of_graph(graph)
+        tree = ctg.einsum_tree(
+            graph.to_equation(), *[tuple(map(back.size_dict.get, t)) for t in back.inputs]
+        )
+        assert graph.num_tensors == tree.N
+    psi = net.to_tensor_network()
+    graph = hypergraph(psi, "dense")
+    arrays = numbers_of(psi, ket_of(psi, Form()), graph)
+    dense = np.einsum(graph.to_equation(), *arrays.arrays, optimize="greedy") * 2.0**arrays.scale
+    np.testing.assert_allclose(dense.reshape(-1, 1), net.to_dense(), rtol=1e-10)
+
+
+def test_files_of_problems(tmp_path):
+    graph = hypergraph(qdn.RAC.rand(5, 2, 3, seed=0))
+    file = tmp_path / "a.json"
+    text = graph.to_json(file)
+    assert json.loads(file.read_text()) == json.loads(text)
+    assert set(json.loads(text)) == {"inputs", "output", "size_dict"}
+    report = qdn.path_report(Hypergraph.load(file), optimize=("greedy", "branches"))
+    same = qdn.path_report(qdn.RAC.rand(5, 2, 3, seed=0), optimize=("greedy", "branches"))
+    for key in ("log10_flops", "log2_width", "tensors"):
+        assert [r[key] for r in report.rows] == [r[key] for r in same.rows]
+    assert report.to_dict()["state"] == "Hypergraph"
+    with pytest.raises(qdn.OptionError, match="already"):
+        qdn.path_report(graph, "norm")
+    with pytest.raises(qdn.OptionError, match="already"):
+        qdn.path_report(graph, form="collapsed")
+    with pytest.raises(qdn.OptionError, match="cannot be read"):
+        Hypergraph.load(tmp_path / "b.json")
+    with pytest.raises(qdn.OptionError, match="cannot be written"):
+        graph.to_json(tmp_path / "nowhere" / "a.json")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("", "malformed"),
+        ("[1, 2]", "malformed"),
+        ('{"inputs": [["a"]], "output": []}', "no 'size_dict'"),
+        ('{"inputs": [["a"]], "output": [], "size_dict": {}}', "'a' of size None"),
+        ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 0}}', "size 0"),
+        ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 2.5}}', r"size 2\.5"),
+        ('{"inputs": [["a"]], "output": [], "size_dict": {"a": true}}', "size True"),
+        ('{"inputs": [["a"]], "output": ["b"], "size_dict": {"a": 2, "b": 2}}', "'b' on no tensor"),
+        ('{"inputs": [["a", "a"]], "output": [], "size_dict": {"a": 2}}', "twice"),
+        ('{"inputs": [], "output": [], "size_dict": {}}', "no tensors"),
+        ('{"inputs": 3, "output": [], "size_dict": {}}', "malformed"),
+        ('{"inputs": [[["a"]]], "output": [], "size_dict": {"a": 2}}', "malformed"),
+    ],
+)
+def test_malformed_problems(text, match, tmp_path):
+    with pytest.raises(qdn.OptionError, match=match):
+        Hypergraph.from_json(text)
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(qdn.OptionError, match=r"a\.json"):
+        Hypergraph.load(tmp_path / "a.json")
+
+
+# ---------------------------------------------------------------- the collection
+
+
+@pytest.mark.parametrize("name", SEARCH.NETWORKS)
+def test_collection(name):
+    """Each file is the problem of its network, each path costs what its file says."""
+    graph = SEARCH.problem(name)
+    stored = Hypergraph.load(FOLDER / f"{name}.json")
+    assert stored.to_equation() == graph.to_equation()
+    assert stored.size_dict == graph.with_symbols().size_dict
+    tree, record = SEARCH.known(stored, FOLDER / f"{name}.path.json")
+    assert tree.contraction_cost() == record["flops"]
+    assert record["flops"] <= best_tree(graph).contraction_cost()
+    assert f"| {record['log10_flops']:.3f} |" in (FOLDER / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, (net, *_) in SEARCH.NETWORKS.items() if net.nsites <= 12]
+)
+def test_collection_counted_while_contracting(name):
+    """Value and flops of the best known path, contracted step by step."""
+    net, task, form = SEARCH.NETWORKS[name]
+    psi = net.to_tensor_network() if form == "expanded" else net.collapse()
+    graph = SEARCH.problem(name)
+    tree, record = SEARCH.known(graph, FOLDER / f"{name}.path.json")
+    ket = ket_of(psi, Form())
+    spins = dict.fromkeys(ket.legs.values(), 1) if task == "amplitude" else None
+    numbers = numbers_of(psi, ket, graph, spins)
+    value, scale, flops = contract_and_count(graph, numbers.arrays, tree.get_ssa_path())
+    assert flops == record["flops"]
+    value, scale = value * numbers.factor, scale + numbers.scale
+    if task == "amplitude":
+        phase, log = net.log_amplitudes(np.ones((1, *net.geometry.shape), int))
+        assert np.sign(value) == phase[0]
+        assert abs(math.log(abs(value)) + scale * math.log(2) - log[0]) < 1e-9
+        return
+    exact = net.to_dense() if task == "dense" else np.linalg.norm(net.to_dense()) ** 2
+    value = value * 2.0**scale
+    np.testing.assert_allclose(value.reshape(np.shape(exact)), exact, rtol=1e-9)
+
+
+def contract_and_count(graph, arrays, path):
+    """Value, power of two before it, multiplications: the product of all sizes of each step."""
+    held = list(zip(graph.inputs, arrays))
+    ends = collections.Counter(ix for inds in (*graph.inputs, graph.output) for ix in inds)
+    flops = scale = 0
+    for i, j in path:
+        (a, x), (b, y) = held[i], held[j]
+        for inds in (a, b):
+            ends.subtract(inds)
+        union = list(dict.fromkeys((*a, *b)))
+        out = [ix for ix in union if ends[ix] > 0]
+        ends.update(out)
+        flops += math.prod(graph.size_dict[ix] for ix in union)
+        symbol = {ix: n for n, ix in enumerate(union)}
+        legs = ([symbol[ix] for ix in inds] for inds in (a, b, out))
+        left, right, kept = legs
+        z = np.einsum(x, left, y, right, kept)
+        shift = math.frexp(np.abs(z).max())[1]
+        scale += shift
+        held.append((out, z * 2.0**-shift))
+    inds, x = held[-1]
+    return np.transpose(x, [inds.index(ix) for ix in graph.output]), scale, flops
+
+
+def test_a_worse_path_is_never_kept(tmp_path):
+    name = "ring24_depth2_K5_norm"
+    graph, file = SEARCH.problem(name), tmp_path / "a.path.json"
+    trees = sorted((graph.search(w) for w in ("greedy", "best")), key=SEARCH.cost)
+    assert SEARCH.keep_better(graph, file, trees[1], "greedy")
+    assert SEARCH.keep_better(graph, file, trees[0], "best")
+    before = file.read_text()
+    assert not SEARCH.keep_better(graph, file, trees[1], "greedy") and file.read_text() == before
+    assert not SEARCH.keep_better(graph, file, trees[0], "again") and file.read_text() == before
+    record = json.loads(before)
+    for change in ({"flops": record["flops"] - 1}, {"ssa_path": [[0, 1]]}, {"ssa_path": "x"}):
+        file.write_text(json.dumps(record | change))
+        wrong = file.read_text()
+        with pytest.raises(qdn.OptionError, match="no path of its problem"):
+            SEARCH.keep_better(graph, file, trees[0], "best")
+        assert file.read_text() == wrong
+
+
+def test_search_writes_problem_and_path_once(tmp_path):
+    name = "ring24_depth2_K5_norm"
+    assert SEARCH.search(name, tmp_path, seconds=0) == ["best"]
+    assert {p.name for p in tmp_path.iterdir()} == {f"{name}.json", f"{name}.path.json"}
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert SEARCH.search(name, tmp_path, seconds=0) == []
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    (tmp_path / f"{name}.json").write_text(hypergraph(qdn.RAC.rand(4, 1, 2)).to_json())
+    with pytest.raises(qdn.OptionError, match="is not the problem"):
+        SEARCH.search(name, tmp_path, seconds=0)
+
+
+# ---------------------------------------------------------------- rivals and cuts
+
+
+def test_rivals_are_quimbs_networks():
+    chain, lattice = qdn.ConvAC.rand(8, 2, 2, 3, seed=0), qdn.ConvAC.rand((2, 3), 2, 2, 3, seed=0)
+    made = {
+        "MPS": (chain, 2, qtn.MPS_rand_state(8, 2)),
+        "MERA": (chain, 3, qtn.MERA.rand(8, max_bond=3)),
+        "PEPS": (lattice, 3, qtn.PEPS.rand(2, 3, 3)),
+    }
+    for kind, (net, size, psi) in made.items():
+        ket = _ket(KINDS[kind][1], net.sites, 2, size)
+        graph = Hypergraph(tuple(ket.inputs), tuple(ket.legs.values()), ket.size_dict)
+        assert of_graph(graph) == of_network(psi, psi.site_inds), kind
+    rbm = qdn.RBM.rand(8, alpha=2, seed=0)
+    ket = _ket(KINDS["RBM"][1], chain.sites, 2, 16)
+    assert of_graph(hypergraph(Rival("RBM", 16, ket), "norm")) == of_graph(hypergraph(rbm, "norm"))
+    assert Rival("RBM", 16, ket).num_params == rbm.num_params
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        qdn.ConvAC.rand(16, 2, 3, 4, seed=0),
+        qdn.ConvAC.rand(10, 3, 2, 4, phys_dim=3, seed=0),
+        qdn.ConvAC.rand((4, 4), 2, 2, 4, seed=0),
+        qdn.RAC.rand(12, 2, 3, seed=0),
+    ],
+    ids=repr,
+)
+def test_rivals_are_the_smallest(net):
+    places = range(net.nsites // 2)
+    bound = qdn.theory.rank_bound(net.geometry, places)
+    for equal in ("params", "entropy"):
+        for kind, rival in qdn.rivals(net, equal).items():
+            size = max(1, rival.bond_dim - 1)
+            below = Rival(kind, size, _ket(KINDS[kind][1], net.sites, net.phys_dim, size))
+            (smaller,) = qdn.path_report({"a": below}, optimize="greedy").rows
+            (here,) = qdn.path_report({"a": rival}, optimize="greedy").rows
+            if equal == "params":
+                assert here["params"] >= net.num_params or kind in ("MPS", "tree")
+                assert rival.bond_dim == 1 or smaller["params"] < net.num_params
+            else:
+                assert here["cut_bits"] >= math.log2(bound) - 1e-9
+                assert rival.bond_dim == 1 or smaller["cut_bits"] < math.log2(bound)
+            assert here["params"] == rival.num_params
+    assert qdn.rivals(net, "entropy")["MPS"].bond_dim == bound
+
+
+def test_one_table():
+    net = qdn.ConvAC.rand(8, 2, 3, 3, seed=0)
+    states = {"deep": net, **qdn.rivals(net, "entropy"), "mine": qtn.MPS_rand_state(8, 3)}
+    report = qdn.path_report(states, ("partial_trace", [2, 3]), "collapsed", optimize="greedy")
+    assert [row["state"] for row in report.rows] == list(states)
+    assert report.rows[0]["params"] == net.num_params
+    assert repr(report).count("* ") == len(states)
+    assert report.rows[-1]["params"] == sum(t.size for t in states["mine"])
+    assert report.rows[-1]["cut_bits"] == pytest.approx(math.log2(3))
+    assert "state" in report.to_csv() and report.to_markdown().startswith("| state | params |")
+    assert report.to_dict()["rows"][1]["state"] == "MPS"
+    pytest.importorskip("matplotlib").use("Agg")
+    assert len(report.plot().lines) == len(states)
+    with pytest.raises(qdn.OptionError, match="no state"):
+        qdn.path_report({})
+    with pytest.raises(qdn.OptionError, match="no deep network"):
+        qdn.rivals(qdn.RBM.rand(4))
+    with pytest.raises(qdn.OptionError, match="'size'"):
+        qdn.rivals(net, "size")
+    with pytest.raises(qdn.SitesError):
+        qdn.rivals(net, "entropy", 8)
+
+
+def exact_rank(psi, legs):
+    """The rank of a random network between some legs and the rest."""
+    rest = [ix for ix in psi.outer_inds() if ix not in legs]
+    s = np.linalg.svd(psi.to_dense(legs, rest), compute_uv=False)
+    return int((s > 1e-10 * s[0]).sum())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_minimum_cuts_bound_the_rank(seed):
+    rng = np.random.default_rng(seed)
+    edges = [(i, j) for i, j in itertools.combinations(range(6), 2) if rng.random() < 0.5]
+    edges += [(i, (i + 1) % 6) for i in range(6) if (i, (i + 1) % 6) not in edges]
+    psi = qtn.TN_from_edges_rand(edges, 2, phys_dim=3, seed=seed)
+    legs = [f"k{i}" for i in rng.permutation(6)[: rng.integers(1, 4)]]
+    rest = [f"k{i}" for i in range(6) if f"k{i}" not in legs]
+    sizes = {ix: psi.ind_size(ix) for ix in psi.ind_map}
+    bound = qdn.theory.cut_rank([t.inds for t in psi], sizes, legs, rest)
+    brute = min(
+        math.prod(
+            sizes[ix]
+            for ix, tids in psi.ind_map.items()
+            if len({(t in side) for t in tids} | ({ix in legs} if ix in legs + rest else set())) > 1
+        )
+        for side in (
+            {t for t, bit in zip(psi.tensor_map, bits) if bit}
+            for bits in itertools.product((0, 1), repeat=6)
+        )
+    )
+    assert bound == brute >= exact_rank(psi, legs)
+
+
+# ---------------------------------------------------------------- treewidth
+
+
+def weighted_treewidth(graph):
+    """Exactly, over all orders of elimination, by dynamic programming on sets of indices."""
+    names = list(graph.size_dict)
+    bits = [math.log2(graph.size_dict[ix]) for ix in names]
+    place = {ix: n for n, ix in enumerate(names)}
+    near = [0] * len(names)
+    for inds in (*graph.inputs, graph.output):
+        for a, b in itertools.permutations(map(place.get, inds), 2):
+            near[a] |= 1 << b
+
+    def bag(gone, v):
+        """v and all that it reaches through what is eliminated."""
+        seen, queue, found = 1 << v, [v], bits[v]
+        while queue:
+            for w in range(len(names)):
+                if near[queue[-1]] >> w & 1 and not seen >> w & 1:
+                    seen |= 1 << w
+                    if gone >> w & 1:
+                        queue.insert(0, w)
+                    else:
+                        found += bits[w]
+            queue.pop()
+        return found
+
+    best = {0: 0.0}
+    for _ in names:
+        following = {}
+        for gone, widest in best.items():
+            for v in range(len(names)):
+                if not gone >> v & 1:
+                    value = max(widest, bag(gone, v))
+                    new = gone | 1 << v
+                    following[new] = min(value, following.get(new, math.inf))
+        best = following
+    return min(best.values())
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        qdn.ConvAC.rand(7, 2, 3, 4, seed=0),
+        qdn.ConvAC.rand(8, 3, 2, 3, seed=0, boundary="omit"),
+        qdn.ConvAC.rand(7, 2, 3, 2, seed=0, boundary="valid"),
+        qdn.ConvAC.rand(8, layers=[qdn.GCLayer(2, 3, 2), qdn.GCLayer(2, 2)], seed=0),
+        qdn.ConvAC.rand(5, 2, 2, 3, phys_dim=3, seed=0),
+        ring(8, 2, 3, 4),
+        ring(9, 3, 2, 2),
+        ring(6, 3, 3, 5),
+        ring(5, 2, 2, 2, phys_dim=3),
+        qdn.ConvAC.rand(6, 1, 3, 4, seed=0),
+        qdn.ConvAC.rand(3, 2, 3, 64, seed=0),
+    ],
+    ids=repr,
+)
+def test_treewidth_is_the_smallest_possible(net):
+    for task in ("norm", "dense", "amplitude"):
+        bound = qdn.theory.treewidth_bits(net.geometry, task)
+        graph = hypergraph(net, task, "collapsed")
+        assert bound == pytest.approx(weighted_treewidth(graph))
+        largest = largest_step(graph, best_tree(graph))
+        assert largest >= 2**bound * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        qdn.ConvAC.rand(4, 2, 2, 3, seed=0),
+        qdn.ConvAC.rand((2, 2), 2, 2, 3, seed=0, boundary="omit"),
+        qdn.ConvAC.rand(3, 1, 3, 4, seed=0),
+        ring(3, 1, 2, 4),
+        qdn.RAC.rand(3, 2, 3, seed=0),
+    ],
+    ids=repr,
+)
+def test_treewidth_of_amplitudes_is_met_branch_by_branch(net):
+    bound = qdn.theory.treewidth_bits(net.geometry, "amplitude", "expanded")
+    graph = hypergraph(net)
+    if graph.num_indices <= 14:
+        assert bound == pytest.approx(weighted_treewidth(graph))
+    assert largest_step(graph, branch_tree(graph)) == pytest.approx(2**bound)
+    assert qdn.theory.treewidth_bits(net.geometry, "norm", "expanded") is None
+
+
+def largest_step(graph, tree):
+    """Multiplications of the largest step of a tree."""
+    return max((tree.get_flops(node) for node, _, _ in tree.traverse()), default=1)
+
+
+def test_treewidth_where_it_is_not_known():
+    lattice = ConvGeometry((4, 4), (qdn.GCLayer((2, 2), 3),) * 2, (True, True))
+    assert qdn.theory.treewidth_bits(lattice) is None
+    strided = ring(12, layers=[qdn.GCLayer(3, 2, 2), qdn.GCLayer(2, 2)])
+    assert qdn.theory.treewidth_bits(strided.geometry) is None
+    assert qdn.theory.treewidth_bits(qdn.RAC.rand(6, 2, 2).geometry) is None
+    with pytest.raises(qdn.OptionError, match="task='energy'"):
+        qdn.theory.treewidth_bits(lattice, "energy")
