@@ -58,7 +58,9 @@ for n, K in enumerate((2, 3, 5)):
             ax.plot([d for _, d in keys], ys, style, color=f"C{n}", label=f"K={K}, {label}")
     for ax, task in zip(axes[:, 0], ("amplitude", "norm")):
         points = {d: bits for (name, (k, d)), bits in least.items() if (name, k) == (task, K)}
-        ax.plot(*zip(*points.items()), "x:", color=f"C{n}", label=f"K={K}, largest step of any path")
+        ax.plot(
+            *zip(*points.items()), "x:", color=f"C{n}", label=f"K={K}, largest step of any path"
+        )
 for ax in axes.flat:
     ax.legend(fontsize=7)
 for (left, right), task in zip(axes, ("amplitude", "norm")):

@@ -59,3 +59,11 @@ def replacing(path, mode="w"):
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
+
+
+def written(text, path=None):
+    """A text, written to a file if a path is given, see `replacing`."""
+    if path is not None:
+        with replacing(path) as file:
+            file.write(text)
+    return text

@@ -20,7 +20,7 @@ import quimb as qu
 import quimb.tensor as qtn
 
 from . import __version__
-from .atomic import replacing
+from .atomic import replacing, written
 from .entanglement import entropies, schmidt_values
 from .errors import ExtraError
 from .geometry import GCLayer
@@ -272,7 +272,6 @@ def main(args=None):
     print(f"fidelity {fitted['fidelity']:.6f} with {fitted['num_params']} weights")
 
     found = {"version": __version__, "seed": options.seed, "states": rows, "fit": fitted}
-    with replacing(options.out / "ising.json") as file:
-        file.write(json.dumps(found, indent=1) + "\n")
+    written(json.dumps(found, indent=1) + "\n", options.out / "ising.json")
     plot(rows, fitted, options.out / "ising.png")
     print(f"wrote {options.out / 'ising.json'} and {options.out / 'ising.png'}")

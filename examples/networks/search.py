@@ -20,7 +20,7 @@ import cotengra as ctg
 from tqdm import tqdm
 
 import quimb_deepnets as qdn
-from quimb_deepnets.atomic import replacing
+from quimb_deepnets.atomic import written
 from quimb_deepnets.paths import Hypergraph, hypergraph
 
 HERE = pathlib.Path(__file__).parent
@@ -97,8 +97,7 @@ def keep_better(graph, path, tree, by):
         "found": str(datetime.date.today()),
         "ssa_path": [list(map(int, step)) for step in tree.get_ssa_path()],
     }
-    with replacing(path) as file:
-        file.write(json.dumps(record) + "\n")
+    written(json.dumps(record) + "\n", path)
     return True
 
 
@@ -189,8 +188,7 @@ def main(args=None):
                 tqdm.write(f"{name}: a better path by {by}")
         except qdn.OptionError as error:
             sys.exit(f"{parser.prog}: error: {error}")
-    with replacing(HERE / "README.md") as file:
-        file.write(f"{README}{table()}\n")
+    written(f"{README}{table()}\n", HERE / "README.md")
     print(table())
 
 

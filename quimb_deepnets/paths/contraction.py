@@ -125,7 +125,8 @@ def contract_sliced(
     operator = None if G is None else _operator(G, graph)
     numbers = numbers_of(tn, ket, graph.squeezed(), spins)
     law = {"task": name, "where": repr(where), "target_size": target_size, "shared": shared}
-    law |= {"problem": graph.to_equation(), "numbers": numbers.digest()}
+    if checkpoint is not None:
+        law |= {"problem": graph.to_equation(), "numbers": numbers.digest()}
     tree = _planned(graph, optimize, target_size, checkpoint, law)
     plan = shared_plan(graph.squeezed(), tree) if shared else None
     _check_bytes(tree, plan, numbers, max_bytes)
@@ -294,7 +295,7 @@ def _check_bytes(tree, plan, numbers, max_bytes):
 def _result(name, found, numbers, operator, strip_exponent):
     """What the task asks for, where and of the dtype that the numbers are."""
     like = numbers.arrays[0]
-    give = lambda x: array_like(np.asarray(x, _dtype(x, like)), like)
+    give = lambda x: array_like(np.asarray(x, _dtype(x, like))[()], like)
     value = found.value
     if name in ("partial_trace", "local_expectation"):
         size = math.isqrt(value.size)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import cotengra as ctg
 from cotengra.interface import preset_to_optimizer
 
-from ..atomic import replacing
+from ..atomic import written
 from ..errors import BudgetError, OptionError
 from .handmade import HANDMADE
 
@@ -252,11 +252,8 @@ class Hypergraph:
         True
         """
         graph = self.with_symbols()
-        text = json.dumps({key: getattr(graph, key) for key in JSON_KEYS}, ensure_ascii=False)
-        if path is not None:
-            with replacing(path) as file:
-                file.write(text + "\n")
-        return text
+        data = {key: getattr(graph, key) for key in JSON_KEYS}
+        return written(json.dumps(data, ensure_ascii=False) + "\n", path)
 
     @classmethod
     def from_json(cls, text):

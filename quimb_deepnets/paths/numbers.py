@@ -58,7 +58,8 @@ def numbers_of(tn, ket, graph, spins=None):
     MethodError
         If gradients are asked for.
     """
-    held = [t.data for t in tn]
+    tensors = list(tn)
+    held = [t.data for t in tensors]
     if any(getattr(x, "requires_grad", False) for x in held):
         raise MethodError(
             "contract_sliced keeps no gradients; use the methods of the state, such as norm() or "
@@ -80,7 +81,7 @@ def numbers_of(tn, ket, graph, spins=None):
     for side in sides:
         left_out = set(range(len(held))).difference(i for s, i in graph.sources if s == side)
         for i in left_out:
-            one = identity_factor(list(tn)[i])
+            one = identity_factor(tensors[i])
             one = 1 if one is None else complex(one)
             factor *= one.conjugate() if side == "bra" else one
     return Numbers(arrays, factor, scale + len(sides) * tn.exponent * math.log2(10))

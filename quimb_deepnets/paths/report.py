@@ -15,7 +15,7 @@ import csv
 import io
 import json
 
-from ..atomic import replacing
+from ..atomic import written
 from ..tensors.picture import new_axes
 
 COLUMNS = (
@@ -132,11 +132,11 @@ class PathReport:
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
-        return _written(text.getvalue(), path)
+        return written(text.getvalue(), path)
 
     def to_json(self, path=None):
         """What `to_dict` returns as JSON, to a file if a path is given; see `to_csv`."""
-        return _written(json.dumps(self.to_dict(), indent=2) + "\n", path)
+        return written(json.dumps(self.to_dict(), indent=2) + "\n", path)
 
     def plot(self, ax=None):
         """Draw flops against width, a point for each optimizer.
@@ -172,11 +172,3 @@ def _price(row):
 def _short(value):
     """A cell of a table."""
     return f"{value:.2f}" if isinstance(value, float) else str(value)
-
-
-def _written(text, path):
-    """The text, written aside and renamed if there is a path."""
-    if path is not None:
-        with replacing(path) as file:
-            file.write(text)
-    return text
