@@ -21,8 +21,8 @@ from quimb_deepnets.paths import (
     hypergraph,
     sweep_tree,
 )
+from quimb_deepnets.paths.arrays import numbers_of
 from quimb_deepnets.paths.kets import Form, ket_of
-from quimb_deepnets.paths.numbers import numbers_of
 from quimb_deepnets.paths.rivals import KINDS, Rival, _ket
 
 from .architectures import CONV

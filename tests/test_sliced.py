@@ -15,8 +15,8 @@ import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
 from quimb_deepnets.paths import contract_shared, contraction, hypergraph, shared_plan, sharing
+from quimb_deepnets.paths.arrays import numbers_of
 from quimb_deepnets.paths.kets import Form, ket_of
-from quimb_deepnets.paths.numbers import numbers_of
 from quimb_deepnets.streams import Job, Sum, add_up, as_pool, in_order
 
 from .architectures import CONV, RACS

@@ -26,10 +26,9 @@ from ..networks.base import MAX_BYTES
 from ..networks.scaled import array_like
 from ..streams import Job, Sum, add_up, checkpoint_mark
 from ..tensors import RecursiveNetwork, collapse, to_tensor_network
+from .arrays import numbers_of, read_spins
 from .kets import FORMS, Form, ket_of
-from .numbers import numbers_of, read_spins
 from .sharing import SharedPlan, contract_shared, shared_plan
-from .study import sliced
 from .tasks import problem_of, read_task
 
 CHUNK_FLOPS = 2**26  # a chunk of slices takes about so many multiplications
@@ -254,7 +253,7 @@ def _planned(graph, optimize, target_size, checkpoint, law):
                 return tree
         except (ValueError, TypeError, LookupError):
             pass  # another file altogether, which the sum refuses
-    found = sliced(graph, graph.search(optimize), target_size)
+    found = graph.search(optimize, target_size)
     names = graph.names_in(found)
     symbols = {ix: symbol for symbol, ix in graph.squeezed().names_in(squeezed).items()}
     tree = squeezed.tree(found.get_ssa_path())

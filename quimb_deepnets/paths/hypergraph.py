@@ -9,15 +9,17 @@
 Without arrays a network of 10**5 tensors takes seconds and a few hundred MiB.
 """
 
+import contextlib
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 
 import cotengra as ctg
 from cotengra.interface import preset_to_optimizer
 
 from ..atomic import written
-from ..errors import BudgetError, OptionError
+from ..errors import BudgetError, OptionError, check_positive_int
 from .handmade import HANDMADE
 
 JSON_KEYS = ("inputs", "output", "size_dict")
@@ -90,7 +92,7 @@ class Hypergraph:
 
     # ------------------------------------------------------------ trees
 
-    def search(self, optimize="greedy"):
+    def search(self, optimize="greedy", target_size=None):
         """Find a contraction tree.
 
         Parameters
@@ -99,6 +101,9 @@ class Hypergraph:
             A preset of cotengra or opt_einsum, an optimizer object of either, or a path made by
             hand: ``"branches"``, ``"sweep"``, or ``"best"`` of them and of searches (see
             `quimb_deepnets.paths.handmade`).
+        target_size : int, optional
+            Slice it until no intermediate has more elements. Outputs are not sliced, so that the
+            slices add up.
 
         Returns
         -------
@@ -109,7 +114,7 @@ class Hypergraph:
         OptionError
             If there is no such optimizer, it does not apply, or finds approximate contractions.
         BudgetError
-            If a size leaves the range of floats.
+            If a size leaves the range of floats, or no slicing reaches ``target_size``.
 
         Examples
         --------
@@ -119,7 +124,15 @@ class Hypergraph:
         >>> hypergraph(net).search("greedy").contraction_width()
         3.0
         """
-        check_optimizer(optimize)
+        if target_size is not None:
+            check_positive_int("target_size", target_size, OptionError)
+        tree = self._found(check_optimizer(optimize))
+        if target_size is None or tree.contraction_width() <= math.log2(target_size):
+            return tree
+        return self._sliced(tree, target_size)
+
+    def _found(self, optimize):
+        """The tree of an optimizer."""
         try:
             if isinstance(optimize, str) and optimize in HANDMADE:
                 return HANDMADE[optimize](self)
@@ -135,6 +148,23 @@ class Hypergraph:
             raise OptionError(
                 f"optimize={optimize!r} plans an approximate contraction, whose cost depends on a "
                 "bond dimension; use an exact one, such as 'greedy' or 'auto'."
+            )
+        return tree
+
+    def _sliced(self, tree, target_size):
+        """A tree with its inner indices sliced until it fits."""
+        output = math.prod(self.size_dict[ix] for ix in self.output)
+        if output > target_size:
+            raise BudgetError(
+                f"the output has {output} elements, more than target_size={target_size}; raise it, "
+                "or ask for fewer sites."
+            )
+        with contextlib.suppress(RuntimeError):  # nothing is left to slice
+            tree = tree.slice(target_size=target_size, allow_outer=False, seed=0)
+        if tree.contraction_width() > math.log2(target_size) + 1e-9:
+            raise BudgetError(
+                f"no slicing brings the intermediates down to target_size={target_size} elements; "
+                "raise it, or use another optimizer."
             )
         return tree
 

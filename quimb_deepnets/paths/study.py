@@ -11,7 +11,7 @@ import time
 from quimb.tensor import TensorNetwork, TensorNetworkGenVector
 from tqdm import tqdm
 
-from ..errors import BudgetError, OptionError, check_positive_int
+from ..errors import OptionError
 from ..geometry import ConvGeometry, RecurrentGeometry
 from ..networks import RBM
 from ..streams import Job, in_order
@@ -200,7 +200,7 @@ def _search_row(data, k):
     searches, shared, target_size = data
     graph, about, optimize = searches[k]
     start = time.perf_counter()
-    tree = sliced(graph, graph.search(optimize), target_size)
+    tree = graph.search(optimize, target_size)
     seconds = time.perf_counter() - start
     row = {
         **about,
@@ -217,35 +217,3 @@ def _search_row(data, k):
         row["shared_log10_flops"] = math.log10(max(1, once))
         row["reuse"] = tree.contraction_cost() / max(1, once)
     return row
-
-
-def sliced(graph, tree, target_size):
-    """A tree sliced until no intermediate has more than ``target_size`` elements.
-
-    Outputs are not sliced, so that the slices add up.
-
-    Raises
-    ------
-    BudgetError
-        If that cannot be.
-    """
-    if target_size is not None:
-        check_positive_int("target_size", target_size, OptionError)
-    if target_size is None or tree.contraction_width() <= math.log2(target_size):
-        return tree
-    output = math.prod(graph.size_dict[ix] for ix in graph.output)
-    if output > target_size:
-        raise BudgetError(
-            f"the output has {output} elements, more than target_size={target_size}; raise it, or "
-            "ask for fewer sites."
-        )
-    try:
-        found = tree.slice(target_size=target_size, allow_outer=False, seed=0)
-    except (RuntimeError, ValueError) as error:
-        found, why = None, error
-    if found is None or found.contraction_width() > math.log2(target_size) + 1e-9:
-        raise BudgetError(
-            f"no slicing brings the intermediates down to target_size={target_size} elements; "
-            "raise it, or use another optimizer."
-        ) from (why if found is None else None)
-    return found
