@@ -43,7 +43,7 @@ def workers(kind, *address):
 def main(kind="threads", *address):
     """Contract ket and bra of a torus, slice by slice."""
     net = qdn.ConvAC.rand((5, 5), 2, 3, 4, boundary="periodic", dist="uniform", loc=1.0, seed=0)
-    report = qdn.path_report(net, "norm", "collapsed", optimize="best", target_size=2**22)
+    report = qdn.path_report(net, "norm", "collapsed", optimize="quick", target_size=2**22)
     print(report)
     info = {}
     with workers(kind, *address) as executor:

@@ -12,6 +12,23 @@ import pathlib
 from .errors import OptionError
 
 
+def as_path(path):
+    """A path that can name a file.
+
+    Raises
+    ------
+    OptionError
+        If it is none.
+    """
+    try:
+        found = pathlib.Path(path)
+        if not found.name or "\0" in str(found):
+            raise ValueError("no name of a file")
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{path!r} is no path of a file; give a string.") from error
+    return found
+
+
 @contextlib.contextmanager
 def replacing(path, mode="w"):
     """Open a file aside; when the block ends well, it takes the place of ``path``.
@@ -40,10 +57,7 @@ def replacing(path, mode="w"):
     ...     os.listdir(folder)
     ['a.txt']
     """
-    try:
-        path = pathlib.Path(path)
-    except TypeError as error:
-        raise OptionError(f"path={path!r} is no path of a file; give a string.") from error
+    path = as_path(path)
     aside = path.with_name(f"{path.name}.{os.getpid()}.part")
     text = {} if "b" in mode else {"encoding": "utf8", "newline": ""}
     try:
@@ -54,7 +68,8 @@ def replacing(path, mode="w"):
         os.replace(aside, path)
     except OSError as error:
         raise OptionError(
-            f"{str(path)!r} cannot be written: {error}; name a file in a folder that is there."
+            f"{str(path)!r} cannot be written: {error.strerror or error}; name a file in a folder "
+            "that is there."
         ) from error
     finally:
         with contextlib.suppress(OSError):

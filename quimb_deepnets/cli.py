@@ -126,7 +126,7 @@ def _path_options(command):
     add("--form", choices=FORMS, default="expanded")
     add("--mode", choices=MODES, default="hyper")
     add("--nodes", choices=("hyper", "dense"))
-    add("--optimize", nargs="+", help="presets of cotengra, or branches, sweep, best")
+    add("--optimize", nargs="+", help="presets of cotengra, or branches, sweep, quick")
     add("--shared", action="store_true", help="count also equal steps once")
     add("--target-size", type=int, help="slice to intermediates of so many elements")
     add("--rivals", choices=("params", "entropy"), help="beside MPS, MERA, ... as large")

@@ -16,14 +16,14 @@ import quimb_deepnets as qdn
 from quimb_deepnets.geometry.conv import ConvGeometry
 from quimb_deepnets.paths import (
     Hypergraph,
-    best_tree,
     branch_tree,
     hypergraph,
+    quick_tree,
     sweep_tree,
 )
 from quimb_deepnets.paths.arrays import numbers_of
 from quimb_deepnets.paths.kets import Form, ket_of
-from quimb_deepnets.paths.rivals import KINDS, Rival, _ket
+from quimb_deepnets.paths.rivals import KINDS, Rival, _ket, halves, rank_across
 
 from .architectures import CONV
 from .test_examples import ROOT
@@ -41,7 +41,7 @@ def ring(*args, **opts):
 # ---------------------------------------------------------------- paths by hand
 
 
-@pytest.mark.parametrize("make", [sweep_tree, best_tree])
+@pytest.mark.parametrize("make", [sweep_tree, quick_tree])
 @pytest.mark.parametrize("net", SMALL, ids=repr)
 def test_trees_by_hand_contract_to_the_norm(make, net):
     phi = net.collapse()
@@ -84,11 +84,11 @@ def test_chains_and_rings_of_any_length():
 )
 def test_best_is_at_least_as_good_as_each(net):
     for task in ("norm", ("partial_trace", [net.sites[1]])):
-        report = qdn.path_report(net, task, "collapsed", optimize=("greedy", "sweep", "best"))
+        report = qdn.path_report(net, task, "collapsed", optimize=("greedy", "sweep", "quick"))
         costs = {row["optimize"]: row["log10_flops"] for row in report.rows}
-        assert costs["best"] <= min(costs.values()) + 1e-12
-        assert report.best["optimize"] == "best" and "* best" in repr(report)
-    amplitude = qdn.path_report(net, optimize=("branches", "greedy", "best"))
+        assert costs["quick"] <= min(costs.values()) + 1e-12
+        assert report.best["optimize"] == "quick" and "* quick" in repr(report)
+    amplitude = qdn.path_report(net, optimize=("branches", "greedy", "quick"))
     assert amplitude.best["log10_flops"] == amplitude.rows[2]["log10_flops"]
 
 
@@ -119,7 +119,7 @@ def test_defaults():
     net = qdn.ConvAC.rand(6, 2, 2, 2, seed=0)
     assert names(net) == ["greedy", "branches"]
     assert names(net, "norm") == ["greedy"]
-    assert names(net, "norm", "collapsed") == ["greedy", "sweep", "best"]
+    assert names(net, "norm", "collapsed") == ["greedy", "sweep", "quick"]
     assert names(qtn.MPS_rand_state(6, 2), "norm") == ["greedy"]
     small = qdn.path_report(net, "norm", "collapsed", target_size=2**3)
     assert all(row["log2_width"] <= 3 and row["slices"] > 1 for row in small.rows)
@@ -151,7 +151,7 @@ def test_files_of_problems(tmp_path):
     file = tmp_path / "a.json"
     text = graph.to_json(file)
     assert json.loads(file.read_text()) == json.loads(text)
-    assert set(json.loads(text)) == {"inputs", "output", "size_dict"}
+    assert set(json.loads(text)) == {"inputs", "output", "size_dict", "labels"}
     report = qdn.path_report(Hypergraph.load(file), optimize=("greedy", "branches"))
     same = qdn.path_report(qdn.RAC.rand(5, 2, 3, seed=0), optimize=("greedy", "branches"))
     for key in ("log10_flops", "log2_width", "tensors"):
@@ -174,13 +174,14 @@ def test_files_of_problems(tmp_path):
         ("", "malformed"),
         ("[1, 2]", "malformed"),
         ('{"inputs": [["a"]], "output": []}', "no 'size_dict'"),
-        ('{"inputs": [["a"]], "output": [], "size_dict": {}}', "'a' of size None"),
+        ('{"inputs": [["a"]], "output": [], "size_dict": {}}', "'a' of no size"),
         ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 0}}', "size 0"),
         ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 2.5}}', r"size 2\.5"),
         ('{"inputs": [["a"]], "output": [], "size_dict": {"a": true}}', "size True"),
         ('{"inputs": [["a"]], "output": ["b"], "size_dict": {"a": 2, "b": 2}}', "'b' on no tensor"),
         ('{"inputs": [["a", "a"]], "output": [], "size_dict": {"a": 2}}', "twice"),
         ('{"inputs": [], "output": [], "size_dict": {}}', "no tensors"),
+        ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 2}, "labels": [0, 1]}', "2 labels"),
         ('{"inputs": 3, "output": [], "size_dict": {}}', "malformed"),
         ('{"inputs": [[["a"]]], "output": [], "size_dict": {"a": 2}}', "malformed"),
     ],
@@ -191,6 +192,92 @@ def test_malformed_problems(text, match, tmp_path):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(qdn.OptionError, match=r"a\.json"):
         Hypergraph.load(tmp_path / "a.json")
+
+
+def test_labels_travel_with_a_problem():
+    net = qdn.ConvAC.rand(6, 4, 2, 3, boundary="periodic", seed=0)
+    graph = hypergraph(net)
+    for same in (graph, Hypergraph.from_json(graph.to_json())):
+        row = qdn.path_report(same, optimize="branches", shared=True).best
+        assert row["reuse"] == qdn.path_report(net, optimize="branches", shared=True).best["reuse"]
+    assert row["reuse"] > 1.5
+    data = json.loads(graph.to_json())
+    bare = Hypergraph.from_json(json.dumps({k: data[k] for k in data if k != "labels"}))
+    with pytest.raises(qdn.OptionError, match="which tensors are equal"):
+        qdn.path_report(bare, shared=True)
+
+
+def test_any_quimb_network_is_a_problem():
+    tn = qtn.TN2D_rand(3, 4, D=3, seed=0)
+    graph = Hypergraph.from_tn(tn)
+    tree = tn.contraction_tree("greedy", output_inds=())
+    row = qdn.path_report(graph, optimize=tree).best
+    assert row["log10_flops"] == pytest.approx(tree.contraction_cost(log=10))
+    hyper = qtn.TensorNetwork([qtn.rand_tensor((2, 2), ("a", "b")) for _ in range(3)])
+    assert Hypergraph.from_tn(hyper, ["a"]).output == ("a",)
+
+
+# ---------------------------------------------------------------- paths of one's own
+
+
+def test_trees_and_paths_as_optimizers():
+    net = ring(10, 3, 2, 3)
+    data = json.loads(hypergraph(net, "norm", "collapsed").to_json())
+    tree = ctg.array_contract_tree(
+        data["inputs"], data["output"], data["size_dict"], optimize="greedy"
+    )
+    forms = {"tree": tree, "linear": tree.get_path(), "ssa": [list(s) for s in tree.get_ssa_path()]}
+    report = qdn.path_report(net, "norm", "collapsed", optimize=forms)
+    assert [row["optimize"] for row in report] == list(forms) and len(report) == 3
+    for row in report:
+        assert row["log10_flops"] == pytest.approx(tree.contraction_cost(log=10))
+        assert row["log2_width"] == tree.contraction_width()
+    one = qdn.path_report(net, "norm", "collapsed", optimize=tree.get_path())
+    assert one.best["optimize"] == "path" and one.best["log10_flops"] == row["log10_flops"]
+    sliced = tree.slice(target_size=2**5, allow_outer=False)
+    (row,) = qdn.path_report(net, "norm", "collapsed", optimize=sliced)
+    assert row["slices"] == sliced.multiplicity > 1
+    norm = np.linalg.norm(net.to_dense())
+    for optimize in (*forms.values(), sliced, report.trees[1]):
+        info = {}
+        found = qdn.contract_sliced(net, "norm", optimize=optimize, info=info)
+        assert abs(found / norm - 1) < 1e-12
+        assert info["slices"] == (sliced.multiplicity if optimize is sliced else 1)
+    for wrong in ([(0, 1)], [(0, 0)] * 21, [(0, 99)] * 21, tree.get_path()[:-1]):
+        with pytest.raises(qdn.OptionError, match="path"):
+            qdn.path_report(net, "norm", "collapsed", optimize={"mine": wrong})
+    other = qdn.path_report(ring(8, 3, 2, 3), "norm", "collapsed", optimize="greedy").trees[0]
+    with pytest.raises(qdn.OptionError, match="path"):
+        qdn.path_report(net, "norm", "collapsed", optimize=other)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_linear_and_single_assignment_paths_are_told_apart(seed):
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 7))
+    inputs = tuple((f"i{n}", f"i{n + 1}") for n in range(count))
+    graph = Hypergraph(inputs, ("i0", f"i{count}"), {f"i{n}": n + 2 for n in range(count + 1)})
+    linear = [tuple(rng.permutation(left)[:2].tolist()) for left in range(count, 1, -1)]
+    expected = ctg.ContractionTree.from_path(
+        graph.inputs, graph.output, graph.size_dict, path=linear
+    )
+    for path in (linear, expected.get_ssa_path()):
+        assert graph.tree(path).contraction_cost() == expected.contraction_cost()
+        assert graph.tree(path).contraction_width() == expected.contraction_width()
+
+
+def test_quick_does_not_depend_on_the_number_of_cores(monkeypatch):
+    from quimb_deepnets.tensors.search import _best_path
+
+    found = []
+    for workers in ("1", "2"):
+        monkeypatch.setenv("COTENGRA_NUM_WORKERS", workers)
+        ctg.parallel.choose_default_num_workers.cache_clear()
+        _best_path.cache_clear()
+        report = qdn.path_report(qtn.PEPS.rand(5, 5, 2, seed=0), "norm", optimize="quick")
+        found.append(report.best["log10_flops"])
+    ctg.parallel.choose_default_num_workers.cache_clear()
+    assert found[0] == found[1]
 
 
 # ---------------------------------------------------------------- the collection
@@ -205,7 +292,7 @@ def test_collection(name):
     assert stored.size_dict == graph.with_symbols().size_dict
     tree, record = SEARCH.known(stored, FOLDER / f"{name}.path.json")
     assert tree.contraction_cost() == record["flops"]
-    assert record["flops"] <= best_tree(graph).contraction_cost()
+    assert record["flops"] <= quick_tree(graph).contraction_cost()
     assert f"| {record['log10_flops']:.3f} |" in (FOLDER / "README.md").read_text()
 
 
@@ -261,9 +348,9 @@ def contract_and_count(graph, arrays, path):
 def test_a_worse_path_is_never_kept(tmp_path):
     name = "ring24_depth2_K5_norm"
     graph, file = SEARCH.problem(name), tmp_path / "a.path.json"
-    trees = sorted((graph.search(w) for w in ("greedy", "best")), key=SEARCH.cost)
+    trees = sorted((graph.search(w) for w in ("greedy", "quick")), key=SEARCH.cost)
     assert SEARCH.keep_better(graph, file, trees[1], "greedy")
-    assert SEARCH.keep_better(graph, file, trees[0], "best")
+    assert SEARCH.keep_better(graph, file, trees[0], "quick")
     before = file.read_text()
     assert not SEARCH.keep_better(graph, file, trees[1], "greedy") and file.read_text() == before
     assert not SEARCH.keep_better(graph, file, trees[0], "again") and file.read_text() == before
@@ -272,13 +359,13 @@ def test_a_worse_path_is_never_kept(tmp_path):
         file.write_text(json.dumps(record | change))
         wrong = file.read_text()
         with pytest.raises(qdn.OptionError, match="no path of its problem"):
-            SEARCH.keep_better(graph, file, trees[0], "best")
+            SEARCH.keep_better(graph, file, trees[0], "quick")
         assert file.read_text() == wrong
 
 
 def test_search_writes_problem_and_path_once(tmp_path):
     name = "ring24_depth2_K5_norm"
-    assert SEARCH.search(name, tmp_path, seconds=0) == ["best"]
+    assert SEARCH.search(name, tmp_path, seconds=0) == ["quick"]
     assert {p.name for p in tmp_path.iterdir()} == {f"{name}.json", f"{name}.path.json"}
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     assert SEARCH.search(name, tmp_path, seconds=0) == []
@@ -319,8 +406,7 @@ def test_rivals_are_quimbs_networks():
     ids=repr,
 )
 def test_rivals_are_the_smallest(net):
-    places = range(net.nsites // 2)
-    bound = qdn.theory.rank_bound(net.geometry, places)
+    bounds = [(p, qdn.theory.rank_bound(net.geometry, p)) for p in halves(net.sites)]
     for equal in ("params", "entropy"):
         for kind, rival in qdn.rivals(net, equal).items():
             size = max(1, rival.bond_dim - 1)
@@ -331,10 +417,17 @@ def test_rivals_are_the_smallest(net):
                 assert here["params"] >= net.num_params or kind in ("MPS", "tree")
                 assert rival.bond_dim == 1 or smaller["params"] < net.num_params
             else:
-                assert here["cut_bits"] >= math.log2(bound) - 1e-9
-                assert rival.bond_dim == 1 or smaller["cut_bits"] < math.log2(bound)
+                assert all(rank_across(rival.ket, p) >= rank for p, rank in bounds)
+                assert rival.bond_dim == 1 or any(
+                    rank_across(below.ket, p) < rank for p, rank in bounds
+                )
+                assert here["cut_bits"] >= math.log2(bounds[0][1]) - 1e-9
             assert here["params"] == rival.num_params
-    assert qdn.rivals(net, "entropy")["MPS"].bond_dim == bound
+    if not isinstance(net.sites[0], tuple):
+        assert qdn.rivals(net, "entropy")["MPS"].bond_dim == bounds[0][1]
+    where = net.sites[:2]
+    bound = qdn.theory.rank_bound(net.geometry, (0, 1))
+    assert rank_across(qdn.rivals(net, "entropy", where)["MPS"].ket, (0, 1)) >= bound
 
 
 def test_one_table():
@@ -350,6 +443,15 @@ def test_one_table():
     assert report.to_dict()["rows"][1]["state"] == "MPS"
     pytest.importorskip("matplotlib").use("Agg")
     assert len(report.plot().lines) == len(states)
+    assert list(report.winners) == list(states) and report.winners["MPS"] is report.rows[1]
+    more = qdn.path_report(net, "norm", "collapsed")
+    both = report + more
+    assert len(both) == len(report) + 3 == len(both.trees) and both.to_dict()["form"] == "collapsed"
+    assert "task" not in both.to_dict() and repr(both).count("\n") == len(both) + 1
+    text = both.to_markdown(columns=("state", "log10_flops"))
+    assert text.splitlines()[:2] == ["| state | log10_flops |", "| --- | ---: |"]
+    with pytest.raises(qdn.OptionError, match="columns='cost'"):
+        report.to_markdown(columns=["cost"])
     with pytest.raises(qdn.OptionError, match="no state"):
         qdn.path_report({})
     with pytest.raises(qdn.OptionError, match="no deep network"):
@@ -358,6 +460,14 @@ def test_one_table():
         qdn.rivals(net, "size")
     with pytest.raises(qdn.SitesError):
         qdn.rivals(net, "entropy", 8)
+
+
+def test_halves():
+    assert halves(range(5)) == [(0, 1)] and halves(range(1)) == []
+    grid = tuple(itertools.product(range(3), range(2)))
+    assert halves(grid) == [(0, 1), (0, 2, 4)]
+    assert halves(tuple((0, j) for j in range(4))) == [(0, 1)]
+    assert halves(("a", "b", "c")) == [(0,)] and halves((("a", 1), ("b", 2))) == [(0,)]
 
 
 def exact_rank(psi, legs):
@@ -453,7 +563,7 @@ def test_treewidth_is_the_smallest_possible(net):
         bound = qdn.theory.treewidth_bits(net.geometry, task)
         graph = hypergraph(net, task, "collapsed")
         assert bound == pytest.approx(weighted_treewidth(graph))
-        largest = largest_step(graph, best_tree(graph))
+        largest = largest_step(graph, quick_tree(graph))
         assert largest >= 2**bound * (1 - 1e-9)
 
 

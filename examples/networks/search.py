@@ -24,7 +24,7 @@ from quimb_deepnets.atomic import written
 from quimb_deepnets.paths import Hypergraph, hypergraph
 
 HERE = pathlib.Path(__file__).parent
-QUICK = ("greedy", "branches", "sweep", "best")
+QUICK = ("greedy", "branches", "sweep", "quick")
 
 conv, rac = functools.partial(qdn.ConvAC.rand, seed=0), functools.partial(qdn.RAC.rand, seed=0)
 ring = functools.partial(conv, boundary="periodic")

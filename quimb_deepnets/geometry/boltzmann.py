@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 
 from ..errors import GeometryError, check_positive_int
-from .layers import as_sizes
+from .layers import as_sizes, check_sites
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class BoltzmannGeometry:
                 f"shape={self.shape} has {len(self.shape)} dimensions; give an int for a chain "
                 "or (Lx, Ly) for a lattice."
             )
+        check_sites(self.shape)
         check_positive_int("hidden", self.hidden)
 
     @property

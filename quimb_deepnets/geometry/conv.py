@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from ..errors import GeometryError, check_option, check_positive_int
 from .expansion import READOUT, Fixed, Node, Site, Tap
-from .layers import ANCHORS, BOUNDARIES, GCLayer, as_sizes, plan_axis
+from .layers import ANCHORS, BOUNDARIES, GCLayer, as_sizes, check_sites, plan_axis
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class ConvGeometry:
                 f"shape={self.shape} has {len(self.shape)} dimensions; give an int for a chain "
                 "or (Lx, Ly) for a lattice."
             )
+        check_sites(self.shape)
         if not self.layers:
             raise GeometryError("the network has no layers; give at least one GCLayer.")
         layers = tuple(layer.canonical(self.ndim) for layer in self.layers)

@@ -9,12 +9,14 @@ A generalized convolutional layer (arXiv:1803.09780, appendix B) slides a kernel
 """
 
 import functools
+import math
 from dataclasses import dataclass
 
 from ..errors import GeometryError, check_positive_int
 
 BOUNDARIES = ("ones", "omit", "periodic", "valid")
 ANCHORS = ("center", "corner")
+MAX_SITES = 2**24
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,14 @@ def as_sizes(name, value):
     if not values:
         raise GeometryError(f"{name}={value!r} is empty; give one int, or one per dimension.")
     return tuple(check_positive_int(name, v) for v in values)
+
+
+def check_sites(shape):
+    """Refuse more sites than can be gone through one by one."""
+    if math.prod(shape) > MAX_SITES:
+        raise GeometryError(
+            f"shape={shape} has {math.prod(shape):.3g} sites, more than {MAX_SITES}; use fewer."
+        )
 
 
 def broadcast(name, sizes, ndim):

@@ -7,14 +7,17 @@
     hypergraph   a contraction problem, its search, its export
     tasks        amplitude, dense, norm, ... of a state as such a problem
     handmade     paths that need no search
+    optimizers   whatever else finds a path
     sharing      equal branches, each contracted once
     study        path_report: optimizers and states in one table
     report       the table
-    contraction  contract_sliced: the numbers, slice by slice, on any executor
+    arrays       the numbers of a problem
+    slices       a contraction as a sum, on any executor
+    contraction  contract_sliced: what each task gives
 """
 
 from .contraction import contract_sliced
-from .handmade import best_tree, branch_tree, sweep_tree
+from .handmade import branch_tree, quick_tree, sweep_tree
 from .hypergraph import Hypergraph
 from .kets import Form, Ket, ket_of
 from .report import PathReport
@@ -28,13 +31,13 @@ __all__ = [
     "Hypergraph",
     "Ket",
     "PathReport",
-    "best_tree",
     "branch_tree",
     "contract_shared",
     "contract_sliced",
     "hypergraph",
     "ket_of",
     "path_report",
+    "quick_tree",
     "rivals",
     "shared_flops",
     "shared_plan",

@@ -18,6 +18,7 @@ from autoray import do, stop_gradient, to_numpy
 from ..errors import ConfigError, MethodError
 from ..networks.configs import parse_config
 from ..tensors.wires import identity_factor
+from .sharing import evened
 
 
 class Numbers(NamedTuple):
@@ -57,6 +58,8 @@ def numbers_of(tn, ket, graph, spins=None):
     ------
     MethodError
         If gradients are asked for.
+    RangeError
+        If a tensor is not finite.
     """
     tensors = list(tn)
     held = [t.data for t in tensors]
@@ -72,9 +75,8 @@ def numbers_of(tn, ket, graph, spins=None):
         x = stop_gradient(held[i])
         if fixed:
             x = x[tuple(fixed.get(ix, slice(None)) for ix in ket.inputs[i])]
-        size = float(do("max", do("abs", x)))
-        shift = math.frexp(size)[1] if math.isfinite(size) else 0
-        x = (do("conj", x) if side == "bra" else x) * 2.0**-shift
+        x, shift = evened(x)
+        x = do("conj", x) if side == "bra" else x
         arrays.append(do("reshape", x, tuple(graph.size_dict[ix] for ix in inds)))
         scale += shift
     factor, sides = 1.0, {side for side, _ in graph.sources}

@@ -1,37 +1,33 @@
-"""Contractions cut into slices that add up: on one core, on many, on many machines.
+"""`contract_sliced`: what a task gives, from the sum of the slices of its contraction.
 
 ::
 
-    state, task --> Hypergraph --search--> tree --slice--> slices 0, 1, 2, ...
-                        |                                       |   in chunks, on any executor
-                    Numbers ------------------------------------+--> Sum --> a number or an array
-                                                                |
-                                              checkpoint: the path, and the sum so far
+    state, task --> Hypergraph, Numbers --add_slices--> Sum --> amplitude, norm, density matrix, ...
 """
 
-import json
 import math
-from typing import NamedTuple
 
 import numpy as np
 from autoray import get_dtype_name, to_numpy
-from cotengra import ContractionTree
 from quimb.tensor import TensorNetworkGenVector
 
-from ..entanglement.registry import readable_bytes
 from ..entanglement.spectra import check_norm
-from ..errors import BudgetError, OptionError, RangeError, check_option, check_positive_int
+from ..errors import (
+    MethodError,
+    OptionError,
+    RangeError,
+    check_option,
+    check_positive_int,
+)
 from ..networks import RBM, DeepNetwork
 from ..networks.base import MAX_BYTES
 from ..networks.scaled import array_like
-from ..streams import Job, Sum, add_up, checkpoint_mark
 from ..tensors import RecursiveNetwork, collapse, to_tensor_network
 from .arrays import numbers_of, read_spins
 from .kets import FORMS, Form, ket_of
-from .sharing import SharedPlan, contract_shared, shared_plan
+from .optimizers import check_optimizer
+from .slices import add_slices
 from .tasks import problem_of, read_task
-
-CHUNK_FLOPS = 2**26  # a chunk of slices takes about so many multiplications
 
 
 def contract_sliced(
@@ -41,7 +37,7 @@ def contract_sliced(
     target_size=None,
     *,
     form=None,
-    optimize="best",
+    optimize="quick",
     config=None,
     G=None,
     shared=False,
@@ -85,7 +81,8 @@ def contract_sliced(
     max_bytes : int, optional
         Refuse slices that need more at once.
     info : dict, optional
-        Is given ``slices``, ``chunks``, ``flops`` and ``log2_width`` of what was contracted.
+        Is given ``slices``, ``chunks``, ``flops`` and ``log2_width`` of what was contracted, and
+        the ``overhead`` of slicing: how many times more flops that is than without.
 
     Returns
     -------
@@ -116,6 +113,13 @@ def contract_sliced(
     (True, True)
     """
     name, where = read_task(task)
+    check_optimizer(optimize)
+    if target_size is not None:
+        target_size = check_positive_int("target_size", target_size, OptionError)
+    if not isinstance(info, (dict, type(None))):
+        raise OptionError(
+            f"info={info!r} is no dict that could be filled; give one, or leave it out."
+        )
     tn = _vector(state, form)
     ket = ket_of(tn, Form())
     _check_extras(name, config, G)
@@ -123,67 +127,18 @@ def contract_sliced(
     graph = problem_of(ket, "partial_trace" if name == "local_expectation" else name, where)
     operator = None if G is None else _operator(G, graph)
     numbers = numbers_of(tn, ket, graph.squeezed(), spins)
-    law = {"task": name, "where": repr(where), "target_size": target_size, "shared": shared}
-    if checkpoint is not None:
-        law |= {"problem": graph.to_equation(), "numbers": numbers.digest()}
-    tree = _planned(graph, optimize, target_size, checkpoint, law)
-    plan = shared_plan(graph.squeezed(), tree) if shared else None
-    _check_bytes(tree, plan, numbers, max_bytes)
-    slices, each = int(tree.multiplicity), tree.contraction_cost() / tree.multiplicity
-    length = max(1, min(slices, math.ceil(CHUNK_FLOPS / max(1, each))))
-    chunks = -(-slices // length)
-    shape = tuple(graph.size_dict[ix] for ix in graph.output)
-    found = add_up(
-        Job(slice_chunk, Slices(tree, plan, numbers.arrays, length)),
-        chunks,
-        np.zeros(shape, "complex128" if _is_complex(numbers) else "float64"),
+    found = add_slices(
+        graph,
+        numbers,
+        {"task": name, "where": repr(where), "target_size": target_size, "shared": bool(shared)},
+        optimize=optimize,
         executor=executor,
         checkpoint=checkpoint,
-        mark=None if checkpoint is None else _mark(law, tree),
         progbar=progbar,
+        max_bytes=max_bytes,
+        info=info,
     )
-    if info is not None:
-        flops = tree.contraction_cost() if plan is None else plan.flops * slices
-        width = float(tree.contraction_width())
-        info.update(slices=slices, chunks=chunks, flops=int(flops), log2_width=width)
     return _result(name, found, numbers, operator, strip_exponent)
-
-
-class Slices(NamedTuple):
-    """What a worker needs: ``length`` slices of a tree make a chunk."""
-
-    tree: ContractionTree
-    plan: SharedPlan | None
-    arrays: list
-    length: int
-
-
-def slice_chunk(data, k):
-    """The sum of one chunk of slices.
-
-    Parameters
-    ----------
-    data : Slices
-    k : int
-
-    Returns
-    -------
-    Sum
-    """
-    tree, plan, arrays, length = data
-    start, total = k * length, None
-    for i in range(start, min(start + length, int(tree.multiplicity))):
-        if plan is not None:
-            x, scale = contract_shared(plan, tree.slice_arrays(arrays, i))
-        else:
-            x, exponent = tree.contract_slice(arrays, i, strip_exponent=True, check_zero=True)
-            bits = float(exponent) * math.log2(10)
-            scale = math.floor(bits)
-            x = x * 2.0 ** (bits - scale)
-        x = to_numpy(x)
-        x = Sum(np.asarray(x, "complex128" if x.dtype.kind == "c" else "float64"), scale)
-        total = x if total is None else total + x
-    return total._replace(done=1)
 
 
 def _vector(state, form):
@@ -208,84 +163,32 @@ def _vector(state, form):
 
 def _check_extras(name, config, G):
     """Refuse a configuration or an operator where none belongs, and their lack."""
-    if (config is None) == (name == "amplitude"):
-        raise OptionError(
-            f"task={name!r} with config={config!r}: a configuration, such as '0110', belongs to "
-            "'amplitude' and to no other task."
-        )
-    if (G is None) == (name == "local_expectation"):
-        raise OptionError(
-            f"task={name!r} with G={'None' if G is None else 'an operator'}: an operator belongs "
-            "to 'local_expectation' and to no other task."
-        )
+    for word, given, task in (("config", config, "amplitude"), ("G", G, "local_expectation")):
+        if given is None and name == task:
+            what = "a configuration, such as '0110'" if word == "config" else "an operator"
+            raise OptionError(f"task={task!r} needs {word}=, {what}.")
+        if given is not None and name != task:
+            raise OptionError(f"{word}= belongs to task={task!r}; leave it out for {name!r}.")
 
 
 def _operator(G, graph):
     """An operator as a matrix of the right size."""
-    G = np.asarray(to_numpy(G))
-    size = math.prod(graph.size_dict[ix] for ix in graph.output[: len(graph.output) // 2])
-    if G.size != size**2:
+    if getattr(G, "requires_grad", False):
+        raise MethodError("contract_sliced keeps no gradients, and G asks for them; detach it.")
+    try:
+        G = np.asarray(to_numpy(G) if hasattr(G, "shape") else G)
+    except ValueError as error:
+        raise OptionError(f"G is no matrix: {error}.") from error
+    dims = tuple(graph.size_dict[ix] for ix in graph.output)
+    size = math.isqrt(math.prod(dims))
+    if G.shape not in ((size, size), dims) or G.dtype.kind not in "fciub":
         raise OptionError(
-            f"G has shape {G.shape}, but the sites have {size} states; give a matrix of shape "
-            f"({size}, {size})."
+            f"G of shape {G.shape} and dtype {G.dtype} is no operator on {size} states; give a "
+            f"matrix of numbers, of shape ({size}, {size})."
         )
+    if not np.isfinite(G).all():
+        raise RangeError("G holds inf or nan; make its entries finite.")
     return G.reshape(size, size)
-
-
-def _is_complex(numbers):
-    return any("complex" in get_dtype_name(x) for x in numbers.arrays)
-
-
-# ---------------------------------------------------------------- the plan
-
-
-def _planned(graph, optimize, target_size, checkpoint, law):
-    """A sliced tree: the one in the checkpoint, so that its sum can go on, or a new one."""
-    mark = None if checkpoint is None else checkpoint_mark(checkpoint)
-    squeezed = graph.squeezed().with_symbols()
-    if mark is not None:
-        try:
-            old = json.loads(mark)
-            if all(old[key] == value for key, value in law.items()):
-                tree = squeezed.tree(old["path"])
-                for ix in old["sliced"]:
-                    tree.remove_ind_(ix)
-                return tree
-        except (ValueError, TypeError, LookupError):
-            pass  # another file altogether, which the sum refuses
-    found = graph.search(optimize, target_size)
-    names = graph.names_in(found)
-    symbols = {ix: symbol for symbol, ix in graph.squeezed().names_in(squeezed).items()}
-    tree = squeezed.tree(found.get_ssa_path())
-    for ix in map(names.get, sorted(found.sliced_inds)):
-        if ix in symbols:  # what has size 1 is not there
-            tree.remove_ind_(symbols[ix])
-    if any(ix in tree.output for ix in tree.sliced_inds):
-        raise OptionError(
-            "the optimizer slices outputs, and slices that add up are needed here; use "
-            "target_size= instead of its own slicing."
-        )
-    return tree
-
-
-def _mark(law, tree):
-    """What a checkpoint was written for; the path in it is gone on with."""
-    path = [list(map(int, step)) for step in tree.get_ssa_path()]
-    return json.dumps(law | {"path": path, "sliced": list(tree.sliced_inds)})
-
-
-def _check_bytes(tree, plan, numbers, max_bytes):
-    """Refuse a slice that would need too much memory."""
-    check_positive_int("max_bytes", max_bytes, OptionError)
-    itemsize = max(x.itemsize for x in numbers.arrays)
-    peak = float(tree.peak_size()) if plan is None else plan.peak
-    need = round(peak * itemsize)
-    if need > max_bytes:
-        raise BudgetError(
-            f"a slice holds {readable_bytes(need)} at once, more than max_bytes={max_bytes}; give "
-            f"target_size= below {2 ** int(tree.contraction_width())}, a better optimize=, or "
-            "raise max_bytes."
-        )
 
 
 # ---------------------------------------------------------------- the result
@@ -321,13 +224,18 @@ def _result(name, found, numbers, operator, strip_exponent):
 
 def _in_range(value, scale, limits):
     """``2**scale * value`` for entries up to 1, or an error that says where it is instead."""
-    if value.any() and not limits.minexp < scale <= limits.maxexp:
+    whole = math.floor(scale)
+    x = value * 2.0 ** (scale - whole)
+    power = lambda part: np.ldexp(part, max(-5000, min(5000, whole)))
+    with np.errstate(over="ignore"):
+        x = power(x.real) + 1j * power(x.imag) if np.iscomplexobj(x) else power(x)
+    top = float(np.abs(x).max())
+    if value.any() and not float(limits.tiny) <= top <= float(limits.max):
         raise RangeError(
             f"the result is about 10**{scale * math.log10(2):.0f}, outside the range of its dtype; "
             "use strip_exponent=True, which returns a mantissa and an exponent."
         )
-    whole = math.floor(scale)
-    return np.ldexp(1.0, whole) * 2.0 ** (scale - whole) * value
+    return x
 
 
 def _dtype(x, like):

@@ -1,4 +1,4 @@
-"""Paths made by hand: branch by branch, site by site; and the best of all.
+"""Paths made by hand: branch by branch, site by site; and the best of them and quick searches.
 
 ::
 
@@ -145,10 +145,11 @@ def sweep_tree(graph):
     return graph.tree(line_path(sorted(range(len(keys)), key=keys.__getitem__)))
 
 
-def best_tree(graph):
-    """The tree with the fewest flops of the paths made by hand and of several searches.
+def quick_tree(graph):
+    """The tree with the fewest flops of the paths made by hand and of several quick searches.
 
-    Small subtrees of each are improved, up to some hundred tensors.
+    They take a second, or some for thousands of tensors; small subtrees of each are improved, up
+    to some hundred tensors. A longer search, such as ``"hyper"``, can do better.
 
     Parameters
     ----------
@@ -175,5 +176,5 @@ def best_tree(graph):
 HANDMADE = {
     "branches": branch_tree,
     "sweep": sweep_tree,
-    "best": best_tree,
+    "quick": quick_tree,
 }

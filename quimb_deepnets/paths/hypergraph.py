@@ -13,14 +13,16 @@ import contextlib
 import dataclasses
 import json
 import math
+import numbers
+import operator
+import reprlib
 from dataclasses import dataclass, field
 
 import cotengra as ctg
-from cotengra.interface import preset_to_optimizer
 
-from ..atomic import written
-from ..errors import BudgetError, OptionError, check_positive_int
-from .handmade import HANDMADE
+from ..atomic import as_path, written
+from ..errors import BudgetError, DeepNetError, OptionError, check_positive_int
+from .optimizers import check_optimizer, find_tree, ssa_path
 
 JSON_KEYS = ("inputs", "output", "size_dict")
 
@@ -37,8 +39,8 @@ class Hypergraph:
         The indices that stay.
     size_dict : dict[str, int]
         The size of each index.
-    labels : tuple
-        Tensors with equal labels hold the same numbers.
+    labels : tuple or None
+        Tensors with equal labels hold the same numbers; None where that is not known.
     sources : tuple or None
         For each tensor ``("ket" or "bra", i)``, which tensor of the state it is, or
         ``("operator", 0)``.
@@ -62,8 +64,13 @@ class Hypergraph:
     site_of: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        if self.labels is None:
-            object.__setattr__(self, "labels", tuple(range(len(self.inputs))))
+        try:
+            _check_problem(self)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise OptionError(
+                f"the contraction problem is malformed ({error}); give inputs (sequences of "
+                "names), output (names) and size_dict (name to size)."
+            ) from error
 
     @property
     def num_tensors(self):
@@ -97,10 +104,10 @@ class Hypergraph:
 
         Parameters
         ----------
-        optimize : str or optimizer, optional
-            A preset of cotengra or opt_einsum, an optimizer object of either, or a path made by
-            hand: ``"branches"``, ``"sweep"``, or ``"best"`` of them and of searches (see
-            `quimb_deepnets.paths.handmade`).
+        optimize : str, optimizer, tree or path, optional
+            A preset of cotengra or opt_einsum, an optimizer object of either; a path made by hand,
+            ``"branches"`` or ``"sweep"``, or ``"quick"``, the best of them and of quick searches
+            (see `quimb_deepnets.paths.handmade`); or a tree or path of this problem.
         target_size : int, optional
             Slice it until no intermediate has more elements. Outputs are not sliced, so that the
             slices add up.
@@ -126,30 +133,10 @@ class Hypergraph:
         """
         if target_size is not None:
             check_positive_int("target_size", target_size, OptionError)
-        tree = self._found(check_optimizer(optimize))
+        tree = find_tree(self, check_optimizer(optimize))
         if target_size is None or tree.contraction_width() <= math.log2(target_size):
             return tree
         return self._sliced(tree, target_size)
-
-    def _found(self, optimize):
-        """The tree of an optimizer."""
-        try:
-            if isinstance(optimize, str) and optimize in HANDMADE:
-                return HANDMADE[optimize](self)
-            tree = ctg.array_contract_tree(
-                self.inputs, self.output, self.size_dict, optimize=optimize
-            )
-        except OverflowError as error:
-            raise BudgetError(
-                "the size of a tensor leaves the range of floats, in which path finders count; "
-                "use mode='hyper' and nodes='hyper', whose tensors are small."
-            ) from error
-        if isinstance(tree, ctg.ContractionTreeCompressed):
-            raise OptionError(
-                f"optimize={optimize!r} plans an approximate contraction, whose cost depends on a "
-                "bond dimension; use an exact one, such as 'greedy' or 'auto'."
-            )
-        return tree
 
     def _sliced(self, tree, target_size):
         """A tree with its inner indices sliced until it fits."""
@@ -168,14 +155,15 @@ class Hypergraph:
             )
         return tree
 
-    def tree(self, ssa_path):
+    def tree(self, path):
         """The tree of a path.
 
         Parameters
         ----------
-        ssa_path : sequence of (int, int)
+        path : sequence of (int, int)
             In single-assignment form: tensors are numbered as in ``inputs``, then each result in
-            its turn, and each number is used once.
+            its turn, and each number is used once; or linear, as opt_einsum's: each step takes
+            two off the list of tensors and puts their product at its end.
 
         Returns
         -------
@@ -187,14 +175,21 @@ class Hypergraph:
             If it is no path of this problem.
         """
         count = self.num_tensors
+        try:
+            path = [tuple(map(operator.index, step)) for step in path]
+        except TypeError as error:
+            raise OptionError(
+                f"path={reprlib.repr(path)} is no path; give a sequence of pairs of ints."
+            ) from error
+        steps = ssa_path(path, count)
         used, last = set(), count
-        for step in ssa_path:
+        for step in steps:
             ids = set(step)
-            there = all(type(i) is int and 0 <= i < last for i in ids)
+            there = all(0 <= i < last for i in ids)
             if len(step) != 2 or len(ids) != 2 or not there or ids & used:
                 raise OptionError(
                     f"the path step {step!r} does not join two tensors that are there; give a path "
-                    "in single-assignment form, of ints."
+                    "of pairs of ints, linear or in single-assignment form."
                 )
             used |= ids
             last += 1
@@ -204,7 +199,7 @@ class Hypergraph:
                 f"{count - 1}."
             )
         return ctg.ContractionTree.from_path(
-            self.inputs, self.output, self.size_dict, ssa_path=list(map(tuple, ssa_path))
+            self.inputs, self.output, self.size_dict, ssa_path=steps
         )
 
     def names_in(self, tree):
@@ -266,7 +261,8 @@ class Hypergraph:
         Returns
         -------
         str
-            An object with ``inputs``, ``output`` and ``size_dict``, indices as single characters.
+            An object with ``inputs``, ``output`` and ``size_dict``, indices as single characters;
+            and ``labels``, equal ints for tensors that hold the same numbers.
 
         Raises
         ------
@@ -283,6 +279,9 @@ class Hypergraph:
         """
         graph = self.with_symbols()
         data = {key: getattr(graph, key) for key in JSON_KEYS}
+        if self.labels is not None:
+            number = {label: n for n, label in enumerate(dict.fromkeys(self.labels))}
+            data["labels"] = list(map(number.get, self.labels))
         return written(json.dumps(data, ensure_ascii=False) + "\n", path)
 
     @classmethod
@@ -297,15 +296,41 @@ class Hypergraph:
         try:
             data = json.loads(text)
             inputs, output, sizes = (data[key] for key in JSON_KEYS)
-            graph = cls(tuple(map(tuple, inputs)), tuple(output), dict(sizes))
-            _check_problem(graph)
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            labels = data.get("labels")
+            labels = None if labels is None else tuple(labels)
+            return cls(tuple(map(tuple, inputs)), tuple(output), dict(sizes), labels)
+        except DeepNetError:
+            raise
+        except (TypeError, LookupError, ValueError, AttributeError, RecursionError) as error:
             what = f"has no {error}" if isinstance(error, KeyError) else f"is malformed ({error})"
             raise OptionError(
                 f"the JSON of a contraction problem {what}; it must be an object with 'inputs' "
                 "(lists of names), 'output' (names) and 'size_dict' (name to size)."
             ) from error
-        return graph
+
+    @classmethod
+    def from_tn(cls, tn, output_inds=None):
+        """The problem of contracting any quimb tensor network.
+
+        Parameters
+        ----------
+        tn : TensorNetwork
+        output_inds : sequence of str, optional
+            By default the indices that are on one tensor only.
+
+        Examples
+        --------
+        >>> import quimb.tensor as qtn
+        >>> from quimb_deepnets.paths import Hypergraph
+        >>> Hypergraph.from_tn(qtn.TN2D_rand(4, 4, D=2, seed=0))
+        Hypergraph(tensors=16, indices=24, hyper_edges=0, outputs=0)
+        """
+        if output_inds is None:
+            output_inds = (ix for ix, tids in tn.ind_map.items() if len(tids) == 1)
+        sizes = {ix: tn.ind_size(ix) for ix in tn.ind_map}
+        return cls(
+            tuple(t.inds for t in tn), tuple(output_inds), sizes, tuple(range(len(tn.tensors)))
+        )
 
     @classmethod
     def load(cls, path):
@@ -317,9 +342,8 @@ class Hypergraph:
             If there is no such file, or it holds no such problem.
         """
         try:
-            with open(path, encoding="utf8") as file:
-                text = file.read()
-        except (OSError, UnicodeDecodeError, TypeError) as error:
+            text = as_path(path).read_text(encoding="utf8")
+        except (OSError, UnicodeDecodeError) as error:
             raise OptionError(f"{str(path)!r} cannot be read: {error}.") from error
         try:
             return cls.from_json(text)
@@ -336,37 +360,17 @@ def _check_problem(graph):
     """Raise a ValueError that says what is wrong with the names and sizes of a problem."""
     if not graph.inputs:
         raise ValueError("no tensors")
+    for ix, size in graph.size_dict.items():
+        whole = isinstance(size, numbers.Integral) and not isinstance(size, bool)
+        if not isinstance(ix, str) or not whole or size < 1:
+            raise ValueError(f"index {ix!r} of size {size!r}")
     for inds in (*graph.inputs, graph.output):
         if len(set(inds)) < len(inds):
             raise ValueError(f"an index twice on one tensor, {inds}")
         for ix in inds:
-            size = graph.size_dict.get(ix)
-            if not isinstance(ix, str) or type(size) is not int or size < 1:
-                raise ValueError(f"index {ix!r} of size {size!r}")
+            if ix not in graph.size_dict:
+                raise ValueError(f"index {ix!r} of no size")
+    if graph.labels is not None and len(graph.labels) != len(graph.inputs):
+        raise ValueError(f"{len(graph.labels)} labels for {len(graph.inputs)} tensors")
     if missing := set(graph.output).difference(*graph.inputs):
         raise ValueError(f"output {sorted(missing)[0]!r} on no tensor")
-
-
-def check_optimizer(optimize):
-    """Return an optimizer if it is one.
-
-    Raises
-    ------
-    OptionError
-        If there is no preset of that name, or it is no optimizer.
-    """
-    if isinstance(optimize, str):
-        try:
-            if optimize not in HANDMADE:
-                preset_to_optimizer(optimize)
-        except KeyError as error:
-            raise OptionError(
-                f"optimize={optimize!r} is no preset of cotengra or opt_einsum; use 'greedy', "
-                f"'auto', 'optimal', {', '.join(map(repr, HANDMADE))}, or an optimizer object."
-            ) from error
-    elif not (hasattr(optimize, "search") or callable(optimize)) or isinstance(optimize, type):
-        raise OptionError(
-            f"optimize={optimize!r} is no optimizer; give the name of a preset such as 'greedy', "
-            "or an optimizer object of cotengra or opt_einsum."
-        )
-    return optimize

@@ -177,6 +177,11 @@ def vector_ket(tn, form, nodes=None):
             f"a network, and this {type(tn).__name__} is taken as it stands; leave them out, or "
             "give the ConvAC or RAC (an expanded state that was not changed since it was built)."
         )
+    if twice := [t for t in tn if len(set(t.inds)) < t.ndim]:
+        raise StructureError(
+            f"a tensor has an index twice, {twice[0].inds}, a trace; contract it first "
+            "(collapse_repeated)."
+        )
     legs = {site: tn.site_ind(site) for site in tn.sites}
     legs = {site: ix for site, ix in legs.items() if ix in tn.ind_map}
     outer = {ix for ix, tids in tn.ind_map.items() if len(tids) == 1}

@@ -2,11 +2,11 @@
 
 ::
 
-    path_report(net, "norm", "collapsed", optimize=("greedy", "best"))
+    path_report(net, "norm", "collapsed", optimize=("greedy", "quick"))
 
       optimize  tensors  indices  hyper_edges  log2_width  log10_flops  ...
       greedy        130       66           66        12.0         5.75
-    * best          130       66           66         9.0         4.79       * the fewest flops
+    * quick         130       66           66         9.0         4.79       * the fewest flops
 
 Costs are counted in integers from the tree, so a path that nobody could contract has a row too.
 """
@@ -16,6 +16,7 @@ import io
 import json
 
 from ..atomic import written
+from ..errors import check_option
 from ..tensors.picture import new_axes
 
 COLUMNS = (
@@ -32,9 +33,13 @@ COLUMNS = (
     "log2_peak",
     "seconds",
     "slices",
+    "overhead",
     "shared_log10_flops",
     "reuse",
 )
+
+
+MARKERS = "osD^vPX*"
 
 
 class PathReport:
@@ -48,11 +53,14 @@ class PathReport:
         One for each optimizer (and state): ``optimize``, its name; ``tensors``, ``indices`` and
         ``hyper_edges`` of the problem; ``log2_width`` of the largest intermediate;
         ``log10_flops``, scalar multiplications as in quimb; ``log10_write``, numbers written;
-        ``log2_peak``, numbers held at once; ``seconds`` of the search; ``slices``. With
+        ``log2_peak``, numbers held at once; ``seconds`` of the search; ``slices``, and with
+        ``target_size`` their ``overhead``, how many times more flops they take. With
         ``shared=True`` also ``shared_log10_flops``, with equal steps done once, and ``reuse``,
         how many times fewer flops that is. Where several states are compared also ``state``, its
-        name; ``params``, its number of parameters; ``cut_bits``, the entanglement that it can
-        have between two halves of its sites.
+        name; ``params``, its number of parameters; ``cut_bits``, log2 of a bound on its Schmidt
+        rank between two halves of its sites (`theory.rank_bound`, `theory.cut_rank`).
+    trees : list[cotengra.ContractionTree]
+        What was found, row by row; `contract_sliced` takes them as ``optimize``.
     problem : dict
         ``state``, ``task``, ``where``, ``form``, ``mode``, ``nodes``: what was asked.
 
@@ -66,29 +74,44 @@ class PathReport:
     (14, 1)
     """
 
-    def __init__(self, rows, problem):
-        self.rows, self.problem = rows, problem
+    def __init__(self, rows, problem, trees=()):
+        self.rows, self.problem, self.trees = list(rows), problem, list(trees)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __iter__(self):
+        return iter(self.rows)
+
+    def __add__(self, other):
+        """One table of the rows of both, which says of the problem what both have in common."""
+        common = {k: v for k, v in self.problem.items() if other.problem.get(k) == v}
+        return PathReport(self.rows + other.rows, common, self.trees + other.trees)
 
     @property
     def columns(self):
         """The names of the columns."""
-        return tuple(column for column in COLUMNS if column in self.rows[0])
+        return tuple(column for column in COLUMNS if any(column in row for row in self.rows))
 
     @property
     def best(self):
         """The row with the fewest flops, of these the smallest width."""
         return min(self.rows, key=_price)
 
-    def _winners(self):
-        """For each state the row with the fewest flops."""
-        states = dict.fromkeys(row.get("state") for row in self.rows)
-        return [min((r for r in self.rows if r.get("state") == s), key=_price) for s in states]
+    @property
+    def winners(self):
+        """For each state the row with the fewest flops, by its name."""
+        found = {}
+        for row in self.rows:
+            state = row.get("state")
+            found[state] = min(found.get(state, row), row, key=_price)
+        return found
 
     def __repr__(self):
         words = ", ".join(f"{k}={v!r}" for k, v in self.problem.items() if v is not None)
         table = [self.columns, *map(self._cells, self.rows)]
         widths = [max(map(len, column)) for column in zip(*table)]
-        winners, lines = self._winners(), [f"PathReport({words}):"]
+        winners, lines = self.winners.values(), [f"PathReport({words}):"]
         for row, cells in zip((None, *self.rows), table):
             first = cells[0].ljust(widths[0])
             rest = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:]))
@@ -96,19 +119,26 @@ class PathReport:
             lines.append(f"{mark} {'  '.join((first, *rest))}")
         return "\n".join(lines)
 
-    def _cells(self, row):
-        return tuple(_short(row[column]) for column in self.columns)
+    def _cells(self, row, columns=None):
+        return tuple(_short(row.get(column, "")) for column in columns or self.columns)
 
     def to_dict(self):
         """What was asked, and the rows: numbers, texts and lists only."""
         return {**self.problem, "rows": [dict(row) for row in self.rows]}
 
-    def to_markdown(self):
-        """The rows as a table in Markdown."""
-        words = ("state", "optimize")
-        rules = ("---" if column in words else "---:" for column in self.columns)
-        table = [self.columns, tuple(rules)]
-        table += map(self._cells, self.rows)
+    def to_markdown(self, columns=None):
+        """The rows as a table in Markdown.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Some of `columns`, by default all.
+        """
+        columns = self.columns if columns is None else tuple(columns)
+        for column in columns:
+            check_option("columns", column, self.columns)
+        rules = ("---" if column in ("state", "optimize") else "---:" for column in columns)
+        table = [columns, tuple(rules), *(self._cells(row, columns) for row in self.rows)]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in table) + "\n"
 
     def to_csv(self, path=None):
@@ -129,7 +159,7 @@ class PathReport:
             If the file cannot be written.
         """
         text = io.StringIO()
-        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer = csv.DictWriter(text, self.columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         return written(text.getvalue(), path)
@@ -139,7 +169,7 @@ class PathReport:
         return written(json.dumps(self.to_dict(), indent=2) + "\n", path)
 
     def plot(self, ax=None):
-        """Draw flops against width, a point for each optimizer.
+        """Draw flops against width: a colour for each state, a marker for each optimizer.
 
         Parameters
         ----------
@@ -156,9 +186,14 @@ class PathReport:
             If matplotlib is not installed.
         """
         ax = new_axes("PathReport.plot") if ax is None else ax
+        states = list(dict.fromkeys(row.get("state") for row in self.rows))
+        found = list(dict.fromkeys(row["optimize"] for row in self.rows))
         for row in self.rows:
+            n, m = states.index(row.get("state")), found.index(row["optimize"])
             label = ", ".join(row[k] for k in ("state", "optimize") if k in row)
-            ax.plot(row["log2_width"], row["log10_flops"], "o", label=label)
+            style = {"color": f"C{n if len(states) > 1 else m}", "fillstyle": "none"}
+            marker = MARKERS[m % len(MARKERS)]
+            ax.plot(row["log2_width"], row["log10_flops"], marker, label=label, **style)
         ax.set_xlabel("width [log2 of the largest intermediate]")
         ax.set_ylabel("flops [log10]")
         ax.legend()

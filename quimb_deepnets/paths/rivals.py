@@ -72,11 +72,11 @@ def rivals(net, equal="params", where=None):
         Or its geometry.
     equal : {"params", "entropy"}, optional
         The smallest bond dimension (number of hidden units) with at least as many parameters; or
-        with at least as high a bound on the rank between ``where`` and the rest, which is the
+        with at least as high a bound on the Schmidt rank between ``where`` and the rest: the
         minimum cut of the rival (`theory.cut_rank`) against `theory.rank_bound` of the network.
         A kind that cannot have as many parameters is as large as it can be.
     where : int or sequence of sites, optional
-        For ``"entropy"``; by default half of the sites.
+        For ``"entropy"``; by default between halves, of a lattice along each axis.
 
     Returns
     -------
@@ -106,43 +106,53 @@ def rivals(net, equal="params", where=None):
         raise OptionError(f"a {type(net).__name__} is no deep network; give a ConvAC or RAC.")
     check_option("equal", equal, ("params", "entropy"))
     sites, M = geometry.sites, geometry.phys_dim
-    places = (
-        read_where(sites, len(sites) // 2 if where is None else where) if len(sites) > 1 else ()
-    )
     if equal == "params":
         target = sum(map(math.prod, geometry.param_shapes.values()))
-        measure = lambda rival: rival.num_params
+        enough = lambda rival: rival.num_params >= target
     else:
-        target = rank_bound(geometry, places)
-        measure = lambda rival: _rank(rival, places)
+        parts = halves(sites) if where is None else [read_where(sites, where)]
+        targets = [(places, rank_bound(geometry, places)) for places in parts]
+        enough = lambda rival: all(rank_across(rival.ket, p) >= rank for p, rank in targets)
     makers = {kind: make for kind, (fits, make) in KINDS.items() if fits(geometry)}
     found = {}
     for kind, make in makers.items():
         grow = lambda size, kind=kind, make=make: Rival(kind, size, _ket(make, sites, M, size))
-        found[kind] = _smallest(grow, measure, target)
+        found[kind] = _smallest(grow, enough)
     return found
 
 
-def _rank(rival, places):
-    """The minimum cut between some places and the rest."""
-    legs = list(rival.ket.legs.values())
+def halves(sites):
+    """The places of the first half of the sites, of a lattice along each axis; none of one site."""
+    lattice = all(isinstance(s, tuple) and all(isinstance(i, int) for i in s) for s in sites)
+    if not lattice:
+        return [tuple(range(len(sites) // 2))] if len(sites) > 1 else []
+    found = []
+    for axis in range(len(sites[0])):
+        middle = (max(site[axis] for site in sites) + 1) // 2
+        places = tuple(i for i, site in enumerate(sites) if site[axis] < middle)
+        if places:
+            found.append(places)
+    return found
+
+
+def rank_across(ket, places):
+    """The minimum cut of a `Ket` between some places and the rest."""
+    legs = list(ket.legs.values())
     inside = {legs[i] for i in places}
     outside = [leg for leg in legs if leg not in inside]
-    return cut_rank(rival.ket.inputs, rival.ket.size_dict, sorted(inside), outside)
+    return cut_rank(ket.inputs, ket.size_dict, sorted(inside), outside)
 
 
-def _smallest(grow, measure, target):
-    """The smallest one that measures up, or the first of those that no longer grow."""
+def _smallest(grow, enough):
+    """The smallest that is enough, or the smallest of those that no longer grow."""
     low, high = 0, 1
-    value = measure(grow(high))
-    while value < target and high < LARGEST:
-        low, high, before = high, 2 * high, value
-        value = measure(grow(high))
-        if value == before:
-            return grow(low)
+    while not enough(grow(high)) and high < LARGEST:
+        low, high = high, 2 * high
+        if grow(low).num_params == (most := grow(high).num_params):
+            return _smallest(grow, lambda rival, most=most: rival.num_params >= most)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if measure(grow(middle)) >= target else (middle, high)
+        low, high = (low, middle) if enough(grow(middle)) else (middle, high)
     return grow(high)
 
 

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import cotengra as ctg
 from autoray import do
 
+from ..errors import OptionError, RangeError
+
 
 class Leaf(NamedTuple):
     """A distinct tensor: the first that holds it, its axes to sum over beforehand, its sizes."""
@@ -91,7 +93,17 @@ def shared_plan(graph, tree):
     Returns
     -------
     SharedPlan
+
+    Raises
+    ------
+    OptionError
+        If the problem does not say which tensors are equal.
     """
+    if graph.labels is None:
+        raise OptionError(
+            "shared=True needs to know which tensors are equal, and this problem has no labels; "
+            "leave it out, or make the problem from a network (to_json keeps the labels)."
+        )
     ends = Counter(ix for inds in (*graph.inputs, graph.output) for ix in set(inds))
     names = graph.names_in(tree)
     sliced = {names[ix] for ix in tree.sliced_inds}
@@ -168,21 +180,31 @@ def contract_shared(plan, arrays):
     int
         The power of two that was taken out.
     """
-    freed, held = plan.last_uses(), _Held()
+    *_, held = held_values(plan, arrays)
+    x, scale = held[plan.result]
+    return (do("transpose", x, plan.axes) if len(plan.axes) > 1 else x), scale
+
+
+def held_values(plan, arrays):
+    """The values that are held, by number, each an array and a scale, after each of the steps.
+
+    Yields
+    ------
+    dict
+        Always the same one.
+    """
+    freed, held = plan.last_uses(), {}
     for n, value in enumerate(plan.values):
         if isinstance(value, Leaf):
             x, scale = arrays[value.tensor], 0
             x = do("sum", x, axis=value.loose) if value.loose else x
         else:
             x, scale = _multiplied(value, held)
-        held[n] = _evened(x, scale)
+        x, shift = evened(x)
+        held[n] = x, scale + shift
+        yield held
         for used in freed.get(n, ()):
             del held[used]
-    x, scale = held[plan.result]
-    return (do("transpose", x, plan.axes) if len(plan.axes) > 1 else x), scale
-
-
-_Held = dict  # values by number, each an array and a scale
 
 
 def _multiplied(step, held):
@@ -192,8 +214,26 @@ def _multiplied(step, held):
     return x, a + b
 
 
-def _evened(x, scale):
-    """An array with entries up to 1, powers of two moved to the scale."""
+def evened(x):
+    """An array with entries up to 1, and the power of two that was taken out.
+
+    Raises
+    ------
+    RangeError
+        If an entry is not finite.
+    """
     size = float(do("max", do("abs", x)))
-    shift = math.frexp(size)[1] if math.isfinite(size) else 0
-    return (x * 2.0**-shift if shift else x), scale + shift
+    if not math.isfinite(size):
+        raise RangeError("a tensor holds inf or nan; make its entries finite.")
+    shift = math.frexp(size)[1]
+    for some in _parts(-shift):
+        x = x * 2.0**some
+    return x, shift
+
+
+def _parts(shift, most=120):
+    """A shift in steps that no dtype is too narrow for."""
+    while shift:
+        some = max(-most, min(most, shift))
+        shift -= some
+        yield some

@@ -8,20 +8,21 @@
 import math
 import time
 
-from quimb.tensor import TensorNetwork, TensorNetworkGenVector
+from quimb.tensor import TensorNetwork
 from tqdm import tqdm
 
 from ..errors import OptionError
 from ..geometry import ConvGeometry, RecurrentGeometry
-from ..networks import RBM
+from ..networks import RAC, ConvAC
 from ..streams import Job, in_order
 from ..tensors import RecursiveNetwork
-from ..theory import cut_rank, rank_bound
+from ..theory import rank_bound
 from .handmade import branch_path
-from .hypergraph import Hypergraph, check_optimizer
+from .hypergraph import Hypergraph
 from .kets import MAX_TENSORS, Form, ket_of
+from .optimizers import check_optimizer, is_path, overhead
 from .report import PathReport
-from .rivals import Rival
+from .rivals import halves, rank_across
 from .sharing import shared_flops
 from .tasks import problem_of, read_task
 
@@ -61,12 +62,13 @@ def path_report(
     nodes : {"hyper", "dense"}, optional
         Whether a node is a hyper-index or one tensor; by default as the tensor network has it,
         ``"hyper"`` for a network.
-    optimize : str or optimizer, or a sequence of them, optional
+    optimize : str, optimizer, tree or path, or a sequence or dict of them, optional
         Presets, or optimizer objects, of cotengra and opt_einsum; ``"branches"`` and ``"sweep"``
-        for paths made by hand, and ``"best"`` of them and of several searches. By default
-        ``"greedy"``, with ``"branches"`` for expanded amplitudes, with ``"sweep"`` and ``"best"``
-        for collapsed states. ``"auto"`` searches the longer the more a contraction costs: for
-        thousands of tensors give ``"greedy"`` alone.
+        for paths made by hand, and ``"quick"``, the best of them and of quick searches; trees and
+        paths of this problem. A dict gives them names. By default ``"greedy"``, with
+        ``"branches"`` for expanded amplitudes, with ``"sweep"`` and ``"quick"`` for collapsed
+        states. ``"auto"`` searches the longer the more a contraction costs: for thousands of
+        tensors give ``"greedy"`` alone.
     progbar : bool, optional
         Show a progress bar over the searches.
     shared : bool, optional
@@ -86,18 +88,18 @@ def path_report(
     Raises
     ------
     OptionError
-        If an option is not known, or the state cannot be written so.
+        If an option is not known, the state cannot be written so, or an optimizer finds no path.
     SitesError
         If a site is not there.
     BudgetError
-        If there would be too many tensors, an optimizer finds no path within its own budget, or
-        no slicing reaches ``target_size``.
+        If there would be too many tensors, or no slicing reaches ``target_size``.
     WorkerError
         If the executor died.
 
     Notes
     -----
-    Flops are scalar multiplications, quimb's ``contraction_cost``.
+    Flops are scalar multiplications, quimb's ``contraction_cost``. Those that make the tables of a
+    collapsed state (`collapse`) are not among them.
 
     Examples
     --------
@@ -108,34 +110,38 @@ def path_report(
     (605, 4.0)
     """
     name, where = read_task(task)
+    where = list(where) if hasattr(where, "__next__") else where
     asked = Form(form, mode, nodes, max_tensors).check()
     optimizers = _read_optimizers(optimize)
     if isinstance(state, dict) and not state:
         raise OptionError("state={} names no state; give at least one.")
     searches = []
-    for title, one in state.items() if isinstance(state, dict) else [(None, state)]:
-        graph, about = _problem(one, title, task, asked)
+    states = {str(k): v for k, v in state.items()} if isinstance(state, dict) else {None: state}
+    if isinstance(state, dict) and len(states) < len(state):
+        raise OptionError(f"state= has names that read alike, {list(state)}; give different texts.")
+    for title, one in states.items():
+        graph, about = _problem(one, title, name, where, asked)
         chosen = optimizers or _default(graph, form)
-        searches += [(graph, about, optimizer) for optimizer in chosen]
-    job = Job(_search_row, (searches, shared, target_size))
+        searches += [(graph, about, name, optimizer) for name, optimizer in chosen]
+    job = Job(_searched, (searches, shared, target_size))
     found = in_order(job, range(len(searches)), executor)
-    rows = list(tqdm(found, total=len(searches), disable=not progbar))
+    rows, trees = zip(*tqdm(found, total=len(searches), disable=not progbar))
     kind = None if isinstance(state, dict) else type(state).__name__
     if isinstance(state, Hypergraph):
-        return PathReport(rows, {"state": kind})
+        return PathReport(rows, {"state": kind}, trees)
     problem = {"state": kind, "task": name, "where": None if where is None else repr(where)}
     problem |= {"form": form, "mode": mode, "nodes": nodes or getattr(state, "nodes", None)}
-    return PathReport(rows, problem)
+    return PathReport(rows, problem, trees)
 
 
-def _problem(state, title, task, asked):
+def _problem(state, title, name, where, asked):
     """The hypergraph of a state, and what its rows say beforehand; ``title`` in a comparison."""
-    about = {} if title is None else {"state": str(title)}
+    about = {} if title is None else {"state": title}
     if isinstance(state, Hypergraph):
-        graph = _problem_as_it_is(state, task, asked)
+        graph = state if title is not None else _problem_as_it_is(state, name, asked)
     else:
         ket = ket_of(state, asked if title is None else _own_form(state, asked))
-        graph = problem_of(ket, *read_task(task))
+        graph = problem_of(ket, name, where)
         about |= {} if title is None else sizes_of(state, ket)
     about |= {"tensors": graph.num_tensors, "indices": graph.num_indices}
     return graph, about | {"hyper_edges": graph.hyper_edges}
@@ -152,27 +158,39 @@ def _problem_as_it_is(graph, task, asked):
 
 
 def _read_optimizers(optimize):
-    """A list of optimizers, each checked; empty for the default."""
+    """Optimizers by name, each checked; empty for the default."""
     if optimize is None:
         return []
-    listed = optimize if isinstance(optimize, (list, tuple)) else (optimize,)
-    if not listed:
-        raise OptionError("optimize=() names no optimizer; give one, such as 'greedy'.")
-    return [check_optimizer(one) for one in listed]
+    if isinstance(optimize, dict):
+        named = [(str(name), one) for name, one in optimize.items()]
+    else:
+        several = isinstance(optimize, (list, tuple)) and not (optimize and is_path(optimize))
+        named = [(_name_of(one), one) for one in (optimize if several else (optimize,))]
+    if not named:
+        raise OptionError(f"optimize={optimize!r} names no optimizer; give one, such as 'greedy'.")
+    return [(name, check_optimizer(one)) for name, one in named]
+
+
+def _name_of(optimize):
+    """What a row calls an optimizer."""
+    if isinstance(optimize, str):
+        return optimize
+    return "path" if isinstance(optimize, (list, tuple)) else type(optimize).__name__
 
 
 def _default(graph, form):
     """The optimizers that suit a problem and take seconds at most."""
     if form == "collapsed" and graph.site_of:
-        return ["greedy", "sweep", "best"]
-    return ["greedy", "branches"] if branch_path(graph) is not None else ["greedy"]
+        words = ("greedy", "sweep", "quick")
+    else:
+        words = ("greedy",) if branch_path(graph) is None else ("greedy", "branches")
+    return [(word, word) for word in words]
 
 
 def _own_form(state, asked):
-    """In a table of several states the form is for networks; quimb's own stand as they are."""
-    own = isinstance(state, (TensorNetworkGenVector, RBM, Rival))
-    own = own and not isinstance(state, RecursiveNetwork)
-    return Form(max_tensors=asked.max_tensors) if own else asked
+    """In a table of several states the form is for networks; all others stand as they are."""
+    networks = (ConvAC, RAC, RecursiveNetwork, ConvGeometry, RecurrentGeometry)
+    return asked if isinstance(state, networks) else Form(max_tensors=asked.max_tensors)
 
 
 def sizes_of(state, ket):
@@ -184,36 +202,36 @@ def sizes_of(state, ket):
     else:
         params = sum(math.prod(shape) for shape in state.param_shapes.values())
     geometry = getattr(state, "geometry", state)
-    half = len(ket.legs) // 2
-    if half == 0:
+    if len(ket.legs) < 2:
         return {"params": params, "cut_bits": 0.0}
+    places = halves(tuple(ket.legs))[0]
     if isinstance(geometry, (ConvGeometry, RecurrentGeometry)):
-        rank = rank_bound(geometry, range(half))
+        rank = rank_bound(geometry, places)
     else:
-        legs = list(ket.legs.values())
-        rank = cut_rank(ket.inputs, ket.size_dict, legs[:half], legs[half:])
+        rank = rank_across(ket, places)
     return {"params": params, "cut_bits": math.log2(rank)}
 
 
-def _search_row(data, k):
-    """What one optimizer finds: a row; a `Job` of many searches."""
+def _searched(data, k):
+    """What one optimizer finds: a row and its tree; for a `Job` of many searches."""
     searches, shared, target_size = data
-    graph, about, optimize = searches[k]
+    graph, about, name, optimize = searches[k]
     start = time.perf_counter()
     tree = graph.search(optimize, target_size)
-    seconds = time.perf_counter() - start
     row = {
         **about,
-        "optimize": optimize if isinstance(optimize, str) else type(optimize).__name__,
+        "optimize": name,
         "log2_width": float(tree.contraction_width()),
         "log10_flops": float(tree.contraction_cost(log=10)),
         "log10_write": math.log10(max(1, tree.total_write())),
         "log2_peak": float(tree.peak_size(log=2)),
-        "seconds": seconds,
+        "seconds": time.perf_counter() - start,
         "slices": int(tree.multiplicity),
     }
+    if target_size is not None:
+        row["overhead"] = overhead(tree)
     if shared:
         once = shared_flops(graph, tree)
         row["shared_log10_flops"] = math.log10(max(1, once))
         row["reuse"] = tree.contraction_cost() / max(1, once)
-    return row
+    return row, tree

@@ -33,11 +33,15 @@ def read_task(task):
     name, where = task, None
     if isinstance(task, (tuple, list)) and len(task) == 2:
         name, where = task
-    if not isinstance(name, str) or name not in TASKS or (name in LOCAL) != (where is not None):
+    if not isinstance(name, str) or name not in TASKS:
         raise OptionError(
             f"task={task!r} is not known; use 'amplitude', 'dense', 'norm', ('partial_trace', "
             "where) or ('local_expectation', where)."
         )
+    if name in LOCAL and where is None:
+        raise OptionError(f"task={name!r} is about some sites; write ({name!r}, where).")
+    if name not in LOCAL and where is not None:
+        raise OptionError(f"task={task!r}: {name!r} is about all sites; leave {where!r} out.")
     return name, where
 
 

@@ -11,7 +11,9 @@ Which executors there are, and how each takes data, is cotengra's knowledge
 """
 
 import collections
+import contextlib
 import os
+import pickle
 from dataclasses import dataclass
 
 from cotengra import parallel
@@ -63,7 +65,7 @@ def as_pool(executor):
             f"executor={executor!r} needs a package that is not installed ({error}); install it, "
             "or use 'concurrent.futures'."
         ) from error
-    except ValueError as error:
+    except Exception as error:  # whatever the package raises that starts it
         raise OptionError(f"executor={executor!r} cannot be started: {error}.") from error
     if not hasattr(pool, "submit"):
         raise OptionError(
@@ -112,7 +114,8 @@ def in_order(job, numbers, executor=None):
             yield crew.result(*pending.popleft())
     finally:
         for _, future in pending:
-            future.cancel()
+            with contextlib.suppress(Exception):  # it may be done, or not know how to stop
+                future.cancel()
 
 
 class _Crew:
@@ -138,13 +141,14 @@ class _Crew:
         """The result of one number, which is started again if it was lost with its worker."""
         for lost in range(RETRIES + 1):
             try:
-                value, error = future.result()
+                outcome = future.result()
                 break
             except Exception as cause:  # whatever a pool raises when it loses work
-                if lost == RETRIES:
-                    raise self._dead(cause, f"chunk {k} was lost {RETRIES + 1} times") from cause
+                if lost == RETRIES or _is_about_pickling(cause):
+                    raise self._dead(cause, f"chunk {k} was lost {lost + 1} times") from cause
                 self.place()
                 future = self.submit(k)
+        value, error = outcome
         if error is not None:
             raise error
         return value
@@ -158,9 +162,15 @@ class _Crew:
     def _dead(self, cause, what):
         name = type(self.pool).__name__
         reason = f"{type(cause).__name__}: {cause}".rstrip(". :")
+        if _is_about_pickling(cause):
+            return OptionError(
+                f"the executor {name} cannot send its work ({reason}); what is sent must be "
+                "picklable: give names instead of objects (optimize='hyper'), functions and "
+                "classes of a module, or use an executor that sends more, such as loky or dask."
+            )
         return WorkerError(
             f"the executor {name} died: {what} ({reason}); start a new one, and give checkpoint= "
-            "so that what is done is kept. What is sent must be picklable."
+            "so that what is done is kept."
         )
 
 
@@ -168,8 +178,21 @@ def _attempt(job, k):
     """Run on a worker: an error of the job itself travels as a value, and is not tried again."""
     try:
         return job(k), None
-    except Exception as error:
-        return None, error
+    except (Exception, SystemExit) as error:
+        return None, _sendable(error)
+
+
+def _sendable(error):
+    """An error as it is, if it survives the way to another process, else its words."""
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error if isinstance(error, Exception) else RuntimeError(repr(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def _is_about_pickling(error):
+    return isinstance(error, pickle.PicklingError) or "pickle" in str(error)
 
 
 def _is_dask(pool):

@@ -7,6 +7,7 @@
         sum.npz, written aside and renamed after each term: a run that was killed goes on
 """
 
+import json
 import os
 import zipfile
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from ..atomic import replacing
+from ..atomic import as_path, replacing
 from ..errors import OptionError
 from .executors import in_order
 
@@ -76,7 +77,7 @@ def add_up(job, total, zero, *, executor=None, checkpoint=None, mark=None, progb
     """
     found = Sum(zero, 0, 0)
     if checkpoint is not None:
-        found = _read(checkpoint, mark) or found
+        found = _read(checkpoint, mark, total) or found
     bar = tqdm(initial=found.done, total=total, disable=not progbar)
     with bar:
         for term in in_order(job, range(found.done, total), executor):
@@ -100,24 +101,37 @@ def checkpoint_mark(path):
     return found and found[0]
 
 
-def _read(path, mark):
+def _read(path, mark, total):
     """The sum in a file, or None if there is none."""
     found = _load(path)
     if found is None:
         return None
-    if found[0] != mark:
+    if found[0] != mark or not 0 <= found[1].done <= total:
         raise OptionError(
-            f"checkpoint={str(path)!r} was written for another state or task; choose another "
-            "path, or delete it to start anew."
+            f"checkpoint={str(path)!r} was written for another state or task"
+            f"{_difference(found[0], mark)}; choose another path, or delete it to start anew."
         )
     return found[1]
 
 
+def _difference(old, new):
+    """Which laws of two marks differ, in words, if both are objects in JSON."""
+    try:
+        old, new = json.loads(old), json.loads(new)
+        return f" ({', '.join(key for key in new if old.get(key) != new[key])} differ)"
+    except (ValueError, TypeError, AttributeError):
+        return ""
+
+
 def _load(path):
     """The mark and the sum in a file, or None if there is none."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise OptionError(f"checkpoint={path!r} is no path of a file; give a string.")
-    if not os.path.exists(path):
+    path = as_path(path)
+    if not path.exists():
+        if not os.access(path.parent, os.W_OK):  # better known before any work is done
+            raise OptionError(
+                f"checkpoint={str(path)!r} cannot be written; name a file in a folder that is "
+                "there."
+            )
         return None
     try:
         with np.load(path, allow_pickle=False) as file:

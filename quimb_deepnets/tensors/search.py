@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from ..errors import BudgetError
 from ..networks.base import MAX_BYTES
 
-MANY = 300  # tensors: beyond, improving subtrees takes longer than the contraction
+MANY = 300  # tensors: beyond, long searches take longer than the contraction
 
 
 class BestOf(PathOptimizer):
@@ -76,7 +76,10 @@ def _best_path(inputs, output, sizes):
     if len(inputs) < 3:
         return tuple((0, 1) for _ in inputs[1:])
     trees = [ctg.ContractionTree.from_path(inputs, output, size_dict, ssa_path=sweep_path(inputs))]
-    for optimize in ("greedy", ctg.RandomGreedyOptimizer(max_repeats=32, seed=0)):
+    repeats = 32 if len(inputs) <= MANY else 8
+    # in parallel the result would depend on the number of cores
+    random = ctg.RandomGreedyOptimizer(max_repeats=repeats, seed=0, parallel=False)
+    for optimize in ("greedy", random):
         trees.append(ctg.array_contract_tree(inputs, output, size_dict, optimize=optimize))
     if len(inputs) <= MANY:
         trees += [tree.subtree_reconfigure(subtree_size=6) for tree in trees]

@@ -1,4 +1,4 @@
-"""Minimum cuts: what a network lets through from one side to the other, as an exact integer.
+"""Minimum cuts: a bound on what a network lets through from one side to the other.
 
 ::
 
@@ -12,6 +12,8 @@ import math
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
+from ..errors import LegError
 
 CAPACITY = 2**29
 
@@ -52,7 +54,8 @@ def cut_rank(inputs, size_dict, legs_a, legs_b):
     """Upper bound on the Schmidt rank of any tensor network: its cheapest cut in indices.
 
     A hyper-index is cut once, at its size. For random tensors the bound is met but for special
-    sizes (arXiv:1508.04644).
+    sizes (arXiv:1508.04644). The cheapest cut is found with logarithms in 29 bits; of cuts that
+    are closer than that it may be another, whose product bounds the rank as well.
 
     Parameters
     ----------
@@ -66,6 +69,11 @@ def cut_rank(inputs, size_dict, legs_a, legs_b):
     -------
     int
 
+    Raises
+    ------
+    LegError
+        If a leg is on no tensor.
+
     Examples
     --------
     Two bonds of 3 lie between the ends of a ring of four sites.
@@ -77,6 +85,10 @@ def cut_rank(inputs, size_dict, legs_a, legs_b):
     9
     """
     names = list(dict.fromkeys(ix for inds in inputs for ix in inds))
+    if loose := sorted({*legs_a, *legs_b}.difference(names)):
+        raise LegError(f"the leg {loose[0]!r} is on no tensor; name outer indices of the network.")
+    if not names:
+        return 1
     enter = {ix: len(inputs) + 2 * n for n, ix in enumerate(names)}
     source, sink = len(inputs) + 2 * len(names), len(inputs) + 2 * len(names) + 1
     tails = [source] * len(legs_a) + [enter[ix] + 1 for ix in legs_b]

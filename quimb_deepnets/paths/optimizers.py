@@ -1,0 +1,120 @@
+"""What may be asked to find a path: words, presets, optimizer objects, trees and paths.
+
+::
+
+    "greedy", "hyper", ...         cotengra, opt_einsum     --.
+    "branches", "sweep", "quick"   made by hand             --+--find_tree--> ContractionTree
+    ContractionTree, path          found elsewhere          --'
+"""
+
+import numbers
+import reprlib
+
+import cotengra as ctg
+from cotengra.interface import preset_to_optimizer
+
+from ..errors import BudgetError, DeepNetError, OptionError
+from .handmade import HANDMADE
+
+
+def find_tree(graph, optimize):
+    """The tree of a problem by an optimizer: ours, somebody's, or the tree or path that is given.
+
+    Raises
+    ------
+    OptionError
+        If it does not apply, fails, or finds approximate contractions.
+    BudgetError
+        If a size leaves the range of floats.
+    """
+    if isinstance(optimize, ctg.ContractionTree):
+        tree, names = graph.tree(optimize.get_ssa_path()), graph.names_in(optimize)
+        for ix in optimize.sliced_inds:
+            tree.remove_ind_(names[ix])
+        return tree
+    if is_path(optimize):
+        return graph.tree(optimize)
+    try:
+        if isinstance(optimize, str) and optimize in HANDMADE:
+            return HANDMADE[optimize](graph)
+        tree = ctg.array_contract_tree(
+            graph.inputs, graph.output, graph.size_dict, optimize=optimize
+        )
+    except OverflowError as error:
+        raise BudgetError(
+            "the size of a tensor leaves the range of floats, in which path finders count; "
+            "use mode='hyper' and nodes='hyper', whose tensors are small."
+        ) from error
+    except DeepNetError:
+        raise
+    except Exception as error:  # whatever somebody's path finder raises
+        raise OptionError(
+            f"optimize={reprlib.repr(optimize)} found no path: {type(error).__name__}: "
+            f"{error}; use another, such as 'greedy'."
+        ) from error
+    if isinstance(tree, ctg.ContractionTreeCompressed):
+        raise OptionError(
+            f"optimize={optimize!r} plans an approximate contraction, whose cost depends on a "
+            "bond dimension; use an exact one, such as 'greedy' or 'auto'."
+        )
+    return tree
+
+
+def overhead(tree):
+    """How many times more multiplications the slices of a tree take than the whole."""
+    if not tree.sliced_inds:
+        return 1.0
+    return float(tree.contraction_cost() / tree.unslice_all().contraction_cost())
+
+
+def is_path(optimize):
+    """Whether it is a sequence of pairs of ints."""
+    return isinstance(optimize, (list, tuple)) and all(
+        isinstance(step, (list, tuple)) and all(isinstance(i, numbers.Integral) for i in step)
+        for step in optimize
+    )
+
+
+def ssa_path(path, count):
+    """A path in single-assignment form; a linear one ends with (0, 1), where two are left."""
+    steps = list(path)
+    if count < 3 or not steps or set(steps[-1]) != {0, 1}:
+        return steps
+    left, found = list(range(count)), []
+    for n, step in enumerate(steps):
+        if any(not -1 < i < len(left) for i in step):
+            return steps  # neither; the step that is wrong will be found
+        found.append(tuple(left[i] for i in step))
+        for i in sorted(set(step), reverse=True):
+            left.pop(i)
+        left.append(count + n)
+    return found
+
+
+def check_optimizer(optimize):
+    """Return an optimizer if it is one, or a tree or path.
+
+    Raises
+    ------
+    OptionError
+        If there is no preset of that name, or it is no optimizer.
+    """
+    if isinstance(optimize, str):
+        try:
+            if optimize not in HANDMADE:
+                preset_to_optimizer(optimize)
+        except KeyError as error:
+            raise OptionError(
+                f"optimize={optimize!r} is no preset of cotengra or opt_einsum; use 'greedy', "
+                f"'auto-hq', 'hyper', 'optimal', {', '.join(map(repr, HANDMADE))}, or an "
+                "optimizer object."
+            ) from error
+        return optimize
+    given = isinstance(optimize, ctg.ContractionTree) or (optimize and is_path(optimize))
+    able = hasattr(optimize, "search") or callable(optimize)
+    if not given and (not able or isinstance(optimize, type)):
+        raise OptionError(
+            f"optimize={reprlib.repr(optimize)} is no optimizer; give the name of a preset such as "
+            "'greedy', an optimizer object of cotengra or opt_einsum, a tree or a path."
+        )
+    return optimize
