@@ -20,13 +20,37 @@ import warnings
 from . import __version__, demo
 from .entanglement import entanglement_plan, entropies, entropy
 from .errors import DeepNetError, OptionError
+from .geometry.expansion import NODES
+from .geometry.layers import BOUNDARIES
 from .networks import RAC, RBM, ConvAC, load
 from .networks.base import MAX_BYTES
 from .paths import Hypergraph, path_report, rivals
+from .paths.handmade import HANDMADE
 from .paths.kets import FORMS
+from .paths.tasks import TASKS
 from .tensors.dup import MODES
+from .weights import DISTS, DTYPES
 
-FAMILIES = ("conv", "rac", "rbm")
+# options of random networks, and what they are where they are not given
+DEFAULTS = {
+    "depth": 2,
+    "kernel": 3,
+    "bond_dim": 4,
+    "phys_dim": 2,
+    "boundary": "ones",
+    "alpha": 1,
+    "dist": "normal",
+    "dtype": "float64",
+    "seed": 0,
+}
+FAMILIES = {
+    "conv": ("depth", "kernel", "bond_dim", "phys_dim", "boundary", "dist", "dtype", "seed"),
+    "rac": ("depth", "bond_dim", "phys_dim", "dist", "dtype", "seed"),
+    "rbm": ("alpha", "dist", "dtype", "seed"),
+}
+# options that say which problem is made of a network
+PROBLEM = {"task": "amplitude", "where": None, "form": "expanded", "mode": "hyper", "nodes": None}
+NETWORK = "'conv SHAPE', 'rac L' or 'rbm SHAPE' with SHAPE as 64 or 6x6, or a file of qdn.save"
 
 
 def main(args=None):
@@ -84,8 +108,7 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m quimb_deepnets",
         description="Deep neural networks as tensor networks.",
-        epilog="NETWORK: 'conv SHAPE', 'rac L' or 'rbm SHAPE' with random weights, SHAPE as 64 or "
-        "6x6; or a file that qdn.save wrote.",
+        epilog=f"NETWORK: {NETWORK}.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -105,28 +128,30 @@ def _network_command(commands, name, run, text):
     """A command about a network."""
     command = commands.add_parser(name, help=text, description=f"Print {text}.")
     command.set_defaults(run=run)
-    command.add_argument("network", nargs="+", metavar="NETWORK", help="conv SHAPE, or a file")
+    more = ", or a problem in JSON" if name == "paths" else ""
+    command.add_argument("network", nargs="+", metavar="NETWORK", help=NETWORK + more)
     add = command.add_argument_group("random networks").add_argument
-    add("--depth", type=int, default=2)
-    add("--kernel", type=_shape, default=3)
-    add("--bond-dim", type=int, default=4)
-    add("--phys-dim", type=int, default=2)
-    add("--boundary", default="ones")
-    add("--alpha", type=int, default=1, help="hidden units per site of an rbm")
-    add("--dtype", default="float64")
-    add("--seed", type=int, default=0)
+    add("--depth", type=int, help="layers (2)")
+    add("--kernel", type=_shape, help="of a conv: 3, or 2x3 on a lattice (3)")
+    add("--bond-dim", type=int, help="channels (4)")
+    add("--phys-dim", type=int, help="states of a site (2)")
+    add("--boundary", help=f"of a conv: {', '.join(BOUNDARIES)} (ones)")
+    add("--alpha", type=int, help="hidden units per site of an rbm (1)")
+    add("--dist", help=f"of the weights: {', '.join(DISTS)} (normal)")
+    add("--dtype", help=f"{', '.join(DTYPES)} (float64)")
+    add("--seed", type=int, help="(0)")
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return command
 
 
 def _path_options(command):
     add = command.add_argument
-    add("--task", default="amplitude", help="amplitude, dense, norm, partial_trace, ...")
-    add("--where", type=_where, help="the sites of partial_trace and local_expectation")
-    add("--form", choices=FORMS, default="expanded")
-    add("--mode", choices=MODES, default="hyper")
-    add("--nodes", choices=("hyper", "dense"))
-    add("--optimize", nargs="+", help="presets of cotengra, or branches, sweep, quick")
+    add("--task", help=f"{', '.join(TASKS)} (amplitude)")
+    add("--where", type=_where, help="of the last two: 3, or 0,3,5, or 0:1,2:3 on a lattice")
+    add("--form", choices=FORMS, help="(expanded)")
+    add("--mode", choices=MODES, help="how the leaves of a site are joined (hyper)")
+    add("--nodes", choices=NODES, help="(hyper)")
+    add("--optimize", nargs="+", help=f"presets of cotengra, or {', '.join(HANDMADE)}")
     add("--shared", action="store_true", help="count also equal steps once")
     add("--target-size", type=int, help="slice to intermediates of so many elements")
     add("--rivals", choices=("params", "entropy"), help="beside MPS, MERA, ... as large")
@@ -169,7 +194,9 @@ def _executor(text):
 def _network(options):
     """The network that a user names."""
     family, *shape = options.network
-    if family not in FAMILIES:
+    words = FAMILIES.get(family, ())
+    _refuse_given(options, set(DEFAULTS).difference(words), f"{family} has no such option")
+    if not words:
         if shape:
             raise OptionError(
                 f"NETWORK={' '.join(options.network)!r} is neither a file nor one of "
@@ -180,15 +207,18 @@ def _network(options):
         (shape,) = map(_shape, shape)
     except (ValueError, argparse.ArgumentTypeError) as error:
         raise OptionError(
-            f"{family} {' '.join(shape)!r} has no shape such as 64 or 6x6."
+            f"{family} {' '.join(shape)!r} has no shape; write one network, as '{family} 64'."
         ) from error
-    rand = {"dtype": options.dtype, "seed": options.seed}
-    if family == "rbm":
-        return RBM.rand(shape, alpha=options.alpha, **rand)
-    rand |= {"depth": options.depth, "bond_dim": options.bond_dim, "phys_dim": options.phys_dim}
-    if family == "rac":
-        return RAC.rand(shape, **rand)
-    return ConvAC.rand(shape, kernel=options.kernel, boundary=options.boundary, **rand)
+    given = {word: getattr(options, word) for word in words}
+    rand = {word: DEFAULTS[word] if x is None else x for word, x in given.items()}
+    return {"conv": ConvAC, "rac": RAC, "rbm": RBM}[family].rand(shape, **rand)
+
+
+def _refuse_given(options, words, why):
+    """Refuse options that would be ignored."""
+    for word in sorted(words):
+        if (value := getattr(options, word, None)) is not None:
+            raise OptionError(f"--{word.replace('_', '-')} {value}: {why}; leave it out.")
 
 
 def _show(options, data, text):
@@ -237,12 +267,18 @@ def _paths(options):
         "progbar": sys.stderr.isatty(),
     }
     if len(options.network) == 1 and options.network[0].endswith(".json"):
+        ignored = {*DEFAULTS, *PROBLEM, "rivals"}
+        _refuse_given(options, ignored, "the file is a problem already")
         report = path_report(Hypergraph.load(options.network[0]), **search)
     else:
         net = _network(options)
-        task = options.task if options.where is None else (options.task, options.where)
-        state = net if options.rivals is None else {"this": net, **rivals(net, options.rivals)}
-        report = path_report(state, task, options.form, options.mode, options.nodes, **search)
+        given = {word: getattr(options, word) for word in PROBLEM}
+        asked = {word: PROBLEM[word] if x is None else x for word, x in given.items()}
+        where = asked.pop("where")
+        asked["task"] = asked["task"] if where is None else (asked["task"], where)
+        name = type(net).__name__
+        state = net if options.rivals is None else {name: net, **rivals(net, options.rivals)}
+        report = path_report(state, **asked, **search)
     _show(options, report.to_dict(), report)
 
 
@@ -251,14 +287,17 @@ def _entropy(options):
     net = _network(options)
     limits = {"max_bytes": options.max_bytes}
     if options.plan:
-        plan = entanglement_plan(net, options.where or net.nsites // 2, **limits)
+        where = net.nsites // 2 if options.where is None else options.where
+        plan = entanglement_plan(net, where, **limits)
         _show(options, {"rows": plan.rows, "chosen": plan.chosen}, plan)
         return
     limits |= {"method": options.method, "progbar": sys.stderr.isatty()}
+    if options.where is None and net.nsites < 2:
+        raise OptionError("a single site has no cut, and no entanglement.")
     if options.where is None:
         bits = [float(x) for x in entropies(net, **limits)]
-        text = "\n".join(f"{n:5} {x:.6f}" for n, x in enumerate(bits, 1))
+        text = "\n".join(f"{n:5} {x:.6f} bits" for n, x in enumerate(bits, 1))
         _show(options, {"cuts": list(range(1, len(bits) + 1)), "entropy_bits": bits}, text)
     else:
         bits = float(entropy(net, options.where, **limits))
-        _show(options, {"where": options.where, "entropy_bits": bits}, f"{bits:.6f}")
+        _show(options, {"where": options.where, "entropy_bits": bits}, f"{bits:.6f} bits")

@@ -249,7 +249,9 @@ def main(args=None):
     """Run the demo: print the table, fit, write ``ising.json`` and ``ising.png``."""
     from tqdm import tqdm
 
-    parser = argparse.ArgumentParser(prog="python -m quimb_deepnets demo", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m quimb_deepnets demo", description=__doc__.splitlines()[0]
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("demo_output"))
     parser.add_argument("--steps", type=int, default=1500, help="iterations of the fit")

@@ -65,7 +65,7 @@ def test_paths(capsys):
     rows = read(capsys, *"paths conv 8 --rivals entropy --target-size 4 --task norm".split())[
         "rows"
     ]
-    assert {"MPS", "MERA", "RBM"} < {row["state"] for row in rows}
+    assert {"ConvAC", "MPS", "MERA", "RBM"} < {row["state"] for row in rows}
     assert all(row["log2_width"] <= 2 for row in rows)
     rows = read(capsys, *"paths conv 8 --executor threads".split())["rows"]
     assert [row["optimize"] for row in rows] == ["greedy", "branches"]
@@ -91,13 +91,17 @@ def test_entropy(capsys, tmp_path):
         found = read(capsys, "entropy", file, "--where", where)["entropy_bits"]
         assert found == pytest.approx(float(net.entropy(sites)), abs=1e-12)
     code, out, _ = run(capsys, "entropy", file, "--where", "3")
-    assert code == 0 and float(out) == pytest.approx(float(net.entropy(3)), abs=1e-6)
+    assert code == 0 and out == f"{float(net.entropy(3)):.6f} bits\n"
     code, out, _ = run(capsys, "entropy", file)
     assert len(out.splitlines()) == 7
     plan = read(capsys, "entropy", file, "--plan")
     assert plan["chosen"] in {row["method"] for row in plan["rows"]}
     huge = read(capsys, *"entropy rbm 2000 --plan".split())
     assert any(row["flops"] is None for row in huge["rows"]) and huge["chosen"] is None
+    line = "entropy conv 64 --depth 3 --dist rademacher --dtype complex128 --where 32"
+    net = qdn.ConvAC.rand(64, 3, 3, 4, dist="rademacher", dtype="complex128", seed=0)
+    bits = read(capsys, *line.split())["entropy_bits"]
+    assert bits == pytest.approx(float(net.entropy(32)), abs=1e-9) and bits > 1
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,17 @@ def test_entropy(capsys, tmp_path):
         ("paths pyproject.json", "cannot be read"),
         ("paths conv 8 --optimize nothing", "'nothing'"),
         ("paths conv 8 --task dance", "'dance'"),
-        ("paths conv 8 --task norm --where 2", "'norm'"),
+        ("paths conv 8 --task norm --where 2", "about all sites"),
+        ("paths conv 8 --task partial_trace", "about some sites"),
+        ("paths conv 8 conv 9", "write one network"),
+        ("paths conv 99999999999999", "sites, more than"),
+        ("paths rac 8 --kernel 5", "--kernel 5: rac has no such option"),
+        ("describe rbm 8 --depth 2", "--depth 2"),
+        ("paths examples/networks/ring24_depth2_K5_norm.json --task norm", "--task norm"),
+        ("paths examples/networks/ring24_depth2_K5_norm.json --rivals params", "--rivals"),
+        ("paths examples/networks/ring24_depth2_K5_norm.path.json", "no 'inputs'"),
+        ("entropy conv 1", "no cut"),
+        ("entropy conv 6 --plan --where 0", "where=0"),
         ("paths conv 8 --task partial_trace --where 9,10", "9"),
         ("paths conv 8 --executor cloud", "'cloud'"),
         ("paths conv 8 --target-size 0", "target_size=0"),

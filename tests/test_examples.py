@@ -93,6 +93,29 @@ def test_readme_example():
     assert expected and printed == expected
 
 
+def test_readme_runs(monkeypatch, tmp_path):
+    """All python of the README, block after block, and each table that stands below one."""
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    blocks = re.findall(r"```python\n(.*?)```(?:\s*```text\n(.*?)```)?", text, re.S)
+    names, tables = {}, 0
+    monkeypatch.chdir(tmp_path)
+    for source, table in blocks:
+        printed = []
+        names["print"] = lambda *values, printed=printed: printed.append(" ".join(map(str, values)))
+        exec(source, names)
+        if table:
+            tables += 1
+            assert _without_seconds(printed[-1]) == _without_seconds(table)
+    assert len(blocks) >= 5 and tables >= 2
+
+
+def _without_seconds(table):
+    """The words of a table, but for the seconds in the last column but one of a path report."""
+    lines = [line.split() for line in table.strip().splitlines()]
+    cut = "seconds" in lines[1]
+    return [line[:-2] + line[-1:] if cut and n else line for n, line in enumerate(lines)]
+
+
 def test_version():
     import tomllib
 

@@ -207,6 +207,42 @@ def test_labels_travel_with_a_problem():
         qdn.path_report(bare, shared=True)
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ((), (), {}),
+        (3, (), {}),
+        ((("a",),), ("b",), {"a": 2}),
+        ((("a",),), (), {"a": 2, "zz": -5}),
+        ((("a", "a"),), (), {"a": 2}),
+    ],
+)
+def test_problems_that_are_none(parts):
+    with pytest.raises(qdn.OptionError, match="malformed"):
+        Hypergraph(*parts)
+
+
+def test_names_of_files_that_are_none():
+    graph = hypergraph(qdn.RAC.rand(3, 1, 2))
+    for name in ("", "a\0", 3, None):
+        with pytest.raises(qdn.OptionError):
+            Hypergraph.load(name)
+        if name is not None:
+            with pytest.raises(qdn.OptionError, match="no path of a file"):
+                graph.to_json(name)
+    with pytest.raises(qdn.OptionError, match="no path of a file"):
+        qdn.path_report(graph).to_csv("")
+    with pytest.raises(qdn.OptionError, match="malformed"):
+        Hypergraph.from_json("[" * 100_000)
+
+
+def test_a_trace_is_refused():
+    psi = qtn.MPS_rand_state(3, 2, seed=0)
+    psi.add_tensor(qtn.Tensor(np.eye(2), ("c", "c")))
+    with pytest.raises(qdn.StructureError, match="twice"):
+        qdn.path_report(psi)
+
+
 def test_any_quimb_network_is_a_problem():
     tn = qtn.TN2D_rand(3, 4, D=3, seed=0)
     graph = Hypergraph.from_tn(tn)
@@ -249,6 +285,29 @@ def test_trees_and_paths_as_optimizers():
     other = qdn.path_report(ring(8, 3, 2, 3), "norm", "collapsed", optimize="greedy").trees[0]
     with pytest.raises(qdn.OptionError, match="path"):
         qdn.path_report(net, "norm", "collapsed", optimize=other)
+
+
+def test_optimizers_that_fail_are_told():
+    net = ring(6, 2, 2, 2)
+    for wrong in (
+        ctg.HyperOptimizer(max_repeats=0, parallel=False),
+        ctg.RandomGreedyOptimizer(max_repeats=0),
+        lambda *args, **opts: 3,
+        lambda *args, **opts: "x",
+        print,
+    ):
+        for call in (qdn.path_report, qdn.contract_sliced):
+            with pytest.raises(qdn.OptionError, match="found no path"):
+                call(net, "norm", optimize=wrong)
+
+
+def test_paths_of_other_ints():
+    graph = hypergraph(ring(4, 1, 2, 2), "norm")
+    path = np.array(graph.search("greedy").get_ssa_path())
+    assert graph.tree(path).get_ssa_path() == graph.tree(path.tolist()).get_ssa_path()
+    for wrong in (None, 3, [3], "ab", [("a", "b")]):
+        with pytest.raises(qdn.OptionError, match="path"):
+            graph.tree(wrong)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -462,6 +521,29 @@ def test_one_table():
         qdn.rivals(net, "entropy", 8)
 
 
+def test_rivals_that_can_grow_no_more():
+    """The smallest bond dimension at which the MPS of a few sites is as large as any."""
+    net = qdn.ConvAC.rand(4, 3, 3, 30, phys_dim=3, seed=0)
+    found = qdn.rivals(net)["MPS"]
+    assert found.bond_dim == 9 == max(found.ket.size_dict.values())
+    assert found.num_params == 180 < net.num_params
+    assert qdn.rivals(qdn.ConvAC.rand(2, 2, 2, 9, phys_dim=3, seed=0))["MPS"].bond_dim == 3
+
+
+def test_tables_of_states_and_problems():
+    net = qdn.ConvAC.rand(4, 2, 2, 2, seed=0)
+    for states in ({"a": net, "b": hypergraph(net)}, {"b": hypergraph(net), "a": net}):
+        report = qdn.path_report(states, optimize="greedy")
+        assert "params" in repr(report) and len(report.to_csv().splitlines()) == 3
+        assert report.to_markdown().count("|") > 20 and set(report.winners) == {"a", "b"}
+    with pytest.raises(qdn.OptionError, match="read alike"):
+        qdn.path_report({1: net, "1": net})
+    assert qdn.path_report({None: net}, optimize="greedy").best["state"] == "None"
+    where = iter([0, 1])
+    rows = qdn.path_report({"a": net, "b": net}, ("partial_trace", where), optimize="greedy").rows
+    assert rows[0]["tensors"] == rows[1]["tensors"]
+
+
 def test_halves():
     assert halves(range(5)) == [(0, 1)] and halves(range(1)) == []
     grid = tuple(itertools.product(range(3), range(2)))
@@ -499,6 +581,13 @@ def test_minimum_cuts_bound_the_rank(seed):
         )
     )
     assert bound == brute >= exact_rank(psi, legs)
+
+
+def test_cuts_that_are_none():
+    assert qdn.theory.cut_rank([], {}, [], []) == 1
+    assert qdn.theory.cut_rank([("a", "b")], {"a": 2, "b": 3}, ["a"], ["b"]) == 2
+    with pytest.raises(qdn.LegError, match="'c'"):
+        qdn.theory.cut_rank([("a",)], {"a": 2}, ["c"], [])
 
 
 # ---------------------------------------------------------------- treewidth

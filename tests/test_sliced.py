@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
+import cotengra as ctg
 import numpy as np
 import pytest
 import quimb as qu
@@ -184,6 +185,34 @@ def test_chunks_are_many_and_short():
     assert info["chunks"] == 1 and info["overhead"] > 1
 
 
+def test_the_edges_of_the_range_of_floats():
+    big, small = qtn.MPS_computational_state("00"), qtn.MPS_computational_state("00")
+    big[0].modify(apply=lambda x: x * 1e308)
+    assert np.array_equal(qdn.contract_sliced(big, "dense").ravel(), [1e308, 0, 0, 0])
+    power = qtn.MPS_computational_state("0000")
+    power.exponent = 1023 * math.log10(2)
+    assert qdn.contract_sliced(power, "norm") == pytest.approx(2.0**1023, rel=1e-12)
+    for factor, dtype in ((1e-310, "float64"), (1e-42, "float32"), (1e-30, "float32")):
+        tiny = small.copy()
+        tiny.apply_to_arrays(lambda x, d=dtype: x.real.astype(d))
+        tiny[0].modify(apply=lambda x, f=factor, d=dtype: (x * f).astype(d))
+        size = math.log10(float(np.abs(tiny[0].data).max()))
+        for shared in (False, True):
+            mantissa, exponent = qdn.contract_sliced(
+                tiny, "norm", shared=shared, strip_exponent=True
+            )
+            assert mantissa.dtype == dtype
+            assert math.log10(mantissa) + exponent == pytest.approx(size, rel=1e-6)
+            rho = qdn.contract_sliced(tiny, ("partial_trace", [1]), shared=shared)
+            np.testing.assert_allclose(rho, [[1, 0], [0, 0]])
+    for value in (math.nan, math.inf):
+        wrong = small.copy()
+        wrong[1].modify(apply=lambda x, v=value: np.full_like(x, v))
+        for shared in (False, True):
+            with pytest.raises(qdn.RangeError, match="inf or nan"):
+                qdn.contract_sliced(wrong, "norm", shared=shared)
+
+
 # ---------------------------------------------------------------- executors
 
 
@@ -252,6 +281,51 @@ def test_what_is_no_executor():
     with pytest.raises(qdn.OptionError, match="executor=0"):
         as_pool(0)
     assert as_pool(None) is None and hasattr(as_pool("threads"), "submit")
+
+
+class TwoWords(Exception):
+    """An error that pickle cannot make anew."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} {two}")
+
+
+def fail_oddly(data, k):
+    if data == "exit":
+        raise SystemExit(3)
+    raise TwoWords("no", "way")
+
+
+def test_errors_that_do_not_travel(processes):
+    with pytest.raises(RuntimeError, match="TwoWords: no way"):
+        list(in_order(Job(fail_oddly, None), range(2), processes))
+    with pytest.raises(RuntimeError, match="SystemExit"):
+        list(in_order(Job(fail_oddly, "exit"), range(2), processes))
+    with pytest.raises(qdn.OptionError, match=r"pickl.*threads|pickl.*loky"):
+        list(in_order(Job(lambda data, k: k, None), range(2), processes))
+    search = ctg.HyperOptimizer(max_repeats=2, parallel=False)
+    with pytest.raises(qdn.OptionError, match="optimize='hyper'"):
+        qdn.path_report(RING, optimize=[search, "greedy"], executor=processes)
+    assert list(in_order(Job(square, 1), range(3), processes)) == [0, 1, 4]  # it still works
+
+
+def test_futures_that_cannot_be_cancelled():
+    class Future:
+        def __init__(self, value):
+            self.result = lambda: value
+
+    class Pool:
+        _max_workers = 2
+
+        def submit(self, function, *args):
+            return Future(function(*args))
+
+    assert list(in_order(Job(square, 1), range(5), Pool())) == [0, 1, 4, 9, 16]
+    with pytest.raises(qdn.OptionError, match="number 0"):
+        list(in_order(Job(fail, None), range(5), Pool()))
+    running = in_order(Job(square, 1), range(5), Pool())
+    assert next(running) == 0
+    running.close()
 
 
 def test_a_closed_executor_is_told(client):
@@ -401,6 +475,31 @@ def test_a_checkpoint_goes_on_with_its_own_path(tmp_path, monkeypatch):
     assert file.read_bytes() == before
 
 
+def test_a_checkpoint_goes_on_with_its_own_chunks(tmp_path, monkeypatch):
+    """Chunks of another length would be other slices."""
+    file, work, done = tmp_path / "a.npz", slices.slice_chunk, []
+
+    def some(data, k):
+        if len(done) == 5:
+            raise KeyboardInterrupt
+        done.append(k)
+        return work(data, k)
+
+    monkeypatch.setattr(slices, "CHUNK_SECONDS", 1e-3)
+    exact = qdn.contract_sliced(RING, "norm", target_size=2**8)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(slices, "slice_chunk", some)
+        qdn.contract_sliced(RING, "norm", target_size=2**8, checkpoint=file)
+    monkeypatch.setattr(slices, "CHUNK_SECONDS", 10)
+    size = np.int64(2**8)
+    assert qdn.contract_sliced(RING, "norm", target_size=size, checkpoint=file) == exact
+    with np.load(file) as data:
+        found = dict(data)
+    np.savez(file, **(found | {"done": 10**6}))
+    with pytest.raises(qdn.OptionError, match="another state or task"):
+        qdn.contract_sliced(RING, "norm", target_size=2**8, checkpoint=file)
+
+
 @pytest.mark.parametrize("content", [b"garbage", b""])
 def test_files_that_are_no_checkpoint_stay(tmp_path, content):
     file = tmp_path / "a.npz"
@@ -427,6 +526,13 @@ def test_files_that_are_no_checkpoint_stay(tmp_path, content):
         ({"task": ("local_expectation", [0]), "G": np.eye(4)}, qdn.OptionError, r"\(2, 2\)"),
         ({"task": "norm", "G": np.eye(2)}, qdn.OptionError, "G= belongs"),
         ({"task": ("partial_trace", [12])}, qdn.SitesError, "12"),
+        ({"task": ("local_expectation", [0]), "G": "z"}, qdn.OptionError, "no operator"),
+        ({"task": ("local_expectation", [0]), "G": [[1], [1, 2]]}, qdn.OptionError, "no matrix"),
+        ({"task": ("local_expectation", [0]), "G": np.ones((1, 4))}, qdn.OptionError, r"\(1, 4\)"),
+        ({"task": ("local_expectation", [0]), "G": np.nan * np.eye(2)}, qdn.RangeError, "G holds"),
+        ({"info": []}, qdn.OptionError, "info="),
+        ({"checkpoint": ""}, qdn.OptionError, "no path of a file"),
+        ({"checkpoint": "a\0"}, qdn.OptionError, "no path of a file"),
         ({"form": "folded"}, qdn.OptionError, "folded"),
         ({"optimize": "nothing"}, qdn.OptionError, "nothing"),
         ({"target_size": 0}, qdn.OptionError, "target_size=0"),

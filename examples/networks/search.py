@@ -167,7 +167,14 @@ Deep networks as contraction problems, for anybody's path finder: `NAME.json` ho
 `output` and `size_dict` as cotengra's benchmark collection does (`Hypergraph.load` reads both),
 `NAME.path.json` the best path that we know, in single-assignment form. Flops are scalar
 multiplications (`contraction_cost` of cotengra's trees), the width is that of the largest
-intermediate. `make paths` searches again and keeps what is better, never what is worse.
+intermediate. Equal `labels` (other programs ignore them) are tensors with equal numbers.
+
+```python
+graph = Hypergraph.load("NAME.json")  # from quimb_deepnets.paths
+tree = graph.tree(json.load(open("NAME.path.json"))["ssa_path"])
+```
+
+`make paths` searches again and keeps what is better, never what is worse.
 
 """
 
