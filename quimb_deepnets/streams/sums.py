@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..atomic import as_path, replacing
-from ..errors import OptionError
+from ..errors import OptionError, WorkerError
 from .executors import in_order
 
 
@@ -80,12 +80,15 @@ def add_up(job, total, zero, *, executor=None, checkpoint=None, mark=None, progb
         found = _read(checkpoint, mark, total) or found
     bar = tqdm(initial=found.done, total=total, disable=not progbar)
     with bar:
-        for term in in_order(job, range(found.done, total), executor):
-            found += term
-            if checkpoint is not None:
-                with replacing(checkpoint, "wb") as file:
-                    np.savez(file, mark=mark, **found._asdict())
-            bar.update()
+        try:
+            for term in in_order(job, range(found.done, total), executor):
+                found += term
+                if checkpoint is not None:
+                    with replacing(checkpoint, "wb") as file:
+                        np.savez(file, mark=mark, **found._asdict())
+                bar.update()
+        except WorkerError as error:
+            raise WorkerError(f"{error} {found.done} of {total} chunks were done.") from error
     return found
 
 
