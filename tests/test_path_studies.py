@@ -511,7 +511,7 @@ def test_one_table():
     assert text.splitlines()[:2] == ["| state | log10_flops |", "| --- | ---: |"]
     with pytest.raises(qdn.OptionError, match="columns='cost'"):
         report.to_markdown(columns=["cost"])
-    with pytest.raises(qdn.OptionError, match="no state"):
+    with pytest.raises(qdn.OptionError, match="at least one state"):
         qdn.path_report({})
     with pytest.raises(qdn.OptionError, match="no deep network"):
         qdn.rivals(qdn.RBM.rand(4))
@@ -536,9 +536,20 @@ def test_tables_of_states_and_problems():
         report = qdn.path_report(states, optimize="greedy")
         assert "params" in repr(report) and len(report.to_csv().splitlines()) == 3
         assert report.to_markdown().count("|") > 20 and set(report.winners) == {"a", "b"}
-    with pytest.raises(qdn.OptionError, match="read alike"):
+    with pytest.raises(qdn.OptionError, match="read differently"):
         qdn.path_report({1: net, "1": net})
     assert qdn.path_report({None: net}, optimize="greedy").best["state"] == "None"
+    psi = net.to_tensor_network()
+    gated = psi.gate(np.ones((4, 4)), (0, 3), contract=True)
+    rows = qdn.path_report(
+        {"psi": psi, "gated": gated, "net": net.geometry}, optimize="greedy"
+    ).rows
+    assert [row["params"] for row in rows] == [
+        net.num_params,
+        sum(t.size for t in gated),
+        net.num_params,
+    ]
+    assert rows[0]["cut_bits"] == rows[2]["cut_bits"] <= rows[1]["cut_bits"]
     where = iter([0, 1])
     rows = qdn.path_report({"a": net, "b": net}, ("partial_trace", where), optimize="greedy").rows
     assert rows[0]["tensors"] == rows[1]["tensors"]

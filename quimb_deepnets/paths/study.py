@@ -8,14 +8,14 @@
 import math
 import time
 
-from quimb.tensor import TensorNetwork
 from tqdm import tqdm
 
-from ..errors import OptionError
+from ..errors import OptionError, StructureError, WeightError
 from ..geometry import ConvGeometry, RecurrentGeometry
 from ..networks import RAC, ConvAC
 from ..streams import Job, in_order
 from ..tensors import RecursiveNetwork
+from ..tensors.readback import collapsible_network
 from ..theory import rank_bound
 from .handmade import branch_path
 from .hypergraph import Hypergraph
@@ -113,16 +113,11 @@ def path_report(
     where = list(where) if hasattr(where, "__next__") else where
     asked = Form(form, mode, nodes, max_tensors).check()
     optimizers = _read_optimizers(optimize)
-    if isinstance(state, dict) and not state:
-        raise OptionError("state={} names no state; give at least one.")
     searches = []
-    states = {str(k): v for k, v in state.items()} if isinstance(state, dict) else {None: state}
-    if isinstance(state, dict) and len(states) < len(state):
-        raise OptionError(f"state= has names that read alike, {list(state)}; give different texts.")
-    for title, one in states.items():
+    for title, one in _named_states(state).items():
         graph, about = _problem(one, title, name, where, asked)
         chosen = optimizers or _default(graph, form)
-        searches += [(graph, about, name, optimizer) for name, optimizer in chosen]
+        searches += [(graph, about, *pair) for pair in chosen]
     job = Job(_searched, (searches, shared, target_size))
     found = in_order(job, range(len(searches)), executor)
     rows, trees = zip(*tqdm(found, total=len(searches), disable=not progbar))
@@ -132,6 +127,19 @@ def path_report(
     problem = {"state": kind, "task": name, "where": None if where is None else repr(where)}
     problem |= {"form": form, "mode": mode, "nodes": nodes or getattr(state, "nodes", None)}
     return PathReport(rows, problem, trees)
+
+
+def _named_states(state):
+    """The states of a comparison by their names; a single one has None."""
+    if not isinstance(state, dict):
+        return {None: state}
+    named = {str(title): one for title, one in state.items()}
+    if not named or len(named) < len(state):
+        raise OptionError(
+            f"state= has the names {list(state)}; give at least one state, and names that read "
+            "differently."
+        )
+    return named
 
 
 def _problem(state, title, name, where, asked):
@@ -195,21 +203,29 @@ def _own_form(state, asked):
 
 def sizes_of(state, ket):
     """The number of parameters of a state, and log2 of the rank it can have across its middle."""
-    if isinstance(state, TensorNetwork) and not isinstance(state, RecursiveNetwork):
-        params = sum(t.size for t in state)
-    elif hasattr(state, "num_params"):
+    geometry = _geometry(state)
+    if geometry is not None:
+        params = sum(map(math.prod, geometry.param_shapes.values()))
+    elif hasattr(state, "num_params") and not isinstance(state, RecursiveNetwork):
         params = state.num_params
     else:
-        params = sum(math.prod(shape) for shape in state.param_shapes.values())
-    geometry = getattr(state, "geometry", state)
+        params = sum(math.prod(map(ket.size_dict.get, inds)) for inds in ket.inputs)
     if len(ket.legs) < 2:
         return {"params": params, "cut_bits": 0.0}
     places = halves(tuple(ket.legs))[0]
-    if isinstance(geometry, (ConvGeometry, RecurrentGeometry)):
-        rank = rank_bound(geometry, places)
-    else:
-        rank = rank_across(ket, places)
+    rank = rank_across(ket, places) if geometry is None else rank_bound(geometry, places)
     return {"params": params, "cut_bits": math.log2(rank)}
+
+
+def _geometry(state):
+    """The geometry of a deep network, or of its expanded form as long as that is unchanged."""
+    if isinstance(state, RecursiveNetwork):
+        try:
+            return collapsible_network(state).geometry
+        except (StructureError, WeightError):
+            return None
+    geometry = getattr(state, "geometry", state)
+    return geometry if isinstance(geometry, (ConvGeometry, RecurrentGeometry)) else None
 
 
 def _searched(data, k):
