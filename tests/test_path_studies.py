@@ -283,8 +283,10 @@ def test_trees_and_paths_as_optimizers():
         with pytest.raises(qdn.OptionError, match="path"):
             qdn.path_report(net, "norm", "collapsed", optimize={"mine": wrong})
     other = qdn.path_report(ring(8, 3, 2, 3), "norm", "collapsed", optimize="greedy").trees[0]
-    with pytest.raises(qdn.OptionError, match="path"):
+    with pytest.raises(qdn.OptionError, match="tree of another problem"):
         qdn.path_report(net, "norm", "collapsed", optimize=other)
+    with pytest.raises(qdn.OptionError, match="tree of another problem"):
+        qdn.path_report(qdn.ConvAC.rand(10, 3, 2, 3), "norm", "collapsed", optimize=tree)
 
 
 def test_optimizers_that_fail_are_told():

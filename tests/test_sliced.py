@@ -1,5 +1,6 @@
 """Sliced and shared contractions against dense vectors; executors, and workers that are killed."""
 
+import contextlib
 import math
 import multiprocessing
 import os
@@ -45,6 +46,9 @@ STATES = {
 for _tid in STATES["wires scaled"].tag_map["WIRE"]:
     STATES["wires scaled"].tensor_map[_tid].modify(apply=lambda x: x * (0.5 + 0.25j))
 STATES["wires scaled"].exponent += 2
+FAINT = qdn.ConvAC.rand(300, 1, 2, 2, seed=0, dist="uniform", loc=1.0).collapse()
+for _tid in FAINT.tag_map["WIRE"]:
+    FAINT.tensor_map[_tid].modify(apply=lambda x: x * 1e-10)
 
 
 def vector(state):
@@ -205,6 +209,11 @@ def test_the_edges_of_the_range_of_floats():
             assert math.log10(mantissa) + exponent == pytest.approx(size, rel=1e-6)
             rho = qdn.contract_sliced(tiny, ("partial_trace", [1]), shared=shared)
             np.testing.assert_allclose(rho, [[1, 0], [0, 0]])
+    bare = qdn.ConvAC.rand(300, 1, 2, 2, seed=0, dist="uniform", loc=1.0).collapse()
+    a, b = (
+        qdn.contract_sliced(x, "norm", optimize="sweep", strip_exponent=True) for x in (bare, FAINT)
+    )
+    assert math.log10(b[0] / a[0]) + b[1] - a[1] == pytest.approx(-3000)
     for value in (math.nan, math.inf):
         wrong = small.copy()
         wrong[1].modify(apply=lambda x, v=value: np.full_like(x, v))
@@ -242,21 +251,27 @@ def processes():
         yield pool
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    """A dask cluster of two worker processes, with nannies that start killed ones again."""
+@contextlib.contextmanager
+def cluster_of(count, folder, timeout=30):
+    """A dask cluster of worker processes, with nannies that start killed ones again."""
     distributed = pytest.importorskip("distributed")
-    folder = str(tmp_path_factory.mktemp("dask"))
     with (
         distributed.LocalCluster(
-            n_workers=2,
+            n_workers=count,
             threads_per_worker=1,
             processes=True,
             dashboard_address=":0",
-            local_directory=folder,
+            local_directory=str(folder),
         ) as cluster,
-        distributed.Client(cluster) as client,
+        distributed.Client(cluster, timeout=timeout) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """Two worker processes."""
+    with cluster_of(2, tmp_path_factory.mktemp("dask")) as client:
         yield client
 
 
@@ -275,7 +290,7 @@ def test_errors_of_the_work_are_not_tried_again(processes, client):
 
 
 def test_what_is_no_executor():
-    for wrong in ("cluster", 3.5, object()):
+    for wrong in ("cluster", 3.5, object(), ThreadPoolExecutor):
         with pytest.raises(qdn.OptionError, match="no executor"):
             as_pool(wrong)
     with pytest.raises(qdn.OptionError, match="executor=0"):
@@ -360,11 +375,24 @@ def test_dask_computes_again_what_a_killed_worker_had(client, tmp_path):
     assert found == Sum(np.array([28.0]), 0, 8) and bullets.read_text() == ""
 
 
-def test_dask_gives_up_on_what_always_kills(client, tmp_path):
+def test_dask_gives_up_on_what_always_kills(tmp_path):
     bullets = tmp_path / "bullets"
     bullets.write_text("\n".join("x" * 200))
-    with pytest.raises(qdn.WorkerError, match="chunk 3 was lost"):
+    with (
+        cluster_of(1, tmp_path) as client,
+        pytest.raises(qdn.WorkerError, match=r"chunk 3 was lost 4 times.*[0-3] of 8 chunks"),
+    ):
         add_up(Job(die, bullets), 8, np.zeros(1), executor=client)
+
+
+def test_dask_without_workers_is_told(tmp_path):
+    with cluster_of(1, tmp_path, timeout=2) as client:
+        running = in_order(Job(square, 1), range(9), client)
+        assert next(running) == 0
+        for nanny in client.cluster.workers.values():
+            client.sync(nanny.close)
+        with pytest.raises(qdn.WorkerError, match="No valid workers"):
+            list(running)
 
 
 # ---------------------------------------------------------------- a worker dies in the middle
@@ -375,7 +403,7 @@ class Killer(threading.Thread):
 
     def __init__(self, client, file):
         super().__init__(daemon=True)
-        client.wait_for_workers(2)  # those that other tests killed are started again
+        client.wait_for_workers(2, timeout=60)  # those that other tests killed start again
         self.pids = list(client.run(os.getpid).values())
         self.file, self.done_at_death = file, None
 

@@ -84,8 +84,9 @@ def numbers_of(tn, ket, graph, spins=None):
         left_out = set(range(len(held))).difference(i for s, i in graph.sources if s == side)
         for i in left_out:
             one = identity_factor(tensors[i])
-            one = 1 if one is None else complex(one)
-            factor *= one.conjugate() if side == "bra" else one
+            one, shift = evened(np.asarray(1 if one is None else complex(one)))
+            factor *= one.conj() if side == "bra" else one
+            scale += shift
     return Numbers(arrays, factor, scale + len(sides) * tn.exponent * math.log2(10))
 
 
@@ -102,10 +103,6 @@ def read_spins(tn, ket, config):
     ConfigError
         If it is none of the sites.
     """
-    if config is None:
-        raise ConfigError(
-            "task='amplitude' needs config=: a string such as '0110', or an int for each site."
-        )
     sizes = [tn.ind_size(ix) for ix in ket.legs.values()]
     flat = config if isinstance(config, str) else np.asarray(config).reshape(-1)
     spins = parse_config(flat, (len(sizes),), max(sizes)).tolist()

@@ -28,7 +28,14 @@ def find_tree(graph, optimize):
         If a size leaves the range of floats.
     """
     if isinstance(optimize, ctg.ContractionTree):
-        tree, names = graph.tree(optimize.get_ssa_path()), graph.names_in(optimize)
+        names = graph.names_in(optimize)
+        inputs = tuple(tuple(map(names.get, inds)) for inds in optimize.inputs)
+        if inputs != tuple(map(tuple, graph.inputs)):
+            raise OptionError(
+                f"optimize= is a tree of another problem, of {optimize.N} tensors, not of these "
+                f"{graph.num_tensors} and their indices; give one of this problem, or a path."
+            )
+        tree = graph.tree(optimize.get_ssa_path())
         for ix in optimize.sliced_inds:
             tree.remove_ind_(names[ix])
         return tree

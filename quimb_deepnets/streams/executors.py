@@ -67,7 +67,7 @@ def as_pool(executor):
         ) from error
     except Exception as error:  # whatever the package raises that starts it
         raise OptionError(f"executor={executor!r} cannot be started: {error}.") from error
-    if not hasattr(pool, "submit"):
+    if not hasattr(pool, "submit") or isinstance(pool, type):
         raise OptionError(
             f"executor={executor!r} is no executor; give an object with submit(), such as a "
             "concurrent.futures or mpi4py.futures pool or a dask.distributed Client, a number of "
@@ -161,16 +161,16 @@ class _Crew:
 
     def _dead(self, cause, what):
         name = type(self.pool).__name__
-        reason = f"{type(cause).__name__}: {cause}".rstrip(". :")
+        what += f" ({type(cause).__name__}: {cause}".rstrip(". :") + ")"
         if _is_about_pickling(cause):
             return OptionError(
-                f"the executor {name} cannot send its work ({reason}); what is sent must be "
+                f"the executor {name} cannot send its work: {what}; what is sent must be "
                 "picklable: give names instead of objects (optimize='hyper'), functions and "
                 "classes of a module, or use an executor that sends more, such as loky or dask."
             )
         return WorkerError(
-            f"the executor {name} died: {what} ({reason}); start a new one, and give checkpoint= "
-            "so that what is done is kept."
+            f"the executor {name} died: {what}; start a new one, and give checkpoint= so that what "
+            "is done is kept."
         )
 
 
@@ -192,7 +192,8 @@ def _sendable(error):
 
 
 def _is_about_pickling(error):
-    return isinstance(error, pickle.PicklingError) or "pickle" in str(error)
+    words = str(error)
+    return isinstance(error, pickle.PicklingError) or "pickle" in words or "serializ" in words
 
 
 def _is_dask(pool):
