@@ -25,7 +25,7 @@ graph = hypergraph(net)
 report(
     "greedy path of 1921 tensors",
     1,
-    5,
+    2,
     ratio=theirs / mine,
     ours_s=mine,
     built_s=theirs,
