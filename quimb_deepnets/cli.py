@@ -117,7 +117,7 @@ def _parser():
     _path_options(paths)
     bits = _network_command(commands, "entropy", _entropy, "its entanglement entropy, in bits")
     bits.add_argument("--where", type=_where, help="3: the first 3 sites; 0,3,5 or 0:1,2:3: sites")
-    bits.add_argument("--method", default="auto")
+    bits.add_argument("--method", help="one of those that --plan lists (auto)")
     bits.add_argument("--plan", action="store_true", help="what each method would cost")
     bits.add_argument("--max-bytes", type=float, default=MAX_BYTES)
     commands.add_parser("demo", help="deep networks beside MPS and MERA", add_help=False)
@@ -287,11 +287,12 @@ def _entropy(options):
     net = _network(options)
     limits = {"max_bytes": options.max_bytes}
     if options.plan:
+        _refuse_given(options, {"method"}, "a plan is about all methods")
         where = net.nsites // 2 if options.where is None else options.where
         plan = entanglement_plan(net, where, **limits)
         _show(options, {"rows": plan.rows, "chosen": plan.chosen}, plan)
         return
-    limits |= {"method": options.method, "progbar": sys.stderr.isatty()}
+    limits |= {"method": options.method or "auto", "progbar": sys.stderr.isatty()}
     if options.where is None and net.nsites < 2:
         raise OptionError("a single site has no cut, and no entanglement.")
     if options.where is None:

@@ -130,6 +130,7 @@ def test_entropy(capsys, tmp_path):
         ("paths examples/networks/ring24_depth2_K5_norm.path.json", "no 'inputs'"),
         ("entropy conv 1", "no cut"),
         ("entropy conv 6 --plan --where 0", "where=0"),
+        ("entropy conv 6 --plan --method magic", "--method magic"),
         ("paths conv 8 --task partial_trace --where 9,10", "9"),
         ("paths conv 8 --executor cloud", "'cloud'"),
         ("paths conv 8 --target-size 0", "target_size=0"),

@@ -182,6 +182,7 @@ def test_files_of_problems(tmp_path):
         ('{"inputs": [["a", "a"]], "output": [], "size_dict": {"a": 2}}', "twice"),
         ('{"inputs": [], "output": [], "size_dict": {}}', "no tensors"),
         ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 2}, "labels": [0, 1]}', "2 labels"),
+        ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 2}, "labels": [[1]]}', "malformed"),
         ('{"inputs": 3, "output": [], "size_dict": {}}', "malformed"),
         ('{"inputs": [[["a"]]], "output": [], "size_dict": {"a": 2}}', "malformed"),
     ],
@@ -287,6 +288,63 @@ def test_trees_and_paths_as_optimizers():
         qdn.path_report(net, "norm", "collapsed", optimize=other)
     with pytest.raises(qdn.OptionError, match="tree of another problem"):
         qdn.path_report(qdn.ConvAC.rand(10, 3, 2, 3), "norm", "collapsed", optimize=tree)
+
+
+@pytest.mark.parametrize(
+    "sites", [["a", "b", "c"], [0, "b", (1, 2)], [(0, "x"), (1, "y"), (0, "z")], [(0, 0), (0,), 3]]
+)
+def test_sites_of_any_name(sites):
+    tensors = [
+        qtn.rand_tensor((2,) * (2 + (n == 1)), (*(["b"], ["b", "c"], ["c"])[n], f"k{sites[n]}"))
+        for n in range(3)
+    ]
+    psi = qtn.TensorNetworkGenVector.from_TN(
+        qtn.TensorNetwork(tensors), sites=sites, site_ind_id="k{}", site_tag_id="I{}"
+    )
+    norm = qdn.contract_sliced(psi, "norm")
+    assert abs(norm / qdn.contract_sliced(psi, "norm", optimize="greedy") - 1) < 1e-12
+    assert qdn.path_report({"psi": psi}, "norm").best["cut_bits"] == 1
+    with pytest.raises(qdn.OptionError, match="'sweep'"):
+        qdn.contract_sliced(psi, "norm", optimize="sweep")
+
+
+def test_numbers_that_no_float_counts():
+    net = qdn.ConvAC.rand(1200, depth=1, kernel=2, bond_dim=2, seed=0)
+    graph = hypergraph(net, "norm", "collapsed")
+    tree = sweep_tree(graph)
+    for ix in list(tree.size_dict)[:1100]:
+        tree.remove_ind_(ix)
+    (row,) = qdn.path_report(graph, optimize=tree, target_size=2**20)
+    assert row["overhead"] == math.inf and row["log10_flops"] > 300
+    with pytest.raises(qdn.BudgetError, match="slices, more than"):
+        qdn.contract_sliced(net, "norm", optimize=tree)
+    with pytest.raises(qdn.BudgetError, match="axes"):
+        qdn.contract_sliced(net, "dense", optimize="greedy")
+
+
+def test_trees_and_paths_at_the_edge():
+    net = ring(6, 2, 2, 2)
+    report = qdn.path_report(net, ("partial_trace", [1]), "collapsed", optimize="greedy")
+    tree, G = report.trees[0], np.diag([1.0, -1.0])
+    exact = qdn.contract_sliced(net, ("local_expectation", [1]), G=G)
+    for optimize in (tree, tree.get_path(), np.array(tree.get_ssa_path())):
+        found = qdn.contract_sliced(net, ("local_expectation", [1]), G=G, optimize=optimize)
+        assert abs(found - exact) < 1e-12
+    other = qdn.path_report(net, ("local_expectation", [1]), "collapsed", optimize="greedy")
+    with pytest.raises(qdn.OptionError, match="partial_trace"):
+        qdn.contract_sliced(net, ("local_expectation", [1]), G=G, optimize=other.trees[0])
+    bare = ctg.ContractionTree(tree.inputs, tree.output, tree.size_dict)
+    with pytest.raises(qdn.OptionError, match="not complete"):
+        qdn.contract_sliced(net, ("partial_trace", [1]), optimize=bare)
+    one = qtn.MPS_rand_state(1, 1)
+    path = qdn.path_report(one, "dense", optimize="greedy", shared=True)
+    assert path.best["reuse"] == 1
+    assert qdn.contract_sliced(one, "dense", optimize=path.trees[0].get_path()).shape == (2, 1)
+    sized = Hypergraph((("a",), ("a",)), (), {"a": np.int64(2)}, (0, 1))
+    assert json.loads(sized.to_json())["size_dict"] == {"a": 2}
+    for wrong in (3, qtn.Tensor()):
+        with pytest.raises(qdn.OptionError, match="no TensorNetwork"):
+            Hypergraph.from_tn(wrong)
 
 
 def test_optimizers_that_fail_are_told():
@@ -505,7 +563,23 @@ def test_one_table():
     pytest.importorskip("matplotlib").use("Agg")
     assert len(report.plot().lines) == len(states)
     assert list(report.winners) == list(states) and report.winners["MPS"] is report.rows[1]
-    more = qdn.path_report(net, "norm", "collapsed")
+    more = qdn.path_report({"deep again": net}, "norm", "collapsed")
+    with pytest.raises(qdn.OptionError, match="need names"):
+        report + qdn.path_report(net, "norm", "collapsed")
+    same = qdn.path_report(net, optimize="greedy") + qdn.path_report(net, optimize="branches")
+    assert len(same) == 2 and same.best["optimize"] == "branches"
+    with pytest.raises(TypeError):
+        report + 3
+    for columns in ("state", 5):
+        with pytest.raises(qdn.OptionError, match="no list"):
+            report.to_markdown(columns)
+    assert "a\\|b" in qdn.path_report({"a|b": net}).to_markdown()
+    with pytest.raises(qdn.BudgetError, match="max_tensors=5"):
+        qdn.path_report(qdn.rivals(net), max_tensors=5)
+    with pytest.raises(qdn.BudgetError, match="max_tensors=5"):
+        qdn.path_report(qtn.MPS_rand_state(8, 3), max_tensors=5)
+    with pytest.raises(qdn.OptionError, match="read alike"):
+        qdn.path_report(net, optimize={1: "greedy", "1": "branches"})
     both = report + more
     assert len(both) == len(report) + 3 == len(both.trees) and both.to_dict()["form"] == "collapsed"
     assert "task" not in both.to_dict() and repr(both).count("\n") == len(both) + 1
@@ -562,6 +636,7 @@ def test_halves():
     grid = tuple(itertools.product(range(3), range(2)))
     assert halves(grid) == [(0, 1), (0, 2, 4)]
     assert halves(tuple((0, j) for j in range(4))) == [(0, 1)]
+    assert halves(((0, 0), (0,), (1, 2, 3))) == [(0,)]
     assert halves(("a", "b", "c")) == [(0,)] and halves((("a", 1), ("b", 2))) == [(0,)]
 
 

@@ -113,7 +113,7 @@ def contract_sliced(
     (True, True)
     """
     name, where = read_task(task)
-    check_optimizer(optimize)
+    optimize = check_optimizer(optimize)
     if target_size is not None:
         target_size = check_positive_int("target_size", target_size, OptionError)
     if not isinstance(info, (dict, type(None))):

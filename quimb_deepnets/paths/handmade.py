@@ -89,6 +89,13 @@ def branch_path(graph):
     return path
 
 
+def coordinates(sites):
+    """Sites as tuples of ints of one length, ints as tuples of one; None where they are not."""
+    found = [site if isinstance(site, tuple) else (site,) for site in sites]
+    whole = all(isinstance(i, int) for place in found for i in place)
+    return found if whole and len(set(map(len, found))) == 1 else None
+
+
 def sweep_tree(graph):
     """Contract site by site: along a chain, or in strips across the shorter side of a lattice.
 
@@ -108,7 +115,7 @@ def sweep_tree(graph):
     Raises
     ------
     OptionError
-        If no index belongs to a site.
+        If no index belongs to a site, or sites are no ints or tuples of ints.
 
     Examples
     --------
@@ -121,16 +128,15 @@ def sweep_tree(graph):
     >>> sweep_tree(hypergraph(lattice, "norm", form="collapsed")).contraction_width()
     8.0
     """
-    places = {
-        ix: site if isinstance(site, tuple) else (site,)
-        for ix, site in graph.site_of.items()
-        if ix in graph.size_dict
-    }
-    if not places:
+    site_of = {ix: site for ix, site in graph.site_of.items() if ix in graph.size_dict}
+    listed = coordinates(site_of.values())
+    if listed is None:
         raise OptionError(
-            "'sweep' goes from site to site, and no index of this network belongs to one; use it "
-            "for 'dense', 'norm' and the local tasks, or 'greedy'."
+            "'sweep' goes from site to site, and no index of this network belongs to one with "
+            "coordinates; use it for 'dense', 'norm' and the local tasks of chains and lattices, "
+            "or 'greedy'."
         )
+    places = dict(zip(site_of, listed))
     sides = [max(side) for side in zip(*places.values())]
     axes = sorted(range(len(sides)), key=lambda axis: -sides[axis])
     turned = {ix: tuple(place[axis] for axis in axes) for ix, place in places.items()}

@@ -109,8 +109,8 @@ class Hypergraph:
             ``"branches"`` or ``"sweep"``, or ``"quick"``, the best of them and of quick searches
             (see `quimb_deepnets.paths.handmade`); or a tree or path of this problem.
         target_size : int, optional
-            Slice it until no intermediate has more elements. Outputs are not sliced, so that the
-            slices add up.
+            Slice it until no intermediate has more elements. Outputs are not sliced here, so that
+            the slices add up; those that a tree slices already stay so.
 
         Returns
         -------
@@ -221,7 +221,7 @@ class Hypergraph:
         return Hypergraph(
             tuple(tuple(map(name.get, inds)) for inds in self.inputs),
             tuple(map(name.get, self.output)),
-            {name[ix]: self.size_dict[ix] for ix in order},
+            {name[ix]: int(self.size_dict[ix]) for ix in order},
             self.labels,
             self.sources,
             {name[ix]: site for ix, site in self.site_of.items() if ix in name},
@@ -318,6 +318,11 @@ class Hypergraph:
         output_inds : sequence of str, optional
             By default the indices that are on one tensor only.
 
+        Raises
+        ------
+        OptionError
+            If it is no tensor network, or an output is on no tensor.
+
         Examples
         --------
         >>> import quimb.tensor as qtn
@@ -325,6 +330,8 @@ class Hypergraph:
         >>> Hypergraph.from_tn(qtn.TN2D_rand(4, 4, D=2, seed=0))
         Hypergraph(tensors=16, indices=24, hyper_edges=0, outputs=0)
         """
+        if not hasattr(tn, "tensor_map"):
+            raise OptionError(f"a {type(tn).__name__} is no TensorNetwork; give one of quimb's.")
         if output_inds is None:
             output_inds = (ix for ix, tids in tn.ind_map.items() if len(tids) == 1)
         sizes = {ix: tn.ind_size(ix) for ix in tn.ind_map}
@@ -370,6 +377,7 @@ def _check_problem(graph):
         for ix in inds:
             if ix not in graph.size_dict:
                 raise ValueError(f"index {ix!r} of no size")
+    set(graph.labels or ())  # raises if one cannot be compared
     if graph.labels is not None and len(graph.labels) != len(graph.inputs):
         raise ValueError(f"{len(graph.labels)} labels for {len(graph.inputs)} tensors")
     if missing := set(graph.output).difference(*graph.inputs):

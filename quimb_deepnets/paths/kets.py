@@ -161,6 +161,14 @@ def _(tn: TensorNetworkGenVector, form):
     return vector_ket(tn, form)
 
 
+def check_count(count, form):
+    """Refuse more tensors than allowed."""
+    if count > form.max_tensors:
+        raise BudgetError(
+            f"the network has {count} tensors, more than max_tensors={form.max_tensors}; raise it."
+        )
+
+
 def vector_ket(tn, form, nodes=None):
     """The legs of a quimb vector, as they stand.
 
@@ -177,6 +185,7 @@ def vector_ket(tn, form, nodes=None):
             f"a network, and this {type(tn).__name__} is taken as it stands; leave them out, or "
             "give the ConvAC or RAC (an expanded state that was not changed since it was built)."
         )
+    check_count(tn.num_tensors, form)
     if twice := [t for t in tn if len(set(t.inds)) < t.ndim]:
         raise StructureError(
             f"a tensor has an index twice, {twice[0].inds}, a trace; contract it first "

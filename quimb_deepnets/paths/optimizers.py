@@ -7,6 +7,7 @@
     ContractionTree, path          found elsewhere          --'
 """
 
+import math
 import numbers
 import reprlib
 
@@ -28,12 +29,15 @@ def find_tree(graph, optimize):
         If a size leaves the range of floats.
     """
     if isinstance(optimize, ctg.ContractionTree):
+        if not optimize.is_complete():
+            raise OptionError("optimize= is a tree that is not complete; give one that is.")
         names = graph.names_in(optimize)
         inputs = tuple(tuple(map(names.get, inds)) for inds in optimize.inputs)
         if inputs != tuple(map(tuple, graph.inputs)):
             raise OptionError(
-                f"optimize= is a tree of another problem, of {optimize.N} tensors, not of these "
-                f"{graph.num_tensors} and their indices; give one of this problem, or a path."
+                f"optimize= is a tree of another problem, of {optimize.N} tensors, and this one "
+                f"has {graph.num_tensors}, or other indices; give one of this problem (contract_"
+                "sliced finds expectation values from ('partial_trace', where)), or a path."
             )
         tree = graph.tree(optimize.get_ssa_path())
         for ix in optimize.sliced_inds:
@@ -71,7 +75,13 @@ def overhead(tree):
     """How many times more multiplications the slices of a tree take than the whole."""
     if not tree.sliced_inds:
         return 1.0
-    return float(tree.contraction_cost() / tree.unslice_all().contraction_cost())
+    return times(tree.contraction_cost(), tree.unslice_all().contraction_cost())
+
+
+def times(more, once):
+    """How many times a count of any size is another; inf where no float counts it."""
+    more, once = max(1, int(more)), max(1, int(once))
+    return more / once if more < once << 1000 else math.inf
 
 
 def is_path(optimize):
@@ -106,6 +116,8 @@ def check_optimizer(optimize):
     OptionError
         If there is no preset of that name, or it is no optimizer.
     """
+    if hasattr(optimize, "tolist"):
+        optimize = optimize.tolist()
     if isinstance(optimize, str):
         try:
             if optimize not in HANDMADE:
@@ -117,7 +129,7 @@ def check_optimizer(optimize):
                 "optimizer object."
             ) from error
         return optimize
-    given = isinstance(optimize, ctg.ContractionTree) or (optimize and is_path(optimize))
+    given = isinstance(optimize, ctg.ContractionTree) or is_path(optimize)
     able = hasattr(optimize, "search") or callable(optimize)
     if not given and (not able or isinstance(optimize, type)):
         raise OptionError(

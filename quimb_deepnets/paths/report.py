@@ -16,7 +16,7 @@ import io
 import json
 
 from ..atomic import written
-from ..errors import check_option
+from ..errors import OptionError, check_option
 from ..tensors.picture import new_axes
 
 COLUMNS = (
@@ -60,7 +60,8 @@ class PathReport:
         name; ``params``, its number of parameters; ``cut_bits``, log2 of a bound on its Schmidt
         rank between two halves of its sites (`theory.rank_bound`, `theory.cut_rank`).
     trees : list[cotengra.ContractionTree]
-        What was found, row by row; `contract_sliced` takes them as ``optimize``.
+        What was found, row by row; `contract_sliced` takes them as ``optimize`` of the same task
+        (those of ``"partial_trace"`` for ``"local_expectation"``, which it finds from that).
     problem : dict
         ``state``, ``task``, ``where``, ``form``, ``mode``, ``nodes``: what was asked.
 
@@ -84,7 +85,20 @@ class PathReport:
         return iter(self.rows)
 
     def __add__(self, other):
-        """One table of the rows of both, which says of the problem what both have in common."""
+        """One table of the rows of both, which says of the problem what both have in common.
+
+        Raises
+        ------
+        OptionError
+            If rows of different problems have no name.
+        """
+        if not isinstance(other, PathReport):
+            return NotImplemented
+        if self.problem != other.problem and any("state" not in row for row in (*self, *other)):
+            raise OptionError(
+                "reports of different problems need names for their rows; make them with "
+                "path_report({'name': state}, ...)."
+            )
         common = {k: v for k, v in self.problem.items() if other.problem.get(k) == v}
         return PathReport(self.rows + other.rows, common, self.trees + other.trees)
 
@@ -134,11 +148,16 @@ class PathReport:
         columns : sequence of str, optional
             Some of `columns`, by default all.
         """
-        columns = self.columns if columns is None else tuple(columns)
+        columns = self.columns if columns is None else columns
+        if not isinstance(columns, (list, tuple)):
+            raise OptionError(f"columns={columns!r} is no list of names; use {self.columns}.")
         for column in columns:
             check_option("columns", column, self.columns)
+        columns = tuple(columns)
         rules = ("---" if column in ("state", "optimize") else "---:" for column in columns)
-        table = [columns, tuple(rules), *(self._cells(row, columns) for row in self.rows)]
+        cells = (self._cells(row, columns) for row in self.rows)
+        cells = (tuple(cell.replace("|", "\\|") for cell in line) for line in cells)
+        table = [columns, tuple(rules), *cells]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in table) + "\n"
 
     def to_csv(self, path=None):

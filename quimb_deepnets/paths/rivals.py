@@ -19,7 +19,8 @@ from ..errors import OptionError, check_option
 from ..geometry import ConvGeometry, RecurrentGeometry
 from ..geometry.boltzmann import BoltzmannGeometry
 from ..theory import cut_rank, rank_bound
-from .kets import Ket, ket_of
+from .handmade import coordinates
+from .kets import Ket, check_count, ket_of
 
 LARGEST = 2**40
 
@@ -60,6 +61,7 @@ def _boltzmann(rival):
 
 @ket_of.register
 def _(rival: Rival, form):
+    check_count(len(rival.ket.inputs), form)
     return rival.ket
 
 
@@ -123,15 +125,14 @@ def rivals(net, equal="params", where=None):
 
 def halves(sites):
     """The places of the first half of the sites, of a lattice along each axis; none of one site."""
-    lattice = all(isinstance(s, tuple) and all(isinstance(i, int) for i in s) for s in sites)
-    if not lattice:
+    places = coordinates(sites)
+    if places is None or len(places[0]) == 1:
         return [tuple(range(len(sites) // 2))] if len(sites) > 1 else []
     found = []
-    for axis in range(len(sites[0])):
-        middle = (max(site[axis] for site in sites) + 1) // 2
-        places = tuple(i for i, site in enumerate(sites) if site[axis] < middle)
-        if places:
-            found.append(places)
+    for axis in range(len(places[0])):
+        middle = (max(place[axis] for place in places) + 1) // 2
+        if half := tuple(i for i, place in enumerate(places) if place[axis] < middle):
+            found.append(half)
     return found
 
 

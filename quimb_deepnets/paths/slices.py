@@ -26,6 +26,7 @@ from .sharing import SharedPlan, contract_shared, shared_plan
 # what a chunk of slices may take, and how many there are at least in what takes longer
 CHUNK_SECONDS, MIN_CHUNKS = 0.5, 32
 FLOPS_PER_SECOND, SECONDS_PER_STEP = 1e9, 3e-5
+MAX_SLICES, MAX_AXES = 2**40, 64
 
 
 def add_slices(graph, numbers, law, *, optimize, executor, checkpoint, progbar, max_bytes, info):
@@ -49,6 +50,11 @@ def add_slices(graph, numbers, law, *, optimize, executor, checkpoint, progbar, 
     """
     if checkpoint is not None:
         law = law | {"problem": graph.to_equation(), "numbers": numbers.digest()}
+    if len(graph.output) > MAX_AXES:
+        raise BudgetError(
+            f"the result has {len(graph.output)} axes, and arrays have {MAX_AXES} at most; ask for "
+            "fewer sites."
+        )
     tree, length = _planned(graph, optimize, checkpoint, law)
     plan = shared_plan(graph.squeezed(), tree) if law["shared"] else None
     _check_bytes(tree, plan, numbers, max_bytes)
@@ -136,8 +142,8 @@ def _planned(graph, optimize, checkpoint, law):
             tree.remove_ind_(symbols[ix])
     if any(ix in tree.output for ix in tree.sliced_inds):
         raise OptionError(
-            "the optimizer slices outputs, and slices that add up are needed here; use "
-            "target_size= instead of its own slicing."
+            "outputs are sliced, and slices that add up are needed here; give target_size= and an "
+            "optimizer or tree without slices of its own."
         )
     return tree, _chunk_length(tree)
 
@@ -145,7 +151,13 @@ def _planned(graph, optimize, checkpoint, law):
 def _chunk_length(tree):
     """How many slices make a chunk: the same whoever computes them."""
     slices = int(tree.multiplicity)
-    each = tree.contraction_cost() / slices / FLOPS_PER_SECOND + tree.N * SECONDS_PER_STEP
+    if slices > MAX_SLICES:
+        raise BudgetError(
+            f"there would be 10**{math.log10(slices):.0f} slices, more than {MAX_SLICES}; raise "
+            "target_size, or use another optimizer."
+        )
+    flops = 10 ** min(300, float(tree.contraction_cost(log=10)) - math.log10(slices))
+    each = flops / FLOPS_PER_SECOND + tree.N * SECONDS_PER_STEP
     chunks = each * slices / CHUNK_SECONDS
     chunks = max(chunks, MIN_CHUNKS) if each * slices > CHUNK_SECONDS / 4 else 1
     return max(1, math.floor(slices / chunks))
@@ -162,11 +174,10 @@ def _check_bytes(tree, plan, numbers, max_bytes):
     """Refuse a slice that would need too much memory."""
     check_positive_int("max_bytes", max_bytes, OptionError)
     itemsize = max(x.itemsize for x in numbers.arrays)
-    peak = float(tree.peak_size()) if plan is None else plan.peak
-    need = round(peak * itemsize)
+    need = itemsize * int(tree.peak_size() if plan is None else plan.peak)
     if need > max_bytes:
         raise BudgetError(
             f"a slice holds {readable_bytes(need)} at once, more than max_bytes={max_bytes}; give "
-            f"target_size= below {2 ** int(tree.contraction_width())}, a better optimize=, or "
+            f"target_size= below 2**{tree.contraction_width():.0f}, a better optimize=, or "
             "raise max_bytes."
         )

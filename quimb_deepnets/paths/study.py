@@ -20,7 +20,7 @@ from ..theory import rank_bound
 from .handmade import branch_path
 from .hypergraph import Hypergraph
 from .kets import MAX_TENSORS, Form, ket_of
-from .optimizers import check_optimizer, is_path, overhead
+from .optimizers import check_optimizer, is_path, overhead, times
 from .report import PathReport
 from .rivals import halves, rank_across
 from .sharing import shared_flops
@@ -67,8 +67,8 @@ def path_report(
         for paths made by hand, and ``"quick"``, the best of them and of quick searches; trees and
         paths of this problem. A dict gives them names. By default ``"greedy"``, with
         ``"branches"`` for expanded amplitudes, with ``"sweep"`` and ``"quick"`` for collapsed
-        states. ``"auto"`` searches the longer the more a contraction costs: for thousands of
-        tensors give ``"greedy"`` alone.
+        states. ``"auto"`` searches the longer the more a contraction costs (for thousands of
+        tensors give ``"greedy"`` alone), and draws at random, as ``"hyper"`` does.
     progbar : bool, optional
         Show a progress bar over the searches.
     shared : bool, optional
@@ -169,6 +169,7 @@ def _read_optimizers(optimize):
     """Optimizers by name, each checked; empty for the default."""
     if optimize is None:
         return []
+    optimize = optimize.tolist() if hasattr(optimize, "tolist") else optimize
     if isinstance(optimize, dict):
         named = [(str(name), one) for name, one in optimize.items()]
     else:
@@ -176,6 +177,8 @@ def _read_optimizers(optimize):
         named = [(_name_of(one), one) for one in (optimize if several else (optimize,))]
     if not named:
         raise OptionError(f"optimize={optimize!r} names no optimizer; give one, such as 'greedy'.")
+    if isinstance(optimize, dict) and len(dict(named)) < len(named):
+        raise OptionError(f"optimize= has names that read alike, {list(optimize)}; change one.")
     return [(name, check_optimizer(one)) for name, one in named]
 
 
@@ -249,5 +252,5 @@ def _searched(data, k):
     if shared:
         once = shared_flops(graph, tree)
         row["shared_log10_flops"] = math.log10(max(1, once))
-        row["reuse"] = tree.contraction_cost() / max(1, once)
+        row["reuse"] = times(tree.contraction_cost(), once)
     return row, tree
