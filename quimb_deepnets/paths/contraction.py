@@ -63,8 +63,8 @@ def contract_sliced(
         Slice until no intermediate has more elements; by default one slice.
     form : {"expanded", "collapsed"}, optional
         By default networks are collapsed, and tensor networks taken as they stand.
-    optimize : str or optimizer, optional
-        See `path_report`.
+    optimize : str, optimizer, tree or path, optional
+        See `path_report`; a checkpoint that is there goes on with its own path.
     config : str or sequence of int, optional
         The spins of ``"amplitude"``.
     G : array, shape (d**n, d**n), optional

@@ -164,6 +164,15 @@ def quick_tree(graph):
     Returns
     -------
     cotengra.ContractionTree
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> from quimb_deepnets.paths import hypergraph, quick_tree, sweep_tree
+    >>> ring = qdn.ConvAC.rand(64, 3, 3, 4, boundary="periodic", seed=0)
+    >>> graph = hypergraph(ring, "norm", form="collapsed")
+    >>> quick_tree(graph).contraction_cost() < sweep_tree(graph).contraction_cost()
+    True
     """
     graph = graph.with_symbols()
     trees = [graph.search(BestOf(math.inf))]

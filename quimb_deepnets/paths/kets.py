@@ -317,11 +317,7 @@ def collapsed_ket(geometry, form):
     legs = {site: "k" + leaf_ind(site)[2:] for site in geometry.sites}
     start = len(inputs)
     deltas = {start + n: leaf_ind(site) for n, site in enumerate(legs)}
-    if start + len(legs) > form.max_tensors:
-        raise BudgetError(
-            f"the collapsed state has {start + len(legs)} tensors, more than "
-            f"max_tensors={form.max_tensors}; raise max_tensors."
-        )
+    check_count(start + len(legs), form)
     for site, leg in legs.items():
         inputs.append((leg, leaf_ind(site)))
         sizes.update({leg: geometry.phys_dim, leaf_ind(site): geometry.phys_dim})

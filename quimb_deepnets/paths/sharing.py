@@ -179,6 +179,16 @@ def contract_shared(plan, arrays):
         With entries up to 1, axes as the output of the graph.
     int
         The power of two that was taken out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.paths import Hypergraph, contract_shared, shared_plan
+    >>> twice = Hypergraph((("a",), ("a",)), (), {"a": 2}, ("x", "x"))
+    >>> plan = shared_plan(twice, twice.tree([(0, 1)]))
+    >>> x, power = contract_shared(plan, [np.array([0.5, 0.5])] * 2)
+    >>> float(x * 2.0**power)
+    0.5
     """
     *_, held = held_values(plan, arrays)
     x, scale = held[plan.result]

@@ -237,6 +237,7 @@ def _searched(data, k):
     graph, about, name, optimize = searches[k]
     start = time.perf_counter()
     tree = graph.search(optimize, target_size)
+    seconds = time.perf_counter() - start
     row = {
         **about,
         "optimize": name,
@@ -244,7 +245,7 @@ def _searched(data, k):
         "log10_flops": float(tree.contraction_cost(log=10)),
         "log10_write": math.log10(max(1, tree.total_write())),
         "log2_peak": float(tree.peak_size(log=2)),
-        "seconds": time.perf_counter() - start,
+        "seconds": seconds,
         "slices": int(tree.multiplicity),
     }
     if target_size is not None:
