@@ -92,9 +92,9 @@ def _as_integers(configs):
 def identity(phys_dim, like):
     """The one-hot vectors of a site, as rows, where and of the dtype that ``like`` is."""
     backend = infer_backend(like)
-    if backend == "numpy":
-        return np.eye(phys_dim, dtype=like.dtype)
-    return do("eye", phys_dim, dtype=like.dtype, device=like.device, like=backend)
+    if backend == "torch":
+        return do("eye", phys_dim, dtype=like.dtype, device=like.device, like=backend)
+    return do("eye", phys_dim, dtype=like.dtype, like=backend)
 
 
 def digits(configs, phys_dim, like):

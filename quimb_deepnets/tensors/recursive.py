@@ -42,7 +42,14 @@ from ..networks.configs import check_configs, identity, parse_config
 from ..networks.scaled import from_decimal, phase_and_log, plain
 from .dup import delta
 from .picture import figure_size, layer_tags, positions
-from .readback import Source, current_network, dense_node, fingerprint, read_params
+from .readback import (
+    Source,
+    current_network,
+    dense_node,
+    fingerprint,
+    read_params,
+    tied_network,
+)
 from .refusals import refuse_tied
 from .vector import HyperVector, check_site_id, check_site_tags
 
@@ -332,7 +339,7 @@ class RecursiveNetwork(HyperVector):
             For ``nodes="dense"``, if tensors were added, removed, fixed, gated or rewired since
             the network was built, or if copies of one tied weight differ.
         """
-        return self._network_class.from_params(self.geometry, read_params(self)[0])
+        return tied_network(self)
 
     @property
     def shared_tags(self):

@@ -22,6 +22,7 @@ from .algebra import MAX_DENSE, add, dense_distance
 from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
 from .refusals import refuse
+from .wires import identity_factor
 
 
 def format_site(string, site):
@@ -156,12 +157,7 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         """The inner leg of the identity delta that carries an outer leg, or None."""
         carriers = tuple(self._inds_get(ix))
         t = carriers[0]
-        if len(carriers) != 1 or "DELTA" not in t.tags or t.ndim != 2:
-            return None
-        if infer_backend(t.data) not in ("numpy", "torch") or t.shape[0] != t.shape[1]:
-            return None
-        identity = np.eye(t.shape[0])
-        if not (to_numpy(stop_gradient(t.data)) == identity).all():
+        if len(carriers) != 1 or "DELTA" not in t.tags or not isinstance(identity_factor(t), int):
             return None
         inner = next(inner for inner in t.inds if inner != ix)
         return None if inner in self.outer_inds() else inner  # open: other parts carry it too
