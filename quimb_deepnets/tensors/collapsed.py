@@ -43,6 +43,7 @@ from ..networks.scaled import (
 from ..networks.tables import folded_tables
 from .density import partial_traces_exact
 from .dup import delta
+from .operands import expectation, read_terms
 from .readback import collapsible_network, fingerprint, same_fingerprint
 from .recursive import RecursiveNetwork
 from .vector import HyperVector, check_site_id, check_site_tags
@@ -70,13 +71,15 @@ class CollapsedVector(HyperVector):
 
         Terms on small regions of a chain come from one sweep, see `partial_traces_exact`.
         """
+        terms = read_terms(terms)
         if normalized is not True or opts:
             opts |= {"normalized": normalized, "return_all": return_all}
             return super().compute_local_expectation_exact(terms, optimize, **opts)
         rhos = self.partial_traces_exact(list(terms), optimize=optimize)
+        inds = [tuple(map(self.site_ind, self._kept_sites(where))) for where in terms]
         values = {
-            where: do("trace", do("reshape", G, rho.shape) @ rho)
-            for (where, G), rho in zip(terms.items(), rhos)
+            where: expectation(self._read(G, legs), rho)
+            for (where, G), legs, rho in zip(terms.items(), inds, rhos)
         }
         return values if return_all else functools.reduce(operator.add, values.values())
 

@@ -22,6 +22,7 @@ from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union
 
 from ..errors import OptionError, RangeError, SitesError
+from .operands import OperandNetwork
 from .parts import PartNetwork
 from .refusals import refuse
 from .search import BestOf
@@ -29,7 +30,7 @@ from .wires import absorb_wires
 
 
 @refuse
-class HyperTensorNetwork(PartNetwork, TensorNetwork):
+class HyperTensorNetwork(OperandNetwork, TensorNetwork):
     """A `TensorNetwork` in which an index on exactly one tensor is outer, any other summed.
 
     It contracts without ``output_inds``, and stays what it is when combined with other networks.

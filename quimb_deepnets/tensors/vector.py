@@ -21,8 +21,11 @@ from ..networks.configs import identity
 from .algebra import MAX_DENSE, add, dense_distance
 from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
+from .operands import expectation, read_terms
 from .refusals import refuse
 from .wires import identity_factor
+
+SPLITS = ("split-gate", "swap-split-gate", "auto-split-gate")
 
 
 def format_site(string, site):
@@ -209,22 +212,52 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         rho.modify(apply=lambda x: x / trace)
         return rho if get == "tensor" else rho.data
 
-    def local_expectation_exact(self, G, where, optimize=None, **kwargs):
+    def local_expectation_exact(
+        self, G, where, optimize=None, normalized=True, rehearse=False, **opts
+    ):
         """The expectation value of an operator on one site or a sequence of sites, see quimb.
 
         Raises
         ------
         SitesError
             If a site is not there (any more).
+        OptionError
+            If the operator is no array of numbers, or has another size.
         """
-        return super().local_expectation_exact(G, self._kept_sites(where), optimize, **kwargs)
+        where = self._kept_sites(where)
+        G = self._read(G, tuple(map(self.site_ind, where)))
+        opts |= {"normalized": normalized, "rehearse": rehearse, "get": "array"}
+        found = self.partial_trace_exact(where, optimize=optimize, **opts)
+        if rehearse:
+            return found
+        if normalized == "return":
+            return expectation(G, found[0]), found[1]
+        return expectation(G, found)
+
+    def compute_local_expectation_exact(self, terms, optimize="auto-hq", **kwargs):
+        """The expectation values of many terms, or their sum, see quimb.
+
+        Parameters
+        ----------
+        terms : dict
+            From one site or a sequence of sites to an operator; quimb's ``LocalHam`` is one too.
+
+        Raises
+        ------
+        SitesError, OptionError
+            As `local_expectation_exact`, or if ``terms`` is no such dict.
+        """
+        return super().compute_local_expectation_exact(read_terms(terms), optimize, **kwargs)
 
     def _kept_sites(self, where):
         """One site or a sequence of sites as a tuple, all of them with an outer index."""
         try:
             where = self._chosen_sites(where)
         except TypeError as error:
-            raise SitesError(f"where={where!r} is no site and no sequence of sites.") from error
+            raise SitesError(
+                f"where={where!r} is neither a site nor a sequence of sites; the state has "
+                f"{self.sites[:3]} ... {self.sites[-1]}."
+            ) from error
         if not where or len(set(where)) < len(where):
             raise SitesError(f"where={where} is empty or names a site twice; name each site once.")
         for site in where:
@@ -292,7 +325,14 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         ------
         MethodError
             For ``"split"`` and ``"reduce-split"``, which need a bond between the two sites.
+        SitesError
+            If a site is not there (any more).
+        OptionError
+            If the operator is no array of numbers, or has another size.
         """
+        if kwargs.get("which") not in (None, "site"):
+            raise OptionError(f"which={kwargs['which']!r} is for operators; leave it out.")
+        where = self._kept_sites(where)
         if contract in ("split", "reduce-split"):
             raise MethodError(
                 f"contract={contract!r} splits a bond between the tensors of two sites, and here "
@@ -303,6 +343,13 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
                 "gate ignores transposed=True here, as on every quimb vector; give the transposed "
                 "operator, G.T for a matrix."
             )
+        if not isinstance(contract, bool):
+            check_option("contract", contract, SPLITS)
+            if len(where) > 2 and contract != "auto-split-gate":
+                raise OptionError(
+                    f"contract={contract!r} splits an operator on two sites, and where names "
+                    f"{len(where)}; use contract=True or False."
+                )
         return super().gate(G, where, contract=contract, **kwargs)
 
     gate_ = functools.partialmethod(gate, inplace=True)
