@@ -7,6 +7,7 @@ or positions stands before it::
     shared, lattice    (Kx, Ky, out, in)          unshared, lattice  (Px, Py, Kx, Ky, out, in)
 """
 
+import contextlib
 import math
 import numbers
 
@@ -30,9 +31,12 @@ def make_rng(seed):
 
 
 def check_dtype(dtype):
-    """The name of a dtype of weights, from its name or the dtype of some backend."""
-    name = dtype if isinstance(dtype, str) else str(getattr(dtype, "__name__", dtype))
-    return check_option("dtype", name.rsplit(".")[-1], DTYPES)
+    """The name of a dtype of weights, from its name, ``float``, ``complex`` or some backend's."""
+    name = str(dtype).rsplit(".")[-1]  # torch's own
+    if isinstance(dtype, (str, type, np.dtype)):
+        with contextlib.suppress(TypeError):  # no dtype: refused by its name
+            name = np.dtype(dtype).name
+    return check_option("dtype", name, DTYPES)
 
 
 def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64"):
