@@ -14,7 +14,7 @@ from autoray import do, get_dtype_name, infer_backend
 from autoray import to as convert
 from tqdm import tqdm
 
-from ..errors import BudgetError, OptionError, WeightError, check_positive_int
+from ..errors import BudgetError, Guide, OptionError, WeightError, check_positive_int
 from ..geometry.plan import CHUNK
 from ..weights import check_arrays
 from .configs import batches, check_configs, config_block, digits, parse_config
@@ -23,7 +23,7 @@ from .scaled import Scaled, phase_and_log, plain
 MAX_BYTES = 2**32  # what one call may hold, unless it is told otherwise
 
 
-class DeepNetwork:
+class DeepNetwork(Guide):
     """Base class of networks that compute amplitudes.
 
     Subclasses set ``geometry`` and ``params`` and implement ``plan`` and

@@ -51,7 +51,8 @@ from .readback import (
     tied_network,
 )
 from .refusals import refuse_tied
-from .vector import HyperVector, check_site_id, check_site_tags
+from .sites import check_site_id, check_site_tags
+from .vector import HyperVector
 
 MAX_TENSORS = 2**17
 MAX_DENSE_SIZE = 2**26
@@ -178,6 +179,11 @@ class RecursiveNetwork(HyperVector):
     def geometry(self):
         """The integers that the network was built from."""
         return self._geometry
+
+    @property
+    def cyclic(self):
+        """Whether the sites are a ring, or a torus (``boundary="periodic"``)."""
+        return getattr(self.geometry, "boundary", None) == "periodic"
 
     @property
     def nodes(self):

@@ -9,10 +9,8 @@ One class serves both: sites are ints with ``"k{}"`` and ``"I{}"``, or pairs wit
 """
 
 import functools
-from string import Formatter
 
-import numpy as np
-from autoray import do, infer_backend, stop_gradient, to_numpy
+from autoray import do
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
 
@@ -23,51 +21,14 @@ from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
 from .operands import expectation, read_terms
 from .refusals import refuse
+from .sites import SiteNames, check_site_id, format_site, read_value
 from .wires import identity_factor
 
 SPLITS = ("split-gate", "swap-split-gate", "auto-split-gate")
 
 
-def format_site(string, site):
-    """Fill a site into an identifier: ``"k{}"`` and 3 give ``"k3"``, ``"k{},{}"`` takes a pair.
-
-    A pair fills a single hole as a whole, as quimb's arbitrary geometries do: ``"k(0, 1)"``.
-    """
-    holes = sum(hole is not None for _, hole, *_ in Formatter().parse(string))
-    if isinstance(site, tuple) and holes > 1:
-        return string.format(*site)
-    return string.format(site)
-
-
-def check_site_id(name, string, sites):
-    """Refuse an identifier that does not give each site a name of its own."""
-    holes = "{},{}" if isinstance(sites[0], tuple) else "{}"
-    try:
-        names = {format_site(string, site) for site in sites}
-    except (AttributeError, IndexError, KeyError, ValueError) as error:
-        raise OptionError(
-            f"{name}={string!r} does not format a site such as {sites[0]}; write {holes!r} where "
-            f"the site goes, as in {'s' + holes!r}."
-        ) from error
-    if len(names) < len(sites):
-        raise OptionError(
-            f"{name}={string!r} gives several sites one name; write {holes!r} where the site "
-            f"goes, as in {'s' + holes!r}."
-        )
-    return string
-
-
-def check_site_tags(psi, inner):
-    """Refuse site tags that also mark other tensors."""
-    if clash := sorted(set(inner).intersection(map(psi.site_tag, psi.sites))):
-        raise OptionError(
-            f"site_tag_id={psi.site_tag_id!r} gives a site the tag {clash[0]!r}, which marks "
-            "weights; choose another, such as 'I{}'."
-        )
-
-
 @refuse
-class HyperTensorNetworkGen(HyperTensorNetwork, TensorNetworkGen):
+class HyperTensorNetworkGen(SiteNames, HyperTensorNetwork, TensorNetworkGen):
     """A hyper network on named sites, of a chain (ints) or a lattice (pairs)."""
 
     _EXTRA_PROPS = TensorNetworkGen._EXTRA_PROPS
@@ -79,9 +40,15 @@ class HyperTensorNetworkGen(HyperTensorNetwork, TensorNetworkGen):
             new.view_as_(HyperTensorNetworkGen, like=self)
         return new
 
-    def site_tag(self, site):
-        """The tag of ``site``: ``"I3"`` on a chain, ``"I0,1"`` on a lattice."""
-        return format_site(self.site_tag_id, site)
+    def site_tag(self, *site):
+        """The tag of a site: ``"I3"`` on a chain, ``"I0,1"`` on a lattice, for (0, 1) or 0, 1."""
+        return self._name(self.site_tag_id, *site)
+
+    def maybe_convert_coo(self, x):
+        """The tag of a site, the tags of a slice of a chain, and anything else as it is."""
+        if isinstance(x, slice):
+            return tuple(map(self.site_tag, self.sites[x]))
+        return super().maybe_convert_coo(self._as_site(x))
 
     def retag_sites(self, new_id, where=None, inplace=False):
         """Change the site tags, but not ``site_tag_id``, of all or some sites."""
@@ -95,7 +62,8 @@ class HyperTensorNetworkGen(HyperTensorNetwork, TensorNetworkGen):
         """All sites for None, one site, or a sequence of them; as a tuple."""
         if where is None:
             return tuple(self.gen_sites_present())
-        return (where,) if self.has_site(where) else tuple(where)
+        where = self._as_site(where)
+        return (where,) if self.has_site(where) else tuple(map(self._as_site, where))
 
 
 @refuse
@@ -104,9 +72,9 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
 
     _EXTRA_PROPS = TensorNetworkGenVector._EXTRA_PROPS
 
-    def site_ind(self, site):
-        """The outer index of ``site``: ``"k3"`` on a chain, ``"k0,1"`` on a lattice."""
-        return format_site(self.site_ind_id, site)
+    def site_ind(self, *site):
+        """The outer index of a site: ``"k3"`` on a chain, ``"k0,1"`` for (0, 1) or 0, 1."""
+        return self._name(self.site_ind_id, *site)
 
     @property
     def site_inds_present(self):
@@ -127,7 +95,7 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     reindex_sites_ = functools.partialmethod(reindex_sites, inplace=True)
 
     def isel(self, selectors, inplace=False):
-        """Fix indices to values, see quimb.
+        """Fix indices to values, see quimb: ``1``, ``"1"``, ``1.0``, ``True``, a slice or ``"r"``.
 
         Behind an identity delta all copies of a site are fixed at once: its hyper-index goes
         too, so that what is left is cheap to contract.
@@ -137,21 +105,13 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         OptionError
             If there is no such index, or the value is outside it.
         """
-        for ix, value in selectors.items():
+        for ix in selectors:
             if ix not in self.ind_map:
                 raise OptionError(
                     f"there is no index {ix!r} to fix; the outer ones are {self.outer_inds()[:8]}."
                 )
-            if not (hasattr(value, "__index__") or isinstance(value, slice) or value == "r"):
-                raise OptionError(
-                    f"index {ix!r} cannot be fixed to {value!r}; give an int, a slice or 'r'."
-                )
-            size = self.ind_size(ix)
-            if hasattr(value, "__index__") and not -size <= value < size:
-                raise OptionError(
-                    f"index {ix!r} has size {size}, so no value {value}; use 0 to {size - 1}."
-                )
-        fixed = {ix: value for ix, value in selectors.items() if hasattr(value, "__index__")}
+        selectors = {ix: read_value(ix, x, self.ind_size(ix)) for ix, x in selectors.items()}
+        fixed = {ix: x for ix, x in selectors.items() if not isinstance(x, (slice, str))}
         behind = {self._behind_delta(ix): value for ix, value in fixed.items()}
         behind.pop(None, None)
         return super().isel({**behind, **selectors}, inplace=inplace)
