@@ -138,11 +138,25 @@ def check_arrays(arrays, shapes):
             raise WeightError(
                 f"{name} has dtype {get_dtype_name(x)}; use one of {', '.join(DTYPES)}."
             )
-        if not bool(do("all", do("isfinite", x))):
+        if not _is_finite(name, x):
             raise WeightError(
                 f"{name} holds nan or inf; every weight must be finite: look at where it "
                 "came from (a diverged optimisation, a division by zero)."
             )
+
+
+def _is_finite(name, x):
+    try:
+        if infer_backend(x) != "autograd":
+            return bool(do("all", do("isfinite", x)))
+        error = None
+    except (TypeError, RuntimeError) as caught:
+        error = caught
+    raise WeightError(
+        f"{name} is traced (by jit, vmap or autograd), and a network looks at its numbers; build "
+        "it from arrays that are there. For derivatives use log_derivatives, torch or jax.grad; "
+        "under jit use the methods of net.to_tensor_network() or net.collapse()."
+    ) from error
 
 
 def check_nonzero(name, x):

@@ -68,7 +68,7 @@ def _switched(t, is_outer, side):
     one = do("ones_like", t.data[where])
     pads = [(0, n - m) for n, m in zip(t.shape, one.shape)]
     corner = do("pad", one, pads) if t.ndim else one
-    return do("stack", (t.data, corner) if side == 0 else (corner, t.data))
+    return do("stack", (t.data, corner) if side == 0 else (corner, t.data), like=t.data)
 
 
 def dense_distance(psi, phi, normalized=False):

@@ -39,9 +39,15 @@ def _network_of_state(psi, name):
     return f"but the ConvAC, RAC or RBM that it was made from does: net.{name}"
 
 
-def _expanded_of_state(psi, name):
-    if type(psi) is CollapsedVector and _has(RecursiveNetwork, name):
+def _other_form(psi, name):
+    if (
+        isinstance(psi, HyperVector)
+        and not isinstance(psi, RecursiveNetwork)
+        and _has(RecursiveNetwork, name)
+    ):
         return f"but an expanded network does: net.to_tensor_network().{name}"
+    if isinstance(psi, HyperVector) and _has(CollapsedVector, name):
+        return f"but a collapsed state does: net.collapse().{name}"
     return None
 
 
@@ -59,4 +65,4 @@ def _vector(tn, name):
 
 
 DeepNetwork._guides = (_state_of_network, _mps)
-HyperTensorNetwork._guides = (_network_of_state, _expanded_of_state, _vector, _mps)
+HyperTensorNetwork._guides = (_network_of_state, _other_form, _vector, _mps)

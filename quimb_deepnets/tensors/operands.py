@@ -16,7 +16,7 @@ from quimb.tensor import PTensor
 from quimb.tensor.array_ops import PArray
 
 from ..errors import OptionError
-from ..networks.scaled import mutable
+from ..networks.scaled import mutable, readable
 from .parts import PartNetwork
 
 
@@ -272,6 +272,8 @@ class OperandNetwork(PartNetwork):
         """Multiply by a number, see quimb; a complex one makes the network complex."""
         new = self if inplace else self.copy()
         x = new._admit_scalar(x)
+        if not (infer_backend(x) in ("builtins", "numpy") or readable(x)):
+            spread_over = 1  # traced: its sign cannot be looked at
         return super(OperandNetwork, new).multiply(x, inplace=True, spread_over=spread_over)
 
     multiply_ = functools.partialmethod(multiply, inplace=True)
