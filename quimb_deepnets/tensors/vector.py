@@ -19,7 +19,7 @@ from ..networks.configs import identity
 from .algebra import MAX_DENSE, add, dense_distance
 from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
-from .operands import expectation, read_terms
+from .operands import expectation, read_terms, traced
 from .refusals import refuse
 from .sites import SiteNames, check_site_id, format_site, read_value
 from .wires import identity_factor
@@ -325,12 +325,15 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     __iadd__ = __add__
     __isub__ = __sub__
 
-    def normalize(self, inplace=False, **contract_opts):
+    def normalize(self, inplace=False, balance_bonds=False, equalize_norms=False, **contract_opts):
         """Scale the state to norm 1, spread over all tensors; any scale is fine.
 
         Parameters
         ----------
         inplace : bool, optional
+        balance_bonds, equalize_norms : bool, optional
+            Afterwards also `balance_bonds` (of a network without hyper-indices), or give all
+            tensors one norm.
         **contract_opts
             Given to the contraction of the norm.
 
@@ -338,13 +341,19 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         -------
         HyperVector
         """
-        mantissa, exponent = self.norm(strip_exponent=True, **contract_opts)
         new = self if inplace else self.copy()
+        if balance_bonds:
+            new.balance_bonds_()
+        mantissa, exponent = new.norm(strip_exponent=True, **contract_opts)
+        if traced(mantissa):
+            return new.multiply_(1 / new.norm(**contract_opts))
         new.exponent = new.exponent - exponent
         new.distribute_exponent()
         new.multiply_(1 / mantissa, spread_over="all")
         if abs(exponent) > 16:  # a power of ten that far has lost digits: once more, near one
             new.multiply_(1 / new.norm(**contract_opts), spread_over="all")
+        if equalize_norms:
+            new.equalize_norms_()
         return new
 
     normalize_ = functools.partialmethod(normalize, inplace=True)
