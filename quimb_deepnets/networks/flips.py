@@ -17,7 +17,9 @@ from autoray import do, to_numpy
 from ..errors import OptionError
 from ..geometry.branches import branch_levels
 from ..geometry.plan import CHUNK, cached_plan
-from .base import MAX_BYTES, DeepNetwork, check_result, map_chunks, register_method
+from .attach import register_method
+from .base import DeepNetwork
+from .chunks import MAX_BYTES, check_result, map_chunks
 from .configs import check_configs
 from .conv import ConvAC
 from .layers import Layers, compute_layer, set_one, tap_index

@@ -26,7 +26,7 @@ from quimb.tensor import Tensor
 from ..errors import BudgetError, OptionError, RangeError, check_positive_int
 from ..geometry import leaf_ind
 from ..networks import RAC, ConvAC, DeepNetwork, register_method
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 from ..networks.configs import digits, identity
 from ..networks.lookup import windows_of
 from ..networks.recursion import Recursion
