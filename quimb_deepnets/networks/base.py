@@ -14,7 +14,7 @@ from typing import Any
 from autoray import do, get_dtype_name, infer_backend
 from autoray import to as convert
 
-from ..errors import BudgetError, OptionError, WeightError, check_positive_int
+from ..errors import BudgetError, Guide, OptionError, WeightError, check_positive_int
 from ..geometry.plan import CHUNK
 from ..weights import as_array, check_arrays
 from .chunks import MAX_BYTES, map_chunks
@@ -36,7 +36,7 @@ class read_only(property):
         )
 
 
-class DeepNetwork:
+class DeepNetwork(Guide):
     """Base class of networks that compute amplitudes: a value, integers and arrays.
 
     Subclasses hand geometry and parameters to ``__init__`` and implement ``plan``,

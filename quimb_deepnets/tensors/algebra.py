@@ -11,11 +11,10 @@ there and by a corner at b = 0. New deltas join the legs of each site::
                                   k_n
 """
 
-from autoray import do, infer_backend
+from autoray import do
 from quimb.tensor import Tensor
 from quimb.tensor.tensor_core import oset, rand_uuid
 
-from ..errors import OptionError
 from .dup import dup
 from .hyper import HyperTensorNetwork, check_same_outer
 
@@ -44,11 +43,6 @@ def add(psi, phi, sign=1):
     """
     check_same_outer(psi, phi)
     phi = phi.as_network().multiply(sign)
-    if len(backends := {infer_backend(t.data) for state in (psi, phi) for t in state}) > 1:
-        raise OptionError(
-            f"the states are arrays of {sorted(backends)}; convert one of them, as in "
-            "phi.to('torch')."
-        )
     switch, total = rand_uuid(), HyperTensorNetwork()
     legs = {ix: (rand_uuid(), rand_uuid()) for ix in psi.outer_inds()}
     per_site = oset(("DELTA", *psi.site_tags))
@@ -74,7 +68,7 @@ def _switched(t, is_outer, side):
     one = do("ones_like", t.data[where])
     pads = [(0, n - m) for n, m in zip(t.shape, one.shape)]
     corner = do("pad", one, pads) if t.ndim else one
-    return do("stack", (t.data, corner) if side == 0 else (corner, t.data))
+    return do("stack", (t.data, corner) if side == 0 else (corner, t.data), like=t.data)
 
 
 def dense_distance(psi, phi, normalized=False):

@@ -16,17 +16,25 @@ import math
 from autoray import do, stop_gradient
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, check_positive_int
+from ..errors import BudgetError, OptionError, check_positive_int
 from ..geometry import leaf_ind
 from ..networks import RBM
+from ..networks.base import MAX_BYTES
 from ..networks.configs import identity
+from .collapsed import check_bytes, window_tensors
 from .dup import delta
 from .recursive import MAX_TENSORS, to_tensor_network
-from .vector import HyperVector, check_site_id, check_site_tags
+from .sites import check_site_id, check_site_tags
+from .vector import HyperVector
 
 
 @to_tensor_network.register
-def _(network: RBM, site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS):
+def _(network: RBM, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS):
+    if nodes != "hyper":
+        raise OptionError(
+            f"nodes={nodes!r} is for the layers of a ConvAC or RAC; an RBM has only "
+            "nodes='hyper', where a hidden unit is an index that is summed."
+        )
     sites, hidden = network.sites, network.geometry.hidden
     count = (len(sites) + 1) * (hidden + 2) - 2
     if count > check_positive_int("max_tensors", max_tensors):
@@ -43,6 +51,21 @@ def _(network: RBM, site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS)
     check_site_id("site_ind_id", psi.site_ind_id, sites)
     check_site_id("site_tag_id", psi.site_tag_id, sites)
     check_site_tags(psi, {"DELTA", "WIRE", *network.geometry.param_shapes})
+    tensors, exponent = window_tensors(network, MAX_BYTES)
+    eye = identity(2, network._like)
+    for site in sites:
+        tags = (psi.site_tag(site), "WIRE")
+        tensors.append(delta(psi.site_ind(site), leaf_ind(site), eye, tags))
+    for tensor in tensors:
+        psi.add_tensor(tensor, virtual=True)
+    psi.exponent = exponent * math.log10(2)
+    return psi
+
+
+@window_tensors.register
+def _(network: RBM, max_bytes):
+    hidden, sites = network.geometry.hidden, network.sites
+    check_bytes((4 * hidden + 2) * len(sites) * network._like.itemsize, max_bytes)
     (visible, a), (bias, b) = _vectors(network.visible_bias), _vectors(network.hidden_bias)
     weights, c = _matrices(network.weights)
     tensors = [Tensor(x, (leaf_ind(s),), ("VISIBLE",)) for s, x in zip(sites, visible)]
@@ -52,26 +75,19 @@ def _(network: RBM, site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS)
             Tensor(weights[j, n], (f"_h{j}", leaf_ind(site)), ("WEIGHTS",))
             for n, site in enumerate(sites)
         ]
-    eye = identity(2, network._like)
-    for site in sites:
-        tags = (psi.site_tag(site), "WIRE")
-        tensors.append(delta(psi.site_ind(site), leaf_ind(site), eye, tags))
-    for tensor in tensors:
-        psi.add_tensor(tensor, virtual=True)
-    psi.exponent = (a + b + c) / math.log(10)
-    return psi
+    return tensors, (a + b + c) / math.log(2)
 
 
 def _vectors(bias):
     """``exp(b h)`` for h = +1, -1, scaled to at most 1, and the logarithm of the scale."""
-    size = do("abs", do("real", stop_gradient(bias)))
+    size = stop_gradient(do("abs", do("real", bias)))  # both scales are constants
     pair = do("stack", (bias - size, -bias - size), axis=1)
     return do("exp", pair), float(do("sum", size))
 
 
 def _matrices(weights):
     """``exp(h W s)`` for h, s = +1, -1, the same way."""
-    size = do("abs", do("real", stop_gradient(weights)))
+    size = stop_gradient(do("abs", do("real", weights)))
     up, down = weights - size, -weights - size
     rows = do(
         "stack", (do("stack", (up, down), axis=-1), do("stack", (down, up), axis=-1)), axis=-2

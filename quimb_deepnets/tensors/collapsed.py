@@ -45,9 +45,11 @@ from ..networks.scaled import (
 from ..networks.tables import folded_tables
 from .density import partial_traces_exact
 from .dup import delta
+from .operands import expectation, read_terms
 from .readback import collapsible_network, fingerprint, same_fingerprint
 from .recursive import RecursiveNetwork
-from .vector import HyperVector, check_site_id, check_site_tags
+from .sites import check_site_id, check_site_tags
+from .vector import HyperVector
 
 CHANNEL = "_c"
 
@@ -61,7 +63,13 @@ class CollapsedVector(HyperVector):
     run and the best path is kept.
     """
 
+    _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry")
     _source = None  # what the tensors were made from, see source_network
+
+    @property
+    def cyclic(self):
+        """Whether the sites are a ring, or a torus (``boundary="periodic"``)."""
+        return getattr(self._geometry, "boundary", None) == "periodic"
 
     partial_traces_exact = partial_traces_exact
 
@@ -72,13 +80,15 @@ class CollapsedVector(HyperVector):
 
         Terms on small regions of a chain come from one sweep, see `partial_traces_exact`.
         """
+        terms = read_terms(terms)
         if normalized is not True or opts:
             opts |= {"normalized": normalized, "return_all": return_all}
             return super().compute_local_expectation_exact(terms, optimize, **opts)
         rhos = self.partial_traces_exact(list(terms), optimize=optimize)
+        inds = [tuple(map(self.site_ind, self._kept_sites(where))) for where in terms]
         values = {
-            where: do("trace", do("reshape", G, rho.shape) @ rho)
-            for (where, G), rho in zip(terms.items(), rhos)
+            where: expectation(self._read(G, legs), rho)
+            for (where, G), legs, rho in zip(terms.items(), inds, rhos)
         }
         return values if return_all else functools.reduce(operator.add, values.values())
 
@@ -128,6 +138,7 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
         sites=g.sites,
         site_ind_id=f"k{holes}" if site_ind_id is None else site_ind_id,
         site_tag_id=f"I{holes}" if site_tag_id is None else site_tag_id,
+        geometry=g,
     )
     check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
@@ -202,7 +213,7 @@ def _(network: ConvAC, max_bytes):
     g = network.geometry
     windows = windows_of(g, g.depth, (1,) * g.ndim)
     rows = {k: g.phys_dim ** w.sites.shape[1] for w in windows for k in set(w.kinds.tolist())}
-    _check_bytes(sum(rows.values()) * g.bond_dim(g.depth) * network._like.itemsize, max_bytes)
+    check_bytes(sum(rows.values()) * g.bond_dim(g.depth) * network._like.itemsize, max_bytes)
     tables = [even_out(table) for table in folded_tables(network).values()]
     found = {}
     for group in windows:
@@ -222,7 +233,7 @@ def _(network: ConvAC, max_bytes):
 def _(network: RAC, max_bytes):
     M, depth = network.phys_dim, network.depth
     widest = M ** (network.L if depth > 1 else 1) * network.bond_dim
-    _check_bytes(2 * widest * network._like.itemsize, max_bytes)
+    check_bytes(2 * widest * network._like.itemsize, max_bytes)
     hidden, e_hidden = even_out(scaled(network.hidden_weights[-1], axes=2))
     initial, e_initial = even_out(scaled(network.initial[-1]))
     readout, e_readout = even_out(scaled(network.readout))
@@ -283,7 +294,7 @@ def even_out(x, vanishing=False):
     return x.mantissa * power_of_two(drop, x.mantissa), top
 
 
-def _check_bytes(need, max_bytes):
+def check_bytes(need, max_bytes):
     check_positive_int("max_bytes", max_bytes, OptionError)
     if need > max_bytes:
         raise BudgetError(

@@ -21,7 +21,8 @@ from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union
 
-from ..errors import OptionError, RangeError, SitesError
+from ..errors import Guide, OptionError, RangeError, SitesError
+from .operands import OperandNetwork
 from .parts import PartNetwork
 from .refusals import refuse
 from .search import BestOf
@@ -29,7 +30,7 @@ from .wires import absorb_wires
 
 
 @refuse
-class HyperTensorNetwork(PartNetwork, TensorNetwork):
+class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
     """A `TensorNetwork` in which an index on exactly one tensor is outer, any other summed.
 
     It contracts without ``output_inds``, and stays what it is when combined with other networks.
@@ -52,7 +53,9 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         As quimb's, but inner indices that clash are renamed in a copy of ``other``, never in
         ``other`` itself, and the result is a hyper network.
         """
-        other = other.as_network() if hasattr(other, "as_network") else TensorNetwork(other)
+        if not isinstance(other, (list, tuple)) or hasattr(other, "as_network"):
+            other = as_state(other)
+        other = TensorNetwork(other)
         new = HyperTensorNetwork((self,), virtual=virtual, check_collisions=False)
         new._cuts = dict(self._cuts)
         new.add_tensor_network(other, virtual=virtual, check_collisions=check_collisions)
@@ -234,14 +237,24 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         )
 
 
-def check_same_outer(psi, phi):
-    """Refuse two networks with different outer indices."""
+def as_state(phi):
+    """A quimb network from what was given for one; a ConvAC, RAC or RBM is told to write it out."""
+    if hasattr(phi, "to_tensor_network"):
+        raise SitesError(
+            f"{type(phi).__name__} evaluates amplitudes and is not a quimb network; give "
+            "net.collapse(), or net.to_tensor_network()."
+        )
     if not hasattr(phi, "as_network"):
         raise SitesError(
-            f"a {type(phi).__name__} is no state on sites; give a quimb network, such as "
+            f"{type(phi).__name__} is not a quimb network; give one, such as "
             "qtn.Dense1D(vector) for a dense vector of a chain."
         )
-    mine, theirs = set(psi.outer_inds()), set(phi.as_network().outer_inds())
+    return phi.as_network()
+
+
+def check_same_outer(psi, phi):
+    """Refuse two networks with different outer indices."""
+    mine, theirs = set(psi.outer_inds()), set(as_state(phi).outer_inds())
     if mine != theirs:
         raise SitesError(
             f"the outer indices differ: {sorted(mine - theirs)[:4]} only here, "

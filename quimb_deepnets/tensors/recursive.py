@@ -40,12 +40,20 @@ from ..geometry.expansion import NODES
 from ..networks import DeepNetwork, register_method
 from ..networks.configs import check_configs, identity, parse_config
 from ..networks.params import writable
-from ..networks.scaled import from_decimal, phase_and_log, plain
+from ..networks.scaled import Scaled, from_decimal, phase_and_log, plain
 from .dup import delta
 from .picture import figure_size, layer_tags, positions
-from .readback import Source, current_network, dense_node, fingerprint, read_params
+from .readback import (
+    Source,
+    current_network,
+    dense_node,
+    fingerprint,
+    read_params,
+    tied_network,
+)
 from .refusals import refuse_tied
-from .vector import HyperVector, check_site_id, check_site_tags
+from .sites import check_site_id, check_site_tags
+from .vector import HyperVector
 
 MAX_TENSORS = 2**17
 MAX_DENSE_SIZE = 2**26
@@ -175,6 +183,11 @@ class RecursiveNetwork(HyperVector):
         return self._geometry
 
     @property
+    def cyclic(self):
+        """Whether the sites are a ring, or a torus (``boundary="periodic"``)."""
+        return getattr(self.geometry, "boundary", None) == "periodic"
+
+    @property
     def nodes(self):
         """Whether nodes are hyper-indices (``"hyper"``) or tensors (``"dense"``)."""
         return self._nodes
@@ -267,11 +280,15 @@ class RecursiveNetwork(HyperVector):
         ``optimize`` is as in `amplitude`; ``chunk``, ``progbar`` and ``plan`` are those of
         `ConvAC.amplitudes`. A contraction takes one configuration at a time and no plan.
         """
-        return plain(self._scaled_amplitudes(configs, optimize, chunk, progbar, plan))
+        found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
+        return plain(found) if isinstance(found, Scaled) else found
 
     def log_amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
         """Phase and natural logarithm of a batch of amplitudes, as `ConvAC.log_amplitudes`."""
-        return phase_and_log(self._scaled_amplitudes(configs, optimize, chunk, progbar, plan))
+        found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
+        if isinstance(found, Scaled):
+            return phase_and_log(found)
+        return found / do("abs", found), do("log", do("abs", found))
 
     def to_dense(self, *inds_seq, to_qarray=False, to_ket=None, **contract_opts):
         """The state as a dense array, ``(phys_dim**N, 1)`` or with grouped indices, see quimb.
@@ -305,7 +322,10 @@ class RecursiveNetwork(HyperVector):
         return self._contracted_amplitudes(configs, optimize, progbar)
 
     def _contracted_amplitudes(self, configs, optimize, progbar):
-        """Fix every site, contract to a mantissa and an exponent, one tree for all."""
+        """Fix every site, contract to a mantissa and an exponent, one tree for all.
+
+        Numbers that cannot be looked at (jax.jit, autograd) are contracted to plain amplitudes.
+        """
         configs = check_configs(configs, self.geometry.shape, self.geometry.phys_dim)
         inds = tuple(map(self.site_ind, self.sites))
         if missing := [ix for ix in inds if ix not in self.ind_map]:
@@ -313,12 +333,19 @@ class RecursiveNetwork(HyperVector):
                 f"the state has no index {missing[0]!r} any more (fixed or contracted), but an "
                 "amplitude needs every site; contract what is left instead."
             )
+        traced = not self._is_concrete()
         zero = stop_gradient(next(iter(self)).data).reshape(-1)[0] * 0
         pairs = [(zero, 0.0)]  # so that an empty batch has a dtype
         for config in tqdm(configs.reshape(len(configs), len(inds)), disable=not progbar):
             tn = self.isel(dict(zip(inds, map(int, config))))
             optimize = tn.contraction_tree(optimize, output_inds=())
+            if traced:
+                pairs.append((tn.contract(output_inds=(), optimize=optimize), 0.0))
+                continue
             pairs.append(tn.contract(output_inds=(), strip_exponent=True, optimize=optimize))
+        if traced:
+            values = [value for value, _ in pairs[1:]]
+            return do("stack", values, like=values[0]) if values else zero[None][:0]
         mantissa, exponent = (do("stack", tuple(zero + x for x in col)) for col in zip(*pairs))
         return from_decimal(mantissa[1:], do("real", exponent)[1:])
 
@@ -334,7 +361,7 @@ class RecursiveNetwork(HyperVector):
             For ``nodes="dense"``, if tensors were added, removed, fixed, gated or rewired since
             the network was built, or if copies of one tied weight differ.
         """
-        return self._network_class.from_params(self.geometry, read_params(self)[0])
+        return tied_network(self)
 
     @property
     def shared_tags(self):
