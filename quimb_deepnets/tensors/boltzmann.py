@@ -21,6 +21,7 @@ from ..geometry import leaf_ind
 from ..networks import RBM
 from ..networks.configs import identity
 from .dup import delta
+from .names import unique_names
 from .recursive import MAX_TENSORS, to_tensor_network
 from .vector import HyperVector, check_site_id, check_site_tags
 
@@ -45,17 +46,19 @@ def _(network: RBM, site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS)
     check_site_tags(psi, {"DELTA", "WIRE", *network.geometry.param_shapes})
     (visible, a), (bias, b) = _vectors(network.visible_bias), _vectors(network.hidden_bias)
     weights, c = _matrices(network.weights)
-    tensors = [Tensor(x, (leaf_ind(s),), ("VISIBLE",)) for s, x in zip(sites, visible)]
+    unique = unique_names()
+    leaf = lambda site: unique(leaf_ind(site))
+    tensors = [Tensor(x, (leaf(s),), ("VISIBLE",)) for s, x in zip(sites, visible)]
     for j in range(hidden):
-        tensors.append(Tensor(bias[j], (f"_h{j}",), ("HIDDEN",)))
+        tensors.append(Tensor(bias[j], (unique(f"_h{j}"),), ("HIDDEN",)))
         tensors += [
-            Tensor(weights[j, n], (f"_h{j}", leaf_ind(site)), ("WEIGHTS",))
+            Tensor(weights[j, n], (unique(f"_h{j}"), leaf(site)), ("WEIGHTS",))
             for n, site in enumerate(sites)
         ]
     eye = identity(2, network._like)
     for site in sites:
         tags = (psi.site_tag(site), "WIRE")
-        tensors.append(delta(psi.site_ind(site), leaf_ind(site), eye, tags))
+        tensors.append(delta(psi.site_ind(site), leaf(site), eye, tags))
     for tensor in tensors:
         psi.add_tensor(tensor, virtual=True)
     psi.exponent = (a + b + c) / math.log(10)

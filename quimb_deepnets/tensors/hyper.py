@@ -14,6 +14,7 @@ exactly one tensor, every other index is summed::
 
 import functools
 import math
+import sys
 
 import numpy as np
 from autoray import infer_backend
@@ -29,6 +30,8 @@ from .wires import absorb_wires
 
 MAX_EXPONENT = 250  # decimal: beyond, plain numbers leave the range of floats
 MAX_GROWTH = 800  # bits: beyond, a plain contraction is hardly ever certain
+OPERATORS = TensorNetwork.combine.__code__, TensorNetwork.__matmul__.__code__
+SEEN = ("builtins", "numpy", "torch")  # whose numbers can be looked at
 TREE_OPTIONS = {"backend", "order", "prefer_einsum", "progbar"}
 
 
@@ -183,6 +186,25 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         """Overload ``@``: contract with another network over all indices that match."""
         return self.combine(other) ^ all
 
+    @property
+    def exponent(self):
+        """The decimal exponent before the network, see quimb.
+
+        quimb's ``mps & psi``, ``mps | psi`` and ``mps @ psi`` make a plain network and read this
+        when they add the second operand; the network they make then becomes a hyper network, as
+        it is with the operands the other way round.
+        """
+        adder = sys._getframe(1)
+        if adder.f_code is TensorNetwork.add_tensor_network.__code__:
+            made, maker = adder.f_locals["self"], adder.f_back.f_back.f_back
+            if type(made) is TensorNetwork and maker.f_code in OPERATORS:
+                made.__class__ = HyperTensorNetwork
+        return self.__dict__["exponent"]
+
+    @exponent.setter
+    def exponent(self, value):
+        self.__dict__["exponent"] = value
+
     # quimb's base classes on the left leave ``&``, ``|`` and ``@`` to this one
 
     def __rand__(self, other):
@@ -204,11 +226,12 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         RangeError
             If it is inf or nan.
         """
-        size = abs(x)
-        if not bool(size < math.inf):
-            raise RangeError(f"a state times {x} is not finite; multiply with a finite number.")
-        # quimb would divide zero by its size
-        return super().multiply(x, inplace, 1 if bool(size == 0) else spread_over)
+        if infer_backend(x) in SEEN:
+            if not bool(abs(x) < math.inf):
+                raise RangeError(f"a state times {x} is not finite; multiply with a finite number.")
+            if bool(x == 0):
+                spread_over = 1  # spread, quimb would divide zero by its size
+        return super().multiply(x, inplace, spread_over)
 
     multiply_ = functools.partialmethod(multiply, inplace=True)
 
@@ -220,7 +243,7 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
 
     def _is_concrete(self):
         """Whether the numbers can be looked at (and are not being traced by a compiler)."""
-        return all(infer_backend(t.data) in ("numpy", "torch") for t in self)
+        return all(infer_backend(t.data) in SEEN for t in self)
 
     def _contracted(self, output_inds, scaled=False, preserve_tensor=False, **kwargs):
         """The whole network contracted, whatever size its numbers have.
@@ -277,7 +300,7 @@ def _inverse(x):
     RangeError
         If that is not finite.
     """
-    if not bool(abs(x) >= np.finfo(float).tiny):
+    if infer_backend(x) in SEEN and not bool(abs(x) >= np.finfo(float).tiny):
         raise RangeError(
             f"a state divided by {x} leaves the range of floats; divide by a larger number."
         )

@@ -207,8 +207,9 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
             opts |= {"optimize": optimize, "rehearse": rehearse, "get": get}
             return super().partial_trace_exact(where, normalized=normalized, **opts)
         check_option("get", get, ("matrix", "array", "tensor"))
-        ket, bra = tuple(map(self.site_ind, where)), tuple(map("_bra{}".format, where))
-        tn = self.make_reduced_density_matrix(where, bra_ind_id="_bra{}")
+        bra_ind_id = "_bra{}" if self.site_ind_id != "_bra{}" else "_bra_{}"
+        ket, bra = tuple(map(self.site_ind, where)), tuple(map(bra_ind_id.format, where))
+        tn = self.make_reduced_density_matrix(where, bra_ind_id=bra_ind_id)
         opts |= {"optimize": optimize, "preserve_tensor": True, "scaled": bool(normalized)}
         found = tn._contracted((*ket, *bra), **opts)
         rho = found.data if normalized else found.in_range()
