@@ -42,6 +42,7 @@ from ..networks.configs import check_configs, identity, parse_config
 from ..networks.params import writable
 from ..networks.scaled import Scaled, from_decimal, phase_and_log, plain
 from .dup import delta
+from .names import unique_names
 from .picture import figure_size, layer_tags, positions
 from .readback import (
     Source,
@@ -124,13 +125,14 @@ class RecursiveNetwork(HyperVector):
             nodes=nodes,
         )
         psi._check_ids()
-        arrays = _arrays(network, nodes)
+        arrays, unique = _arrays(network, nodes), unique_names()
         for piece in expand(geometry, nodes):
             tags = piece.names if piece.layer is None else (*piece.names, f"LAYER{piece.layer}")
-            psi.add_tensor(Tensor(arrays[piece.factors], piece.inds, tags), virtual=True)
+            inds = tuple(map(unique, piece.inds))
+            psi.add_tensor(Tensor(arrays[piece.factors], inds, tags), virtual=True)
         eye = identity(geometry.phys_dim, network._like)
         for site in psi.sites:
-            legs = psi.site_ind(site), leaf_ind(site)
+            legs = psi.site_ind(site), unique(leaf_ind(site))
             psi.add_tensor(delta(*legs, eye, (psi.site_tag(site),)), virtual=True)
         dense = {key: x for key, x in arrays.items() if len(key) > 1 or len(key[0]) > 1}
         constants = [
@@ -208,14 +210,9 @@ class RecursiveNetwork(HyperVector):
         return info
 
     def _check_ids(self):
-        """Refuse identifiers that name no site, or collide with inner names."""
+        """Refuse identifiers that name no site, or collide with the tags of weights."""
         check_site_id("site_ind_id", self.site_ind_id, self.sites)
         check_site_id("site_tag_id", self.site_tag_id, self.sites)
-        if self.site_ind_id.startswith(("_x", "_y")):
-            raise OptionError(
-                f"site_ind_id={self.site_ind_id!r} collides with inner indices, which start with "
-                "'_x' and '_y'; choose another, such as 'k{}'."
-            )
         inner = {"DELTA", *self.geometry.param_shapes, *self.geometry.fixed_vectors}
         inner |= {f"LAYER{l}" for l in range(1, self.geometry.depth + 1)}
         check_site_tags(self, inner)
