@@ -22,8 +22,9 @@ from autoray import do, stop_gradient, to_numpy
 from tqdm import tqdm
 
 from ..tensors.exact_mps import qr, unit
+from ..tensors.ranges import check_norm
 from .registry import Method, add_method
-from .spectra import check_norm, spectrum_of_matrix
+from .spectra import spectrum_of_matrix
 from .states import Cost, Face, as_float
 
 

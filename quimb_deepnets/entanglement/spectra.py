@@ -14,7 +14,8 @@ import numbers
 import numpy as np
 from autoray import do, get_dtype_name, infer_backend, stop_gradient
 
-from ..errors import BudgetError, OptionError, RangeError
+from ..errors import BudgetError, OptionError
+from ..tensors.ranges import check_norm
 
 MAX_SVD = 1024  # beyond this size the Gram matrix is diagonalised, several times faster
 
@@ -136,15 +137,6 @@ def spectrum_of_density(rho):
 def _epsilon(x):
     """The precision of the dtype of an array."""
     return float(np.finfo(get_dtype_name(x)).eps)
-
-
-def check_norm(size):
-    """Refuse a state, by the size of its norm, that is zero or not finite."""
-    if not (size > 0 and math.isfinite(size)):
-        raise RangeError(
-            f"the state has norm {size}, so it has no entanglement; it must not vanish, and its "
-            "entries must be finite."
-        )
 
 
 def check_alpha(alpha):

@@ -23,6 +23,7 @@ from ..networks.base import MAX_BYTES
 from ..networks.configs import identity
 from .collapsed import check_bytes, window_tensors
 from .dup import delta
+from .names import unique_names
 from .recursive import MAX_TENSORS, to_tensor_network
 from .sites import check_site_id, check_site_tags
 from .vector import HyperVector
@@ -52,12 +53,14 @@ def _(network: RBM, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tenso
     check_site_id("site_tag_id", psi.site_tag_id, sites)
     check_site_tags(psi, {"DELTA", "WIRE", *network.geometry.param_shapes})
     tensors, exponent = window_tensors(network, MAX_BYTES)
+    unique = unique_names()
+    for tensor in tensors:
+        names = {ix: unique(ix) for ix in tensor.inds}
+        psi.add_tensor(tensor.reindex(names), virtual=True)
     eye = identity(2, network._like)
     for site in sites:
-        tags = (psi.site_tag(site), "WIRE")
-        tensors.append(delta(psi.site_ind(site), leaf_ind(site), eye, tags))
-    for tensor in tensors:
-        psi.add_tensor(tensor, virtual=True)
+        legs = psi.site_ind(site), unique(leaf_ind(site))
+        psi.add_tensor(delta(*legs, eye, (psi.site_tag(site), "WIRE")), virtual=True)
     psi.exponent = exponent * math.log10(2)
     return psi
 

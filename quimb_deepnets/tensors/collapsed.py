@@ -26,13 +26,15 @@ from quimb.tensor import Tensor
 from ..errors import BudgetError, OptionError, RangeError, check_positive_int
 from ..geometry import leaf_ind
 from ..networks import RAC, ConvAC, DeepNetwork, register_method
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 from ..networks.configs import digits, identity
 from ..networks.lookup import windows_of
+from ..networks.products import times
 from ..networks.recursion import Recursion
 from ..networks.scaled import (
     Scaled,
     array_like,
+    bits,
     by_channel,
     float_info,
     look,
@@ -43,6 +45,7 @@ from ..networks.scaled import (
 from ..networks.tables import folded_tables
 from .density import partial_traces_exact
 from .dup import delta
+from .names import unique_names
 from .operands import expectation, read_terms
 from .readback import collapsible_network, fingerprint, same_fingerprint
 from .recursive import RecursiveNetwork
@@ -141,17 +144,14 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
     check_site_tags(phi, {"DELTA", "WIRE", "WINDOW", *g.param_shapes})
-    if phi.site_ind_id.startswith("_"):
-        raise OptionError(
-            f"site_ind_id={phi.site_ind_id!r} may collide with inner indices, which start with "
-            "'_'; choose another, such as 'k{}'."
-        )
     tensors, exponent = window_tensors(network, max_bytes)
+    unique = unique_names()
     for tensor in tensors:
-        phi.add_tensor(tensor, virtual=True)
+        names = {ix: unique(ix) for ix in tensor.inds}
+        phi.add_tensor(tensor.reindex(names), virtual=True)
     eye = identity(g.phys_dim, network._like)
     for site in phi.sites:
-        legs = phi.site_ind(site), leaf_ind(site)
+        legs = phi.site_ind(site), unique(leaf_ind(site))
         phi.add_tensor(delta(*legs, eye, (phi.site_tag(site), "WIRE")), virtual=True)
     phi.exponent = exponent * math.log10(2)
     phi._source = fingerprint(phi), network
@@ -265,7 +265,7 @@ def _incoming(network):
         digit = digits(np.tile(np.arange(M), count)[:, None], M, network._like)
         states, count = recursion.advance(states, digit), count * M
         below = states[-2]
-        yield even_out(Scaled(below.mantissa @ last.mantissa, below.exponent + last.exponent))
+        yield even_out(times(below, last))
 
 
 def even_out(x, vanishing=False):
@@ -277,7 +277,7 @@ def even_out(x, vanishing=False):
         If its entries differ by more than floats can, unless the small ones may vanish.
     """
     x = by_channel(x)
-    exponent, there = look(x.exponent), look(x.mantissa) != 0
+    exponent, there = look(bits(x.exponent)), look(x.mantissa) != 0
     if not there.any():
         return x.mantissa, 0.0
     top, low = float(exponent[there].max()), float(exponent[there].min())

@@ -39,8 +39,10 @@ from ..geometry import expand, leaf_ind
 from ..geometry.expansion import NODES
 from ..networks import DeepNetwork, register_method
 from ..networks.configs import check_configs, identity, parse_config
+from ..networks.params import writable
 from ..networks.scaled import Scaled, from_decimal, phase_and_log, plain
 from .dup import delta
+from .names import unique_names
 from .picture import figure_size, layer_tags, positions
 from .readback import (
     Source,
@@ -123,20 +125,22 @@ class RecursiveNetwork(HyperVector):
             nodes=nodes,
         )
         psi._check_ids()
-        arrays = _arrays(network, nodes)
+        arrays, unique = _arrays(network, nodes), unique_names()
         for piece in expand(geometry, nodes):
             tags = piece.names if piece.layer is None else (*piece.names, f"LAYER{piece.layer}")
-            psi.add_tensor(Tensor(arrays[piece.factors], piece.inds, tags), virtual=True)
+            inds = tuple(map(unique, piece.inds))
+            psi.add_tensor(Tensor(arrays[piece.factors], inds, tags), virtual=True)
         eye = identity(geometry.phys_dim, network._like)
         for site in psi.sites:
-            legs = psi.site_ind(site), leaf_ind(site)
+            legs = psi.site_ind(site), unique(leaf_ind(site))
             psi.add_tensor(delta(*legs, eye, (psi.site_tag(site),)), virtual=True)
         dense = {key: x for key, x in arrays.items() if len(key) > 1 or len(key[0]) > 1}
         constants = [
             ("identity", eye),
             *(("ones", arrays[(name,),]) for name in geometry.fixed_vectors),
         ]
-        psi._source = Source(fingerprint(psi), network.params, network, constants, dense)
+        params = {name: arrays[(name,),] for name in network.params}
+        psi._source = Source(fingerprint(psi), params, network, constants, dense)
         return psi
 
     @classmethod
@@ -206,14 +210,9 @@ class RecursiveNetwork(HyperVector):
         return info
 
     def _check_ids(self):
-        """Refuse identifiers that name no site, or collide with inner names."""
+        """Refuse identifiers that name no site, or collide with the tags of weights."""
         check_site_id("site_ind_id", self.site_ind_id, self.sites)
         check_site_id("site_tag_id", self.site_tag_id, self.sites)
-        if self.site_ind_id.startswith(("_x", "_y")):
-            raise OptionError(
-                f"site_ind_id={self.site_ind_id!r} collides with inner indices, which start with "
-                "'_x' and '_y'; choose another, such as 'k{}'."
-            )
         inner = {"DELTA", *self.geometry.param_shapes, *self.geometry.fixed_vectors}
         inner |= {f"LAYER{l}" for l in range(1, self.geometry.depth + 1)}
         check_site_tags(self, inner)
@@ -421,8 +420,12 @@ def _check_budget(geometry, nodes, max_tensors):
 
 
 def _arrays(network, nodes):
-    """The arrays of the pieces, by the names of their factors; equal pieces share one."""
-    arrays = dict(network.params)
+    """The arrays of the pieces, by the names of their factors; equal pieces share one.
+
+    Arrays of numpy are copies that may be written, as quimb's tensors are, without a word to the
+    network; those of torch and jax are the network's.
+    """
+    arrays = {name: writable(x) for name, x in network.params.items()}
     for name, size in network.geometry.fixed_vectors.items():
         arrays[name] = convert(np.ones(size), network._like)
     built = {((name,),): x for name, x in arrays.items()}

@@ -9,17 +9,20 @@ One class serves both: sites are ints with ``"k{}"`` and ``"I{}"``, or pairs wit
 """
 
 import functools
+import sys
 
 from autoray import do
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
+from quimb.tensor.tnag.core import create_lazy_edge_map
 
 from ..errors import MethodError, OptionError, SitesError, check_option
 from ..networks.configs import identity
-from .algebra import MAX_DENSE, add, dense_distance
+from .algebra import MAX_DENSE, add, distance
 from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
 from .operands import expectation, read_terms, traced
+from .ranges import Contracted
 from .refusals import refuse
 from .sites import SiteNames, check_site_id, format_site, read_value
 from .wires import identity_factor
@@ -155,22 +158,27 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         ------
         SitesError
             If a site is not there (any more).
+        RangeError
+            If the state vanishes, or is what round-off leaves of terms that cancel.
         """
         where = self._kept_sites(where)
-        if rehearse or normalized is not True:
+        if rehearse or not self._is_concrete():
             opts |= {"optimize": optimize, "rehearse": rehearse, "get": get}
             return super().partial_trace_exact(where, normalized=normalized, **opts)
         check_option("get", get, ("matrix", "array", "tensor"))
-        ket, bra = tuple(map(self.site_ind, where)), tuple(map("_bra{}".format, where))
-        tn = self.make_reduced_density_matrix(where, bra_ind_id="_bra{}")
-        opts |= {"optimize": optimize, "output_inds": (*ket, *bra), "preserve_tensor": True}
-        rho, _ = tn.contract(strip_exponent=True, **opts)  # so that no scale of psi is too large
-        matrix = rho.to_dense(ket, bra)
-        trace = do("trace", matrix)
-        if get == "matrix":
-            return matrix / trace
-        rho.modify(apply=lambda x: x / trace)
-        return rho if get == "tensor" else rho.data
+        bra_ind_id = "_bra{}" if self.site_ind_id != "_bra{}" else "_bra_{}"
+        ket, bra = tuple(map(self.site_ind, where)), tuple(map(bra_ind_id.format, where))
+        tn = self.make_reduced_density_matrix(where, bra_ind_id=bra_ind_id)
+        opts |= {"optimize": optimize, "preserve_tensor": True, "scaled": bool(normalized)}
+        found = tn._contracted((*ket, *bra), **opts)
+        rho = found.data if normalized else found.in_range()
+        if normalized:  # no scale of psi is too large or too small
+            trace = do("trace", rho.to_dense(ket, bra))
+            found.check_norm(trace)
+            rho.modify(apply=lambda x: x / trace)
+        got = {"matrix": lambda: rho.to_dense(ket, bra), "array": lambda: rho.data}
+        rho = got.get(get, lambda: rho)()
+        return (rho, Contracted(trace, found.bits).in_range()) if normalized == "return" else rho
 
     def local_expectation_exact(
         self, G, where, optimize=None, normalized=True, rehearse=False, **opts
@@ -183,6 +191,8 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
             If a site is not there (any more).
         OptionError
             If the operator is no array of numbers, or has another size.
+        RangeError
+            If the state vanishes, or is what round-off leaves of terms that cancel.
         """
         where = self._kept_sites(where)
         G = self._read(G, tuple(map(self.site_ind, where)))
@@ -325,6 +335,31 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     __iadd__ = __add__
     __isub__ = __sub__
 
+    def __radd__(self, other):
+        """The sum with a state on the left whose type leaves it to this one."""
+        return self + other
+
+    def __rsub__(self, other):
+        """The difference from a state on the left whose type leaves it to this one."""
+        return -self + other
+
+    @property
+    def site_tags(self):
+        """The site tags; quimb's sums of states ask for them, and need one tensor per site.
+
+        Raises
+        ------
+        MethodError
+            To ``mps + psi`` and its like, where quimb's own class comes first.
+        """
+        pairs_of_sites = sys._getframe(1).f_code is create_lazy_edge_map.__code__
+        if pairs_of_sites and (self.num_tensors != self.nsites or self.get_hyperinds()):
+            raise MethodError(
+                "quimb adds states with one tensor per site only, and this one has others; put it "
+                "first, psi + mps or (-psi) + mps, whose sum takes any state."
+            )
+        return super().site_tags
+
     def normalize(self, inplace=False, balance_bonds=False, equalize_norms=False, **contract_opts):
         """Scale the state to norm 1, spread over all tensors; any scale is fine.
 
@@ -340,11 +375,21 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         Returns
         -------
         HyperVector
+
+        Raises
+        ------
+        RangeError
+            If the state vanishes, or is what round-off leaves of terms that cancel.
         """
         new = self if inplace else self.copy()
         if balance_bonds:
             new.balance_bonds_()
-        mantissa, exponent = new.norm(strip_exponent=True, **contract_opts)
+        if new._is_concrete():
+            found = new.make_norm(layer_tags=None)._contracted((), scaled=True, **contract_opts)
+            found.check_norm()
+            mantissa, exponent = found.map(abs).decimal(0.5)
+        else:
+            mantissa, exponent = new.norm(strip_exponent=True, **contract_opts)
         if traced(mantissa):
             return new.multiply_(1 / new.norm(**contract_opts))
         new.exponent = new.exponent - exponent
@@ -368,12 +413,19 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         ------
         SitesError
             If the outer indices differ.
+        RangeError
+            If the result leaves the range of its dtype, or a norm to divide by vanishes.
         """
         check_same_outer(self, other)
-        plain = not kwargs and normalized in (False, True, "squared")
+        check_option("method", method, ("auto", "dense", "overlap"))
+        other = other.as_network()
+        other = other if isinstance(other, HyperTensorNetwork) else HyperTensorNetwork(other)
+        given = kwargs.keys() & {"xAA", "xAB", "xBB", "output_inds"}
+        words = (False, True, "squared", "infidelity", "infidelity_sqrt")
+        if given or normalized not in words or not (self._is_concrete() and other._is_concrete()):
+            return super().distance(other, method=method, normalized=normalized, **kwargs)
         small = self.inds_size(self.outer_inds()) <= MAX_DENSE
-        if plain and (method == "dense" or (method == "auto" and small)):
-            return dense_distance(self, other, normalized)
-        return super().distance(other, method=method, normalized=normalized, **kwargs)
+        dense = method == "dense" or (method == "auto" and small)
+        return distance(self, other, normalized, dense, **kwargs)
 
     distance_normalized = functools.partialmethod(distance, normalized=True)
