@@ -14,6 +14,7 @@ import sys
 from autoray import do
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
+from quimb.tensor.tn1d.core import TensorNetwork1D
 from quimb.tensor.tnag.core import create_lazy_edge_map
 
 from ..errors import MethodError, OptionError, SitesError, check_option
@@ -49,7 +50,7 @@ class HyperTensorNetworkGen(SiteNames, HyperTensorNetwork, TensorNetworkGen):
     def maybe_convert_coo(self, x):
         """The tag of a site, the tags of a slice of a chain, and anything else as it is."""
         if isinstance(x, slice):
-            return tuple(map(self.site_tag, self.sites[x]))
+            return tuple(map(self.site_tag, TensorNetwork1D.slice2sites(self, x)))
         return super().maybe_convert_coo(self._as_site(x))
 
     def retag_sites(self, new_id, where=None, inplace=False):
