@@ -22,6 +22,7 @@ from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union
 
 from ..errors import Guide, OptionError, RangeError, SitesError
+from ..networks.scaled import readable
 from .operands import OperandNetwork
 from .parts import PartNetwork
 from .ranges import LOG2_10, Contracted, contract_scaled, growth, is_certain
@@ -245,8 +246,8 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
         return self.multiply_(_inverse(other))
 
     def _is_concrete(self):
-        """Whether the numbers can be looked at (and are not being traced by a compiler)."""
-        return all(infer_backend(t.data) in SEEN for t in self)
+        """Whether the numbers can be looked at: no compiler traces them, no vmap stacks them."""
+        return all(infer_backend(t.data) == "builtins" or readable(t.data) for t in self)
 
     def _contracted(self, output_inds, scaled=False, preserve_tensor=False, **kwargs):
         """The whole network contracted, whatever size its numbers have.
