@@ -9,11 +9,14 @@
     VISIBLE VISIBLE    exp(a_n s)            on _x{n}, and an identity WIRE to the outer leg
       |       |
       k0      k1
+
+Where the product of all largest entries fits the dtype, the tensors are just these; else each is
+divided by its largest entry, and ``exponent`` has the product.
 """
 
 import math
 
-from autoray import do
+from autoray import do, stop_gradient
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, check_positive_int
@@ -22,6 +25,7 @@ from ..networks import RBM
 from ..networks.configs import identity
 from .dup import delta
 from .recursive import MAX_TENSORS, to_tensor_network
+from .scale import fits
 from .vector import HyperVector, check_site_id, check_site_tags
 
 
@@ -43,8 +47,13 @@ def _(network: RBM, site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS)
     check_site_id("site_ind_id", psi.site_ind_id, sites)
     check_site_id("site_tag_id", psi.site_tag_id, sites)
     check_site_tags(psi, {"DELTA", "WIRE", *network.geometry.param_shapes})
-    (visible, a), (bias, b) = _vectors(network.visible_bias), _vectors(network.hidden_bias)
-    weights, c = _matrices(network.weights)
+    parts = [network.visible_bias, network.hidden_bias, network.weights]
+    sizes = [do("abs", do("real", x)) for x in parts]
+    exponent = math.fsum(float(do("sum", stop_gradient(x))) for x in sizes)
+    if fits(exponent / math.log(2), network._like):  # then the tensors hold all of it
+        sizes, exponent = [x * 0 for x in sizes], 0.0
+    visible, bias = _vectors(parts[0], sizes[0]), _vectors(parts[1], sizes[1])
+    weights = _matrices(parts[2], sizes[2])
     tensors = [Tensor(x, (leaf_ind(s),), ("VISIBLE",)) for s, x in zip(sites, visible)]
     for j in range(hidden):
         tensors.append(Tensor(bias[j], (f"_h{j}",), ("HIDDEN",)))
@@ -58,22 +67,19 @@ def _(network: RBM, site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS)
         tensors.append(delta(psi.site_ind(site), leaf_ind(site), eye, tags))
     for tensor in tensors:
         psi.add_tensor(tensor, virtual=True)
-    psi.exponent = (a + b + c) / math.log(10)
+    psi.exponent = exponent / math.log(10)
     return psi
 
 
-def _vectors(bias):
-    """``exp(b h)`` for h = +1, -1, scaled to at most 1, and the logarithm of the scale."""
-    size = do("abs", do("real", bias))
-    pair = do("stack", (bias - size, -bias - size), axis=1)
-    return do("exp", pair), float(do("sum", size))
+def _vectors(bias, size):
+    """``exp(b h)`` for h = +1, -1, divided by ``exp(size)``."""
+    return do("exp", do("stack", (bias - size, -bias - size), axis=1))
 
 
-def _matrices(weights):
+def _matrices(weights, size):
     """``exp(h W s)`` for h, s = +1, -1, the same way."""
-    size = do("abs", do("real", weights))
     up, down = weights - size, -weights - size
     rows = do(
         "stack", (do("stack", (up, down), axis=-1), do("stack", (down, up), axis=-1)), axis=-2
     )
-    return do("exp", rows), float(do("sum", size))
+    return do("exp", rows)

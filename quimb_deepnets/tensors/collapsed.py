@@ -45,6 +45,7 @@ from .density import partial_traces_exact
 from .dup import delta
 from .readback import collapsible_network, fingerprint, same_fingerprint
 from .recursive import RecursiveNetwork
+from .scale import fits, spread
 from .vector import HyperVector, check_site_id, check_site_tags
 
 CHANNEL = "_c"
@@ -99,6 +100,7 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     Returns
     -------
     CollapsedVector
+        Its windows hold the scale where that fits the dtype; beyond it is in the ``exponent``.
 
     Raises
     ------
@@ -135,7 +137,7 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
             f"site_ind_id={phi.site_ind_id!r} may collide with inner indices, which start with "
             "'_'; choose another, such as 'k{}'."
         )
-    tensors, exponent = window_tensors(network, max_bytes)
+    tensors, exponent = _scaled_windows(network, max_bytes)
     for tensor in tensors:
         phi.add_tensor(tensor, virtual=True)
     eye = identity(g.phys_dim, network._like)
@@ -155,7 +157,7 @@ def source_network(phi):
     if phi._source is None or not same_fingerprint(fingerprint(phi), phi._source[0]):
         return None
     network = phi._source[1]
-    made, _ = window_tensors(network, MAX_BYTES)
+    made, _ = _scaled_windows(network, MAX_BYTES)
     arrays = [
         *(tensor.data for tensor in made),
         *[identity(network.phys_dim, network._like)] * phi.nsites,
@@ -178,6 +180,17 @@ def _collapse_expanded(psi, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BY
 
 
 _collapse_expanded.__doc__ = collapse.__doc__
+
+
+def _scaled_windows(network, max_bytes):
+    """The tensors with their scale, shared by all windows, where it fits; else it is left over."""
+    tensors, exponent = window_tensors(network, max_bytes)
+    windows = [tensor for tensor in tensors if "WINDOW" in tensor.tags]
+    if not (windows and fits(exponent, windows[0].data)):
+        return tensors, exponent
+    for tensor, share in zip(windows, spread(exponent, len(windows))):
+        tensor.modify(data=tensor.data * 2.0**share)
+    return tensors, 0.0
 
 
 @functools.singledispatch
