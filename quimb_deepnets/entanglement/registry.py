@@ -193,9 +193,17 @@ def choose(view, places, what, method, max_bytes, max_flops, fine=False):
     """
     check_option("method", method, ("auto", *METHODS))
     check_budget(max_bytes, max_flops)
-    if method == "auto":
+    while method == "auto":
         plan = make_plan(view, places, what, max_bytes, max_flops, fine)
-        return _refuse(plan) if plan.chosen is None else METHODS[plan.chosen]
+        if plan.chosen is None:
+            _refuse(plan)
+        face = view.faces[METHODS[plan.chosen].face]
+        try:
+            face.value
+        except MethodError as error:  # what it would show is not the state
+            face.cannot_be_made(error)
+        else:
+            return METHODS[plan.chosen]
     chosen = METHODS[method]
     if chosen.face not in view.faces or getattr(chosen, what) is None:
         able = [m.name for m in METHODS.values() if m.face in view.faces and getattr(m, what)]

@@ -49,6 +49,7 @@ from .names import unique_names
 from .operands import expectation, read_terms
 from .readback import collapsible_network, fingerprint, same_fingerprint
 from .recursive import RecursiveNetwork
+from .scale import fits, spread
 from .sites import check_site_id, check_site_tags
 from .vector import HyperVector
 
@@ -112,6 +113,7 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     Returns
     -------
     CollapsedVector
+        Its windows hold the scale where that fits the dtype; beyond it is in the ``exponent``.
 
     Raises
     ------
@@ -144,7 +146,7 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
     check_site_tags(phi, {"DELTA", "WIRE", "WINDOW", *g.param_shapes})
-    tensors, exponent = window_tensors(network, max_bytes)
+    tensors, exponent = _scaled_windows(network, max_bytes)
     unique = unique_names()
     for tensor in tensors:
         names = {ix: unique(ix) for ix in tensor.inds}
@@ -166,7 +168,7 @@ def source_network(phi):
     if phi._source is None or not same_fingerprint(fingerprint(phi), phi._source[0]):
         return None
     network = phi._source[1]
-    made, _ = window_tensors(network, MAX_BYTES)
+    made, _ = _scaled_windows(network, MAX_BYTES)
     arrays = [
         *(tensor.data for tensor in made),
         *[identity(network.phys_dim, network._like)] * phi.nsites,
@@ -189,6 +191,17 @@ def _collapse_expanded(psi, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BY
 
 
 _collapse_expanded.__doc__ = collapse.__doc__
+
+
+def _scaled_windows(network, max_bytes):
+    """The tensors with their scale, shared by all windows, where it fits; else it is left over."""
+    tensors, exponent = window_tensors(network, max_bytes)
+    windows = [tensor for tensor in tensors if "WINDOW" in tensor.tags]
+    if not (windows and fits(exponent, windows[0].data)):
+        return tensors, exponent
+    for tensor, share in zip(windows, spread(exponent, len(windows))):
+        tensor.modify(data=tensor.data * 2.0**share)
+    return tensors, 0.0
 
 
 @functools.singledispatch
