@@ -34,11 +34,11 @@ class Hypergraph:
     Attributes
     ----------
     inputs : tuple[tuple[str]]
-        The indices of each tensor.
+        The indices of each tensor; one that is there twice means the diagonal.
     output : tuple[str]
         The indices that stay.
     size_dict : dict[str, int]
-        The size of each index.
+        The size of each index; those on no tensor are left out.
     labels : tuple or None
         Tensors with equal labels hold the same numbers; None where that is not known.
     sources : tuple or None
@@ -71,6 +71,10 @@ class Hypergraph:
                 f"the contraction problem is malformed ({error}); give inputs (sequences of "
                 "names), output (names) and size_dict (name to size)."
             ) from error
+        used = _in_order(self.inputs)
+        if len(used) < len(self.size_dict):  # what is on no tensor is no part of the problem
+            sizes = {ix: size for ix, size in self.size_dict.items() if ix in used}
+            object.__setattr__(self, "size_dict", sizes)
 
     @property
     def num_tensors(self):
@@ -84,7 +88,7 @@ class Hypergraph:
 
     @property
     def hyper_edges(self):
-        """Number of indices with more than two ends; an output is an end as a tensor is."""
+        """Number of indices with more than two ends; an output is an end, as each leg is."""
         ends = dict.fromkeys(self.size_dict, 0)
         for inds in (*self.inputs, self.output):
             for ix in inds:
@@ -371,9 +375,9 @@ def _check_problem(graph):
         whole = isinstance(size, numbers.Integral) and not isinstance(size, bool)
         if not isinstance(ix, str) or not whole or size < 1:
             raise ValueError(f"index {ix!r} of size {size!r}")
+    if len(set(graph.output)) < len(graph.output):
+        raise ValueError(f"an output twice, {graph.output}")
     for inds in (*graph.inputs, graph.output):
-        if len(set(inds)) < len(inds):
-            raise ValueError(f"an index twice on one tensor, {inds}")
         for ix in inds:
             if ix not in graph.size_dict:
                 raise ValueError(f"index {ix!r} of no size")

@@ -14,6 +14,7 @@ exactly one tensor, every other index is summed::
 
 import functools
 import math
+import warnings
 from contextlib import nullcontext
 
 import numpy as np
@@ -25,6 +26,7 @@ from ..errors import OptionError, RangeError, SitesError
 from .parts import PartNetwork
 from .refusals import refuse
 from .search import BestOf
+from .trees import tree_of
 from .wires import absorb_wires
 
 
@@ -107,13 +109,13 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         whole = (tags is all or tags is ...) and not kwargs.get("inplace")
         if whole and output_inds is None:
             output_inds = self.outer_inds()
-        if not whole:
+        if not whole:  # contract_tags reads optimize= for the tensors that it takes
             return super().contract(
                 tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
             )
         kwargs = {k: v for k, v in kwargs.items() if v is not None and v is not False}
         tn = self._prepared(output_inds)
-        if (optimize := self._default_optimize(kwargs.get("optimize"))) is not None:
+        if (optimize := tn._found(kwargs.get("optimize"), output_inds)) is not None:
             kwargs["optimize"] = optimize
         checked = not kwargs.keys() & {"get", "max_bond"} and tn._is_concrete()
         if checked and strip_exponent:
@@ -132,8 +134,12 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
 
     def contract_tags(self, tags, which="any", output_inds=None, **kwargs):
         """Contract the tensors that match ``tags``; indices needed elsewhere are kept."""
+        tids = sorted(self._get_tids_from_tags(tags, which=which))
         if output_inds is None:
-            output_inds = self.compute_contracted_inds(*self._get_tids_from_tags(tags, which=which))
+            output_inds = self.compute_contracted_inds(*tids)
+        if kwargs.get("optimize") is not None and tids:
+            tensors = [self.tensor_map[tid] for tid in tids]
+            kwargs["optimize"] = _found(kwargs["optimize"], tensors, output_inds)
         cuts = dict(self._cuts)
         result = super().contract_tags(tags, which=which, output_inds=output_inds, **kwargs)
         if isinstance(result, PartNetwork):
@@ -145,29 +151,36 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
     def contraction_path(self, optimize=None, output_inds=None, **kwargs):
         """The contraction path of the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_path(optimize, output_inds, **kwargs)
 
     def contraction_info(self, optimize=None, output_inds=None, **kwargs):
         """The ``opt_einsum.PathInfo`` of contracting the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_info(optimize, output_inds, **kwargs)
 
     def contraction_tree(self, optimize=None, output_inds=None, **kwargs):
         """The ``cotengra.ContractionTree`` of the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_tree(optimize, output_inds, **kwargs)
 
     def _prepared(self, output_inds):
         """The same network as it is contracted: no inner indices of size 1, no wires."""
         return absorb_wires(self._squeezed(output_inds), output_inds)
 
-    def _default_optimize(self, optimize):
-        """Where no optimizer is given: for states with windows or wires, the best of several."""
-        special = "WINDOW" in self.tag_map or "WIRE" in self.tag_map
-        return BestOf() if optimize is None and special else optimize
+    def _found(self, optimize, output_inds):
+        """What finds the path of the whole network: where nothing is given, the best of several.
+
+        That is for states with windows or wires; others take quimb's default.
+        """
+        if optimize is None:
+            return BestOf() if "WINDOW" in self.tag_map or "WIRE" in self.tag_map else None
+        return _found(optimize, tuple(self), output_inds)
 
     def _squeezed(self, output_inds):
         """The same network without inner indices of size 1, which would only pile up as axes.
@@ -196,9 +209,11 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
                 x, start = x / size, start + math.log10(float(size))
             arrays.append(x)
         tree = self.contraction_tree(optimize, output_inds=output_inds)
-        mantissa, exponent = tree.contract(
-            arrays, strip_exponent=True, check_zero=True, backend=backend, **kwargs
-        )
+        with warnings.catch_warnings():  # cotengra looks at the size of what it follows
+            warnings.filterwarnings("ignore", "Converting a tensor with requires_grad")
+            mantissa, exponent = tree.contract(
+                arrays, strip_exponent=True, check_zero=True, backend=backend, **kwargs
+            )
         if not bool(do("any", mantissa != 0)):
             start, exponent = 0.0, 0.0
         if output_inds or preserve_tensor:
@@ -232,6 +247,14 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
             f"the contraction left the range of its dtype ({found}); use strip_exponent=True, "
             "which returns a mantissa and an exponent, or log_amplitudes for single amplitudes."
         )
+
+
+def _found(optimize, tensors, output_inds):
+    """Words and paths as they are, any other optimizer as the tree that it finds, see `tree_of`."""
+    if isinstance(optimize, (str, list, tuple, BestOf)):
+        return optimize
+    sizes = {ix: size for t in tensors for ix, size in zip(t.inds, t.shape)}
+    return tree_of([t.inds for t in tensors], tuple(output_inds), sizes, optimize)
 
 
 def check_same_outer(psi, phi):
