@@ -16,6 +16,7 @@ import math
 import numbers
 import operator
 import reprlib
+from collections import Counter
 from dataclasses import dataclass, field
 
 import cotengra as ctg
@@ -150,14 +151,32 @@ class Hypergraph:
                 f"the output has {output} elements, more than target_size={target_size}; raise it, "
                 "or ask for fewer sites."
             )
+        # what is on one tensor alone is gone before the first step, and cotengra trips over it
+        bare, names = self._bare(), self.names_in(tree)
+        found, inverse = bare.tree(tree.get_ssa_path()), {ix: old for old, ix in names.items()}
+        for ix in map(names.get, tree.sliced_inds):
+            if ix in bare.size_dict:
+                found.remove_ind_(ix)
         with contextlib.suppress(RuntimeError):  # nothing is left to slice
-            tree = tree.slice(target_size=target_size, allow_outer=False, seed=0)
+            found = found.slice(target_size=target_size, allow_outer=False, seed=0)
+        tree = tree.copy()
+        for ix in map(inverse.get, found.sliced_inds):
+            if ix not in tree.sliced_inds:
+                tree.remove_ind_(ix)
         if tree.contraction_width() > math.log2(target_size) + 1e-9:
             raise BudgetError(
                 f"no slicing brings the intermediates down to target_size={target_size} elements; "
                 "raise it, or use another optimizer."
             )
         return tree
+
+    def _bare(self):
+        """The same problem without indices on one tensor alone, and each once on a tensor."""
+        ends = Counter(ix for inds in (*self.inputs, self.output) for ix in set(inds))
+        inputs = tuple(
+            tuple(ix for ix in dict.fromkeys(inds) if ends[ix] > 1) for inds in self.inputs
+        )
+        return dataclasses.replace(self, inputs=inputs)
 
     def tree(self, path):
         """The tree of a path.
