@@ -20,13 +20,13 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import MethodError, OptionError, RangeError, check_positive_int
+from ..geometry.where import read_where
 from ..networks import DeepNetwork
 from ..networks.chunks import map_chunks
 from ..networks.scaled import phase_and_log
 from ..tensors.readback import current_network
 from ..tensors.recursive import RecursiveNetwork
 from .sampler import Metropolis, autocorrelation_time, rhat_of, split_rhat
-from .where import read_where
 
 MIN_PAIRS, MIN_DRAWS, MIN_BURN_IN = 8, 16, 16
 MAX_RHAT, MAX_RELATIVE_ERROR = 1.05, 0.3

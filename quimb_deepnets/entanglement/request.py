@@ -12,11 +12,11 @@ import numbers
 from autoray import do, stop_gradient
 
 from ..errors import OptionError, SitesError, check_option
+from ..geometry.where import is_site, read_where
 from ..networks.chunks import MAX_BYTES
 from .registry import MAX_FLOPS, METHODS, check_options, choose
 from .spectra import Spectrum, check_norm
 from .states import view_of
-from .where import is_site, read_where
 
 _STATE = """state : network, tensor network or array
         A deep network, a quimb vector (MPS, MERA, PEPS, ...), or a dense vector with ``dims``."""

@@ -27,6 +27,7 @@ from .parts import PartNetwork
 from .ranges import LOG2_10, Contracted, contract_scaled, growth, is_certain
 from .refusals import refuse
 from .search import BestOf
+from .trees import tree_of
 from .wires import absorb_wires
 
 MAX_EXPONENT = 250  # decimal: beyond, plain numbers leave the range of floats
@@ -121,7 +122,7 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
         whole = (tags is all or tags is ...) and not kwargs.get("inplace")
         if whole and output_inds is None:
             output_inds = self.outer_inds()
-        if not whole:
+        if not whole:  # contract_tags reads optimize= for the tensors that it takes
             return super().contract(
                 tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
             )
@@ -130,7 +131,7 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
             found = self._contracted(output_inds, scaled=strip_exponent, **kwargs)
             return found.decimal() if strip_exponent else found.in_range()
         tn = self._prepared(output_inds)
-        if (optimize := self._default_optimize(kwargs.get("optimize"))) is not None:
+        if (optimize := tn._found(kwargs.get("optimize"), output_inds)) is not None:
             kwargs["optimize"] = optimize
         return super(HyperTensorNetwork, tn).contract(
             tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
@@ -140,8 +141,12 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
 
     def contract_tags(self, tags, which="any", output_inds=None, **kwargs):
         """Contract the tensors that match ``tags``; indices needed elsewhere are kept."""
+        tids = sorted(self._get_tids_from_tags(tags, which=which))
         if output_inds is None:
-            output_inds = self.compute_contracted_inds(*self._get_tids_from_tags(tags, which=which))
+            output_inds = self.compute_contracted_inds(*tids)
+        if kwargs.get("optimize") is not None and tids:
+            tensors = [self.tensor_map[tid] for tid in tids]
+            kwargs["optimize"] = _found(kwargs["optimize"], tensors, output_inds)
         cuts = dict(self._cuts)
         result = super().contract_tags(tags, which=which, output_inds=output_inds, **kwargs)
         if isinstance(result, PartNetwork):
@@ -153,29 +158,36 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
     def contraction_path(self, optimize=None, output_inds=None, **kwargs):
         """The contraction path of the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_path(optimize, output_inds, **kwargs)
 
     def contraction_info(self, optimize=None, output_inds=None, **kwargs):
         """The ``opt_einsum.PathInfo`` of contracting the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_info(optimize, output_inds, **kwargs)
 
     def contraction_tree(self, optimize=None, output_inds=None, **kwargs):
         """The ``cotengra.ContractionTree`` of the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_tree(optimize, output_inds, **kwargs)
 
     def _prepared(self, output_inds):
         """The same network as it is contracted: no inner indices of size 1, no wires."""
         return absorb_wires(self._squeezed(output_inds), output_inds)
 
-    def _default_optimize(self, optimize):
-        """Where no optimizer is given: for states with windows or wires, the best of several."""
-        special = "WINDOW" in self.tag_map or "WIRE" in self.tag_map
-        return BestOf() if optimize is None and special else optimize
+    def _found(self, optimize, output_inds):
+        """What finds the path of the whole network: where nothing is given, the best of several.
+
+        That is for states with windows or wires; others take quimb's default.
+        """
+        if optimize is None:
+            return BestOf() if "WINDOW" in self.tag_map or "WIRE" in self.tag_map else None
+        return _found(optimize, tuple(self), output_inds)
 
     def _squeezed(self, output_inds):
         """The same network without inner indices of size 1, which would only pile up as axes.
@@ -267,7 +279,7 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
         Contracted
         """
         optimize, tn = kwargs.pop("optimize", None), self._prepared(output_inds)
-        optimize = self._default_optimize(optimize)
+        optimize = tn._found(optimize, output_inds)
         as_tensor = bool(output_inds) or preserve_tensor
         if not scaled and abs(tn.exponent) < MAX_EXPONENT:
             grown = growth(tn, output_inds)
@@ -323,6 +335,14 @@ def as_state(phi):
             "qtn.Dense1D(vector) for a dense vector of a chain."
         )
     return phi.as_network()
+
+
+def _found(optimize, tensors, output_inds):
+    """Words and paths as they are, any other optimizer as the tree that it finds, see `tree_of`."""
+    if isinstance(optimize, (str, list, tuple, BestOf)):
+        return optimize
+    sizes = {ix: size for t in tensors for ix, size in zip(t.inds, t.shape)}
+    return tree_of([t.inds for t in tensors], tuple(output_inds), sizes, optimize)
 
 
 def check_same_outer(psi, phi):

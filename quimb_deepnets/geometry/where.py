@@ -38,7 +38,7 @@ def read_where(sites, where, name="where"):
 
     Examples
     --------
-    >>> from quimb_deepnets.entanglement.where import read_where
+    >>> from quimb_deepnets.geometry.where import read_where
     >>> read_where(range(4), 2), read_where([(0, 0), (0, 1)], [(0, 1)])
     ((0, 1), (1,))
     """
