@@ -284,7 +284,7 @@ def test_refusals():
     with pytest.raises(qdn.SitesError):
         renyi2_estimate(net, [0, 9])
     with pytest.raises(qdn.SitesError):
-        renyi2_estimate(net, 6)
+        renyi2_estimate(net, 7)
     with pytest.raises(qdn.MethodError, match="log_amplitudes"):
         renyi2_estimate(np.ones(4), 1)
     with pytest.raises(qdn.ConfigError, match="start"):
