@@ -15,6 +15,8 @@ Every message says the value, the law and the remedy::
     +-- RangeError      (OverflowError)  a number outside the range of its dtype
     +-- WorkerError     (RuntimeError)   an executor that died with its work
     +-- ExtraError      (ImportError)    an optional package that is not installed
+
+    SamplingWarning     (RuntimeWarning) samples that may not stand for the whole state
 """
 
 import operator
@@ -29,6 +31,7 @@ __all__ = [
     "MethodError",
     "OptionError",
     "RangeError",
+    "SamplingWarning",
     "SitesError",
     "StructureError",
     "WeightError",
@@ -86,6 +89,10 @@ class WorkerError(DeepNetError, RuntimeError):
 
 class ExtraError(DeepNetError, ImportError):
     """An optional package that is needed here and is not installed."""
+
+
+class SamplingWarning(RuntimeWarning):
+    """Samples that may not stand for the whole state: chains that stood still or did not mix."""
 
 
 def check_option(name, value, allowed):
