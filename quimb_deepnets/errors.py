@@ -16,6 +16,8 @@ Every message says the value, the law and the remedy::
     +-- RangeError      (OverflowError)  a number outside the range of its dtype
     +-- WorkerError     (RuntimeError)   an executor that died with its work
     +-- ExtraError      (ImportError)    an optional package that is not installed
+
+    SamplingWarning     (RuntimeWarning) samples that may not stand for the whole state
 """
 
 import operator
@@ -31,6 +33,7 @@ __all__ = [
     "MissingError",
     "OptionError",
     "RangeError",
+    "SamplingWarning",
     "SitesError",
     "StructureError",
     "WeightError",
@@ -114,6 +117,10 @@ class Guide:
                     raise MissingError(what, name=name, obj=self)
         what = f"{type(self).__name__!r} object has no attribute {name!r}"
         raise AttributeError(what, name=name, obj=self)
+
+
+class SamplingWarning(RuntimeWarning):
+    """Samples that may not stand for the whole state: chains that stood still or did not mix."""
 
 
 def check_option(name, value, allowed):
