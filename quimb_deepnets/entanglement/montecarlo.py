@@ -17,12 +17,12 @@ import math
 import warnings
 
 import numpy as np
-from tqdm import tqdm
 
 from ..errors import MethodError, OptionError, RangeError, check_positive_int
 from ..networks import DeepNetwork
 from ..networks.base import map_chunks
 from ..networks.scaled import phase_and_log
+from ..progress import progress
 from ..tensors.readback import current_network
 from ..tensors.recursive import RecursiveNetwork
 from .sampler import Metropolis, autocorrelation_time, rhat_of, split_rhat
@@ -146,7 +146,7 @@ def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=F
     )  # fmt: skip
     record = _Record(sampler, A, draws)
     burn_in = max(MIN_BURN_IN, draws // 4)
-    for sweep in tqdm(range(burn_in + draws), disable=not progbar):
+    for sweep in progress(range(burn_in + draws), progbar):
         sampler.sweep()
         if sweep == burn_in - 1:
             sampler.forget()

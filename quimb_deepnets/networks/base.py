@@ -12,10 +12,10 @@ import math
 import numpy as np
 from autoray import do, get_dtype_name, infer_backend
 from autoray import to as convert
-from tqdm import tqdm
 
 from ..errors import BudgetError, OptionError, WeightError, check_positive_int
 from ..geometry.plan import CHUNK
+from ..progress import progress
 from ..weights import check_arrays
 from .configs import batches, check_configs, config_block, digits, parse_config
 from .scaled import Scaled, phase_and_log, plain
@@ -320,7 +320,7 @@ def map_chunks(net, function, configs, size, chunk=None, progbar=False):
         one = apply(np.zeros((1, *net.geometry.shape), int))
         return Scaled(*(part[:0] for part in one)) if isinstance(one, Scaled) else one[:0]
     rows, total = batches(len(configs), size), -(-len(configs) // size)
-    parts = [apply(configs[some]) for some in tqdm(rows, total=total, disable=not progbar)]
+    parts = [apply(configs[some]) for some in progress(rows, progbar, total=total)]
     if len(parts) == 1:
         return parts[0]
     if isinstance(parts[0], Scaled):

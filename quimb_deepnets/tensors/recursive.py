@@ -25,7 +25,6 @@ from autoray import do, stop_gradient
 from autoray import to as convert
 from quimb import qarray
 from quimb.tensor import Tensor
-from tqdm import tqdm
 
 from ..errors import (
     BudgetError,
@@ -40,6 +39,7 @@ from ..geometry.expansion import NODES
 from ..networks import DeepNetwork, register_method
 from ..networks.configs import check_configs, identity, parse_config
 from ..networks.scaled import from_decimal, phase_and_log, plain
+from ..progress import progress
 from .dup import delta
 from .picture import figure_size, layer_tags, positions
 from .readback import Source, current_network, dense_node, fingerprint, read_params
@@ -313,7 +313,7 @@ class RecursiveNetwork(HyperVector):
             )
         zero = stop_gradient(next(iter(self)).data).reshape(-1)[0] * 0
         pairs = [(zero, 0.0)]  # so that an empty batch has a dtype
-        for config in tqdm(configs.reshape(len(configs), len(inds)), disable=not progbar):
+        for config in progress(configs.reshape(len(configs), len(inds)), progbar):
             tn = self.isel(dict(zip(inds, map(int, config))))
             optimize = tn.contraction_tree(optimize, output_inds=())
             pairs.append(tn.contract(output_inds=(), strip_exponent=True, optimize=optimize))
