@@ -10,9 +10,9 @@
 import math
 
 from autoray import do
-from tqdm import tqdm
 
 from ..networks.chunks import MAX_BYTES
+from ..progress import progress
 from .registry import MAX_FLOPS, check_options, choose, make_plan
 from .request import (
     density_at,
@@ -200,7 +200,7 @@ def entropies(
     if chosen.sweep is not None:
         found = chosen.sweep(view, [len(p) for p in places], progbar=progbar, **options)
     else:
-        bar = tqdm(places, disable=not progbar)
+        bar = progress(places, progbar)
         found = [chosen.spectrum(view, place, **options) for place in bar]
     return do("stack", tuple(do("asarray", s.entropy(), like=view.like) for s in found))
 

@@ -17,7 +17,6 @@ import math
 import warnings
 
 import numpy as np
-from tqdm import tqdm
 
 from ..errors import (
     MethodError,
@@ -30,6 +29,7 @@ from ..geometry.where import read_where
 from ..networks import DeepNetwork
 from ..networks.chunks import map_chunks
 from ..networks.scaled import phase_and_log
+from ..progress import progress
 from ..tensors.readback import current_network
 from ..tensors.recursive import RecursiveNetwork
 from .sampler import Metropolis, autocorrelation_time, rhat_of, split_rhat
@@ -166,7 +166,7 @@ def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=F
     )  # fmt: skip
     record = _Record(sampler, A, draws)
     burn_in = max(MIN_BURN_IN, draws // 4)
-    for sweep in tqdm(range(burn_in + draws), disable=not progbar):
+    for sweep in progress(range(burn_in + draws), progbar):
         sampler.sweep()
         if sweep == burn_in - 1:
             sampler.forget()

@@ -19,8 +19,8 @@ import itertools
 import math
 
 from autoray import do, stop_gradient, to_numpy
-from tqdm import tqdm
 
+from ..progress import progress
 from ..tensors.exact_mps import qr, unit
 from ..tensors.ranges import check_norm
 from .registry import Method, add_method
@@ -226,7 +226,7 @@ def sweep(name, view, cuts, progbar=False):
     rights, carry = _right_canonical(arrays[1:])
     x, found = do("tensordot", arrays[0], carry, axes=1), {}
     following = [*rights, None][: max(cuts)]
-    for n, right in enumerate(tqdm(following, disable=not progbar), 1):
+    for n, right in enumerate(progress(following, progbar), 1):
         _, r = qr(x.reshape(-1, x.shape[2]))
         r, _ = unit(r)
         if n in cuts:

@@ -16,11 +16,11 @@ import warnings
 import numpy as np
 from autoray import stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
-from tqdm import tqdm
 
 from ..errors import ExtraError, MethodError, OptionError, RangeError, check_positive_int
 from ..networks.chunks import map_chunks
 from ..networks.scaled import array_like, phase_and_log
+from ..progress import progress_bar
 from ..weights import make_rng
 from .cross_error import measured_error
 from .scale import check_normalize, place_scale
@@ -115,8 +115,8 @@ def cross_mps(
             raise OptionError(f"{name}={value!r} is no relative size; use a float from 0 to 1.")
     rng, teneva = make_rng(seed), _teneva()
     amplitudes = Amplitudes(network, rng, max_evals)
-    with tqdm(disable=not progbar, desc="sweeps") as bar:
-        cores = _interpolate(teneva, amplitudes, bond, tol, max_evals, rng, bar)
+    with progress_bar(progbar, desc="sweeps") as step:
+        cores = _interpolate(teneva, amplitudes, bond, tol, max_evals, rng, step)
     mps = MatrixProductState(
         [_core(core, n, len(cores), network) for n, core in enumerate(cores)],
         shape="lrp",
@@ -218,12 +218,12 @@ def snake(shape):
     return rows.reshape(-1)
 
 
-def _interpolate(teneva, amplitudes, bond, tol, max_evals, rng, bar):
+def _interpolate(teneva, amplitudes, bond, tol, max_evals, rng, step):
     """Cores ``(l, p, r)``, with a larger scale again where amplitudes outgrew it."""
     sites = [amplitudes.phys_dim] * len(amplitudes.order)
 
     def stop(cores, state, opts):
-        bar.update()
+        step()
         return max(core.shape[0] for core in cores) > bond
 
     while True:

@@ -17,11 +17,11 @@ import math
 import numpy as np
 from autoray import do, get_dtype_name, stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
-from tqdm import tqdm
 
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..networks import DeepNetwork, register_method
 from ..networks.chunks import MAX_BYTES
+from ..progress import progress
 from .carries import carry_of
 from .cross_mps import cross_mps
 from .drawn import check_conversion
@@ -172,7 +172,7 @@ def predicted_bytes(bounds, M):
 def _right_sweep(carry, network, progbar):
     """Sites ``(k, M, k')``, the last one first, and the power of two that they leave out."""
     G, exponent, sites = *unit(carry.end()), []
-    for n in tqdm(reversed(range(network.nsites)), total=network.nsites, disable=not progbar):
+    for n in progress(range(network.nsites)[::-1], progbar):
         step = carry.step(n, G)  # (l, M, k)
         l, M, k = step.shape
         q, r = qr(do("transpose", step, (1, 2, 0)).reshape(M * k, l))
