@@ -141,7 +141,7 @@ def check_axes(name, x, ndim):
 
 
 def check_arrays(arrays, shapes):
-    """Check named arrays: shapes, one floating dtype, one backend, finite entries.
+    """Check named arrays: shapes, one floating dtype, one backend and device, finite entries.
 
     Parameters
     ----------
@@ -162,7 +162,11 @@ def check_arrays(arrays, shapes):
                 f"{tuple(shapes[name])}; matrices are (bond_out, bond_in), taps and positions "
                 "before them."
             )
-    for what, of in (("dtype", get_dtype_name), ("backend", infer_backend)):
+    for what, of in (
+        ("dtype", get_dtype_name),
+        ("backend", infer_backend),
+        ("device", lambda x: str(getattr(x, "device", "cpu"))),
+    ):
         kinds = {}
         for name, x in arrays.items():
             kinds.setdefault(of(x), name)
@@ -176,6 +180,11 @@ def check_arrays(arrays, shapes):
         if get_dtype_name(x) not in DTYPES:
             raise WeightError(
                 f"{name} has dtype {get_dtype_name(x)}; use one of {', '.join(DTYPES)}."
+            )
+        if getattr(x, "is_meta", False):
+            raise WeightError(
+                f"{name} is on torch's meta device, which holds shapes without numbers; give "
+                "arrays on a device such as 'cpu' or 'cuda'."
             )
         if not bool(do("all", do("isfinite", x))):
             raise WeightError(

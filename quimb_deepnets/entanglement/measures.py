@@ -12,7 +12,7 @@ import math
 from autoray import do
 from tqdm import tqdm
 
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 from .registry import MAX_FLOPS, check_options, choose, make_plan
 from .request import (
     density_at,

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from ..errors import MethodError, OptionError, RangeError, check_positive_int
 from ..networks import DeepNetwork
-from ..networks.base import map_chunks
+from ..networks.chunks import map_chunks
 from ..networks.scaled import phase_and_log
 from ..tensors.readback import current_network
 from ..tensors.recursive import RecursiveNetwork

@@ -12,7 +12,7 @@ import numbers
 from autoray import do, stop_gradient
 
 from ..errors import OptionError, SitesError, check_option
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 from .registry import MAX_FLOPS, METHODS, check_options, choose
 from .spectra import Spectrum, check_norm
 from .states import view_of

@@ -20,7 +20,7 @@ from ..errors import (
     check_positive_int,
 )
 from ..networks import RBM, DeepNetwork
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 from ..networks.scaled import array_like
 from ..tensors import RecursiveNetwork, collapse, to_tensor_network
 from .arrays import numbers_of, read_spins

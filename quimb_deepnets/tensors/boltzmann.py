@@ -13,7 +13,7 @@
 
 import math
 
-from autoray import do
+from autoray import do, stop_gradient
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, check_positive_int
@@ -64,14 +64,14 @@ def _(network: RBM, site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS)
 
 def _vectors(bias):
     """``exp(b h)`` for h = +1, -1, scaled to at most 1, and the logarithm of the scale."""
-    size = do("abs", do("real", bias))
+    size = do("abs", do("real", stop_gradient(bias)))
     pair = do("stack", (bias - size, -bias - size), axis=1)
     return do("exp", pair), float(do("sum", size))
 
 
 def _matrices(weights):
     """``exp(h W s)`` for h, s = +1, -1, the same way."""
-    size = do("abs", do("real", weights))
+    size = do("abs", do("real", stop_gradient(weights)))
     up, down = weights - size, -weights - size
     rows = do(
         "stack", (do("stack", (up, down), axis=-1), do("stack", (down, up), axis=-1)), axis=-2

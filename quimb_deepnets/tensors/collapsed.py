@@ -26,13 +26,15 @@ from quimb.tensor import Tensor
 from ..errors import BudgetError, OptionError, RangeError, check_positive_int
 from ..geometry import leaf_ind
 from ..networks import RAC, ConvAC, DeepNetwork, register_method
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 from ..networks.configs import digits, identity
 from ..networks.lookup import windows_of
+from ..networks.products import times
 from ..networks.recursion import Recursion
 from ..networks.scaled import (
     Scaled,
     array_like,
+    bits,
     by_channel,
     float_info,
     look,
@@ -254,7 +256,7 @@ def _incoming(network):
         digit = digits(np.tile(np.arange(M), count)[:, None], M, network._like)
         states, count = recursion.advance(states, digit), count * M
         below = states[-2]
-        yield even_out(Scaled(below.mantissa @ last.mantissa, below.exponent + last.exponent))
+        yield even_out(times(below, last))
 
 
 def even_out(x, vanishing=False):
@@ -266,7 +268,7 @@ def even_out(x, vanishing=False):
         If its entries differ by more than floats can, unless the small ones may vanish.
     """
     x = by_channel(x)
-    exponent, there = look(x.exponent), look(x.mantissa) != 0
+    exponent, there = look(bits(x.exponent)), look(x.mantissa) != 0
     if not there.any():
         return x.mantissa, 0.0
     top, low = float(exponent[there].max()), float(exponent[there].min())

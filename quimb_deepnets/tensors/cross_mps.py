@@ -19,7 +19,7 @@ from quimb.tensor import MatrixProductState
 from tqdm import tqdm
 
 from ..errors import ExtraError, MethodError, OptionError, RangeError, check_positive_int
-from ..networks.base import map_chunks
+from ..networks.chunks import map_chunks
 from ..networks.scaled import array_like, phase_and_log
 from ..weights import make_rng
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..networks import DeepNetwork, register_method
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 from .carries import carry_of
 from .cross_mps import cross_mps
 from .readback import collapsible_network

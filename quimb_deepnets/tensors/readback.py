@@ -127,7 +127,7 @@ def current_network(psi):
         if source is not None and same_fingerprint(source.fingerprint, now):
             check_constants(source.constants)
             if all(_equal(x, dense_node(key, source.params)) for key, x in source.dense.items()):
-                return source.network or psi._network_class.from_params(psi.geometry, source.params)
+                return _network_of(psi, source)
         params, one_array, constants = read_params(psi)
         if not one_array and not mutable(*psi.arrays):
             return None
@@ -138,6 +138,16 @@ def current_network(psi):
     if one_array:
         psi._source = Source(now, params, None, constants, {})
     return network
+
+
+def _network_of(psi, source):
+    """The network that was expanded, or a new one if arrays were written in place since then."""
+    if source.network is not None and all(
+        x is source.network.params[name] or _equal(x, source.network.params[name])
+        for name, x in source.params.items()
+    ):
+        return source.network
+    return psi._network_class.from_params(psi.geometry, source.params)
 
 
 def check_outer_legs(psi):

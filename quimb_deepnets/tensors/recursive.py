@@ -39,6 +39,7 @@ from ..geometry import expand, leaf_ind
 from ..geometry.expansion import NODES
 from ..networks import DeepNetwork, register_method
 from ..networks.configs import check_configs, identity, parse_config
+from ..networks.params import writable
 from ..networks.scaled import from_decimal, phase_and_log, plain
 from .dup import delta
 from .picture import figure_size, layer_tags, positions
@@ -128,7 +129,8 @@ class RecursiveNetwork(HyperVector):
             ("identity", eye),
             *(("ones", arrays[(name,),]) for name in geometry.fixed_vectors),
         ]
-        psi._source = Source(fingerprint(psi), network.params, network, constants, dense)
+        params = {name: arrays[(name,),] for name in network.params}
+        psi._source = Source(fingerprint(psi), params, network, constants, dense)
         return psi
 
     @classmethod
@@ -393,8 +395,12 @@ def _check_budget(geometry, nodes, max_tensors):
 
 
 def _arrays(network, nodes):
-    """The arrays of the pieces, by the names of their factors; equal pieces share one."""
-    arrays = dict(network.params)
+    """The arrays of the pieces, by the names of their factors; equal pieces share one.
+
+    Arrays of numpy are copies that may be written, as quimb's tensors are, without a word to the
+    network; those of torch and jax are the network's.
+    """
+    arrays = {name: writable(x) for name, x in network.params.items()}
     for name, size in network.geometry.fixed_vectors.items():
         arrays[name] = convert(np.ones(size), network._like)
     built = {((name,),): x for name, x in arrays.items()}
