@@ -1,4 +1,4 @@
-"""Depth-2 RACs as matrix product states: right where powers of one direction would drown another."""
+"""Depth-2 RACs as matrix product states, where powers of one direction would drown another."""
 
 import math
 
@@ -139,7 +139,7 @@ def test_vanishing_states_have_no_entropy_by_any_method(name, backend):
     for method in ("auto", "dense", "gram", "reduced", "to_mps", "approx"):
         if (name, method) == ("rac 3", "to_mps") or (net.nsites > 20 and method != "to_mps"):
             continue
-        with pytest.raises(qdn.RangeError, match="vanish|norm"):
+        with pytest.raises(qdn.RangeError, match=r"vanish|norm"):
             net.entropy(5, method=method)
     if name != "rac 3":
         with pytest.raises(qdn.RangeError, match="vanish"):
