@@ -22,7 +22,7 @@ from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union
 
-from ..errors import OptionError, RangeError, SitesError
+from ..errors import OptionError, RangeError, SitesError, import_extra
 from .parts import PartNetwork
 from .refusals import refuse
 from .search import BestOf
@@ -89,6 +89,24 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         """
         check_same_outer(self, other)
         return super().make_overlap(other, layer_tags, self.outer_inds(), return_all)
+
+    def draw(self, *args, **kwargs):
+        """Draw the network, see quimb.
+
+        Raises
+        ------
+        ExtraError
+            If a package that draws is not installed.
+        """
+        import_extra("draw", "plot", "matplotlib.pyplot", "networkx")
+        if kwargs.get("backend") == "plotly":
+            import_extra("draw(backend='plotly')", None, "plotly")
+        return super().draw(*args, **kwargs)
+
+    graph = draw
+    draw_3d = functools.partialmethod(draw, dim=3, backend="matplotlib3d")
+    draw_interactive = functools.partialmethod(draw, backend="plotly")
+    draw_3d_interactive = functools.partialmethod(draw, dim=3, backend="plotly")
 
     # ------------------------------------------------------------ contraction
 

@@ -10,7 +10,7 @@
        k0  k1  k2
 """
 
-from ..errors import ExtraError
+from ..errors import import_extra
 from ..geometry import layout
 
 
@@ -65,10 +65,5 @@ def new_axes(name):
     ExtraError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ExtraError(
-            f"{name} draws with matplotlib; install it with pip install 'quimb_deepnets[plot]'."
-        ) from error
+    pyplot = import_extra(name, "plot", "matplotlib.pyplot")
     return pyplot.subplots(figsize=(6, 4), layout="constrained")[1]
