@@ -64,8 +64,8 @@ PYTHON_WORDS = {
     "renyi2_estimate, which samples amplitudes, ": "",
     ", or an optimizer object": "",
     ", a number of processes, or one of": " or one of",
-    "None, a non-negative int or a numpy Generator": "a whole number of at least 0",
-    "give an int for a chain or \\(Lx, Ly\\) for a lattice": "write 64 for a chain, 6x6 for a lattice",
+    "None, a non-negative int.* or a numpy Generator": "a whole number of at least 0",
+    "give an int for a chain or .Lx, Ly. for a lattice": "write 64 for a chain, 6x6 for a lattice",
     "give one int, or 1 of them": "give one number",
 }
 WHERE = "3, or 0,3,5, or 0:1,2:3 on a lattice"

@@ -87,7 +87,7 @@ def phase_weights(network, noise, rng):
 
 def networks(L, seed):
     """Named random networks of the table: a tree, and depth 1 to 3 of both families."""
-    rng = np.random.default_rng(seed)
+    rng = make_rng(seed)
     options = {"dtype": "complex128", "seed": rng}
     layers = [GCLayer(2, 4, stride=2)] * round(math.log2(L))
     tree = ConvAC.rand(L, layers=layers, **options)

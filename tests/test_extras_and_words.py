@@ -1,4 +1,4 @@
-"""Optional packages and places to write are looked for before the work; the CLI speaks its own words."""
+"""Packages and places to write are looked for before the work; the CLI speaks its own words."""
 
 import sys
 
@@ -118,7 +118,7 @@ def test_writable_leaves_nothing_behind(tmp_path):
         ("paths rbm 8 --form collapsed", "error: --form collapsed rewrites"),
         ("entropy conv 6x6 --where 0,1", "Write 3, or 0,3,5, or 0:1,2:3 on a lattice"),
         ("entropy conv 2x3x4", "SHAPE (2, 3, 4) has 3 dimensions; write 64 for a chain, 6x6"),
-        ("entropy conv 8 --seed -1", "--seed -1 is no seed; give a whole number"),
+        ("entropy conv 8 --seed -1", "--seed -1 is not a seed; give a whole number"),
         ("entropy conv 9 --boundary valid --kernel 11", "no window fits with --boundary valid"),
     ],
 )

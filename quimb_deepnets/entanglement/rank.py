@@ -14,12 +14,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from ..errors import BudgetError, MethodError, OptionError, check_positive_int, import_extra
 from ..geometry.expansion import READOUT, Node, Site
 from ..geometry.where import read_where
 from ..networks import RAC, ConvAC
+from ..progress import progress
 from ..tensors import RecursiveNetwork
 from ..tensors.readback import collapsible_network
 from ..theory import rank_bound
@@ -212,7 +212,7 @@ def modular_matrix(geometry, params, places, rows, columns, progbar=False):
     right = Side([s for i, s in enumerate(sites) if i not in set(places)], columns)
     step = values.block(right)
     out = np.empty((len(rows), len(columns)), np.uint64)
-    for begin in tqdm(range(0, len(rows), step), disable=not progbar):
+    for begin in progress(range(0, len(rows), step), progbar):
         left = Side(inside, rows[begin : begin + step])
         out[begin : begin + step] = values(left, right)
     return out

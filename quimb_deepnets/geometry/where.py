@@ -2,11 +2,11 @@
 
 All of these are the first two sites of a chain::
 
-    2        [0, 1]        range(2)        np.array([0, 1])
+    2        [0, 1]        range(2)        np.array([0, 1])        {0, 1}
 
 and on a lattice, where a bare pair of ints could be one site or two::
 
-    2        [(0, 0), (0, 1)]
+    2        [(0, 0), (0, 1)]        [[0, 0], [0, 1]]
 """
 
 import numbers
@@ -14,7 +14,7 @@ import numbers
 from ..errors import SitesError
 
 
-def read_where(sites, where, name="where"):
+def read_where(sites, where, name="where", whole=True):
     """The places of a subsystem, in the order given.
 
     Parameters
@@ -22,9 +22,12 @@ def read_where(sites, where, name="where"):
     sites : sequence of hashable
         All sites of the state, in its order.
     where : int or sequence of sites
-        An int i is the first i sites, as in quimb's ``MPS.entropy(i)``.
+        An int i is the first i sites, as in quimb's ``MPS.entropy(i)``. A set has no order of its
+        own: its sites come in the order of the state.
     name : str, optional
         What messages call it.
+    whole : bool, optional
+        Whether an int may be the number of all sites.
 
     Returns
     -------
@@ -33,8 +36,8 @@ def read_where(sites, where, name="where"):
     Raises
     ------
     SitesError
-        If a site is not there or named twice, the subsystem is empty, a cut leaves nothing on
-        one side, or a pair of ints on a lattice could be one site or two.
+        If a site is not there or named twice, the subsystem is empty, or a pair of ints on a
+        lattice could be one site or two.
 
     Examples
     --------
@@ -43,35 +46,56 @@ def read_where(sites, where, name="where"):
     ((0, 1), (1,))
     """
     place = {site: i for i, site in enumerate(sites)}
-    where = where.tolist() if hasattr(where, "tolist") else where
+    where = as_plain(where)
     if isinstance(where, numbers.Integral) and not isinstance(where, bool):
-        count = int(where)
-        if not 0 < count < len(place):
+        most = len(place) if whole else len(place) - 1
+        if not 0 < where <= most:
             raise SitesError(
-                f"{name}={count} means the first {count} of {len(place)} sites; use 1 to "
-                f"{len(place) - 1}, or a sequence of sites."
+                f"{name}={where} means the first {where} of {len(place)} sites; use 1 to {most}, "
+                "or a sequence of sites."
             )
-        return tuple(range(count))
+        return tuple(range(int(where)))
     if is_site(place, where):
         raise SitesError(
             f"{name}={where!r} could be one site or several; write [{where!r}] for the site."
         )
     try:
-        chosen = [tuple(site) if isinstance(site, list) else site for site in where]
-        if any(isinstance(site, bool) for site in chosen):
-            raise TypeError("a bool is no site")
-        places = tuple(place[site] for site in chosen)
+        if isinstance(where, (str, bytes, dict)):
+            raise TypeError(f"a {type(where).__name__} is not a sequence of sites")
+        chosen = [_as_label(site) for site in where]
+        places = tuple(_place_of(place, site) for site in chosen)
     except (TypeError, KeyError) as error:
         raise SitesError(
-            f"{name}={where!r} is no number of sites and no sequence of sites out of "
+            f"{name}={where!r} is neither a number of sites nor a sequence of sites out of "
             f"{list(place)[:3]} ... {list(place)[-1]}; name sites of the state."
             + (" A lone pair stands in brackets: [(0, 1)]." if isinstance(where, tuple) else "")
         ) from error
     if not places or len(set(places)) < len(places):
-        raise SitesError(f"{name}={where!r} is empty or names a site twice; name each site once.")
-    return places
+        raise SitesError(f"{name}={chosen!r} is empty or names a site twice; name each site once.")
+    return tuple(sorted(places)) if isinstance(where, (set, frozenset)) else places
+
+
+def as_plain(x):
+    """Scalars and arrays of any library as Python's own numbers and lists."""
+    return x.tolist() if hasattr(x, "tolist") else x
 
 
 def is_site(sites, where):
     """Whether something that could also be a sequence, a pair or a string, is itself a site."""
     return isinstance(where, (tuple, str)) and any(site == where for site in sites)
+
+
+def _as_label(site):
+    """A site as a label: a pair may be written as a list, or as an array of two."""
+    site = as_plain(site)
+    return tuple(map(as_plain, site)) if isinstance(site, (list, tuple)) else site
+
+
+def _place_of(place, site):
+    """The place of a label; Python takes True and 1.0 for 1, and a site is neither."""
+    parts = site if isinstance(site, tuple) else (site,)
+    if any(isinstance(part, (bool, float)) for part in parts):
+        labels = {label: label for label in place}
+        if repr(labels[site]) != repr(site):
+            raise TypeError(f"{site!r} is not a label of a site")
+    return place[site]

@@ -8,11 +8,10 @@
 import math
 import time
 
-from tqdm import tqdm
-
 from ..errors import OptionError, StructureError, WeightError
 from ..geometry import ConvGeometry, RecurrentGeometry
 from ..networks import RAC, ConvAC
+from ..progress import progress
 from ..streams import Job, as_pool, in_order
 from ..tensors import RecursiveNetwork
 from ..tensors.readback import collapsible_network
@@ -120,7 +119,7 @@ def path_report(
         searches += [(graph, about, *pair) for pair in chosen]
     job = Job(_searched, (searches, shared, target_size))
     found = in_order(job, range(len(searches)), executor)
-    rows, trees = zip(*tqdm(found, total=len(searches), disable=not progbar))
+    rows, trees = zip(*progress(found, progbar, total=len(searches)))
     kind = None if isinstance(state, dict) else type(state).__name__
     if isinstance(state, Hypergraph):
         return PathReport(rows, {"state": kind}, trees)
