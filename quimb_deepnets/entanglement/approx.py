@@ -22,7 +22,7 @@ from autoray import to_numpy
 from quimb.tensor import Tensor
 from tqdm import tqdm
 
-from ..errors import BudgetError, MethodError, OptionError
+from ..errors import BudgetError, MethodError, OptionError, RangeError
 from ..geometry.plan import CALL, FLOP
 from ..tensors.search import BestOf
 from ..weights import make_rng
@@ -103,6 +103,7 @@ class EstimatedSpectrum:
             space = self._top_space(apply)
             top = quadrature(apply, space, function, exactly).sum(1)
             if self.dim == space.shape[1]:
+                _check_trace(top[1] - 1, self.tol / 10)
                 return max(0.0, bits(top[0]))
             known = 1 - top[1], self.dim - top[2]  # of the rest: its trace, and its dimension
             seen = np.empty((0, 3))
@@ -114,6 +115,8 @@ class EstimatedSpectrum:
                 bar.set_postfix_str(f"{found:.4g} +- {error:.1g} bits")
                 enough = SAFETY * error <= self.tol * max(found, SMALLEST)
                 if enough and len(seen) >= MIN_PROBES:
+                    spread = 6 * seen[:, 1].std(ddof=1) / math.sqrt(len(seen))
+                    _check_trace(seen[:, 1].mean() - known[0], self.tol / 10 + spread)
                     return max(0.0, found)
         raise BudgetError(
             f"{len(seen)} random vectors gave {found:.4g} +- {error:.1g} bits, which is not to "
@@ -143,6 +146,15 @@ class EstimatedSpectrum:
         """Random vectors without their part in a space."""
         rest = self._random(BLOCK)
         return rest - space @ (space.conj().T @ rest)
+
+
+def _check_trace(off, allowed):
+    """Refuse a density matrix that does not have the trace which it was scaled to."""
+    if not abs(off) <= allowed:
+        raise RangeError(
+            f"the density matrix has a trace that is {off:.1g} off 1, because the parts of the "
+            "state cancel and their squares lose it; use another method=."
+        )
 
 
 def _in_blocks(apply, vectors):

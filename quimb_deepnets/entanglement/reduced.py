@@ -29,7 +29,7 @@ class Ket(NamedTuple):
 
     def vector(self):
         """All entries of the state, scaled to size 1, as a flat array."""
-        return self._contract(self.tn, self.inds)
+        return self.scaled(self.tn, self.inds)[0]
 
     def doubled(self, places):
         """Ket and bra joined over all sites but these, and the legs of both."""
@@ -42,7 +42,7 @@ class Ket(NamedTuple):
     def density(self, places):
         """The density matrix of some sites, of any trace."""
         tn, kets, bras = self.doubled(places)
-        rho = self._contract(tn, (*kets, *bras))
+        rho = self.scaled(tn, (*kets, *bras))[0]
         size = math.prod(map(self.tn.ind_size, kets))
         return rho.reshape(size, size)
 
@@ -62,9 +62,11 @@ class Ket(NamedTuple):
         return _cost_of(tn & Tensor(np.broadcast_to(0.0, sizes), bras), kets)
 
     @staticmethod
-    def _contract(tn, output_inds):
+    def scaled(tn, output_inds):
+        """A network contracted to an array of size 1, and its decimal exponent."""
         opts = {"strip_exponent": True, "preserve_tensor": True, "optimize": BestOf(math.inf)}
-        return tn.contract(output_inds=output_inds, **opts)[0].data
+        found, exponent = tn.contract(output_inds=output_inds, **opts)
+        return found.data, float(exponent)
 
 
 def _cost_of(tn, output_inds):
