@@ -219,7 +219,9 @@ def log_derivatives(t):
         if not (np.isfinite(exact).all() and np.isfinite(terms).all()):
             continue
         scale = np.abs(t.plain.params[name]).max() or 1
-        error = terms / np.abs(v) + np.abs(exact) * sizes / np.abs(v) + 0.1 * sizes / np.abs(v) / scale
+        error = (
+            terms / np.abs(v) + np.abs(exact) * sizes / np.abs(v) + 0.1 * sizes / np.abs(v) / scale
+        )
         exact = exact if t.spec.is_complex else exact.real
         t.near(
             f"log_derivatives by {name}[{entry}]",
@@ -319,7 +321,11 @@ def _network_calls(t, make):
         w, sizes = fuzz_specs.state_of(other, t.spec)
         other = other.to("torch") if t.spec.lib == "torch" else other
         bound = 5e3 * t.spec.eps * (t.sizes * sizes).sum()
-        phi = other.to_tensor_network() if rng.random() < 0.5 or t.spec.family == "rbm" else other.collapse()
+        phi = (
+            other.to_tensor_network()
+            if rng.random() < 0.5 or t.spec.family == "rbm"
+            else other.collapse()
+        )
         if rng.random() < 0.5:
             t.near("overlap", psi.overlap(phi), (w.conj() * state).sum(), 3 * bound)
         elif rng.random() < 0.5:
@@ -545,9 +551,7 @@ def density(t):
 
 
 def _trainable(t):
-    params = {
-        name: torch.tensor(x).requires_grad_() for name, x in t.plain.params.items()
-    }
+    params = {name: torch.tensor(x).requires_grad_() for name, x in t.plain.params.items()}
     return params, type(t.plain).from_params(t.plain.geometry, params)
 
 
@@ -630,7 +634,11 @@ def norm_gradients(t):
     if t.extreme or t.cancels:
         return
     params, net = _trainable(t)
-    psi = net.to_tensor_network() if t.rng.random() < 0.5 or t.spec.family == "rbm" else net.collapse()
+    psi = (
+        net.to_tensor_network()
+        if t.rng.random() < 0.5 or t.spec.family == "rbm"
+        else net.collapse()
+    )
     value = psi.norm() ** 2
     value = value.real if value.is_complex() else value
 

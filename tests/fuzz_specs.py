@@ -110,7 +110,9 @@ def draw(shape, rng, spec):
         x = x * 10.0 ** rng.integers(*((-4, 5) if small else (-40, 41)), shape)
     if spec.is_complex:
         phase = rng.choice([1, 1j, -1, -1j], shape)
-        x = x * (phase if spec.kind in ("integers", "signs") else np.exp(2j * rng.normal(size=shape)))
+        x = x * (
+            phase if spec.kind in ("integers", "signs") else np.exp(2j * rng.normal(size=shape))
+        )
     return x.astype(spec.dtype)
 
 
@@ -131,8 +133,12 @@ def build(spec):
             plain = qdn.RAC.rand(spec.nsites, len(spec.layers), list(spec.layers), spec.phys_dim)
         else:
             layers = [
-                qdn.GCLayer(*(x if len(spec.shape) > 1 else x[0] if isinstance(x, tuple) else x
-                              for x in layer))
+                qdn.GCLayer(
+                    *(
+                        x if len(spec.shape) > 1 else x[0] if isinstance(x, tuple) else x
+                        for x in layer
+                    )
+                )
                 for layer in spec.layers
             ]
             plain = qdn.ConvAC.rand(
@@ -234,7 +240,9 @@ def simpler(spec):
         yield change(lib="numpy")
     if spec.dtype != "float64":
         yield change(dtype="float64")
-        yield change(dtype={"complex64": "complex128", "float32": "float64"}.get(spec.dtype, "float64"))
+        yield change(
+            dtype={"complex64": "complex128", "float32": "float64"}.get(spec.dtype, "float64")
+        )
     if len(spec.shape) > 1 and spec.family == "conv":
         layers = tuple((k[:1], r, s[:1]) for k, r, s in spec.layers)
         yield change(shape=spec.shape[1:], layers=layers)

@@ -263,7 +263,7 @@ def _operators(x):
         torch_ints=(lambda: torch.tensor(x), x),
         sparse=(lambda: sp.csr_matrix(x.astype(float)), x),
         objects=(lambda: x.astype(object), x),
-        bools=(lambda: (x > 0), (x > 0).astype(int)),
+        bools=(lambda: x > 0, (x > 0).astype(int)),
         too_small=(lambda: np.eye(2), BAD),
         wrong_dimension=(lambda: np.eye(3), BAD),
         too_large=(lambda: np.eye(8), BAD),

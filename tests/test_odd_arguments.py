@@ -538,7 +538,11 @@ def cases():
             owner = "ConvAC" if label == "module" else label
             if "lattice" in owner and id(values) not in ON_LATTICE:
                 continue
-            key = (labels[label], "lattice" in owner, type(owners()[owner]) if name == "rand" else 0)
+            key = (
+                labels[label],
+                "lattice" in owner,
+                type(owners()[owner]) if name == "rand" else 0,
+            )
             if key not in tried:
                 tried.add(key)
                 yield f"{owner}.{name}({argument})"
