@@ -45,7 +45,9 @@ def fault_of(spec):
     except Wrong as error:
         return "wrong", str(error)
     except Exception as error:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f"{PACKAGE}/" in f.filename]
+        frames = [
+            f for f in traceback.extract_tb(error.__traceback__) if f"{PACKAGE}/" in f.filename
+        ]
         place = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
         return type(error).__name__, f"{type(error).__name__}: {error}{place}"
     return None
@@ -151,9 +153,7 @@ def main(args=None):
         import torch
 
         torch.set_num_threads(1)
-    count, faults, refused = run(
-        options.seconds, options.seed, options.calls, options.keep_going
-    )
+    count, faults, refused = run(options.seconds, options.seed, options.calls, options.keep_going)
     for (call, error), times in sorted(refused.items()):
         print(f"{call}: {error} {times} times")
     print(f"seed {options.seed}: {count} inputs, {len(faults)} kinds of failure")
