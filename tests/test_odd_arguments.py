@@ -638,7 +638,9 @@ def faults_of(case):
     def spelt_plainly(key):
         meaning = meanings[key]
         plain = [state.sites[i] for i in meaning] if isinstance(meaning, tuple) else meaning
-        return tried(plain, meaning)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return tried(plain, meaning)
 
     meanings = {repr(meaning): meaning for _, meaning in values.values()}
     if right is None:
@@ -673,7 +675,8 @@ def write_known():
         '"""Odd values that fail today, by case: each is a fault, and a cured one fails."""',
         "",
     ]
-    lines += ["KNOWN = {", *(f"    {k!r}: set({v!r})," for k, v in known.items() if v), "}", ""]
+    rows = (f"    {k!r}: {{{', '.join(map(repr, v))}}}," for k, v in known.items() if v)
+    lines += ["KNOWN = {", *rows, "}", ""]
     pathlib.Path(__file__).with_name("odd_known.py").write_text("\n".join(lines), encoding="utf8")
     print({case: len(labels) for case, labels in known.items() if labels})
 
