@@ -51,7 +51,6 @@ def add(psi, phi, sign=1):
         )
     switch, total = rand_uuid(), HyperTensorNetwork()
     legs = {ix: (rand_uuid(), rand_uuid()) for ix in psi.outer_inds()}
-    per_site = oset(("DELTA", *psi.site_tags))
     for side, state in enumerate((psi, phi)):
         state = state.copy()
         state.mangle_inner_()
@@ -60,7 +59,7 @@ def add(psi, phi, sign=1):
         for t in state:
             data = _switched(t, [ix in outer for ix in t.inds], side)
             inds = (switch, *(outer.get(ix, ix) for ix in t.inds))
-            total.add_tensor(Tensor(data, inds, t.tags - per_site))
+            total.add_tensor(Tensor(data, inds, t.tags - oset(("DELTA",))))
     total = dup(total, legs)
     for site in psi.sites:
         for t in total._inds_get(psi.site_ind(site)):

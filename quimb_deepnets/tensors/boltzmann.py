@@ -45,17 +45,18 @@ def _(network: RBM, site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS)
     check_site_tags(psi, {"DELTA", "WIRE", *network.geometry.param_shapes})
     (visible, a), (bias, b) = _vectors(network.visible_bias), _vectors(network.hidden_bias)
     weights, c = _matrices(network.weights)
-    tensors = [Tensor(x, (leaf_ind(s),), ("VISIBLE",)) for s, x in zip(sites, visible)]
+    tags = {site: psi.site_tag(site) for site in sites}
+    tensors = [Tensor(x, (leaf_ind(s),), ("VISIBLE", tags[s])) for s, x in zip(sites, visible)]
     for j in range(hidden):
-        tensors.append(Tensor(bias[j], (f"_h{j}",), ("HIDDEN",)))
+        near = tags[sites[j * len(sites) // hidden]]
+        tensors.append(Tensor(bias[j], (f"_h{j}",), ("HIDDEN", near)))
         tensors += [
-            Tensor(weights[j, n], (f"_h{j}", leaf_ind(site)), ("WEIGHTS",))
+            Tensor(weights[j, n], (f"_h{j}", leaf_ind(site)), ("WEIGHTS", tags[site]))
             for n, site in enumerate(sites)
         ]
     eye = identity(2, network._like)
     for site in sites:
-        tags = (psi.site_tag(site), "WIRE")
-        tensors.append(delta(psi.site_ind(site), leaf_ind(site), eye, tags))
+        tensors.append(delta(psi.site_ind(site), leaf_ind(site), eye, (tags[site], "WIRE")))
     for tensor in tensors:
         psi.add_tensor(tensor, virtual=True)
     psi.exponent = (a + b + c) / math.log(10)

@@ -136,7 +136,12 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
             "'_'; choose another, such as 'k{}'."
         )
     tensors, exponent = window_tensors(network, max_bytes)
-    for tensor in tensors:
+    places = {leaf_ind(site): n for n, site in enumerate(phi.sites)}
+    reads = [[places[ix] for ix in tensor.inds if ix in places] for tensor in tensors]
+    here = next(read for read in reads if read)
+    for tensor, read in zip(tensors, reads):
+        here = read or here  # what reads no site belongs to the window before it
+        tensor.add_tag(phi.site_tag(phi.sites[here[len(here) // 2]]))
         phi.add_tensor(tensor, virtual=True)
     eye = identity(g.phys_dim, network._like)
     for site in phi.sites:

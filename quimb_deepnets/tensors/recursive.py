@@ -117,7 +117,8 @@ class RecursiveNetwork(HyperVector):
         psi._check_ids()
         arrays = _arrays(network, nodes)
         for piece in expand(geometry, nodes):
-            tags = piece.names if piece.layer is None else (*piece.names, f"LAYER{piece.layer}")
+            tags = (*piece.names, psi.site_tag(piece.site))
+            tags = tags if piece.layer is None else (*tags, f"LAYER{piece.layer}")
             psi.add_tensor(Tensor(arrays[piece.factors], piece.inds, tags), virtual=True)
         eye = identity(geometry.phys_dim, network._like)
         for site in psi.sites:
