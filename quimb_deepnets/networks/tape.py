@@ -100,7 +100,7 @@ def forward(step, matrices, values):
 
 
 def held(values, factors=(), products=()):
-    """Whether floats hold the spread of values, and the products of factors, as far as one can look.
+    """Whether floats hold the spread of values and the products of factors, as far as one can look.
 
     Zeros are fine, unless a product of numbers that are not zero became one.
     """

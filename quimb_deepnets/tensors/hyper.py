@@ -21,7 +21,7 @@ from autoray import infer_backend
 from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union
 
-from ..errors import Guide, OptionError, RangeError, SitesError
+from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
 from .operands import OperandNetwork
 from .parts import PartNetwork
 from .picture import DrawnNetwork
@@ -123,6 +123,8 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         whole = (tags is all or tags is ...) and not kwargs.get("inplace")
         if whole and output_inds is None:
             output_inds = self.outer_inds()
+        elif whole and not set(self._open_inds()) <= set(output_inds):
+            self._raise_open_error(set(self._open_inds()).difference(output_inds))
         if not whole:  # contract_tags reads optimize= for the tensors that it takes
             return super().contract(
                 tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
@@ -139,6 +141,20 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         )
 
     contract_ = functools.partialmethod(contract, inplace=True)
+
+    def to_dense(self, *inds_seq, **kwargs):
+        """The network as a dense array with grouped indices, see quimb.
+
+        Raises
+        ------
+        MethodError
+            If a tensor joined with its own conjugate keeps both ends of a hyper-index open, as
+            belief propagation does, whose messages run along bonds between two tensors.
+        """
+        cuts = [self._cuts[ix] for inds in inds_seq for ix in inds if ix in self._cuts]
+        if len(set(cuts)) < len(cuts):
+            self._raise_open_error(inds_seq[-1])
+        return super().to_dense(*inds_seq, **kwargs)
 
     def contract_tags(self, tags, which="any", output_inds=None, **kwargs):
         """Contract the tensors that match ``tags``; indices needed elsewhere are kept."""
@@ -306,6 +322,18 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         exponent = tn.exponent * LOG2_10
         largest = found.largest and found.largest + float(exponent)
         return found._replace(bits=found.bits + exponent, largest=largest)
+
+    def _open_inds(self):
+        """The hyper-indices of this part that tensors outside carry as well."""
+        return [ix for ix in self._cuts if ix in self.ind_map]
+
+    @staticmethod
+    def _raise_open_error(inds):
+        raise MethodError(
+            f"the index {min(inds)!r} joins more than two tensors, some of them outside this part, "
+            "so a sum over it here would be wrong, and so would belief propagation between the "
+            "parts; use hyperinds_resolve() first, which writes COPY tensors."
+        )
 
 
 def _inverse(x):

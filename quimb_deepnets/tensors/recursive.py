@@ -127,7 +127,8 @@ class RecursiveNetwork(HyperVector):
         psi._check_ids()
         arrays, unique = _arrays(network, nodes), unique_names()
         for piece in expand(geometry, nodes):
-            tags = piece.names if piece.layer is None else (*piece.names, f"LAYER{piece.layer}")
+            tags = (*piece.names, psi.site_tag(piece.site))
+            tags = tags if piece.layer is None else (*tags, f"LAYER{piece.layer}")
             inds = tuple(map(unique, piece.inds))
             psi.add_tensor(Tensor(arrays[piece.factors], inds, tags), virtual=True)
         eye = identity(geometry.phys_dim, network._like)
