@@ -16,8 +16,11 @@ Every message says the value, the law and the remedy::
     +-- RangeError      (OverflowError)  a number outside the range of its dtype
     +-- WorkerError     (RuntimeError)   an executor that died with its work
     +-- ExtraError      (ImportError)    an optional package that is not installed
+
+    SamplingWarning     (RuntimeWarning) samples that may not stand for the whole state
 """
 
+import importlib
 import operator
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "MissingError",
     "OptionError",
     "RangeError",
+    "SamplingWarning",
     "SitesError",
     "StructureError",
     "WeightError",
@@ -94,6 +98,49 @@ class ExtraError(DeepNetError, ImportError):
     """An optional package that is needed here and is not installed."""
 
 
+def import_extra(what, extra, *modules):
+    """Import optional modules, or say how to get them.
+
+    Parameters
+    ----------
+    what : str
+        What needs them.
+    extra : str or None
+        The extra of this package that brings them.
+    *modules : str
+
+    Returns
+    -------
+    module or tuple[module, ...]
+
+    Raises
+    ------
+    ExtraError
+
+    Examples
+    --------
+    >>> from quimb_deepnets.errors import import_extra
+    >>> import_extra("this line", "plot", "math").pi > 3
+    True
+    >>> import_extra("this line", "plot", "no_such_module")
+    Traceback (most recent call last):
+    quimb_deepnets.errors.ExtraError: this line needs no_such_module, which is not installed; \
+    install it with pip install 'quimb-deepnets[plot]'.
+    """
+    found = []
+    for module in modules:
+        try:
+            found.append(importlib.import_module(module))
+        except ImportError as error:
+            package = {"flint": "python-flint"}.get(module, module.split(".")[0])
+            remedy = f"'quimb-deepnets[{extra}]'" if extra else package
+            raise ExtraError(
+                f"{what} needs {package}, which is not installed; install it with "
+                f"pip install {remedy}."
+            ) from error
+    return found[0] if len(found) == 1 else tuple(found)
+
+
 class Guide:
     """Base of classes that say, for a name which they do not have, which object has it.
 
@@ -114,6 +161,10 @@ class Guide:
                     raise MissingError(what, name=name, obj=self)
         what = f"{type(self).__name__!r} object has no attribute {name!r}"
         raise AttributeError(what, name=name, obj=self)
+
+
+class SamplingWarning(RuntimeWarning):
+    """Samples that may not stand for the whole state: chains that stood still or did not mix."""
 
 
 def check_option(name, value, allowed):

@@ -10,6 +10,8 @@ or positions stands before it::
 import contextlib
 import math
 import numbers
+import operator
+import reprlib
 
 import numpy as np
 from autoray import do, get_dtype_name, infer_backend
@@ -20,14 +22,55 @@ DISTS = ("normal", "uniform", "rademacher")
 DTYPES = ("float32", "float64", "complex64", "complex128")
 
 
-def make_rng(seed):
-    """A numpy generator from a seed, a generator or None."""
-    try:
+def make_rng(seed=None):
+    """A numpy generator from a seed: what every ``seed=`` of the package means.
+
+    Parameters
+    ----------
+    seed : None, int, sequence of int, or numpy.random.Generator, optional
+        None draws fresh entropy. Equal non-negative integers, of Python or of any array library,
+        give equal draws; so do equal sequences of them. A ``Generator`` is used as it is and goes
+        on from where it stands, as do numpy's ``BitGenerator`` and ``RandomState``; a
+        ``SeedSequence`` starts anew.
+
+    Returns
+    -------
+    numpy.random.Generator
+
+    Raises
+    ------
+    OptionError
+        For anything else: a negative number, a bool, a float, a string, a generator of torch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.weights import make_rng
+    >>> bool(make_rng(3).random() == make_rng(np.uint8(3)).random())
+    True
+    """
+    if isinstance(seed, np.random.RandomState):
+        return np.random.Generator(seed._bit_generator)
+    if isinstance(seed, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)):
         return np.random.default_rng(seed)
+    try:
+        return np.random.default_rng(None if seed is None else _whole_numbers(seed))
     except (TypeError, ValueError) as error:
         raise OptionError(
-            f"seed={seed!r} is no seed; give None, a non-negative int or a numpy Generator."
+            f"seed={reprlib.repr(seed)} is not a seed; give None, a non-negative int (or a "
+            "sequence of them) or a numpy Generator."
         ) from error
+
+
+def _whole_numbers(seed):
+    """A non-negative int, or a flat, filled list of them; TypeError or ValueError otherwise."""
+    if hasattr(seed, "tolist"):
+        seed = seed.tolist()
+    given = seed if isinstance(seed, (list, tuple, range)) else [seed]
+    found = [operator.index(x) for x in given if not isinstance(x, (bool, np.bool_))]
+    if not found or len(found) < len(given) or min(found) < 0:
+        raise ValueError("not non-negative whole numbers")
+    return found if given is seed else found[0]
 
 
 def check_dtype(dtype):

@@ -57,7 +57,6 @@ def add(psi, phi, sign=1):
     phi = phi.as_network()
     switch, total = rand_uuid(), HyperTensorNetwork()
     legs = {ix: (rand_uuid(), rand_uuid()) for ix in psi.outer_inds()}
-    per_site = oset(("DELTA", *psi.site_tags))
     total.exponent = max(psi.exponent, phi.exponent, key=float)
     for side, state in enumerate((psi, phi)):
         state = state.copy()
@@ -68,7 +67,7 @@ def add(psi, phi, sign=1):
         for t in state:
             data = _switched(t, [ix in outer for ix in t.inds], side)
             inds = (switch, *(outer.get(ix, ix) for ix in t.inds))
-            total.add_tensor(Tensor(data, inds, t.tags - per_site))
+            total.add_tensor(Tensor(data, inds, t.tags - oset(("DELTA",))))
     like = next(iter(psi)).data
     total.add_tensor(Tensor(convert(np.array([1.0, sign]), like), (switch,), ("SWITCH",)))
     total = dup(total, legs)

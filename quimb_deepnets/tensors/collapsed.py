@@ -49,6 +49,7 @@ from .names import unique_names
 from .operands import expectation, read_terms
 from .readback import collapsible_network, fingerprint, same_fingerprint
 from .recursive import RecursiveNetwork
+from .scale import fits, spread
 from .sites import check_site_id, check_site_tags
 from .vector import HyperVector
 
@@ -112,6 +113,7 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     Returns
     -------
     CollapsedVector
+        Its windows hold the scale where that fits the dtype; beyond it is in the ``exponent``.
 
     Raises
     ------
@@ -144,18 +146,30 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
     check_site_tags(phi, {"DELTA", "WIRE", "WINDOW", *g.param_shapes})
-    tensors, exponent = window_tensors(network, max_bytes)
-    unique = unique_names()
-    for tensor in tensors:
-        names = {ix: unique(ix) for ix in tensor.inds}
-        phi.add_tensor(tensor.reindex(names), virtual=True)
-    eye = identity(g.phys_dim, network._like)
-    for site in phi.sites:
-        legs = phi.site_ind(site), unique(leaf_ind(site))
-        phi.add_tensor(delta(*legs, eye, (phi.site_tag(site), "WIRE")), virtual=True)
+    tensors, exponent = _scaled_windows(network, max_bytes)
+    add_windows(phi, tensors, network)
     phi.exponent = exponent * math.log10(2)
     phi._source = fingerprint(phi), network
     return phi
+
+
+def add_windows(psi, tensors, network):
+    """Add tensors over the legs of the sites to an empty state, and the identities to its own legs.
+
+    Each tensor belongs to the site at the centre of what it reads, one that reads no site to that
+    of the tensor before it.
+    """
+    unique, sites = unique_names(), {leaf_ind(site): site for site in psi.sites}
+    read = next(read for t in tensors if (read := [sites[ix] for ix in t.inds if ix in sites]))
+    for tensor in tensors:
+        read = [sites[ix] for ix in tensor.inds if ix in sites] or read
+        tensor = tensor.reindex({ix: unique(ix) for ix in tensor.inds})
+        tensor.add_tag(psi.site_tag(read[len(read) // 2]))
+        psi.add_tensor(tensor, virtual=True)
+    eye = identity(network.phys_dim, network._like)
+    for site in psi.sites:
+        legs = psi.site_ind(site), unique(leaf_ind(site))
+        psi.add_tensor(delta(*legs, eye, (psi.site_tag(site), "WIRE")), virtual=True)
 
 
 def source_network(phi):
@@ -166,7 +180,7 @@ def source_network(phi):
     if phi._source is None or not same_fingerprint(fingerprint(phi), phi._source[0]):
         return None
     network = phi._source[1]
-    made, _ = window_tensors(network, MAX_BYTES)
+    made, _ = _scaled_windows(network, MAX_BYTES)
     arrays = [
         *(tensor.data for tensor in made),
         *[identity(network.phys_dim, network._like)] * phi.nsites,
@@ -189,6 +203,17 @@ def _collapse_expanded(psi, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BY
 
 
 _collapse_expanded.__doc__ = collapse.__doc__
+
+
+def _scaled_windows(network, max_bytes):
+    """The tensors with their scale, shared by all windows, where it fits; else it is left over."""
+    tensors, exponent = window_tensors(network, max_bytes)
+    windows = [tensor for tensor in tensors if "WINDOW" in tensor.tags]
+    if not (windows and fits(exponent, windows[0].data)):
+        return tensors, exponent
+    for tensor, share in zip(windows, spread(exponent, len(windows))):
+        tensor.modify(data=tensor.data * 2.0**share)
+    return tensors, 0.0
 
 
 @functools.singledispatch

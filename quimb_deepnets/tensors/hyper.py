@@ -21,13 +21,15 @@ from autoray import infer_backend
 from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union
 
-from ..errors import Guide, OptionError, RangeError, SitesError
+from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
 from ..networks.scaled import readable
 from .operands import OperandNetwork
 from .parts import PartNetwork
+from .picture import DrawnNetwork
 from .ranges import LOG2_10, Contracted, contract_scaled, growth, is_certain
 from .refusals import refuse
 from .search import BestOf
+from .trees import tree_of
 from .wires import absorb_wires
 
 MAX_EXPONENT = 250  # decimal: beyond, plain numbers leave the range of floats
@@ -38,7 +40,7 @@ TREE_OPTIONS = {"backend", "order", "prefer_einsum", "progbar"}
 
 
 @refuse
-class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
+class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
     """A `TensorNetwork` in which an index on exactly one tensor is outer, any other summed.
 
     It contracts without ``output_inds``, and stays what it is when combined with other networks.
@@ -122,7 +124,9 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
         whole = (tags is all or tags is ...) and not kwargs.get("inplace")
         if whole and output_inds is None:
             output_inds = self.outer_inds()
-        if not whole:
+        elif whole and not set(self._open_inds()) <= set(output_inds):
+            self._raise_open_error(set(self._open_inds()).difference(output_inds))
+        if not whole:  # contract_tags reads optimize= for the tensors that it takes
             return super().contract(
                 tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
             )
@@ -131,7 +135,7 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
             found = self._contracted(output_inds, scaled=strip_exponent, **kwargs)
             return found.decimal() if strip_exponent else found.in_range()
         tn = self._prepared(output_inds)
-        if (optimize := self._default_optimize(kwargs.get("optimize"))) is not None:
+        if (optimize := tn._found(kwargs.get("optimize"), output_inds)) is not None:
             kwargs["optimize"] = optimize
         return super(HyperTensorNetwork, tn).contract(
             tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
@@ -139,10 +143,28 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
 
     contract_ = functools.partialmethod(contract, inplace=True)
 
+    def to_dense(self, *inds_seq, **kwargs):
+        """The network as a dense array with grouped indices, see quimb.
+
+        Raises
+        ------
+        MethodError
+            If a tensor joined with its own conjugate keeps both ends of a hyper-index open, as
+            belief propagation does, whose messages run along bonds between two tensors.
+        """
+        cuts = [self._cuts[ix] for inds in inds_seq for ix in inds if ix in self._cuts]
+        if len(set(cuts)) < len(cuts):
+            self._raise_open_error(inds_seq[-1])
+        return super().to_dense(*inds_seq, **kwargs)
+
     def contract_tags(self, tags, which="any", output_inds=None, **kwargs):
         """Contract the tensors that match ``tags``; indices needed elsewhere are kept."""
+        tids = sorted(self._get_tids_from_tags(tags, which=which))
         if output_inds is None:
-            output_inds = self.compute_contracted_inds(*self._get_tids_from_tags(tags, which=which))
+            output_inds = self.compute_contracted_inds(*tids)
+        if kwargs.get("optimize") is not None and tids:
+            tensors = [self.tensor_map[tid] for tid in tids]
+            kwargs["optimize"] = _found(kwargs["optimize"], tensors, output_inds)
         cuts = dict(self._cuts)
         result = super().contract_tags(tags, which=which, output_inds=output_inds, **kwargs)
         if isinstance(result, PartNetwork):
@@ -154,29 +176,36 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
     def contraction_path(self, optimize=None, output_inds=None, **kwargs):
         """The contraction path of the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_path(optimize, output_inds, **kwargs)
 
     def contraction_info(self, optimize=None, output_inds=None, **kwargs):
         """The ``opt_einsum.PathInfo`` of contracting the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_info(optimize, output_inds, **kwargs)
 
     def contraction_tree(self, optimize=None, output_inds=None, **kwargs):
         """The ``cotengra.ContractionTree`` of the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_tree(optimize, output_inds, **kwargs)
 
     def _prepared(self, output_inds):
         """The same network as it is contracted: no inner indices of size 1, no wires."""
         return absorb_wires(self._squeezed(output_inds), output_inds)
 
-    def _default_optimize(self, optimize):
-        """Where no optimizer is given: for states with windows or wires, the best of several."""
-        special = "WINDOW" in self.tag_map or "WIRE" in self.tag_map
-        return BestOf() if optimize is None and special else optimize
+    def _found(self, optimize, output_inds):
+        """What finds the path of the whole network: where nothing is given, the best of several.
+
+        That is for states with windows or wires; others take quimb's default.
+        """
+        if optimize is None:
+            return BestOf() if "WINDOW" in self.tag_map or "WIRE" in self.tag_map else None
+        return _found(optimize, tuple(self), output_inds)
 
     def _squeezed(self, output_inds):
         """The same network without inner indices of size 1, which would only pile up as axes.
@@ -268,7 +297,7 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
         Contracted
         """
         optimize, tn = kwargs.pop("optimize", None), self._prepared(output_inds)
-        optimize = self._default_optimize(optimize)
+        optimize = tn._found(optimize, output_inds)
         as_tensor = bool(output_inds) or preserve_tensor
         if not scaled and abs(tn.exponent) < MAX_EXPONENT:
             grown = growth(tn, output_inds)
@@ -294,6 +323,18 @@ class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
         exponent = tn.exponent * LOG2_10
         largest = found.largest and found.largest + float(exponent)
         return found._replace(bits=found.bits + exponent, largest=largest)
+
+    def _open_inds(self):
+        """The hyper-indices of this part that tensors outside carry as well."""
+        return [ix for ix in self._cuts if ix in self.ind_map]
+
+    @staticmethod
+    def _raise_open_error(inds):
+        raise MethodError(
+            f"the index {min(inds)!r} joins more than two tensors, some of them outside this part, "
+            "so a sum over it here would be wrong, and so would belief propagation between the "
+            "parts; use hyperinds_resolve() first, which writes COPY tensors."
+        )
 
 
 def _inverse(x):
@@ -324,6 +365,14 @@ def as_state(phi):
             "qtn.Dense1D(vector) for a dense vector of a chain."
         )
     return phi.as_network()
+
+
+def _found(optimize, tensors, output_inds):
+    """Words and paths as they are, any other optimizer as the tree that it finds, see `tree_of`."""
+    if isinstance(optimize, (str, list, tuple, BestOf)):
+        return optimize
+    sizes = {ix: size for t in tensors for ix, size in zip(t.inds, t.shape)}
+    return tree_of([t.inds for t in tensors], tuple(output_inds), sizes, optimize)
 
 
 def check_same_outer(psi, phi):

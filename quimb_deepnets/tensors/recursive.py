@@ -25,7 +25,6 @@ from autoray import do, stop_gradient
 from autoray import to as convert
 from quimb import qarray
 from quimb.tensor import Tensor
-from tqdm import tqdm
 
 from ..errors import (
     BudgetError,
@@ -41,6 +40,7 @@ from ..networks import DeepNetwork, register_method
 from ..networks.configs import check_configs, identity, parse_config
 from ..networks.params import writable
 from ..networks.scaled import Scaled, from_decimal, phase_and_log, plain
+from ..progress import progress
 from .dup import delta
 from .names import unique_names
 from .picture import figure_size, layer_tags, positions
@@ -127,7 +127,8 @@ class RecursiveNetwork(HyperVector):
         psi._check_ids()
         arrays, unique = _arrays(network, nodes), unique_names()
         for piece in expand(geometry, nodes):
-            tags = piece.names if piece.layer is None else (*piece.names, f"LAYER{piece.layer}")
+            tags = (*piece.names, psi.site_tag(piece.site))
+            tags = tags if piece.layer is None else (*tags, f"LAYER{piece.layer}")
             inds = tuple(map(unique, piece.inds))
             psi.add_tensor(Tensor(arrays[piece.factors], inds, tags), virtual=True)
         eye = identity(geometry.phys_dim, network._like)
@@ -334,7 +335,7 @@ class RecursiveNetwork(HyperVector):
         traced = not self._is_concrete()
         zero = stop_gradient(next(iter(self)).data).reshape(-1)[0] * 0
         pairs = [(zero, 0.0)]  # so that an empty batch has a dtype
-        for config in tqdm(configs.reshape(len(configs), len(inds)), disable=not progbar):
+        for config in progress(configs.reshape(len(configs), len(inds)), progbar):
             tn = self.isel(dict(zip(inds, map(int, config))))
             optimize = tn.contraction_tree(optimize, output_inds=())
             if traced:

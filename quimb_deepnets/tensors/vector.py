@@ -12,7 +12,7 @@ import functools
 import sys
 
 from autoray import do
-from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
+from quimb.tensor import Tensor, TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
 from quimb.tensor.tn1d.core import TensorNetwork1D
 from quimb.tensor.tnag.core import create_lazy_edge_map
@@ -78,6 +78,29 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     def site_ind(self, *site):
         """The outer index of a site: ``"k3"`` on a chain, ``"k0,1"`` for (0, 1) or 0, 1."""
         return self._name(self.site_ind_id, *site)
+
+    def __getitem__(self, tags):
+        """The tensors with some tags, see quimb; for a site, the one with its outer leg."""
+        tid = self._tid_of_site(tags)
+        return super().__getitem__(tags) if tid is None else self.tensor_map[tid]
+
+    def __setitem__(self, tags, tensor):
+        """Replace the tensor with some tags, see quimb; for a site, the one with its outer leg."""
+        tid = self._tid_of_site(tags)
+        if tid is None or not isinstance(tensor, Tensor):
+            super().__setitem__(tags, tensor)
+        else:
+            self.pop_tensor(tid)
+            self.add_tensor(tensor, tid=tid, virtual=True)
+
+    def _tid_of_site(self, key):
+        """The tensor with the outer leg of a site, or None if ``key`` is no site or has none."""
+        try:
+            known = self.has_site(key)
+        except TypeError:  # a list of tags
+            return None
+        carriers = tuple(self.ind_map.get(self.site_ind(key), ())) if known else ()
+        return carriers[0] if len(carriers) == 1 else None
 
     @property
     def site_inds_present(self):
