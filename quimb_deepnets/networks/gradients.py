@@ -101,7 +101,8 @@ def deriver_of(net):
 @deriver_of.register
 def _(net: RAC):
     weights = (scaled(w, axes=2) for w in (*net.hidden_weights, *net.input_weights))
-    if any(shared_axes(w) < 2 for w in weights):
+    uneven = any(shared_axes(scaled(h)) < 1 for h in net.initial)
+    if uneven or any(shared_axes(w) < 2 for w in weights):
         return CarefulRecurrentDerivatives(net), CHUNK
     states = 8 * net.L * net.depth * net.bond_dim
     return RecurrentDerivatives(net), max(1, 64 * CHUNK // (states * net._like.itemsize))

@@ -99,7 +99,7 @@ def _level_tables(net, l, branches, below):
         matrix = Scaled(*(x[where] for x in w))
         if part.child is None:  # what lies outside is a vector of ones
             return Scaled(*(x[None] for x in times_ones(matrix)))
-        matrix = transposed(matrix)
+        matrix = transposed(matrix, fast=False)
         if l > 1:
             return times(below[part.child], matrix)
         # the table of a site is the identity
