@@ -31,6 +31,7 @@ from .scaled import (
     Scaled,
     array_like,
     as_index,
+    full_precision,
     power_of_two,
     product,
     rescale,
@@ -42,6 +43,7 @@ from .tables import child_codes
 from .tape import Step, backward_top, forward, held, readers_of, scatter
 
 
+@full_precision
 def log_derivatives(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
     """The derivatives of log psi by every parameter, for each configuration.
 

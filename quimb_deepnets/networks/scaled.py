@@ -16,6 +16,7 @@ Beyond, what is rounded is the imaginary part, which the channels of a node have
 they are apart stays exact.
 """
 
+import contextlib
 import functools
 import math
 import sys
@@ -194,6 +195,21 @@ def look(x):
             x = _functorch().get_unwrapped(x)
         return np.array(x.tolist())  # any torch function would wrap it again
     return to_numpy(stop_gradient(x))
+
+
+def full_precision(function):
+    """Run a function out of reach of ``torch.autocast``, which would round its matrix products."""
+
+    @functools.wraps(function)
+    def run(*args, **kwargs):
+        torch = sys.modules.get("torch")
+        with contextlib.ExitStack() as stack:
+            for device in ("cpu", "cuda", "mps", "xpu") if torch is not None else ():
+                if torch.is_autocast_enabled(device):
+                    stack.enter_context(torch.autocast(device, enabled=False))
+            return function(*args, **kwargs)
+
+    return run
 
 
 def _functorch():
