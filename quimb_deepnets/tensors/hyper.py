@@ -30,6 +30,11 @@ from .wires import absorb_wires
 
 MAX_EXPONENT = 250  # decimal: beyond, plain numbers leave the range of floats
 MAX_GROWTH = 800  # bits: beyond, a plain contraction is hardly ever certain
+# the functions of quimb between ``mps & psi`` or ``mps @ psi`` and the network that it makes
+MAKERS = [
+    function.__code__
+    for function in (TensorNetwork.add_tensor_network, TensorNetwork.add, TensorNetwork.__init__)
+]
 OPERATORS = TensorNetwork.combine.__code__, TensorNetwork.__matmul__.__code__
 SEEN = ("builtins", "numpy", "torch")  # whose numbers can be looked at
 TREE_OPTIONS = {"backend", "order", "prefer_einsum", "progbar"}
@@ -194,10 +199,11 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         when they add the second operand; the network they make then becomes a hyper network, as
         it is with the operands the other way round.
         """
-        adder = sys._getframe(1)
-        if adder.f_code is TensorNetwork.add_tensor_network.__code__:
-            made, maker = adder.f_locals["self"], adder.f_back.f_back.f_back
-            if type(made) is TensorNetwork and maker.f_code in OPERATORS:
+        frame = sys._getframe(1)
+        if frame.f_code is MAKERS[0] and type(made := frame.f_locals["self"]) is TensorNetwork:
+            for code in MAKERS:
+                frame = frame.f_back if frame is not None and frame.f_code is code else None
+            if frame is not None and frame.f_code in OPERATORS:
                 made.__class__ = HyperTensorNetwork
         return self.__dict__["exponent"]
 

@@ -23,7 +23,6 @@ from ..networks.configs import identity
 from .algebra import MAX_DENSE, add, distance
 from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
-from .ranges import Contracted
 from .refusals import refuse
 
 
@@ -210,16 +209,17 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         bra_ind_id = "_bra{}" if self.site_ind_id != "_bra{}" else "_bra_{}"
         ket, bra = tuple(map(self.site_ind, where)), tuple(map(bra_ind_id.format, where))
         tn = self.make_reduced_density_matrix(where, bra_ind_id=bra_ind_id)
-        opts |= {"optimize": optimize, "preserve_tensor": True, "scaled": bool(normalized)}
+        opts |= {"optimize": optimize, "preserve_tensor": True, "scaled": normalized is True}
         found = tn._contracted((*ket, *bra), **opts)
-        rho = found.data if normalized else found.in_range()
-        if normalized:  # no scale of psi is too large or too small
-            trace = do("trace", rho.to_dense(ket, bra))
+        # of trace 1, no scale of psi is too large or too small
+        rho = found.data if normalized is True else found.in_range()
+        trace = do("trace", rho.to_dense(ket, bra))
+        if normalized is True:
             found.check_norm(trace)
             rho.modify(apply=lambda x: x / trace)
         got = {"matrix": lambda: rho.to_dense(ket, bra), "array": lambda: rho.data}
         rho = got.get(get, lambda: rho)()
-        return (rho, Contracted(trace, found.bits).in_range()) if normalized == "return" else rho
+        return (rho, trace) if normalized == "return" else rho
 
     def local_expectation_exact(self, G, where, optimize=None, **kwargs):
         """The expectation value of an operator on one site or a sequence of sites, see quimb.
