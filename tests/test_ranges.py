@@ -16,6 +16,7 @@ Z = np.diag([1.0, -1.0])
 BASE = qdn.ConvAC.rand(4, depth=2, kernel=2, bond_dim=3, seed=0)
 OTHER = qdn.ConvAC.rand(4, depth=1, kernel=2, bond_dim=2, seed=1)
 V, W = (net.to_dense().ravel() for net in (BASE, OTHER))
+CANCELS = r"round-off|norm 0"
 SHAPES = {"expanded": lambda net: net.to_tensor_network(), "collapsed": lambda net: net.collapse()}
 SCALES = (0, -170, 200, -900)  # decimal
 
@@ -72,7 +73,7 @@ def test_terms_of_very_different_sizes():
     back = both - big
     mantissa, exponent = back.norm(strip_exponent=True)
     assert not mantissa or math.log10(mantissa) + exponent < 300 - 6  # round-off of the larger one
-    with pytest.raises(qdn.RangeError, match="round-off|norm 0"):
+    with pytest.raises(qdn.RangeError, match=CANCELS):
         back.local_expectation_exact(Z, 3)
     apart = scaled(BASE, 0)
     apart.exponent = 1e5
@@ -131,7 +132,7 @@ def test_tiny_and_huge_parts_inside_one_network():
     back = tiny.copy()
     for tag in ("READOUT", "I0", "I1"):
         back[tag].modify(apply=lambda x: x * 2.0**900)
-    power = 2700 - 200 * sum(1 for t in plain if {"W1,0", "W1,1", "W1,2"} & t.tags)
+    power = 2700 - 200 * sum(1 for t in plain if {"W1,0", "W1,1", "W1,2"}.intersection(t.tags))
     exact = Fraction(0)
     for x in plain.to_dense().ravel():
         exact += Fraction(float(x)) ** 2
@@ -188,7 +189,7 @@ def test_scalars_that_are_not():
         lambda: psi.copy().multiply_(-np.inf),
         lambda: psi.copy().__itruediv__(0.0),
     ):
-        with pytest.raises(qdn.RangeError, match="finite|range of floats"):
+        with pytest.raises(qdn.RangeError, match=r"finite|range of floats"):
             call()
     assert np.allclose((psi / np.int64(2)).to_dense().ravel(), V / 2, rtol=1e-13)
     assert np.allclose((psi / 2j).to_dense().ravel(), V / 2j, rtol=1e-13)
@@ -206,15 +207,15 @@ def test_what_cancels_is_nearly_zero_and_has_no_entropy(shape, backend):
         assert np.abs(np.asarray(zero.to_dense())).max() <= 1e-14 * size
         G = Z if backend == "numpy" else torch.tensor(Z)
         for call in (
-            lambda: zero.entropy(2),
-            lambda: zero.entropy([0, 2], method="reduced"),
-            lambda: zero.entropy([0, 2], method="dense"),
-            lambda: zero.normalize(),
-            lambda: zero.local_expectation_exact(G, 1),
-            lambda: zero.partial_trace_exact([1]),
+            lambda x, G: x.entropy(2),
+            lambda x, G: x.entropy([0, 2], method="reduced"),
+            lambda x, G: x.entropy([0, 2], method="dense"),
+            lambda x, G: x.normalize(),
+            lambda x, G: x.local_expectation_exact(G, 1),
+            lambda x, G: x.partial_trace_exact([1]),
         ):
-            with pytest.raises(qdn.RangeError, match="round-off|norm 0"):
-                call()
+            with pytest.raises(qdn.RangeError, match=CANCELS):
+                call(zero, G)
 
 
 def test_a_small_difference_keeps_its_digits():
@@ -255,8 +256,8 @@ def test_gradients_through_any_scale():
         return qdn.ConvAC(4, [weights], readout * scale)
 
     exact = gradient(torch.log(torch.linalg.norm(state(1.0).to_dense())))
+    expanded, collapsed = (lambda n: n.to_tensor_network()), (lambda n: n.collapse())
     for scale in (1.0, 1e-170, 1e200):
-        expanded, collapsed = (lambda n: n.to_tensor_network()), (lambda n: n.collapse())
         for make in (expanded, collapsed, lambda n: expanded(n) + 2 * collapsed(n)):
             mantissa, exponent = make(state(scale)).norm(strip_exponent=True)
             log = torch.log(mantissa) + exponent * math.log(10)

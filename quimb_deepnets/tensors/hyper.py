@@ -209,6 +209,7 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
 
     @exponent.setter
     def exponent(self, value):
+        """Set the decimal exponent."""
         self.__dict__["exponent"] = value
 
     # quimb's base classes on the left leave ``&``, ``|`` and ``@`` to this one
