@@ -88,6 +88,8 @@ def test_a_norm_of_ten_to_870():
     both = phi + phi
     assert abs(log10(both.norm(strip_exponent=True)) - one - math.log10(2)) < 1e-11
     assert abs(both.local_expectation_exact(Z, 0) - phi.local_expectation_exact(Z, 0)) < 1e-12
+    plain = both.rank_simplify()
+    assert abs(log10(plain.norm(strip_exponent=True)) - one - math.log10(2)) < 1e-11
     slicing = ctg.HyperOptimizer(
         max_repeats=2,
         parallel=False,

@@ -23,6 +23,7 @@ from quimb.tensor.tensor_core import oset, rand_uuid
 from ..errors import OptionError, RangeError
 from .dup import dup
 from .hyper import HyperTensorNetwork, check_same_outer
+from .names import SWITCH
 from .ranges import Contracted, check_norm, times_power
 
 MAX_DENSE = 2**16
@@ -58,7 +59,7 @@ def add(psi, phi, sign=1):
             f"the states are arrays of {sorted(backends)}; convert one of them, as in "
             "phi.to('torch')."
         )
-    switch, total = rand_uuid(), HyperTensorNetwork()
+    switch, total = rand_uuid(SWITCH), HyperTensorNetwork()
     legs = {ix: (rand_uuid(), rand_uuid()) for ix in psi.outer_inds()}
     per_site = oset(("DELTA", *psi.site_tags))
     total.exponent = max(psi.exponent, phi.exponent, key=float)

@@ -19,9 +19,10 @@ import sys
 import numpy as np
 from autoray import infer_backend
 from quimb.tensor import Tensor, TensorNetwork
-from quimb.tensor.tensor_core import oset, oset_union
+from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 
 from ..errors import OptionError, RangeError, SitesError
+from .names import SWITCH, plain_name
 from .parts import PartNetwork
 from .ranges import LOG2_10, Contracted, contract_scaled, growth, is_certain
 from .refusals import refuse
@@ -103,6 +104,13 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         """
         check_same_outer(self, other)
         return super().make_overlap(other, layer_tags, self.outer_inds(), return_all)
+
+    def mangle_inner_(self, append=None, which=None):
+        """Give inner indices new names, see quimb; without ``append`` their plain names stay."""
+        if append is None:
+            which = self.inner_inds() if which is None else which
+            return self.reindex_({ix: plain_name(ix) + rand_uuid() for ix in which})
+        return super().mangle_inner_(append, which)
 
     # ------------------------------------------------------------ contraction
 
@@ -285,9 +293,10 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
                 if is_certain(found.array, grown + tn.exponent * LOG2_10):
                     return found
         tree = tn.contraction_tree(optimize, output_inds=output_inds)
-        switches = [tn.tensor_map[tid] for tid in tn.tag_map.get("SWITCH", ())]
-        switches = [t.inds[0] for t in switches if t.ndim == 1]
-        switches = [ix for ix in switches if ix not in output_inds]
+        coefficients = (tn.tensor_map[tid] for tid in tn.tag_map.get("SWITCH", ()))
+        switches = {t.inds[0] for t in coefficients if t.ndim == 1}
+        switches.update(ix for ix in tn.ind_map if plain_name(ix) == SWITCH)  # simplified away
+        switches = sorted(switches.difference(output_inds))
         inds = [t.inds for t in tn]
         opts = {key: kwargs[key] for key in kwargs.keys() & TREE_OPTIONS}
         found = contract_scaled(tree, tn.arrays, inds, switches, **opts)
@@ -295,7 +304,7 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
             tags = oset_union(t.tags for t in tn)
             found = found.map(lambda x: Tensor(x, tuple(output_inds), tags))
         exponent = tn.exponent * LOG2_10
-        largest = found.largest and found.largest + float(exponent)
+        largest = None if found.largest is None else found.largest + float(exponent)
         return found._replace(bits=found.bits + exponent, largest=largest)
 
 

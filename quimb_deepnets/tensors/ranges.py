@@ -91,9 +91,10 @@ class Contracted(NamedTuple):
         left = size + self.bits - (-math.inf if self.largest is None else self.largest)
         if left < math.log2(limits_of(self.array).eps) + KEPT:
             raise RangeError(
-                f"the terms of this sum are {2.0**-left:.1e} times what is left of it, so that "
-                "less than three digits are more than round-off, and its normalised state is "
-                "not known; a state that vanishes has no expectation values and no entanglement."
+                f"the terms of this sum are about 10**{-left / LOG2_10:.0f} times what is left of "
+                "it, so that fewer than three digits of it are more than round-off; a state that "
+                "vanishes cannot be normalised and has no expectation values and no entanglement. "
+                "If it should not vanish, subtract before building the states."
             )
 
 
