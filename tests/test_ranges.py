@@ -220,6 +220,23 @@ def test_what_cancels_is_nearly_zero_and_has_no_entropy(shape, backend):
                 call(zero, G)
 
 
+def test_chains_of_quimb_that_cancel():
+    for count in (5, 24):
+        a, b = (qtn.MPS_rand_state(count, 3, seed=seed) for seed in (0, 1))
+        for call in (
+            lambda zero: qdn.entropy(zero, 3),
+            lambda zero: qdn.entropies(zero),
+            lambda zero: qdn.entropy(zero, [1, 3]),
+        ):
+            with pytest.raises(qdn.RangeError, match=CANCELS):
+                call(a - a)
+        assert abs(qdn.entropy(a + a, 2) - a.entropy(2)) < 1e-9
+        near = a + b
+        near[0].modify(apply=lambda x: x * 1e3)
+        near = near - 1e3 * a  # 1e3 * b, with three digits less
+        assert abs(qdn.entropy(near, 2) - b.entropy(2)) < 1e-6
+
+
 def test_a_small_difference_keeps_its_digits():
     """One part in 10**5 is no round-off: nine digits are left of it, four of its square."""
     near = BASE.collapse() * (1 + 1e-5) + OTHER.collapse() * 1e-5

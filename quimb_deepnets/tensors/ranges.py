@@ -88,14 +88,8 @@ class Contracted(NamedTuple):
         """
         size = log2_size(self.array if size is None else size)
         check_norm(0.0 if size == -math.inf else 1.0 if size < math.inf else math.nan)
-        left = size + self.bits - (-math.inf if self.largest is None else self.largest)
-        if left < math.log2(limits_of(self.array).eps) + KEPT:
-            raise RangeError(
-                f"the terms of this sum are about 10**{-left / LOG2_10:.0f} times what is left of "
-                "it, so that fewer than three digits of it are more than round-off; a state that "
-                "vanishes cannot be normalised and has no expectation values and no entanglement. "
-                "If it should not vanish, subtract before building the states."
-            )
+        if self.largest is not None:
+            check_left(size + float(self.bits) - self.largest, self.array)
 
 
 def check_norm(size):
@@ -104,6 +98,17 @@ def check_norm(size):
         raise RangeError(
             f"the state has norm {size}, so it cannot be normalised and has no expectation values "
             "and no entanglement; it must not vanish, and its entries must be finite."
+        )
+
+
+def check_left(bits, like):
+    """Refuse a sum that is ``2**bits`` times its terms, if that is little more than round-off."""
+    if bits < math.log2(limits_of(like).eps) + KEPT:
+        raise RangeError(
+            f"the terms of this sum are about 10**{-bits / LOG2_10:.0f} times what is left of it, "
+            "so that fewer than three digits of it are more than round-off; a state that vanishes "
+            "has no expectation values and no entanglement. If it does not, compute the difference "
+            "as a dense vector, or by other means."
         )
 
 
