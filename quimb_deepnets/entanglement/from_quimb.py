@@ -19,7 +19,7 @@ from ..errors import SitesError
 from ..tensors import CollapsedVector, HyperTensorNetwork, RecursiveNetwork
 from ..tensors.collapsed import source_network
 from ..tensors.readback import current_network
-from .mps import ChainFace, site_arrays
+from .mps import ChainFace, check_chain, site_arrays
 from .reduced import Ket
 from .states import Cost, Face, StateView, moved, refuse_dims, view_of
 
@@ -38,6 +38,7 @@ def _(state: TensorNetworkGenVector, dims=None):
     }
     if isinstance(state, MatrixProductState) and (arrays := site_arrays(state)) is not None:
         bonds = [x.shape[0] for x in arrays] + [arrays[-1].shape[2]]
+        faces["vector"] = Face(ket.vector_cost, lambda: check_chain(arrays) or ket.vector())
         faces["mps"] = ChainFace(lambda: Cost(0, 0.0), lambda: arrays, lambda: bonds)
     sizes = tuple(map(state.ind_size, inds))
     like = next(iter(state)).data

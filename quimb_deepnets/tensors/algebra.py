@@ -24,6 +24,7 @@ from ..errors import RangeError
 from ..networks.scaled import mutable
 from .dup import dup
 from .hyper import HyperTensorNetwork, check_same_outer
+from .names import SWITCH
 from .operands import in_common
 from .ranges import Contracted, check_norm, times_power
 
@@ -55,7 +56,7 @@ def add(psi, phi, sign=1):
     """
     check_same_outer(psi, phi)
     phi = phi.as_network()
-    switch, total = rand_uuid(), HyperTensorNetwork()
+    switch, total = rand_uuid(SWITCH), HyperTensorNetwork()
     legs = {ix: (rand_uuid(), rand_uuid()) for ix in psi.outer_inds()}
     total.exponent = max(psi.exponent, phi.exponent, key=float)
     for side, state in enumerate((psi, phi)):

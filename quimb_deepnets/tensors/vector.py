@@ -194,9 +194,10 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         tn = self.make_reduced_density_matrix(where, bra_ind_id=bra_ind_id)
         opts |= {"optimize": optimize, "preserve_tensor": True, "scaled": normalized is True}
         found = tn._contracted((*ket, *bra), **opts)
+        # of trace 1, no scale of psi is too large or too small
         rho = found.data if normalized is True else found.in_range()
         trace = do("trace", rho.to_dense(ket, bra))
-        if normalized is True:  # no scale of psi is too large or too small
+        if normalized is True:
             found.check_norm(trace)
             rho.modify(apply=lambda x: x / trace)
         got = {"matrix": lambda: rho.to_dense(ket, bra), "array": lambda: rho.data}
