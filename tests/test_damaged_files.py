@@ -170,14 +170,13 @@ def test_absurd_arrays_take_no_memory(compression, load, tmp_path):
         np.save(out, np.array(text))
         return arrays | {"network.npy": out.getvalue()}
 
-    with pytest.raises(qdn.BudgetError, match="12801280000|bytes"):
+    with pytest.raises(qdn.BudgetError, match="12801280000 bytes"):
         load(rebuilt(whole, large, compression))
     bomb = io.BytesIO()
     np.save(bomb, np.zeros(2**22))
     for member in ("network.npy", "READOUT.npy", "more.npy"):
         with pytest.raises(REFUSED):
             load(rebuilt(whole, lambda found, m=member: found | {m: bomb.getvalue()}, compression))
-    del bomb
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 2**28
