@@ -34,7 +34,7 @@ def test_processes_are_our_own(with_loky, monkeypatch, executor):
     pool = as_pool(executor)
     assert isinstance(pool, concurrent.futures.ProcessPoolExecutor) and as_pool(executor) is pool
     assert list(in_order(Job(plus, 1), range(3), executor)) == [1, 2, 3]
-    assert (parallel._AUTO_BACKEND, parallel._AUTO_BACKEND_PID) == before
+    assert before == (parallel._AUTO_BACKEND, parallel._AUTO_BACKEND_PID)
     pool.shutdown()
     assert list(in_order(Job(plus, 1), range(3), executor)) == [1, 2, 3]  # another one
 
