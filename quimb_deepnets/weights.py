@@ -7,6 +7,7 @@ or positions stands before it::
     shared, lattice    (Kx, Ky, out, in)          unshared, lattice  (Px, Py, Kx, Ky, out, in)
 """
 
+import contextlib
 import math
 import numbers
 import operator
@@ -73,9 +74,12 @@ def _whole_numbers(seed):
 
 
 def check_dtype(dtype):
-    """The name of a dtype of weights, from its name or the dtype of some backend."""
-    name = dtype if isinstance(dtype, str) else str(getattr(dtype, "__name__", dtype))
-    return check_option("dtype", name.rsplit(".")[-1], DTYPES)
+    """The name of a dtype of weights, from its name, ``float``, ``complex`` or some backend's."""
+    name = str(dtype).rsplit(".")[-1]  # torch's own
+    if isinstance(dtype, (str, type, np.dtype)):
+        with contextlib.suppress(TypeError):  # no dtype: refused by its name
+            name = np.dtype(dtype).name
+    return check_option("dtype", name, DTYPES)
 
 
 def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64"):
@@ -186,11 +190,25 @@ def check_arrays(arrays, shapes):
                 f"{name} is on torch's meta device, which holds shapes without numbers; give "
                 "arrays on a device such as 'cpu' or 'cuda'."
             )
-        if not bool(do("all", do("isfinite", x))):
+        if not _is_finite(name, x):
             raise WeightError(
                 f"{name} holds nan or inf; every weight must be finite: look at where it "
                 "came from (a diverged optimisation, a division by zero)."
             )
+
+
+def _is_finite(name, x):
+    try:
+        if infer_backend(x) != "autograd":
+            return bool(do("all", do("isfinite", x)))
+        error = None
+    except (TypeError, RuntimeError) as caught:
+        error = caught
+    raise WeightError(
+        f"{name} is traced (by jit, vmap or autograd), and a network looks at its numbers; build "
+        "it from arrays that are there. For derivatives use log_derivatives, torch or jax.grad; "
+        "under jit use the methods of net.to_tensor_network() or net.collapse()."
+    ) from error
 
 
 def check_nonzero(name, x):

@@ -62,7 +62,7 @@ def lone(psi):
 
 
 def first_tag(psi):
-    return psi.site_tag(psi.sites[0])
+    return psi.site_tag(psi.sites[0]), "DELTA"
 
 
 def cut_and_join(psi):
@@ -104,9 +104,7 @@ SAME = {
     "mangle_inner_": inplace("mangle_inner_"),
     "make_tids_consecutive": inplace("make_tids_consecutive", 100),
     "negate": lambda p: p.negate().negate(),
-    "new_bond": lambda p: (lambda q: (q.new_bond("READOUT", p.site_tag(p.sites[0])), q)[1])(
-        p.copy()
-    ),
+    "new_bond": lambda p: (lambda q: (q.new_bond("READOUT", first_tag(p)), q)[1])(p.copy()),
     "partition": cut_and_join,
     "rank_simplify": lambda p: p.rank_simplify(),
     "reindex": lambda p: p.reindex({"_y": "_z"}),

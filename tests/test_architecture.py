@@ -13,8 +13,8 @@ import quimb_deepnets as qdn
 PACKAGE = pathlib.Path(qdn.__file__).parent
 # a module imports only from rows above its own, or from its own package
 LADDER = (
-    "errors atomic streams geometry weights networks tensors theory entanglement paths demo cli "
-    "__main__"
+    "errors atomic progress streams geometry weights networks tensors theory entanglement paths "
+    "demo cli __main__"
 ).split()
 HEAVY = {"geometry": set(), "errors": set(), "weights": {"numpy", "autoray"}}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -229,7 +229,7 @@ CHANGES = {
     "leg moved": lambda psi: next(iter(psi.select_tensors("W1,1"))).reindex_(
         {"_x0": "_x1", "_x1": "_x0"}
     ),
-    "delta scaled": lambda psi: psi["I0"].modify(apply=lambda x: 2 * x),
+    "delta scaled": lambda psi: psi[0].modify(apply=lambda x: 2 * x),
     "ones scaled": lambda psi: [
         t.modify(apply=lambda x: 2 * x) for t in psi.select_tensors("ONES0")
     ],
@@ -287,7 +287,7 @@ def test_combined_states_keep_their_sites():
     psi = qdn.RecursiveTree.rand((2, 2), 1, 2, 2, seed=0)
     both = psi.H & psi
     assert both.sites == psi.sites and both.site_tags == psi.site_tags
-    assert both.select_sites([(0, 1)]).num_tensors == 2
+    assert both.select(("I0,1", "DELTA")).num_tensors == 2
 
 
 def test_optimizer_of_amplitudes_is_used():

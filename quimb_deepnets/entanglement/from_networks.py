@@ -23,7 +23,7 @@ from ..tensors.collapsed import even_out
 from ..tensors.exact_mps import predicted_bytes
 from .mps import ChainFace, site_arrays
 from .reduced import Ket
-from .states import Amplitudes, Cost, Face, StateView, as_float, refuse_dims, view_of
+from .states import Amplitudes, Cost, Face, StateView, as_float, moved, refuse_dims, view_of
 
 MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do not contract
 
@@ -40,10 +40,26 @@ def _(state: DeepNetwork, dims=None):
         faces["amplitudes"] = Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
     # symmetric powers have less than full rank, where QR has no gradient
     if isinstance(state, ConvAC) or (isinstance(state, RAC) and not (followed and state.depth > 1)):
-        make = lambda: site_arrays(state.to_mps())
+        make = lambda: _chain_arrays(state)
         faces["to_mps"] = ChainFace(lambda: _mps_cost(state), make, lambda: _bonds(state))
-    dims = (state.phys_dim,) * state.nsites
-    return StateView(tuple(state.sites), dims, state._like, type(state).__name__, faces)
+    dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
+    return StateView(
+        tuple(state.sites), dims, state._like, type(state).__name__, faces, parts=parts
+    )
+
+
+def _parts(net, size):
+    """The view of the network with every parameter moved by ``size`` of itself."""
+    rng = np.random.default_rng(1)
+    params = {name: moved(x, size, rng) for name, x in net.params.items()}
+    return view_of.dispatch(DeepNetwork)(type(net).from_params(net.geometry, params))
+
+
+def _chain_arrays(net):
+    """The arrays of the exact MPS, its scale spread over them."""
+    mps = net.to_mps(normalize="exponent")
+    each = 10.0 ** (float(mps.exponent) / net.nsites)
+    return [x * each for x in site_arrays(mps)]
 
 
 def _vector_cost(net):

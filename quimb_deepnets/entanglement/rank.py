@@ -14,16 +14,16 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
-from ..errors import BudgetError, ExtraError, MethodError, OptionError, check_positive_int
+from ..errors import BudgetError, MethodError, OptionError, check_positive_int, import_extra
 from ..geometry.expansion import READOUT, Node, Site
+from ..geometry.where import read_where
 from ..networks import RAC, ConvAC
+from ..progress import progress
 from ..tensors import RecursiveNetwork
 from ..tensors.readback import collapsible_network
 from ..theory import rank_bound
 from ..weights import make_rng
-from .where import read_where
 
 PRIME = 2**31 - 1
 ENTRY_BYTES = 56  # of the matrix: in numpy, as a Python int in a list, and in flint
@@ -153,18 +153,12 @@ def schmidt_rank(net, where, size=4096, seed=None, progbar=False, max_bytes=2**3
     matrix = modular_matrix(geometry, params, places, rows, columns, progbar)
     rank = nmod_mat(*shape, matrix.ravel().tolist(), PRIME).rank()
     full = shape == tuple(geometry.phys_dim ** len(side) for side in (places, rest))
-    return SchmidtRank(rank, full, rank_bound(geometry, places))
+    return SchmidtRank(rank, full, rank_bound(geometry, list(places)))
 
 
 def _flint():
     """The matrices modulo a word of python-flint."""
-    try:
-        from flint import nmod_mat
-    except ImportError as error:
-        raise ExtraError(
-            "python-flint is not installed; install it with pip install 'quimb_deepnets[exact]'."
-        ) from error
-    return nmod_mat
+    return import_extra("schmidt_rank", "exact", "flint").nmod_mat
 
 
 def random_params(geometry, rng):
@@ -218,7 +212,7 @@ def modular_matrix(geometry, params, places, rows, columns, progbar=False):
     right = Side([s for i, s in enumerate(sites) if i not in set(places)], columns)
     step = values.block(right)
     out = np.empty((len(rows), len(columns)), np.uint64)
-    for begin in tqdm(range(0, len(rows), step), disable=not progbar):
+    for begin in progress(range(0, len(rows), step), progbar):
         left = Side(inside, rows[begin : begin + step])
         out[begin : begin + step] = values(left, right)
     return out

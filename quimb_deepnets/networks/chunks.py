@@ -7,9 +7,9 @@
 
 import numpy as np
 from autoray import do
-from tqdm import tqdm
 
 from ..errors import BudgetError, OptionError, check_positive_int
+from ..progress import progress
 from .configs import batches, digits
 from .scaled import Scaled
 
@@ -37,7 +37,7 @@ def map_chunks(net, function, configs, size, chunk=None, progbar=False):
         one = apply(np.zeros((1, *net.geometry.shape), int))
         return Scaled(*(part[:0] for part in one)) if isinstance(one, Scaled) else one[:0]
     rows, total = batches(len(configs), size), -(-len(configs) // size)
-    parts = [apply(configs[some]) for some in tqdm(rows, total=total, disable=not progbar)]
+    parts = [apply(configs[some]) for some in progress(rows, progbar, total=total)]
     if len(parts) == 1:
         return parts[0]
     if isinstance(parts[0], Scaled):

@@ -177,6 +177,7 @@ def mutable(*arrays):
             infer_backend(x) == "torch"
             and not _functorch().is_functorch_wrapped_tensor(x)
             and not (x.reshape(-1)[:1] * 1).requires_grad
+            and sys.modules["torch"].autograd.forward_ad.unpack_dual(x).tangent is None
         )
         for x in arrays
     )

@@ -8,12 +8,11 @@
 import math
 import time
 
-from tqdm import tqdm
-
 from ..errors import OptionError, StructureError, WeightError
 from ..geometry import ConvGeometry, RecurrentGeometry
 from ..networks import RAC, ConvAC
-from ..streams import Job, in_order
+from ..progress import progress
+from ..streams import Job, as_pool, in_order
 from ..tensors import RecursiveNetwork
 from ..tensors.readback import collapsible_network
 from ..theory import rank_bound
@@ -112,7 +111,7 @@ def path_report(
     name, where = read_task(task)
     where = list(where) if hasattr(where, "__next__") else where
     asked = Form(form, mode, nodes, max_tensors).check()
-    optimizers = _read_optimizers(optimize)
+    optimizers, executor = _read_optimizers(optimize), as_pool(executor)
     searches = []
     for title, one in _named_states(state).items():
         graph, about = _problem(one, title, name, where, asked)
@@ -120,7 +119,7 @@ def path_report(
         searches += [(graph, about, *pair) for pair in chosen]
     job = Job(_searched, (searches, shared, target_size))
     found = in_order(job, range(len(searches)), executor)
-    rows, trees = zip(*tqdm(found, total=len(searches), disable=not progbar))
+    rows, trees = zip(*progress(found, progbar, total=len(searches)))
     kind = None if isinstance(state, dict) else type(state).__name__
     if isinstance(state, Hypergraph):
         return PathReport(rows, {"state": kind}, trees)
@@ -216,7 +215,7 @@ def sizes_of(state, ket):
     if len(ket.legs) < 2:
         return {"params": params, "cut_bits": 0.0}
     places = halves(tuple(ket.legs))[0]
-    rank = rank_across(ket, places) if geometry is None else rank_bound(geometry, places)
+    rank = rank_across(ket, places) if geometry is None else rank_bound(geometry, list(places))
     return {"params": params, "cut_bits": math.log2(rank)}
 
 

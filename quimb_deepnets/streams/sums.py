@@ -13,10 +13,10 @@ import zipfile
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from ..atomic import as_path, replacing
 from ..errors import OptionError, WorkerError
+from ..progress import progress_bar
 from .executors import in_order
 
 
@@ -78,15 +78,14 @@ def add_up(job, total, zero, *, executor=None, checkpoint=None, mark=None, progb
     found = Sum(zero, 0, 0)
     if checkpoint is not None:
         found = _read(checkpoint, mark, total) or found
-    bar = tqdm(initial=found.done, total=total, disable=not progbar)
-    with bar:
+    with progress_bar(progbar, initial=found.done, total=total) as step:
         try:
             for term in in_order(job, range(found.done, total), executor):
                 found += term
                 if checkpoint is not None:
                     with replacing(checkpoint, "wb") as file:
                         np.savez(file, mark=mark, **found._asdict())
-                bar.update()
+                step()
         except WorkerError as error:
             raise WorkerError(f"{error} {found.done} of {total} chunks were done.") from error
     return found

@@ -10,8 +10,11 @@
        k0  k1  k2
 """
 
-from ..errors import ExtraError
+import functools
+
+from ..errors import import_extra
 from ..geometry import layout
+from .names import plain_name
 
 
 def layer_tags(psi):
@@ -34,7 +37,9 @@ def positions(psi):
     """
     plan = layout(psi.geometry, psi.nodes)
     height = max(1.5, 0.12 * max(x for x, _ in plan.indices.values()))
-    where = {ix: xy for ix, xy in plan.indices.items() if len(psi.ind_map.get(ix, ())) > 2}
+    names = {ix: plain_name(ix) for ix in psi.ind_map.keys() - set(map(psi.site_ind, psi.sites))}
+    drawn = [ix for ix, name in names.items() if name in plan.indices and len(psi.ind_map[ix]) > 2]
+    where = {ix: plan.indices[names[ix]] for ix in drawn}
     for site, (x, y) in plan.sites.items():
         if psi.site_ind(site) in psi.ind_map:
             where[psi.site_ind(site)] = (x, y - 0.4)
@@ -42,9 +47,10 @@ def positions(psi):
     places = {legs: iter(xys) for legs, xys in plan.tensors.items()}
     for tid, t in psi.tensor_map.items():
         site = next((site_of[ix] for ix in t.inds if ix in site_of), None)
-        xy = plan.sites.get(site) or next(places.get(t.inds, iter(())), None)
+        legs = tuple(names.get(ix) for ix in t.inds)
+        xy = plan.sites.get(site) or next(places.get(legs, iter(())), None)
         if xy is None:
-            known = [plan.indices[ix] for ix in t.inds if ix in plan.indices]
+            known = [plan.indices[ix] for ix in legs if ix in plan.indices]
             xy = [sum(c) / len(known) for c in zip(*known)] if known else (0.0, 0.0)
         where[tid] = xy
     return {key: (x, y * height) for key, (x, y) in where.items()}
@@ -65,10 +71,27 @@ def new_axes(name):
     ExtraError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ExtraError(
-            f"{name} draws with matplotlib; install it with pip install 'quimb_deepnets[plot]'."
-        ) from error
+    pyplot = import_extra(name, "plot", "matplotlib.pyplot")
     return pyplot.subplots(figsize=(6, 4), layout="constrained")[1]
+
+
+class DrawnNetwork:
+    """A network whose methods that draw look for the packages that they need first."""
+
+    def draw(self, *args, **kwargs):
+        """Draw the network, see quimb.
+
+        Raises
+        ------
+        ExtraError
+            If a package that draws is not installed.
+        """
+        import_extra("draw", "plot", "matplotlib.pyplot", "networkx")
+        if kwargs.get("backend") == "plotly":
+            import_extra("draw(backend='plotly')", None, "plotly")
+        return super().draw(*args, **kwargs)
+
+    graph = draw
+    draw_3d = functools.partialmethod(draw, dim=3, backend="matplotlib3d")
+    draw_interactive = functools.partialmethod(draw, backend="plotly")
+    draw_3d_interactive = functools.partialmethod(draw, dim=3, backend="plotly")
