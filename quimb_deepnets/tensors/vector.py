@@ -168,6 +168,9 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
                 raise OptionError(
                     f"there is no index {ix!r}; give groups of {self.outer_inds()[:8]}."
                 )
+        if not self.outer_inds():  # every site is fixed: one number, which quimb cannot shape
+            number = self.contract(output_inds=(), preserve_tensor=True, **contract_opts).data
+            return do("reshape", number, (1,) if to_ket is False else (1, 1))
         return super().to_dense(*inds_seq, to_qarray=to_qarray, to_ket=to_ket, **contract_opts)
 
     to_qarray = functools.partialmethod(to_dense, to_qarray=True)
