@@ -23,7 +23,7 @@ from .errors import DeepNetError, OptionError
 from .geometry.expansion import NODES
 from .geometry.layers import BOUNDARIES
 from .networks import RAC, RBM, ConvAC, load
-from .networks.base import MAX_BYTES
+from .networks.chunks import MAX_BYTES
 from .paths import Hypergraph, path_report, rivals
 from .paths.handmade import HANDMADE
 from .paths.kets import FORMS

@@ -26,6 +26,7 @@ from .errors import ExtraError
 from .geometry import GCLayer
 from .networks import RAC, ConvAC
 from .tensors import RecursiveTree
+from .weights import make_rng
 
 CUTS = range(1, 9)
 NOISE = 0.02
@@ -86,7 +87,7 @@ def phase_weights(network, noise, rng):
 
 def networks(L, seed):
     """Named random networks of the table: a tree, and depth 1 to 3 of both families."""
-    rng = np.random.default_rng(seed)
+    rng = make_rng(seed)
     options = {"dtype": "complex128", "seed": rng}
     layers = [GCLayer(2, 4, stride=2)] * round(math.log2(L))
     tree = ConvAC.rand(L, layers=layers, **options)
@@ -257,6 +258,7 @@ def main(args=None):
     parser.add_argument("--steps", type=int, default=1500, help="iterations of the fit")
     parser.add_argument("--seed", type=int, default=2)
     options = parser.parse_args(args)
+    make_rng(options.seed)  # a bad seed is told before anything is made
     options.out.mkdir(parents=True, exist_ok=True)
 
     rows = table_rows(16, options.seed, tqdm)

@@ -11,10 +11,13 @@ Every message says the value, the law and the remedy::
     +-- SitesError      (ValueError)     two states on different sites
     +-- StructureError  (ValueError)     a tensor network that is no longer the one that was built
     +-- MethodError     (NotImplementedError)  a method of quimb that would be wrong here
+    +-- MissingError    (AttributeError) a name that another object has
     +-- BudgetError     (MemoryError)    more tensors or bytes than allowed
     +-- RangeError      (OverflowError)  a number outside the range of its dtype
     +-- WorkerError     (RuntimeError)   an executor that died with its work
     +-- ExtraError      (ImportError)    an optional package that is not installed
+
+    SamplingWarning     (RuntimeWarning) samples that may not stand for the whole state
 """
 
 import operator
@@ -27,8 +30,10 @@ __all__ = [
     "GeometryError",
     "LegError",
     "MethodError",
+    "MissingError",
     "OptionError",
     "RangeError",
+    "SamplingWarning",
     "SitesError",
     "StructureError",
     "WeightError",
@@ -72,6 +77,10 @@ class MethodError(DeepNetError, NotImplementedError):
     """A method that quimb offers and that would give a wrong result on this network."""
 
 
+class MissingError(DeepNetError, AttributeError):
+    """An attribute that this object does not have; the message names the one that has it."""
+
+
 class BudgetError(DeepNetError, MemoryError):
     """A request for more tensors, elements or bytes than the budget allows."""
 
@@ -86,6 +95,32 @@ class WorkerError(DeepNetError, RuntimeError):
 
 class ExtraError(DeepNetError, ImportError):
     """An optional package that is needed here and is not installed."""
+
+
+class Guide:
+    """Base of classes that say, for a name which they do not have, which object has it.
+
+    ``_guides`` are functions from an object and a name to a piece of advice, or to None. The
+    error is an `AttributeError`, so that ``hasattr``, ``getattr`` with a default, ``copy`` and
+    ``pickle`` do as ever.
+    """
+
+    _guides = ()
+
+    def __getattr__(self, name):
+        if not name.startswith("_"):
+            if hasattr(type(self), name):  # a property that failed: its own error
+                return object.__getattribute__(self, name)
+            for guide in type(self)._guides:
+                if advice := guide(self, name):
+                    what = f"{type(self).__name__} has no attribute {name!r}, {advice}."
+                    raise MissingError(what, name=name, obj=self)
+        what = f"{type(self).__name__!r} object has no attribute {name!r}"
+        raise AttributeError(what, name=name, obj=self)
+
+
+class SamplingWarning(RuntimeWarning):
+    """Samples that may not stand for the whole state: chains that stood still or did not mix."""
 
 
 def check_option(name, value, allowed):

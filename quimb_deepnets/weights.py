@@ -7,8 +7,11 @@ or positions stands before it::
     shared, lattice    (Kx, Ky, out, in)          unshared, lattice  (Px, Py, Kx, Ky, out, in)
 """
 
+import contextlib
 import math
 import numbers
+import operator
+import reprlib
 
 import numpy as np
 from autoray import do, get_dtype_name, infer_backend
@@ -19,20 +22,64 @@ DISTS = ("normal", "uniform", "rademacher")
 DTYPES = ("float32", "float64", "complex64", "complex128")
 
 
-def make_rng(seed):
-    """A numpy generator from a seed, a generator or None."""
-    try:
+def make_rng(seed=None):
+    """A numpy generator from a seed: what every ``seed=`` of the package means.
+
+    Parameters
+    ----------
+    seed : None, int, sequence of int, or numpy.random.Generator, optional
+        None draws fresh entropy. Equal non-negative integers, of Python or of any array library,
+        give equal draws; so do equal sequences of them. A ``Generator`` is used as it is and goes
+        on from where it stands, as do numpy's ``BitGenerator`` and ``RandomState``; a
+        ``SeedSequence`` starts anew.
+
+    Returns
+    -------
+    numpy.random.Generator
+
+    Raises
+    ------
+    OptionError
+        For anything else: a negative number, a bool, a float, a string, a generator of torch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.weights import make_rng
+    >>> bool(make_rng(3).random() == make_rng(np.uint8(3)).random())
+    True
+    """
+    if isinstance(seed, np.random.RandomState):
+        return np.random.Generator(seed._bit_generator)
+    if isinstance(seed, (np.random.Generator, np.random.BitGenerator, np.random.SeedSequence)):
         return np.random.default_rng(seed)
+    try:
+        return np.random.default_rng(None if seed is None else _whole_numbers(seed))
     except (TypeError, ValueError) as error:
         raise OptionError(
-            f"seed={seed!r} is no seed; give None, a non-negative int or a numpy Generator."
+            f"seed={reprlib.repr(seed)} is not a seed; give None, a non-negative int (or a "
+            "sequence of them) or a numpy Generator."
         ) from error
 
 
+def _whole_numbers(seed):
+    """A non-negative int, or a flat, filled list of them; TypeError or ValueError otherwise."""
+    if hasattr(seed, "tolist"):
+        seed = seed.tolist()
+    given = seed if isinstance(seed, (list, tuple, range)) else [seed]
+    found = [operator.index(x) for x in given if not isinstance(x, (bool, np.bool_))]
+    if not found or len(found) < len(given) or min(found) < 0:
+        raise ValueError("not non-negative whole numbers")
+    return found if given is seed else found[0]
+
+
 def check_dtype(dtype):
-    """The name of a dtype of weights, from its name or the dtype of some backend."""
-    name = dtype if isinstance(dtype, str) else str(getattr(dtype, "__name__", dtype))
-    return check_option("dtype", name.rsplit(".")[-1], DTYPES)
+    """The name of a dtype of weights, from its name, ``float``, ``complex`` or some backend's."""
+    name = str(dtype).rsplit(".")[-1]  # torch's own
+    if isinstance(dtype, (str, type, np.dtype)):
+        with contextlib.suppress(TypeError):  # no dtype: refused by its name
+            name = np.dtype(dtype).name
+    return check_option("dtype", name, DTYPES)
 
 
 def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64"):
@@ -98,7 +145,7 @@ def check_axes(name, x, ndim):
 
 
 def check_arrays(arrays, shapes):
-    """Check named arrays: shapes, one floating dtype, one backend, finite entries.
+    """Check named arrays: shapes, one floating dtype, one backend and device, finite entries.
 
     Parameters
     ----------
@@ -119,7 +166,11 @@ def check_arrays(arrays, shapes):
                 f"{tuple(shapes[name])}; matrices are (bond_out, bond_in), taps and positions "
                 "before them."
             )
-    for what, of in (("dtype", get_dtype_name), ("backend", infer_backend)):
+    for what, of in (
+        ("dtype", get_dtype_name),
+        ("backend", infer_backend),
+        ("device", lambda x: str(getattr(x, "device", "cpu"))),
+    ):
         kinds = {}
         for name, x in arrays.items():
             kinds.setdefault(of(x), name)
@@ -134,11 +185,30 @@ def check_arrays(arrays, shapes):
             raise WeightError(
                 f"{name} has dtype {get_dtype_name(x)}; use one of {', '.join(DTYPES)}."
             )
-        if not bool(do("all", do("isfinite", x))):
+        if getattr(x, "is_meta", False):
+            raise WeightError(
+                f"{name} is on torch's meta device, which holds shapes without numbers; give "
+                "arrays on a device such as 'cpu' or 'cuda'."
+            )
+        if not _is_finite(name, x):
             raise WeightError(
                 f"{name} holds nan or inf; every weight must be finite: look at where it "
                 "came from (a diverged optimisation, a division by zero)."
             )
+
+
+def _is_finite(name, x):
+    try:
+        if infer_backend(x) != "autograd":
+            return bool(do("all", do("isfinite", x)))
+        error = None
+    except (TypeError, RuntimeError) as caught:
+        error = caught
+    raise WeightError(
+        f"{name} is traced (by jit, vmap or autograd), and a network looks at its numbers; build "
+        "it from arrays that are there. For derivatives use log_derivatives, torch or jax.grad; "
+        "under jit use the methods of net.to_tensor_network() or net.collapse()."
+    ) from error
 
 
 def check_nonzero(name, x):

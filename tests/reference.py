@@ -1,7 +1,8 @@
 """The networks again, as slow as the formulas are written: nested loops, no vectorisation.
 
 Nothing here imports the package. ``W[l][tap]`` are looked up through a function, so that shared
-and unshared weights need no code of their own.
+and unshared weights need no code of their own. A configuration may hold an array for each site:
+then the loops run for many configurations at once.
 """
 
 import itertools
@@ -22,13 +23,13 @@ def matvec(matrix, vector):
 def conv_amplitude(config, shape, kernels, strides, weight, readout, phys_dim, boundary, anchor):
     """psi(s) of a ConvAC.
 
-    config: dict position (tuple) -> int. kernels, strides: per layer, tuples per dimension.
+    config: dict position (tuple) -> int, or an array of ints. kernels, strides: per layer, tuples per dimension.
     weight(l, position, tap): the matrix W[l][tap] as nested lists, l = 1..depth.
     """
     ndim = len(shape)
     values = {}
     for position in itertools.product(*(range(n) for n in shape)):
-        values[position] = [1 if m == config[position] else 0 for m in range(phys_dim)]
+        values[position] = [1 * (m == config[position]) for m in range(phys_dim)]
     lengths = list(shape)
     width = phys_dim
     for l, (kernel, stride) in enumerate(zip(kernels, strides), 1):
@@ -72,7 +73,7 @@ def rac_amplitude(config, hidden, inputs, initial, readout, phys_dim):
     depth = len(hidden)
     states = [list(h) for h in initial]
     for s in config:
-        below = [1 if m == s else 0 for m in range(phys_dim)]
+        below = [1 * (m == s) for m in range(phys_dim)]
         for l in range(depth):
             past = matvec(hidden[l], states[l])
             new = matvec(inputs[l], below)
@@ -119,6 +120,18 @@ def conv_vector(net):
             for config in configurations(shape, phys_dim)
         ]
     )
+
+
+def rbm_amplitude(config, visible, hidden, weights):
+    """psi(s) of an RBM; config is a sequence of bits, and bit 0 the spin +1."""
+    spins = [1 - 2 * s for s in config]
+    psi = np.exp(sum(a * s for a, s in zip(visible, spins)))
+    for b, row in zip(hidden, weights):
+        angle = b
+        for w, s in zip(row, spins):
+            angle = angle + w * s
+        psi = psi * (np.exp(angle) + np.exp(-angle))
+    return psi
 
 
 def rac_vector(net):

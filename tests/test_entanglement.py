@@ -244,8 +244,8 @@ def test_where():
     assert qdn.entropy(mps, np.array([0, 1, 2])) == qdn.entropy(mps, 3)
     assert np.isclose(qdn.entropy(peps, 2), qdn.entropy(peps, [(0, 0), (0, 1)]))
     assert np.isclose(qdn.entropy(peps, np.array([[0, 0], [0, 1]])), qdn.entropy(peps, 2))
-    assert qdn.entropy(mps, range(10)) == 0
-    for bad in (0, 10, -1, [], [0, 0], [10], "ab", 1.5, None, [None]):
+    assert qdn.entropy(mps, range(10)) == qdn.entropy(mps, 10) == 0
+    for bad in (0, 11, -1, [], [0, 0], [10], "ab", 1.5, None, [None]):
         with pytest.raises((qdn.SitesError, qdn.OptionError), match="where="):
             qdn.entropy(mps, bad)
     with pytest.raises(qdn.SitesError, match=r"write \[\(0, 1\)\]"):
@@ -469,7 +469,7 @@ def test_cuts_are_numbers_of_sites():
     mps = STATES["mps"]
     assert np.allclose(qdn.entropies(mps, np.array([2, 5])), qdn.entropies(mps)[[1, 4]])
     for bad in (5, [[3, 4]], [1.5], "12"):
-        with pytest.raises(qdn.OptionError, match="no sequence of ints"):
+        with pytest.raises(qdn.OptionError, match="not a sequence of ints"):
             qdn.entropies(mps, bad)
     assert qdn.entropies(STATES["conv"].to("torch"), []).shape == (0,)
 
@@ -491,7 +491,8 @@ def test_small_schmidt_values_survive():
     where = [1, 2, 3, 7, 8, 9, 10, 14]
     exact = qdn.renyi_entropy(net, where, 0.5, method="dense")
     assert abs(qdn.renyi_entropy(net, where, 0.5) - exact) < 1e-9
-    assert abs(qdn.renyi_entropy(net, where, 0.5, method="reduced") - exact) > 1e-9
+    with pytest.raises(qdn.MethodError, match="lost in a density matrix"):
+        qdn.renyi_entropy(net, where, 0.5, method="reduced")
 
 
 @pytest.mark.parametrize("size", [1e-4, 1e-7])

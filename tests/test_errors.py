@@ -54,7 +54,6 @@ CASES = {
         qdn.ConfigError,
         "must be integers",
     ),
-    "entries boolean": (lambda: NET.amplitudes(np.ones((2, 4), bool)), qdn.ConfigError, "bool"),
     "ragged configs": (lambda: NET.amplitudes([[0, 1], [0]]), qdn.ConfigError, "ragged"),
     "one config as a batch": (lambda: NET.amplitudes([0, 1, 0, 1]), qdn.ConfigError, "('B', 4)"),
     "lattice config flat batch": (
@@ -212,11 +211,6 @@ CASES = {
     ),
     "fix an unknown index": (lambda: expanded().isel({"zz": 0}), qdn.OptionError, "'zz'"),
     "fix to a list": (lambda: expanded().isel({"k0": [1, 0]}), qdn.OptionError, "[1, 0]"),
-    "sum of two backends": (
-        lambda: expanded() + expanded().to("torch"),
-        qdn.OptionError,
-        "['numpy', 'torch']",
-    ),
     "gate transposed": (
         lambda: expanded().gate(np.eye(2), 1, transposed=True),
         qdn.MethodError,

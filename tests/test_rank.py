@@ -329,7 +329,7 @@ def test_errors(monkeypatch):
     with pytest.raises(qdn.MethodError, match="RBM is not defined by an architecture; give"):
         schmidt_rank(qdn.RBM.rand(4, seed=0), 2)
     with pytest.raises(qdn.MethodError, match=r"register"):
-        rank_bound(net, [0])
+        rank_bound(qdn.RBM.rand(4, seed=0), [0])
     with pytest.raises(qdn.SitesError, match="use 1 to 19"):
         schmidt_rank(net, 20)
     for bad in ([0, 0], [20], [-1]):

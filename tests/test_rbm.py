@@ -98,8 +98,8 @@ def test_errors():
         qdn.RBM.rand(0)
     with pytest.raises(qdn.GeometryError):
         qdn.RBM.rand(3, alpha=0)
-    with pytest.raises(qdn.OptionError, match="collapsed"):
-        NETS[0].collapse()
+    with pytest.raises(qdn.OptionError, match="nodes='dense' is for"):
+        NETS[0].to_tensor_network(nodes="dense")
     with pytest.raises(qdn.MethodError):
         NETS[0].to_mps()
     assert "hidden=10" in repr(NETS[0]) and "hidden units" in repr(NETS[0].plan(5))

@@ -17,7 +17,8 @@ def cost(view, places, what="spectrum"):
     made = view.faces["vector"].cost
     a, b = sorted((view.dim(places), view.dim(view.rest(places))))
     square = 2 * a * a if a > MAX_SVD else 0
-    work = as_float(2 * a * a * b + 4 * a**3)
+    slow = 4 if a > MAX_SVD and what == "tail" else 1  # singular values, not a Gram matrix
+    work = as_float(slow * (2 * a * a * b + 4 * a**3))
     return Cost(made.bytes + (2 * a * b + square) * view.itemsize, made.flops + work)
 
 
@@ -29,8 +30,13 @@ def matrix(view, places):
 
 
 def spectrum(view, places, progbar=False):
-    """The spectrum from a singular value decomposition."""
-    return spectrum_of_matrix(matrix(view, places))
+    """The spectrum from a singular value decomposition, or from a Gram matrix if that is large."""
+    return spectrum_of_matrix(matrix(view, places), len(view.sites))
+
+
+def tail(view, places, progbar=False):
+    """The spectrum from a singular value decomposition, however large."""
+    return spectrum_of_matrix(matrix(view, places), len(view.sites), tail=True)
 
 
 def density(view, places, progbar=False):
@@ -39,4 +45,4 @@ def density(view, places, progbar=False):
     return x @ do("conj", do("transpose", x, (1, 0)))
 
 
-add_method(Method("dense", "vector", cost, spectrum, density=density))
+add_method(Method("dense", "vector", cost, spectrum, density=density, tail=tail))

@@ -11,7 +11,7 @@ import math
 
 from autoray import do
 
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 from ..progress import progress
 from .registry import MAX_FLOPS, check_options, choose, make_plan
 from .request import (
@@ -24,7 +24,7 @@ from .request import (
     refuse_checkpoint,
     spectrum_at,
 )
-from .spectra import check_alpha
+from .spectra import as_float, check_alpha, not_negative
 from .states import view_of
 
 
@@ -40,7 +40,9 @@ def schmidt_values(state, where=None, *, tags=None, dims=None, **options):
     Returns
     -------
     array, shape (min(dims),) or shorter
-        Descending, of sum 1; values of zero may be left out.
+        Descending, of sum 1; values of zero may be left out. Small ones are right down to about
+        1e-31, the square of the precision of the dtype, where the method decomposes the state,
+        and down to 1e-15 by ``"reduced"`` and ``"gram"``, which are taken only if no other fits.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def schmidt_values(state, where=None, *, tags=None, dims=None, **options):
     [0.5, 0.5, 0.0, 0.0]
     """
     view, places = read_subsystem(state, where, tags, dims)
-    return spectrum_at(view, places, **options).values
+    return spectrum_at(view, places, tail=True, **options).values
 
 
 @documented
@@ -97,9 +99,10 @@ def renyi_entropy(state, where=None, alpha=2, *, tags=None, dims=None, **options
     {options}
     alpha : float, optional
         At least 0: 0 is the logarithm of the numerical rank, 1 the von Neumann entropy, inf
-        ``-log2`` of the largest Schmidt value. Below 1 the smallest values count: methods that
-        see a density matrix (``"reduced"``, ``"gram"``) lose those below 1e-16, and are taken
-        only if no other fits.
+        ``-log2`` of the largest Schmidt value. Below 1 the smallest values count, as far as the
+        dtype knows them, see `schmidt_values`. Methods that see a density matrix (``"reduced"``,
+        ``"gram"``) lose those below 1e-15: they are taken only if no other fits, and refused
+        with a `MethodError` where that may change the result.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def renyi_entropy(state, where=None, alpha=2, *, tags=None, dims=None, **options
     """
     alpha = check_alpha(alpha)
     view, places = read_subsystem(state, where, tags, dims)
-    return spectrum_at(view, places, fine=alpha < 1, **options).renyi(alpha)
+    return spectrum_at(view, places, tail=alpha < 1, **options).renyi(alpha)
 
 
 @documented
@@ -231,9 +234,10 @@ def mutinf_subsys(state, sysa, sysb, *, dims=None, **options):
     """
     view, a, b = read_two(state, sysa, sysb, dims)
     refuse_checkpoint(options)
-    parts = (spectrum_at(view, places, **options).entropy() for places in (a, b, (*a, *b)))
-    first, second, both = parts
-    return first + second - both
+    spectra = [spectrum_at(view, places, **options) for places in (a, b, (*a, *b))]
+    parts = [spectrum.entropy() for spectrum in spectra]
+    rounding = sum(s.rounding * (1 + as_float(x)) for s, x in zip(spectra, parts))
+    return not_negative(parts[0] + parts[1] - parts[2], rounding)
 
 
 @documented
@@ -268,7 +272,7 @@ def logneg_subsys(state, sysa, sysb, *, dims=None, **options):
     """
     view, a, b = read_two(state, sysa, sysb, dims)
     if len(a) + len(b) == len(view.sites):
-        return spectrum_at(view, a, fine=True, **options).renyi(0.5)
+        return spectrum_at(view, a, tail=True, **options).renyi(0.5)
     rho = density_at(view, (*a, *b), **options)
     da, db = view.dim(a), view.dim(b)
     flipped = do("transpose", rho.reshape(da, db, da, db), (2, 1, 0, 3)).reshape(da * db, -1)

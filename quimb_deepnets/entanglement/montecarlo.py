@@ -18,18 +18,28 @@ import warnings
 
 import numpy as np
 
-from ..errors import MethodError, OptionError, RangeError, check_positive_int
+from ..errors import (
+    MethodError,
+    OptionError,
+    RangeError,
+    SamplingWarning,
+    check_positive_int,
+)
+from ..geometry.where import read_where
 from ..networks import DeepNetwork
-from ..networks.base import map_chunks
+from ..networks.chunks import map_chunks
 from ..networks.scaled import phase_and_log
 from ..progress import progress
 from ..tensors.readback import current_network
 from ..tensors.recursive import RecursiveNetwork
 from .sampler import Metropolis, autocorrelation_time, rhat_of, split_rhat
-from .where import read_where
 
 MIN_PAIRS, MIN_DRAWS, MIN_BURN_IN = 8, 16, 16
 MAX_RHAT, MAX_RELATIVE_ERROR = 1.05, 0.3
+MIN_ACCEPTANCE, MIN_MOVED = 1e-3, 0.5  # below, chains practically stand still
+
+
+_SAMPLED = ("rhat", "acceptance", "samples", "autocorrelation", "moved")
 
 
 class RenyiEstimate(tuple):
@@ -43,21 +53,23 @@ class RenyiEstimate(tuple):
         The largest split R-hat of what was sampled: the swap estimator, the logarithm of the
         amplitudes, the state of each site. Above 1.05 the chains did not mix.
     acceptance : float
-        The share of proposals that were accepted, after burn-in.
+        The share of proposals that were accepted, of those that change something, after burn-in.
+    moved : float
+        The share of chains that left where they were after burn-in.
     samples : int
         Configurations used; half as many pairs.
     autocorrelation : float
         Integrated autocorrelation time of the swap estimator, in sweeps.
     """
 
-    def __new__(cls, mean, error, rhat, acceptance, samples, autocorrelation):
+    def __new__(cls, mean, error, rhat, acceptance, samples, autocorrelation, moved=1.0):
         self = super().__new__(cls, (mean, error))
-        self.rhat, self.acceptance = rhat, acceptance
+        self.rhat, self.acceptance, self.moved = rhat, acceptance, moved
         self.samples, self.autocorrelation = samples, autocorrelation
         return self
 
     def __getnewargs__(self):
-        return (*self, self.rhat, self.acceptance, self.samples, self.autocorrelation)
+        return (*self, *map(vars(self).get, _SAMPLED))
 
     @property
     def mean(self):
@@ -114,8 +126,9 @@ def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=F
 
     Warns
     -----
-    RuntimeWarning
-        If R-hat is above 1.05, or the relative error of the purity above 0.3.
+    SamplingWarning
+        If no chain ever moved, or half of them or almost all proposals stood still; if R-hat is
+        above 1.05, or the relative error of the purity above 0.3.
 
     Notes
     -----
@@ -126,6 +139,13 @@ def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=F
     entropies up to 4 bits have a relative error below 0.2, and each further bit takes 4 times the
     samples. An event rarer than one in all pairs is never seen: one of that size is part of the
     error.
+
+    **What no chain has seen is not in the estimate.** A mode behind amplitudes of exactly zero, or
+    one configuration with most of the weight among very many, stays hidden from all chains alike:
+    then they agree, R-hat is 1 and the error small, and both are wrong. Chains that stand still
+    are warned about, because a state of one configuration looks the same; chains that move within
+    one mode of several are not, and cannot be. Where modes are known, put chains into each with
+    ``start=``; where the state is small, compare with `renyi_entropy`.
 
     Examples
     --------
@@ -153,14 +173,36 @@ def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=F
         if sweep >= burn_in:
             record.add(sweep - burn_in)
     estimate = _summary(record, sampler)
-    if estimate.rhat > MAX_RHAT:
-        warnings.warn(
-            f"the chains did not mix: R-hat is {estimate.rhat:.3f}, above {MAX_RHAT}, so mean and "
-            "error may be wrong; use more samples, or give start= near the modes of the state.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    _warn_of_chains(estimate, burn_in + draws)
     return estimate
+
+
+def _warn_of_chains(estimate, sweeps):
+    """Say that chains stood still, or that they did not mix."""
+    stood = f"in {sweeps} sweeps {estimate.moved:.0%} of the chains moved at all"
+    if estimate.moved == 0:
+        said = (
+            "no chain ever moved, so the estimate knows one configuration of each chain: this may "
+            "be a state of one configuration, or modes that are out of reach of each other"
+        )
+    elif estimate.moved < MIN_MOVED or estimate.acceptance < MIN_ACCEPTANCE:
+        said = (
+            f"the chains practically stand still: {stood}, and {estimate.acceptance:.1e} of the "
+            "proposals were accepted, so that other modes may be missed"
+        )
+    elif estimate.rhat > MAX_RHAT:
+        said = (
+            f"the chains did not mix: R-hat is {estimate.rhat:.3f}, above {MAX_RHAT}, so mean and "
+            "error may be wrong"
+        )
+    else:
+        return
+    warnings.warn(
+        f"{said}; use more samples, give start= in all modes of the state, or compare with "
+        "renyi_entropy.",
+        SamplingWarning,
+        stacklevel=3,
+    )
 
 
 def _state(net):
@@ -209,10 +251,15 @@ class _Record:
         self.swaps = np.empty((draws, chains // 2))
         self.logabs = np.empty((draws, chains))
         self.counts = np.zeros((2, chains, N, sampler.phys_dim))
+        self.begin = None  # the configurations of the first draw
+        self.moved = np.full(chains, sampler.phys_dim == 1)  # one value per site: nowhere to go
 
     def add(self, t):
         """Measure the chains where they are, as draw ``t``."""
         sampler = self.sampler
+        if t == 0:
+            self.begin = sampler.configs.copy()
+        self.moved |= (sampler.configs != self.begin).any(1)
         self.swaps[t] = self._swap()
         self.logabs[t] = sampler.logabs
         piece = 0 if t < self.half else 1 if t >= self.draws - self.half else None
@@ -256,11 +303,12 @@ def _summary(record, sampler):
             f"the purity is {purity:.2g} +- {error:.2g}: with a relative error above "
             f"{MAX_RELATIVE_ERROR} the entropy is rough and its error rougher; use more samples, "
             "or a smaller subsystem.",
-            RuntimeWarning,
+            SamplingWarning,
             stacklevel=3,
         )
     left_out = -np.log2((means.sum() - means) / (pairs - 1))
-    mean = -pairs * math.log2(purity) - (pairs - 1) * float(left_out.mean())
+    mean = 0.0 - pairs * math.log2(purity) - (pairs - 1) * float(left_out.mean())
     spread = math.sqrt((pairs - 1) / pairs * float(((left_out - left_out.mean()) ** 2).sum()))
     error = math.hypot(spread, floor / (purity * math.log(2)))
-    return RenyiEstimate(mean, error, record.rhat(), sampler.acceptance, record.swaps.size * 2, tau)
+    used, moved = record.swaps.size * 2, float(record.moved.mean())
+    return RenyiEstimate(mean, error, record.rhat(), sampler.acceptance, used, tau, moved)

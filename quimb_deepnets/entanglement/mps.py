@@ -22,8 +22,9 @@ from autoray import do, stop_gradient, to_numpy
 
 from ..progress import progress
 from ..tensors.exact_mps import qr, unit
+from ..tensors.ranges import check_norm
 from .registry import Method, add_method
-from .spectra import check_norm, spectrum_of_matrix
+from .spectra import MAX_SVD, spectrum_of_matrix
 from .states import Cost, Face, as_float
 
 
@@ -96,18 +97,19 @@ def cost(name, view, places, what="spectrum"):
             size = r if i == 0 else l
         elif physical > l * r:
             inner = bonds[start : stop + 1]
-            work += (
-                sum(
-                    2.0 * d * l * l * a * b * max(a, b)
-                    for a, d, b in zip(inner, dims[start:], inner[1:])
-                )
-                + 9.0 * (l * r) ** 3
-            )
-            largest = max(largest, 3 * (l * max(inner)) ** 2)
+            steps = list(zip(inner, dims[start:], inner[1:]))
+            if what == "tail":
+                work += sum(6.0 * d * l * a * (l * b) * min(l * b, d * l * a) for a, d, b in steps)
+                largest = max(largest, *(3 * d * l * a * l * b for a, d, b in steps))
+            else:
+                work += sum(2.0 * d * l * l * a * b * max(a, b) for a, d, b in steps)
+                work += 9.0 * (l * r) ** 3
+                largest = max(largest, 3 * (l * max(inner)) ** 2)
         sides[kind] *= size
     a, b = sorted(sides.values())
     total = max(a * b * bonds[0] ** 2, largest) * 3
-    return Cost(made.bytes + total * view.itemsize, made.flops + work + as_float(6 * a * a * b))
+    last = as_float((24 if what == "tail" and a > MAX_SVD else 6) * a * a * b)
+    return Cost(made.bytes + total * view.itemsize, made.flops + work + last)
 
 
 # ---------------------------------------------------------------- any subset
@@ -115,7 +117,17 @@ def cost(name, view, places, what="spectrum"):
 
 def spectrum(name, view, places, progbar=False):
     """The spectrum of the places, from one leg for each run."""
-    arrays = view.faces[name].value
+    return spectrum_of_matrix(_matrix(view.faces[name].value, places, _one_leg), len(view.sites))
+
+
+def tail(name, view, places, progbar=False):
+    """The same without squares: each leg from QR decompositions."""
+    x = _matrix(view.faces[name].value, places, _fine_leg)
+    return spectrum_of_matrix(x, len(view.sites), tail=True)
+
+
+def _matrix(arrays, places, one_leg):
+    """The state as a matrix of the legs of the places by those of the rest, up to isometries."""
     closed = arrays[0].shape[0] > 1
     if closed:
         arrays, places = _rotated(arrays, set(places))
@@ -124,11 +136,11 @@ def spectrum(name, view, places, progbar=False):
         rights, carry = _right_canonical(arrays)  # balanced bonds: _one_leg squares the tensors
         rights[-1] = do("tensordot", rights[-1], carry, axes=1)
         lefts, carry = _left_canonical(rights)
-        parts = [*(_one_leg(lefts[start:stop]) for start, stop, _ in runs), carry]
+        parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs), carry]
     else:
         lefts, carry = _left_canonical(arrays[: runs[-1][0]])
         carry = carry @ _right_canonical(arrays[runs[-1][0] :])[1]
-        parts = [*(_one_leg(lefts[start:stop]) for start, stop, _ in runs[1:-1]), carry]
+        parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs[1:-1]), carry]
     psi = functools.reduce(lambda x, y: do("tensordot", x, y, axes=1), parts)
     if closed:
         left, *legs, right = psi.shape
@@ -136,7 +148,7 @@ def spectrum(name, view, places, progbar=False):
     inside = [i for i, run in enumerate(runs) if run[2]]
     outside = [i for i, run in enumerate(runs) if not run[2]]
     size = math.prod(psi.shape[i] for i in inside)
-    return spectrum_of_matrix(do("transpose", psi, (*inside, *outside)).reshape(size, -1))
+    return do("transpose", psi, (*inside, *outside)).reshape(size, -1)
 
 
 def _rotated(arrays, inside):
@@ -190,6 +202,19 @@ def _one_leg(arrays):
     return do("transpose", leg.reshape(-1, left, right), (1, 0, 2))
 
 
+def _fine_leg(arrays):
+    """The same, the sites taken in one by one, so that nothing is squared."""
+    leg, left = None, arrays[0].shape[0]
+    for x in arrays:
+        leg = x if leg is None else do("tensordot", leg, x, axes=1)
+        leg = leg.reshape(left, -1, x.shape[2])
+        if leg.shape[1] > left * x.shape[2]:
+            flat = do("transpose", leg, (1, 0, 2)).reshape(leg.shape[1], -1)
+            leg, _ = unit(qr(flat)[1])
+            leg = do("transpose", leg.reshape(-1, left, x.shape[2]), (1, 0, 2))
+    return leg
+
+
 # ---------------------------------------------------------------- all cuts
 
 
@@ -205,7 +230,7 @@ def sweep(name, view, cuts, progbar=False):
         _, r = qr(x.reshape(-1, x.shape[2]))
         r, _ = unit(r)
         if n in cuts:
-            found[n] = spectrum_of_matrix(r)
+            found[n] = spectrum_of_matrix(r, len(arrays))
         if right is not None:
             x = do("tensordot", r, right, axes=1)
     return [found[cut] for cut in cuts]
@@ -213,4 +238,4 @@ def sweep(name, view, cuts, progbar=False):
 
 for _name in ("mps", "to_mps"):
     _bound = (functools.partial(function, _name) for function in (cost, spectrum, sweep))
-    add_method(Method(_name, _name, *_bound))
+    add_method(Method(_name, _name, *_bound, tail=functools.partial(tail, _name)))

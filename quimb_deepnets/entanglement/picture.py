@@ -96,7 +96,7 @@ def _named(states):
 def _draw_bound(ax, network, sizes, color):
     """The bound of the architecture, where one is known."""
     try:
-        bounds = [math.log2(rank_bound(network.geometry, tuple(range(a)))) for a in sizes]
+        bounds = [math.log2(rank_bound(network, range(a))) for a in sizes]
     except MethodError:
         return
     ax.plot(sizes, bounds, "--", color=color, linewidth=1)

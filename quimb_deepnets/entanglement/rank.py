@@ -17,13 +17,13 @@ import numpy as np
 
 from ..errors import BudgetError, ExtraError, MethodError, OptionError, check_positive_int
 from ..geometry.expansion import READOUT, Node, Site
+from ..geometry.where import read_where
 from ..networks import RAC, ConvAC
 from ..progress import progress
 from ..tensors import RecursiveNetwork
 from ..tensors.readback import collapsible_network
 from ..theory import rank_bound
 from ..weights import make_rng
-from .where import read_where
 
 PRIME = 2**31 - 1
 ENTRY_BYTES = 56  # of the matrix: in numpy, as a Python int in a list, and in flint
@@ -153,7 +153,7 @@ def schmidt_rank(net, where, size=4096, seed=None, progbar=False, max_bytes=2**3
     matrix = modular_matrix(geometry, params, places, rows, columns, progbar)
     rank = nmod_mat(*shape, matrix.ravel().tolist(), PRIME).rank()
     full = shape == tuple(geometry.phys_dim ** len(side) for side in (places, rest))
-    return SchmidtRank(rank, full, rank_bound(geometry, places))
+    return SchmidtRank(rank, full, rank_bound(geometry, list(places)))
 
 
 def _flint():

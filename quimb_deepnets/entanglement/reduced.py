@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from autoray import do
 from quimb.tensor import Tensor
+from quimb.tensor.tensor_core import rand_uuid
 
 from ..tensors import HyperTensorNetwork
 from ..tensors.search import BestOf
@@ -34,7 +35,7 @@ class Ket(NamedTuple):
     def doubled(self, places):
         """Ket and bra joined over all sites but these, and the legs of both."""
         kets = tuple(self.inds[i] for i in places)
-        bras = tuple(f"_bra{i}" for i in places)
+        bras = tuple(rand_uuid("_bra") for _ in places)
         bra = self.tn.H
         bra.reindex_(dict(zip(kets, bras)))
         return self.tn | bra, kets, bras
@@ -63,8 +64,9 @@ class Ket(NamedTuple):
 
     @staticmethod
     def _contract(tn, output_inds):
-        opts = {"strip_exponent": True, "preserve_tensor": True, "optimize": BestOf(math.inf)}
-        return tn.contract(output_inds=output_inds, **opts)[0].data
+        found = tn._contracted(output_inds, scaled=True, optimize=BestOf(math.inf))
+        found.check_norm()
+        return found.array
 
 
 def _cost_of(tn, output_inds):

@@ -39,18 +39,21 @@ class Method:
         What it looks at; it applies to states with that face.
     cost : callable
         ``cost(view, places, what="spectrum") -> Cost``, all in all; may raise a `DeepNetError`.
+        ``what`` is ``"spectrum"``, ``"tail"`` or ``"density"``.
     spectrum : callable
         ``spectrum(view, places, progbar=False, **options) -> Spectrum``.
     sweep : callable, optional
         ``sweep(view, cuts, progbar=False) -> list[Spectrum]``, all cuts of the order of sites.
     density : callable, optional
         ``density(view, places, progbar=False, **options) -> array``, of any trace.
+    tail : callable, optional
+        As ``spectrum``, with the smallest Schmidt values right too, where that takes more work.
     searches : bool, optional
         Whether its cost comes from a search for contraction paths, which takes a while itself.
     exact : bool, optional
         Whether it is exact to round-off; others are taken only by name.
     squares : bool, optional
-        Whether it sees squared amplitudes alone, so that Schmidt values below 1e-16 are lost.
+        Whether it sees squared amplitudes alone, so that Schmidt values below 1e-15 are lost.
 
     Examples
     --------
@@ -63,9 +66,14 @@ class Method:
     spectrum: object
     sweep: object = None
     density: object = None
+    tail: object = None
     searches: bool = False
     exact: bool = True
     squares: bool = False
+
+    def give(self, what):
+        """The callable for ``"spectrum"``, ``"tail"`` or ``"density"``; None if there is none."""
+        return self.tail or self.spectrum if what == "tail" else getattr(self, what)
 
 
 def add_method(method):
@@ -93,11 +101,11 @@ class EntanglementPlan:
         The name of the cheapest method that fits.
     """
 
-    def __init__(self, view, places, rows, max_bytes, max_flops, fine=False):
+    def __init__(self, view, places, rows, max_bytes, max_flops, what="spectrum"):
         self.view, self.places, self.rows = view, places, rows
         self.max_bytes, self.max_flops = max_bytes, max_flops
         fitting = [row for row in rows if row["reason"] is None]
-        if fine:
+        if what == "tail":
             fitting = [row for row in fitting if not METHODS[row["method"]].squares] or fitting
         known = [row for row in fitting if not METHODS[row["method"]].searches]
         if any(row["flops"] < SOON for row in known):
@@ -134,19 +142,17 @@ def readable_bytes(count):
     return f"{count / 1024:.1e} EiB" if math.isfinite(count) else "far more"
 
 
-def make_plan(view, places, what, max_bytes, max_flops, fine=False, full=False):
+def make_plan(view, places, what, max_bytes, max_flops, full=False):
     """Cost the methods that apply to a state, see `EntanglementPlan`.
 
     Parameters
     ----------
     view : StateView
     places : tuple[int]
-    what : {"spectrum", "density"}
-        What is asked for.
+    what : {"spectrum", "tail", "density"}
+        What is asked for; ``"tail"`` is a spectrum of which the smallest values matter.
     max_bytes, max_flops : number
         The budget.
-    fine : bool, optional
-        Whether the smallest Schmidt values matter.
     full : bool, optional
         Cost also those that cannot be chosen: inexact ones, and those that search for contraction
         paths where something cheap is known.
@@ -154,13 +160,13 @@ def make_plan(view, places, what, max_bytes, max_flops, fine=False, full=False):
     check_budget(max_bytes, max_flops)
     rows = []
     for method in sorted(METHODS.values(), key=lambda method: method.searches):
-        if method.face not in view.faces or getattr(method, what) is None:
+        if method.face not in view.faces or method.give(what) is None:
             continue
         known = [row["flops"] for row in rows if row["reason"] is None]
         late = method.searches and known and min(known) < SOON
         if full or (method.exact and not late):
             rows.append(_row(method, view, places, what, max_bytes, max_flops))
-    return EntanglementPlan(view, places, rows, max_bytes, max_flops, fine)
+    return EntanglementPlan(view, places, rows, max_bytes, max_flops, what)
 
 
 def _row(method, view, places, what, max_bytes, max_flops):
@@ -179,7 +185,7 @@ def _row(method, view, places, what, max_bytes, max_flops):
     return row
 
 
-def choose(view, places, what, method, max_bytes, max_flops, fine=False):
+def choose(view, places, what, method, max_bytes, max_flops):
     """The method to use.
 
     Raises
@@ -193,12 +199,21 @@ def choose(view, places, what, method, max_bytes, max_flops, fine=False):
     """
     check_option("method", method, ("auto", *METHODS))
     check_budget(max_bytes, max_flops)
-    if method == "auto":
-        plan = make_plan(view, places, what, max_bytes, max_flops, fine)
-        return _refuse(plan) if plan.chosen is None else METHODS[plan.chosen]
+    while method == "auto":
+        plan = make_plan(view, places, what, max_bytes, max_flops)
+        if plan.chosen is None:
+            _refuse(plan)
+        face = view.faces[METHODS[plan.chosen].face]
+        try:
+            face.value
+        except MethodError as error:  # what it would show is not the state
+            face.cannot_be_made(error)
+        else:
+            return METHODS[plan.chosen]
     chosen = METHODS[method]
-    if chosen.face not in view.faces or getattr(chosen, what) is None:
-        able = [m.name for m in METHODS.values() if m.face in view.faces and getattr(m, what)]
+    if chosen.face not in view.faces or chosen.give(what) is None:
+        able = [m.name for m in METHODS.values() if m.face in view.faces and m.give(what)]
+        what = what if what == "density" else "spectrum"
         raise MethodError(
             f"method={method!r} does not give the {what} of this {view.name}; use one of {able}."
         )
@@ -239,8 +254,8 @@ def _refuse(plan):
 def check_budget(max_bytes, max_flops):
     """Refuse budgets that are no positive numbers."""
     for name, value in (("max_bytes", max_bytes), ("max_flops", max_flops)):
-        if not isinstance(value, numbers.Real) or not value > 0:
-            raise OptionError(f"{name}={value!r} is no budget; use a positive number.")
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:
+            raise OptionError(f"{name}={value!r} is not a budget; use a positive number.")
 
 
 def check_options(function, method, options):

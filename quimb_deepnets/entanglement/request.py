@@ -12,11 +12,11 @@ import numbers
 from autoray import do, stop_gradient
 
 from ..errors import OptionError, SitesError, check_option
-from ..networks.base import MAX_BYTES
+from ..geometry.where import as_plain, is_site, read_where
+from ..networks.chunks import MAX_BYTES
 from .registry import MAX_FLOPS, METHODS, check_options, choose
 from .spectra import Spectrum, check_norm
 from .states import view_of
-from .where import is_site, read_where
 
 _STATE = """state : network, tensor network or array
         A deep network, a quimb vector (MPS, MERA, PEPS, ...), or a dense vector with ``dims``."""
@@ -80,18 +80,19 @@ def read_subsystem(state, where, tags, dims):
 
 
 def spectrum_at(
-    view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_FLOPS, fine=False, **options
+    view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_FLOPS, tail=False, **options
 ):
     """The spectrum of a subsystem by the method asked for, or by the cheapest.
 
-    With ``fine`` the smallest values matter, and methods that do not square them come first.
+    With ``tail`` the smallest values matter, and methods that do not square them come first.
     """
     if len(places) == len(view.sites):
         check_option("method", method, ("auto", *METHODS))
         return Spectrum(do("ones_like", do("real", view.like.reshape(-1)[:1])))
-    chosen = choose(view, places, "spectrum", method, max_bytes, max_flops, fine)
-    check_options(chosen.spectrum, chosen.name, options)
-    return chosen.spectrum(view, places, **options)
+    what = "tail" if tail else "spectrum"
+    chosen = choose(view, places, what, method, max_bytes, max_flops)
+    check_options(chosen.give(what), chosen.name, options)
+    return chosen.give(what)(view, places, **options)
 
 
 def density_at(view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_FLOPS, **options):
@@ -107,15 +108,14 @@ def density_at(view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_F
 def read_cuts(view, cuts):
     """The places left of each cut."""
     cuts = range(1, len(view.sites)) if cuts is None else cuts
-    cuts = cuts.tolist() if hasattr(cuts, "tolist") else cuts
-    if not isinstance(cuts, (list, tuple, range)) or not all(
-        isinstance(cut, numbers.Integral) for cut in cuts
-    ):
+    cuts = as_plain(cuts)
+    listed = [as_plain(cut) for cut in cuts] if isinstance(cuts, (list, tuple, range)) else [None]
+    if any(isinstance(cut, bool) or not isinstance(cut, numbers.Integral) for cut in listed):
         raise OptionError(
-            f"cuts={cuts!r} is no sequence of ints; each is a number of first sites, as in [1, 2]. "
-            "For other subsets call entropy."
+            f"cuts={cuts!r} is not a sequence of ints; each is a number of first sites, as in "
+            "[1, 2]. For other subsets call entropy."
         )
-    return [read_where(view.sites, cut, "a cut") for cut in cuts]
+    return [read_where(view.sites, cut, "a cut", whole=False) for cut in listed]
 
 
 def refuse_checkpoint(options):
@@ -141,6 +141,7 @@ def read_two(state, sysa, sysb, dims):
 
 def read_one_or_more(view, where, name):
     """The places of one site or of a sequence of sites."""
+    where = as_plain(where)
     if isinstance(where, numbers.Integral) or is_site(view.sites, where):
         where = [where]
     return read_where(view.sites, where, name)

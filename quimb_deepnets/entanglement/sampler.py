@@ -63,8 +63,8 @@ class Metropolis:
     -----
     Metropolis et al., J. Chem. Phys. 21, 1087 (1953); replica exchange: Hukushima and Nemoto,
     arXiv:cond-mat/9512035. Chains never speak to each other, only to their own companions, so they
-    stay independent. Modes behind amplitudes of exactly zero may stay out of reach: ask
-    `split_rhat`.
+    stay independent. Modes behind amplitudes of exactly zero may stay out of reach: `split_rhat`
+    tells if chains are in different ones, and nothing tells of a mode that no chain has seen.
 
     Examples
     --------
@@ -115,7 +115,10 @@ class Metropolis:
 
     @property
     def acceptance(self):
-        """The share of proposals accepted since the last `forget`, from 0 to 1."""
+        """The share of proposals accepted since the last `forget`, from 0 to 1.
+
+        Only proposals that change something count.
+        """
         return self._accepted / self._proposed if self._proposed else 0.0
 
     def forget(self):
@@ -135,8 +138,9 @@ class Metropolis:
         self._all = [
             np.where(accept[:, None] if x.ndim > 1 else accept, x, y) for x, y in zip(new, old)
         ]
-        self._proposed += self.chains
-        self._accepted += int(accept[: self.chains].sum())
+        changes = (new[0] != old[0])[: self.chains].any(1)
+        self._proposed += int(changes.sum())
+        self._accepted += int((accept[: self.chains] & changes).sum())
         self._steps += 1
         if len(self.betas) > 1:
             self._swap_levels(self._steps % 2)

@@ -1,6 +1,8 @@
 """The spectrum of a reduced density matrix, and the numbers that are read from it, in bits.
 
-Schmidt values are squared singular values, descending, of sum 1, as quimb means them::
+Schmidt values are squared singular values, descending, of sum 1, as quimb means them. Singular
+values are right to the precision of the dtype relative to the largest: a decomposition of the
+state keeps Schmidt values down to about 1e-31, one of a density matrix those above 1e-15::
 
     psi (A, B) --svd--> sigma --square, normalise--> p_1 >= p_2 >= ...
 
@@ -12,11 +14,13 @@ import math
 import numbers
 
 import numpy as np
-from autoray import do, get_dtype_name, infer_backend, stop_gradient
+from autoray import do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 
-from ..errors import BudgetError, OptionError, RangeError
+from ..errors import BudgetError, MethodError, OptionError, RangeError
+from ..tensors.ranges import check_norm
 
 MAX_SVD = 1024  # beyond this size the Gram matrix is diagonalised, several times faster
+MAX_LOSS = 1e-9  # what lost values may change in a sum of powers, of itself; 100 eps if larger
 
 
 class Spectrum:
@@ -28,6 +32,9 @@ class Spectrum:
         Schmidt values in descending order, of any sum.
     floor : float, optional
         Values up to this fraction of the largest are round-off, and taken as zero.
+    squared : bool, optional
+        Whether they are the eigenvalues of a density matrix, each uncertain by ``floor``. Orders
+        below 1 are then refused where that matters.
 
     Examples
     --------
@@ -37,23 +44,31 @@ class Spectrum:
     1.0
     """
 
-    def __init__(self, weights, floor=0.0):
+    def __init__(self, weights, floor=0.0, squared=False):
         there = stop_gradient(weights > floor * weights[0]) if len(weights) else weights
         weights = do("where", there, weights, do("zeros_like", weights))
         total = do("sum", weights)
         size = float(stop_gradient(total))
         check_norm(size)
         self.values = weights / total
+        self._uncertain = floor if squared else 0.0
+        self.rounding = math.sqrt(_epsilon(weights))
 
     def entropy(self):
         """The von Neumann entropy."""
         safe, _ = self._positive()
-        return do("sum", -safe * do("log2", safe))
+        return not_negative(do("sum", -safe * do("log2", safe)), self.rounding)
 
     def renyi(self, alpha):
         """The Renyi entropy of order ``alpha``: 0 counts, 1 is von Neumann's, inf the largest."""
         if alpha == 1:
             return self.entropy()
+        if alpha < 1:
+            self._check_small(alpha)
+        return not_negative(self._renyi(alpha), self.rounding / abs(1 - min(alpha, 2)))
+
+    def _renyi(self, alpha):
+        """The Renyi entropy of an order that is not 1."""
         if alpha == math.inf:
             return -do("log2", self.values[0])
         safe, there = self._positive()
@@ -63,6 +78,21 @@ class Spectrum:
         top = self.values[0]
         ratio = do("where", there > 0, self.values / top, do("ones_like", safe))
         return (alpha * do("log2", top) + do("log2", do("sum", there * ratio**alpha))) / (1 - alpha)
+
+    def _check_small(self, alpha):
+        """Refuse an order below 1 that depends on values which squares have lost."""
+        ratio = to_numpy(stop_gradient(self.values / self.values[0])).astype("float64")
+        kept = ratio[ratio > 0]
+        moved = alpha * float((kept ** (alpha - 1)).sum()) * self._uncertain
+        lost = (len(ratio) - len(kept)) * self._uncertain**alpha if self._uncertain else 0.0
+        loss = (moved + lost) / float((kept**alpha).sum())
+        if loss > max(MAX_LOSS, 100 * _epsilon(self.values)):
+            raise MethodError(
+                f"Schmidt values below {self._uncertain:.1e} of the largest are lost in a density "
+                f"matrix, and may change the sum of p**{alpha:g} by up to {loss:.1e} of itself; "
+                "use a method that decomposes the state (method='dense', 'mps' or 'to_mps'), or "
+                "an order of at least 1."
+            )
 
     def gap(self):
         """The difference of the two largest values; the only one if there is but one."""
@@ -88,6 +118,8 @@ class FlatSpectrum:
     >>> FlatSpectrum(2500).entropy()
     2500.0
     """
+
+    rounding = 0.0
 
     def __init__(self, bits):
         self.bits = bits
@@ -115,22 +147,32 @@ class FlatSpectrum:
         return 0.0 if self.bits else 1.0
 
 
-def spectrum_of_matrix(x):
-    """The spectrum of a pure state, as a matrix of one side by the other."""
+def spectrum_of_matrix(x, sites=0, tail=False):
+    """The spectrum of a pure state, as a matrix of one side by the other.
+
+    Parameters
+    ----------
+    x : array, shape (A, B)
+    sites : int, optional
+        How many tensors the matrix was made of; each adds its round-off.
+    tail : bool, optional
+        Whether the smallest values matter, so that no size is too large for singular values.
+    """
     rows, columns = x.shape
     check_norm(float(do("max", do("abs", stop_gradient(x)))))
-    if min(rows, columns) > MAX_SVD:
+    if min(rows, columns) > MAX_SVD and not tail:
         adjoint = do("conj", do("transpose", x, (1, 0)))
         return spectrum_of_density(x @ adjoint if rows <= columns else adjoint @ x)
     numpy = infer_backend(x) == "numpy"
     values = np.linalg.svd(x, compute_uv=False) if numpy else do("linalg.svdvals", x)
-    return Spectrum(values**2, (max(rows, columns) * _epsilon(x)) ** 2)
+    return Spectrum(values**2, ((max(rows, columns) + 8 * sites) * _epsilon(x)) ** 2)
 
 
 def spectrum_of_density(rho):
     """The spectrum of a density matrix of any trace."""
     check_norm(float(do("max", do("abs", stop_gradient(rho)))))
-    return Spectrum(do("flip", do("linalg.eigvalsh", rho), (0,)), len(rho) * _epsilon(rho))
+    values = do("flip", do("linalg.eigvalsh", rho), (0,))
+    return Spectrum(values, 4 * math.sqrt(len(rho)) * _epsilon(rho), squared=True)
 
 
 def _epsilon(x):
@@ -138,17 +180,40 @@ def _epsilon(x):
     return float(np.finfo(get_dtype_name(x)).eps)
 
 
-def check_norm(size):
-    """Refuse a state, by the size of its norm, that is zero or not finite."""
-    if not (size > 0 and math.isfinite(size)):
+def not_negative(bits, rounding):
+    """An entropy or an information, of which round-off below zero is taken off.
+
+    Parameters
+    ----------
+    bits : scalar
+    rounding : float
+        How far below zero round-off can lead, in bits.
+
+    Raises
+    ------
+    RangeError
+        If it is further below zero than that.
+    """
+    size = as_float(bits)
+    if size > 0:
+        return bits
+    if not size >= -rounding:
         raise RangeError(
-            f"the state has norm {size}, so it has no entanglement; it must not vanish, and its "
-            "entries must be finite."
+            f"an entropy came out as {size:.3g} bits, further below zero than round-off of "
+            f"{rounding:.1e} allows; use another method= or a dtype of more digits."
         )
+    return 0 * bits + 0.0
+
+
+def as_float(x):
+    """A scalar of any library as a float, whether or not its gradient is followed."""
+    return float(x if isinstance(x, numbers.Real) else stop_gradient(x))
 
 
 def check_alpha(alpha):
     """Refuse an order of a Renyi entropy that is no number of at least 0."""
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not alpha >= 0:
-        raise OptionError(f"alpha={alpha!r} is no order of a Renyi entropy; use a number >= 0.")
+        raise OptionError(
+            f"alpha={alpha!r} is not the order of a Renyi entropy; use a number >= 0."
+        )
     return float(alpha)

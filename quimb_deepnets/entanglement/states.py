@@ -59,6 +59,15 @@ class Face:
         """The face."""
         return self._make()
 
+    def cannot_be_made(self, error):
+        """From now on raise this error when the cost is asked for."""
+
+        def refuse():
+            raise error
+
+        self._cost = refuse
+        self.__dict__.pop("cost", None)
+
 
 class Amplitudes(NamedTuple):
     """Single entries of a state: a function of ``(B, N)`` ints, and the flops of each.

@@ -102,7 +102,7 @@ class RecurrentGeometry:
         per_node = 2 if nodes == "hyper" else 1
         total = self.L + 1
         for l in range(1, self.depth + 1):
-            branches = sum(self.copies(l, t) for t in range(1, self.L + 1))
+            branches = math.comb(self.L + self.depth - l, self.depth - l + 1)  # sum of copies
             total += per_node * branches + self.copies(l, 1)
         return total
 

@@ -1,6 +1,7 @@
 """Networks that compute amplitudes: weights, geometry, and a pass from the sites upward."""
 
-from .base import DeepNetwork, register_method
+from .attach import register_method
+from .base import DeepNetwork
 from .conv import ConvAC
 from .files import load, save
 from .flips import flip_ratios

@@ -1,47 +1,81 @@
 """What every network can do: parameters by name, amplitudes by three calls.
 
 A network is integers (its geometry) and arrays (its parameters), and turns configurations into
-amplitudes without ever writing out a tensor network::
+amplitudes without ever writing out a tensor network. It is a value: neither can be assigned::
 
     configs (B, *shape) --digits--> (N, B) --evaluator--> Scaled (B,) --+--> amplitudes
                                                                         +--> log_amplitudes
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 from autoray import do, get_dtype_name, infer_backend
 from autoray import to as convert
 
-from ..errors import BudgetError, OptionError, WeightError, check_positive_int
+from ..errors import BudgetError, Guide, OptionError, WeightError, check_positive_int
 from ..geometry.plan import CHUNK
-from ..progress import progress
-from ..weights import check_arrays
-from .configs import batches, check_configs, config_block, digits, parse_config
+from ..weights import as_array, check_arrays
+from .chunks import MAX_BYTES, map_chunks
+from .configs import check_configs, config_block, parse_config
+from .params import Params, own_copy
 from .scaled import Scaled, phase_and_log, plain
 
-MAX_BYTES = 2**32  # what one call may hold, unless it is told otherwise
+
+class read_only(property):
+    """A property that is part of the value of a network: an assignment is refused by name."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __set__(self, net, value):
+        raise WeightError(
+            f"{self.name} of a {type(net).__name__} cannot be assigned: it is part of its value; "
+            "make a new network with net.with_params({...}) or from arrays."
+        )
 
 
-class DeepNetwork:
-    """Base class of networks that compute amplitudes.
+class DeepNetwork(Guide):
+    """Base class of networks that compute amplitudes: a value, integers and arrays.
 
-    Subclasses set ``geometry`` and ``params`` and implement ``plan`` and
-    ``_evaluate_by``.
+    Subclasses hand geometry and parameters to ``__init__`` and implement ``plan``,
+    ``_evaluate_by`` and ``from_params``.
 
-    Attributes
+    Parameters
     ----------
-    geometry : ConvGeometry or RecurrentGeometry
+    geometry : ConvGeometry, RecurrentGeometry or BoltzmannGeometry
         All the integers.
-    params : dict[str, array]
+    params : Params
         Every independent parameter by name, in a fixed order; the names are the tags of the
         tied tensors of the tensor network.
     """
 
-    geometry = None
-    params = None
+    _geometry_class: type = object  # what `from_params` takes
+
+    def __init__(self, geometry: Any, params: Params) -> None:
+        self._geometry, self._params = geometry, params
+
+    @classmethod
+    def _of(cls, geometry, params):
+        """A network of this class from its geometry and checked parameters."""
+        net = cls.__new__(cls)
+        DeepNetwork.__init__(
+            net, geometry, params if isinstance(params, Params) else Params(params)
+        )
+        return net
 
     # ------------------------------------------------------------ properties
+
+    @read_only
+    def geometry(self):
+        """All the integers."""
+        return self._geometry
+
+    @read_only
+    def params(self) -> Params:
+        """The only place where weights are kept: a read-only mapping from names to arrays."""
+        return self._params
 
     @property
     def sites(self):
@@ -67,6 +101,19 @@ class DeepNetwork:
     def num_params(self):
         """Number of independent parameters."""
         return sum(math.prod(x.shape) for x in self.params.values())
+
+    @property
+    def vector(self) -> Any:
+        """All parameters flat, one after the other in the order of `params`.
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> net = qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0)
+        >>> net.vector.shape, net.with_vector(0.5 * net.vector).num_params
+        ((12,), 12)
+        """
+        return do("concatenate", tuple(do("reshape", x, (-1,)) for x in self.params.values()))
 
     @property
     def _like(self):
@@ -240,18 +287,30 @@ class DeepNetwork:
         """A function from digits ``(N, B)`` to scaled amplitudes ``(B,)``."""
         raise NotImplementedError
 
-    # ------------------------------------------------------------ conversion
+    # ------------------------------------------------------------ other weights
 
-    @staticmethod
-    def _check_params(geometry, params):
+    @classmethod
+    def _check_params(cls, geometry, params):
         """Refuse named parameters that are not just those of the geometry, in name and shape."""
+        if not isinstance(geometry, cls._geometry_class):
+            raise OptionError(
+                f"a {type(geometry).__name__} is not the geometry of a {cls.__name__}; call "
+                "from_params(net.geometry, params), or net.with_params(params)."
+            )
         shapes = geometry.param_shapes
-        if wrong := sorted(set(shapes) ^ set(params)):
+        if not hasattr(params, "keys"):
+            raise WeightError(
+                f"params is a {type(params).__name__}; give a dict from names to arrays."
+            )
+        if wrong := sorted(set(shapes) ^ set(params), key=str):
+            known = list(shapes) if len(shapes) < 6 else [*list(shapes)[:4], "...", [*shapes][-1]]
             raise WeightError(
                 f"the parameters {wrong[:4]} are missing or unknown; give exactly "
-                f"{list(shapes)[:4]}, ..., 'READOUT'."
+                f"{', '.join(known)}."
             )
-        check_arrays({name: params[name] for name in shapes}, shapes)
+        params = {name: as_array(params[name]) for name in shapes}
+        check_arrays(params, shapes)
+        return params
 
     @classmethod
     def from_params(cls, geometry, params):
@@ -259,14 +318,75 @@ class DeepNetwork:
 
         Parameters
         ----------
-        geometry : ConvGeometry or RecurrentGeometry
+        geometry : ConvGeometry, RecurrentGeometry or BoltzmannGeometry
+            As the ``geometry`` of a network.
         params : dict[str, array]
             As `params`: the names and shapes are ``geometry.param_shapes``.
+
+        Raises
+        ------
+        WeightError
+            If names, shapes, dtypes, backends or devices do not fit, or a number is not finite.
         """
         raise NotImplementedError
 
+    def with_params(self, params: Mapping[str, Any]) -> "DeepNetwork":
+        """The network with some of its parameters replaced: a new one.
+
+        Parameters
+        ----------
+        params : dict[str, array]
+            New arrays by the names of `params`, of the same shapes.
+
+        Returns
+        -------
+        DeepNetwork
+
+        Raises
+        ------
+        WeightError
+            If a name is unknown, or an array does not fit the others.
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> net = qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0)
+        >>> twice = net.with_params({"READOUT": 2 * net.params["READOUT"]})
+        >>> bool(twice.amplitude("0110") == 2 * net.amplitude("0110"))
+        True
+        """
+        return self.from_params(self.geometry, {**self.params, **params})
+
+    def with_vector(self, x: Any) -> "DeepNetwork":
+        """The network with other parameters, given flat as `vector` gives them: a new one.
+
+        Parameters
+        ----------
+        x : array, shape (num_params,)
+
+        Returns
+        -------
+        DeepNetwork
+
+        Raises
+        ------
+        WeightError
+            If there are not ``num_params`` numbers, or some are not finite.
+        """
+        x = as_array(x)
+        if tuple(x.shape) != (self.num_params,):
+            raise WeightError(
+                f"a vector of shape {tuple(x.shape)} is not one of the {self.num_params} "
+                f"parameters; give shape ({self.num_params},)."
+            )
+        params, start = {}, 0
+        for name, shape in self.geometry.param_shapes.items():
+            params[name] = do("reshape", x[start : start + math.prod(shape)], shape)
+            start += math.prod(shape)
+        return self.from_params(self.geometry, params)
+
     def to(self, like=None, *, backend=None, dtype=None, device=None):
-        """The same network with weights of another backend, dtype or device.
+        """A copy with weights of another backend, dtype or device; it shares no memory.
 
         Parameters
         ----------
@@ -274,6 +394,11 @@ class DeepNetwork:
             A target such as ``"torch"`` or ``"torch-float32-cuda"``, as quimb's ``to`` takes.
         backend, dtype, device : str, optional
             The same, one by one.
+
+        Notes
+        -----
+        From torch to torch the copy is differentiable, as torch's own ``to`` is: gradients flow
+        back to the weights of the source. ``copy.deepcopy`` gives leaves of their own.
 
         Returns
         -------
@@ -290,88 +415,11 @@ class DeepNetwork:
                 f"{like or dtype!r} has no dtype for weights; use a float or complex."
             )
         try:
-            params = convert(self.params, like, backend=backend, dtype=dtype, device=device)
+            own = {name: own_copy(x) for name, x in self.params.items()}
+            params = convert(own, like, backend=backend, dtype=dtype, device=device)
         except (ImportError, AttributeError, AssertionError, RuntimeError, ValueError) as error:
             raise OptionError(
                 f"cannot convert to {like or (backend, dtype, device)!r}: {error}; name a backend, "
                 "dtype and device that are installed, such as 'torch-float32-cpu'."
             ) from error
         return self.from_params(self.geometry, params)
-
-
-def map_chunks(net, function, configs, size, chunk=None, progbar=False):
-    """Apply a function of digits ``(N, B)`` to checked configurations, some at a time, and join.
-
-    Parameters
-    ----------
-    net : DeepNetwork
-    function : callable
-        Returns an array or a `Scaled` whose first axis is the batch.
-    configs : array of int, shape (B, *shape)
-    size : int
-        How many at a time suit the cache.
-    chunk : int, optional
-        How many at a time the user asks for.
-    progbar : bool, optional
-    """
-    size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
-    apply = lambda some: function(digits(some, net.phys_dim, net._like))
-    if not len(configs):  # so that the empty result has a backend and a dtype
-        one = apply(np.zeros((1, *net.geometry.shape), int))
-        return Scaled(*(part[:0] for part in one)) if isinstance(one, Scaled) else one[:0]
-    rows, total = batches(len(configs), size), -(-len(configs) // size)
-    parts = [apply(configs[some]) for some in progress(rows, progbar, total=total)]
-    if len(parts) == 1:
-        return parts[0]
-    if isinstance(parts[0], Scaled):
-        return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
-    return do("concatenate", tuple(parts), axis=0)
-
-
-def check_result(net, what, configs, floats, max_bytes):
-    """Refuse a result of so many numbers per configuration if it takes too much memory."""
-    check_positive_int("max_bytes", max_bytes, OptionError)
-    need = len(configs) * floats * net._like.itemsize
-    if need > max_bytes:
-        raise BudgetError(
-            f"{what} of {len(configs)} configurations, {floats} numbers each, need {need} bytes, "
-            f"more than max_bytes={max_bytes}; give fewer at a time, or raise it."
-        )
-
-
-def register_method(*classes, name=None):
-    """Attach a function to classes as a method: how modules further down extend networks.
-
-    Parameters
-    ----------
-    *classes : type
-        The classes that get the method.
-    name : str, optional
-        Name of the method, by default the function's own.
-
-    Raises
-    ------
-    OptionError
-        If a class already has an attribute of that name.
-
-    Examples
-    --------
-    >>> import quimb_deepnets as qdn
-    >>> @qdn.register_method(qdn.ConvAC, qdn.RAC)
-    ... def params_per_site(net):
-    ...     return net.num_params / net.nsites
-    >>> qdn.RAC.rand(4, depth=1, bond_dim=2).params_per_site()
-    3.0
-    """
-
-    def attach(function):
-        method = name or function.__name__
-        for cls in classes:
-            if hasattr(cls, method):
-                raise OptionError(
-                    f"{cls.__name__} already has an attribute {method!r}; choose another name."
-                )
-            setattr(cls, method, function)
-        return function
-
-    return attach

@@ -18,8 +18,8 @@ def parse_config(config, shape, phys_dim):
 
     Parameters
     ----------
-    config : str or array_like of int
-        A string with one digit per site, or integers in the lattice's shape (flat is fine too).
+    config : str or array_like of int, bool or str
+        A string with one digit per site, or one entry per site, in the lattice's shape or flat.
     shape : tuple[int]
         Number of sites per dimension.
     phys_dim : int
@@ -29,15 +29,8 @@ def parse_config(config, shape, phys_dim):
     ------
     ConfigError
     """
-    if isinstance(config, str):
-        if not (config.isascii() and config.isdigit()):
-            raise ConfigError(
-                f"config={config!r} must be a string of digits, one per site, such as "
-                f"{'01' * 2!r}; for phys_dim > 10 give a sequence of ints."
-            )
-        config = [int(c) for c in config]
-    config = _as_integers(config)
-    if config.shape not in (shape, (math.prod(shape),)):
+    config = _as_integers(config, shape, 0)
+    if tuple(config.shape) not in (shape, (math.prod(shape),)):
         raise ConfigError(
             f"config has shape {config.shape}, but the network has sites of shape {shape}; "
             f"give {math.prod(shape)} integers."
@@ -48,12 +41,14 @@ def parse_config(config, shape, phys_dim):
 def check_configs(configs, shape, phys_dim):
     """A batch of configurations as an integer array ``(B, *shape)``, numpy or torch.
 
+    Strings with one digit per site are configurations too, and so are booleans.
+
     Raises
     ------
     ConfigError
         For a wrong shape, entries that are not integers, or entries outside the local space.
     """
-    configs = _as_integers(configs)
+    configs = _as_integers(configs, shape, 1)
     if tuple(configs.shape[1:]) != shape:
         raise ConfigError(
             f"configs have shape {tuple(configs.shape)}, but a batch for this network has "
@@ -70,7 +65,8 @@ def check_configs(configs, shape, phys_dim):
     return configs
 
 
-def _as_integers(configs):
+def _as_integers(configs, shape, lead):
+    """Integers from what was written; strings of digits in ``shape``, behind ``lead`` axes."""
     if infer_backend(configs) not in ("numpy", "torch"):
         try:
             configs = np.asarray(configs)
@@ -79,6 +75,10 @@ def _as_integers(configs):
                 "configs are ragged; all configurations must have the same number of sites."
             ) from error
     dtype = get_dtype_name(configs)
+    if dtype.startswith("str"):
+        return _from_strings(configs, shape, lead)
+    if dtype == "bool":
+        return astype(configs, "int8")
     if not (dtype.startswith(("int", "uint")) or (dtype == "float64" and not configs.size)):
         raise ConfigError(
             f"configs have dtype {dtype}, but entries must be integers, one per site; "
@@ -89,12 +89,32 @@ def _as_integers(configs):
     return configs
 
 
+def _from_strings(configs, shape, lead):
+    """Strings of one digit per site (or of one row), or an array of single digits, as integers."""
+    flat = [str(x) for x in configs.reshape(-1)]
+    if wrong := [x for x in flat if not (x.isascii() and x.isdigit())]:
+        raise ConfigError(
+            f"config={wrong[0]!r} must be a string of digits, one per site, such as "
+            f"{'01' * 2!r}; for phys_dim > 10 give a sequence of ints."
+        )
+    if len(lengths := {len(x) for x in flat}) > 1:
+        raise ConfigError(
+            f"the strings have {sorted(lengths)} digits; give one digit per site in each."
+        )
+    axes = configs.shape
+    if lengths != {1} or len(axes) <= lead:  # each string holds several sites, or is all of one
+        axes = (*axes, *lengths)
+    digits = np.array([int(x) for x in "".join(flat)], dtype=int).reshape(axes)
+    whole = (*axes[:lead], math.prod(shape))
+    return digits.reshape((*axes[:lead], *shape)) if axes == whole else digits
+
+
 def identity(phys_dim, like):
     """The one-hot vectors of a site, as rows, where and of the dtype that ``like`` is."""
     backend = infer_backend(like)
-    if backend == "numpy":
-        return np.eye(phys_dim, dtype=like.dtype)
-    return do("eye", phys_dim, dtype=like.dtype, device=like.device, like=backend)
+    if backend == "torch":
+        return do("eye", phys_dim, dtype=like.dtype, device=like.device, like=backend)
+    return do("eye", phys_dim, dtype=like.dtype, like=backend)
 
 
 def digits(configs, phys_dim, like):

@@ -16,10 +16,11 @@ from ..geometry import ConvGeometry, GCLayer
 from ..geometry.layers import as_sizes
 from ..geometry.plan import cached_plan, check_plan
 from ..weights import as_array, check_arrays, check_nonzero, check_sequence, make_rng, random_array
-from .base import DeepNetwork
+from .base import DeepNetwork, read_only
 from .dense import window_dense
 from .layers import Layers
 from .lookup import Lookup, windows_of
+from .params import Params, needs_split, trainable_in_place
 from .tables import grouped_tables
 
 
@@ -49,13 +50,15 @@ class ConvAC(DeepNetwork):
     Attributes
     ----------
     shape, weights, readout, strides, boundary, anchor
-        As given, ``strides`` as one entry per layer.
+        As given, ``strides`` as one entry per layer. A network is a value: none is assigned.
     layers : tuple[GCLayer]
         Kernel, bond dimension and stride of each layer.
     shared : bool
         Whether every layer shares its weights over positions.
-    params : dict[str, array]
-        ``"W{layer},{tap}"`` (``"W{layer},{position},{tap}"`` if unshared), then ``"READOUT"``.
+    params : Params
+        ``"W{layer},{tap}"`` (``"W{layer},{position},{tap}"`` if unshared), then ``"READOUT"``: a
+        read-only mapping. Weights of numpy are copied; weights of torch are the arrays given,
+        and may be trained in place (of those that do not require grad, each matrix is a leaf).
 
     Raises
     ------
@@ -74,20 +77,21 @@ class ConvAC(DeepNetwork):
     array([ 1.,  0., -1.])
     """
 
+    _geometry_class = ConvGeometry
+
     def __init__(self, shape, weights, readout, strides=None, boundary="ones", anchor="center"):
         sizes = as_sizes("shape", shape)
-        self.weights = tuple(map(as_array, check_sequence("weights", weights)))
-        self.readout = as_array(readout)
-        self.geometry = ConvGeometry(
+        weights = tuple(map(as_array, check_sequence("weights", weights)))
+        leaves = {f"W{l}": w for l, w in enumerate(weights, 1)} | {"READOUT": as_array(readout)}
+        geometry = ConvGeometry(
             sizes,
-            *_read_layers(self.weights, strides, len(sizes)),
-            phys_dim=self.weights[0].shape[-1],
+            *_read_layers(weights, strides, len(sizes)),
+            phys_dim=weights[0].shape[-1],
             boundary=boundary,
             anchor=anchor,
         )
-        check_arrays(*self._arrays_and_shapes())
-        check_nonzero("READOUT", self.readout)
-        self.params = self._name_params()
+        _check_layers(geometry, leaves)
+        super().__init__(geometry, _named_params(geometry, leaves))
 
     @classmethod
     def rand(
@@ -162,21 +166,13 @@ class ConvAC(DeepNetwork):
     @classmethod
     def from_params(cls, geometry, params):
         """The network with this geometry and these named parameters, see `params`."""
-        cls._check_params(geometry, params)
-        weights = []
-        for l in range(1, geometry.depth + 1):
-            blank = do("zeros_like", params[geometry.weight_names(l)[0]])
-            positions = [None] if geometry.shared[l - 1] else geometry.positions(l)
-            names = (
-                geometry.weight_name(l, p, tap)
-                for p in positions
-                for tap in geometry.tap_indices(l)
-            )
-            stack = do("stack", tuple(params.get(name, blank) for name in names))
-            weights.append(do("reshape", stack, weight_shape(geometry, l)))
-        shape = geometry.shape if geometry.ndim > 1 else geometry.shape[0]
-        strides = [layer.stride for layer in geometry.layers]
-        return cls(shape, weights, params["READOUT"], strides, geometry.boundary, geometry.anchor)
+        params = cls._check_params(geometry, params)
+        check_nonzero("READOUT", params["READOUT"])
+        if not any(map(trainable_in_place, params.values())):
+            layers = range(1, geometry.depth + 1)
+            leaves = {f"W{l}": stacked_layer(geometry, l, params) for l in layers}
+            params = _named_params(geometry, leaves | {"READOUT": params["READOUT"]})
+        return cls._of(geometry, params)
 
     # ------------------------------------------------------------ properties
 
@@ -225,26 +221,19 @@ class ConvAC(DeepNetwork):
 
     # ------------------------------------------------------------ arrays
 
-    def _name_params(self):
-        """Views of the weights under their names; taps that are never used have none."""
-        geometry, params = self.geometry, {}
-        for l, w in enumerate(self.weights, 1):
-            positions = [()] if geometry.shared[l - 1] else geometry.positions(l)
-            for p in positions:
-                for tap in geometry.tap_indices(l):
-                    name = geometry.weight_name(l, p, tap)
-                    if name in geometry.param_shapes:
-                        params[name] = w[(*p, *tap)]
-        return {**params, "READOUT": self.readout}
+    @read_only
+    def weights(self):
+        """The array of each layer, ``(*kernel, out, in)``, positions before it if unshared."""
+        leaves = self.params.leaves
+        return tuple(
+            leaves[f"W{l}"] if f"W{l}" in leaves else stacked_layer(self.geometry, l, self.params)
+            for l in range(1, self.depth + 1)
+        )
 
-    def _arrays_and_shapes(self):
-        """The arrays as given, with the shapes that they must have."""
-        arrays = {f"weights[{l}]": w for l, w in enumerate(self.weights)}
-        shapes = {
-            f"weights[{l}]": weight_shape(self.geometry, l + 1) for l in range(len(self.weights))
-        }
-        top = self.geometry.bond_dim(self.geometry.depth)
-        return {**arrays, "READOUT": self.readout}, {**shapes, "READOUT": (top,)}
+    @read_only
+    def readout(self):
+        """Weights of the channels of the last layer, ``(bond,)``."""
+        return self.params["READOUT"]
 
     # ------------------------------------------------------------ evaluation
 
@@ -301,6 +290,47 @@ class ConvAC(DeepNetwork):
     def _scaled_state(self, max_bytes):
         state = window_dense(self, max_bytes)
         return super()._scaled_state(max_bytes) if state is None else state
+
+
+def _check_layers(geometry, leaves):
+    """Refuse arrays of layers, or a read-out, that do not fit the geometry."""
+    name = lambda key: key if key == "READOUT" else f"weights[{int(key[1:]) - 1}]"
+    shapes = {f"W{l}": weight_shape(geometry, l) for l in range(1, geometry.depth + 1)}
+    shapes["READOUT"] = (geometry.bond_dim(geometry.depth),)
+    check_arrays(*({name(key): x[key] for key in shapes} for x in (leaves, shapes)))
+    check_nonzero("READOUT", leaves["READOUT"])
+
+
+def stacked_layer(geometry, l, params):
+    """The array of weights of a layer from its named matrices; taps that have none are zero."""
+    blank = do("zeros_like", params[geometry.weight_names(l)[0]])
+    stack = tuple(params.get(name, blank) for name, _ in _names_of_layer(geometry, l))
+    return do("reshape", do("stack", stack), weight_shape(geometry, l))
+
+
+def _names_of_layer(geometry, l):
+    """Names of the matrices in the array of a layer, with their indices, in its order."""
+    positions = [()] if geometry.shared[l - 1] else geometry.positions(l)
+    for p in positions:
+        for tap in geometry.tap_indices(l):
+            yield geometry.weight_name(l, p, tap), (*p, *tap)
+
+
+def _named_params(geometry, leaves):
+    """The parameters by name, as parts of the arrays of the layers.
+
+    Arrays of torch that do not require grad are split, so that each name is a leaf that may.
+    """
+    kept, parts = {}, {}
+    for l in range(1, geometry.depth + 1):
+        leaf, whole = f"W{l}", not needs_split(leaves[f"W{l}"])
+        for name, index in _names_of_layer(geometry, l):
+            if name in geometry.param_shapes:
+                parts[name] = (leaf, index) if whole else (name, ())
+                kept |= {} if whole else {name: leaves[leaf][index]}
+        kept |= {leaf: leaves[leaf]} if whole else {}
+    kept["READOUT"] = leaves["READOUT"]
+    return Params(kept, {**parts, "READOUT": ("READOUT", ())})
 
 
 def weight_shape(geometry, l):

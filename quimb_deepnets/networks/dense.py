@@ -19,6 +19,7 @@ from autoray import do
 
 from ..geometry.plan import cached_plan
 from .lookup import Lookup, windows_of
+from .products import joined_rows
 from .recursion import Recursion
 from .scaled import Scaled, array_like, take
 from .tables import folded_tables
@@ -49,7 +50,7 @@ def window_dense(net, max_bytes):
     if _peak_bytes(windows, net) > max_bytes:
         return None
     rows = Lookup(folded_tables(net), windows, net.readout, g.phys_dim)
-    if not rows.certain:
+    if rows.vector is None:
         return None
     pieces = {}
     for group in windows:
@@ -171,7 +172,7 @@ def recursive_dense(net):
                 extend([Scaled(*(x[rows] for x in h)) for h in states], size, t)
                 for rows, size in zip(halves, (count // 2, count - count // 2))
             ]
-            return Scaled(*(do("concatenate", x, axis=0) for x in zip(*parts)))
+            return joined_rows(parts)
         index = np.repeat(np.arange(count), M)
         digit = np.tile(np.arange(M, dtype="int16"), count)
         states = [take(h, array_like(index, h.mantissa)) for h in states]

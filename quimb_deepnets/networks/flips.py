@@ -14,24 +14,28 @@ import math
 import numpy as np
 from autoray import do, to_numpy
 
-from ..errors import OptionError
+from ..errors import OptionError, RangeError
 from ..geometry.branches import branch_levels
 from ..geometry.plan import CHUNK, cached_plan
-from .base import MAX_BYTES, DeepNetwork, check_result, map_chunks, register_method
+from .attach import register_method
+from .base import DeepNetwork
+from .chunks import MAX_BYTES, check_result, map_chunks
 from .configs import check_configs
 from .conv import ConvAC
-from .layers import Layers, compute_layer, set_one, tap_index
+from .layers import Layers, choose, compute_layer, set_one, tap_index
 from .lookup import Lookup, Windows, row_codes, windows_of
+from .products import dot, joined_rows, multiply_out, settled, times
 from .recurrent import RAC
 from .recursion import Recursion
 from .scaled import (
+    MAX_FACTORS_WIDE,
     Scaled,
     array_like,
     as_index,
+    bits,
     by_channel,
-    dot,
     float_info,
-    multiply_out,
+    ldexp,
     plain,
     product,
     scaled,
@@ -40,7 +44,7 @@ from .scaled import (
     zeros_like_exponent,
 )
 from .tables import grouped_tables, safe_factors
-from .tape import ldexp, shares
+from .tape import shares
 
 
 def flip_ratios(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
@@ -69,7 +73,7 @@ def flip_ratios(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
     BudgetError
         If the result would be too large.
     RangeError
-        If a ratio is above the range of the dtype.
+        If a ratio is above the range of the dtype, or the network is too deep for ratios.
 
     Notes
     -----
@@ -87,11 +91,25 @@ def flip_ratios(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
     """
     configs = check_configs(configs, net.geometry.shape, net.phys_dim)
     check_result(net, "flip_ratios", configs, net.nsites * net.phys_dim, max_bytes)
+    _check_depth(net)
     flips, size = flipper_of(net)
     return map_chunks(net, flips, configs, size, chunk, progbar)
 
 
 register_method(DeepNetwork)(flip_ratios)
+
+
+def _check_depth(net):
+    """Refuse networks so deep that the powers of two of two amplitudes cannot be compared."""
+    if not isinstance(net, (ConvAC, RAC)):
+        return
+    factors = net.geometry.num_tensors()
+    if factors > MAX_FACTORS_WIDE:
+        raise RangeError(
+            f"an amplitude is a product of about 2**{factors.bit_length()} weights, and ratios are "
+            f"right for up to 2**{MAX_FACTORS_WIDE.bit_length() - 1}; use fewer layers or smaller "
+            "kernels."
+        )
 
 
 @functools.singledispatch
@@ -148,7 +166,7 @@ def ratios_of(share, change, dead, dead_new, dead_old):
 
 def _quick_sum(share, exponent, change, mask):
     """``sum_c share_c 2**exponent_c change_c`` in plain floats, or None if they may not hold it."""
-    limit = float_info(share).maxexp // 2
+    exponent, limit = bits(exponent), float_info(share).maxexp // 2
     if float(do("max", do("abs", do("max", exponent, axis=-1)))) >= limit:
         return None  # the largest channel decides
     found = do("sum", mask(ldexp(share, exponent) * change), axis=-1)
@@ -181,7 +199,7 @@ class TableFlips:
     """Flip ratios of a ConvAC whose windows, merged in groups, are all tabulated."""
 
     def __init__(self, net, group):
-        self.net, self.readout = net, scaled(net.readout)
+        self.net, self.readout = net, scaled(net.readout, axes=0)
         self.windows = windows_of(net.geometry, net.depth, group)
         self.lookup = Lookup(grouped_tables(net, group), self.windows, net.readout, net.phys_dim)
         table = self.lookup.table
@@ -328,34 +346,26 @@ class LayerFlips:
                 index = tap_index(g, l, tap)[here]
                 ranks = np.array([rank.get(q, -1) for q in index.tolist()])
                 before = take(old, array_like(index, new.mantissa))
-                z = _choose(array_like(ranks, new.mantissa), new, before)
+                ranks = array_like(ranks, new.mantissa)
+                z = choose(ranks >= 0, take(new, do("clip", ranks, 0, None)), before)
                 z = self._apply(l, w, tap, here, z)
                 outside = index == len(old.mantissa) - 1
                 if g.boundary == "omit" and outside.any():
                     z = set_one(z, array_like(outside, z.mantissa))
                 yield z
 
-        return multiply_out(factors, safe_factors(w.mantissa))
+        return settled(multiply_out(factors, safe_factors(w.mantissa)))
 
     def _apply(self, l, w, tap, here, z):
         """The matrix of a tap on nodes ``here``."""
-        if self.geometry.shared[l - 1]:
-            return Scaled(z.mantissa @ w.mantissa[tap], z.exponent + w.exponent[tap])
-        where = (*np.unravel_index(here, self.geometry.layer_shape(l)), *tap)
-        return Scaled(z.mantissa @ w.mantissa[where], z.exponent + w.exponent[where][:, None])
+        where = tap
+        if not self.geometry.shared[l - 1]:
+            where = (*np.unravel_index(here, self.geometry.layer_shape(l)), *tap)
+        return times(z, Scaled(*(part[where] for part in w)))
 
 
 def _ones_like(y):
     return Scaled(do("ones_like", y.mantissa[:1]), y.exponent[:1] * 0)
-
-
-def _choose(ranks, new, old):
-    """Rows of ``new`` where they have a rank there, else of ``old``."""
-    picked, mask = take(new, do("clip", ranks, 0, None)), (ranks >= 0)[:, None]
-    return Scaled(
-        do("where", mask[:, :, None], picked.mantissa, old.mantissa),
-        do("where", mask, picked.exponent, old.exponent),
-    )
 
 
 class RecurrentFlips:
@@ -366,14 +376,14 @@ class RecurrentFlips:
 
     def __call__(self, x):
         M, (N, B) = self.net.phys_dim, x.shape
-        states, flips = [_repeated(h, B) for h in self.recursion.start()], None
+        states, flips = [joined_rows([h] * B) for h in self.recursion.start()], None
         for t in range(N):
             count = len(flips[0].mantissa) // B if flips else 0
             # the value changes by 1..M-1 here; flips of earlier steps read what is there
             values = [x[t]] * count + [(x[t] + m) % M for m in range(1, M)]
-            begun = [_stacked(*[h] * (M - 1)) for h in states]
+            begun = [joined_rows([h] * (M - 1)) for h in states]
             if flips:
-                begun = [_stacked(f, h) for f, h in zip(flips, begun)]
+                begun = [joined_rows(pair) for pair in zip(flips, begun)]
             flips = self.recursion.advance(begun, do("concatenate", tuple(values), axis=0)[None])
             states = self.recursion.advance(states, x[t : t + 1])
         psi, new = self.recursion.read(states), self.recursion.read(flips)
@@ -392,12 +402,3 @@ class RecurrentFlips:
         start = np.arange(B * N).reshape(B, N, 1) * M
         index = start + changes.transpose(2, 1, 0)
         return take_rows(flat, array_like(index, flat))
-
-
-def _repeated(h, count):
-    """A state, once for each configuration of a batch."""
-    return _stacked(*[h] * count)
-
-
-def _stacked(*states):
-    return Scaled(*(do("concatenate", parts, axis=0) for parts in zip(*states)))

@@ -18,7 +18,9 @@ from autoray import astype, do, get_dtype_name, stop_gradient
 from ..errors import OptionError
 from ..geometry.branches import branches_of, folded_branches
 from ..geometry.plan import CHUNK, make_plan
-from .base import MAX_BYTES, DeepNetwork, check_result, map_chunks, register_method
+from .attach import register_method
+from .base import DeepNetwork
+from .chunks import MAX_BYTES, check_result, map_chunks
 from .configs import check_configs, identity
 from .conv import ConvAC
 from .layers import tap_index

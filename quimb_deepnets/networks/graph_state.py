@@ -24,7 +24,7 @@ import numpy as np
 from ..errors import GeometryError, OptionError, check_option
 from ..geometry.layers import as_sizes, broadcast
 from ..weights import check_dtype
-from .base import register_method
+from .attach import register_method
 from .conv import ConvAC
 
 BITS = np.array([[1, 1], [1, -1]])  # row f, column s: (-1)**(f s)
@@ -97,8 +97,6 @@ class GraphStateConvAC(ConvAC):
         weights = [_moving_layer(kernel, step, first=l == 0) for l, step in steps]
         weights = [w.astype(dtype) for w in (*weights, _sign_layer(kernel))]
         readout = np.ones(1, dtype)
-        for array in (*weights, readout):
-            array.flags.writeable = False
         super().__init__(shape, weights, readout, boundary=boundary, anchor="corner")
         self.distance = vector if len(sizes) > 1 else vector[0]
 
@@ -150,8 +148,7 @@ class GraphStateConvAC(ConvAC):
         >>> type(net.to("torch")).__name__, type(net.to("numpy-float32")).__name__
         ('ConvAC', 'GraphStateConvAC')
         """
-        own = {name: x.copy() for name, x in self.params.items()}  # torch would share the memory
-        plain = self.from_params(self.geometry, own)
+        plain = self.from_params(self.geometry, self.params)
         net = plain.to(like, backend=backend, dtype=dtype, device=device)
         if net.backend != "numpy":
             return net

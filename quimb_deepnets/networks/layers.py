@@ -15,21 +15,18 @@ import numpy as np
 from autoray import do, infer_backend, to_numpy
 
 from .lookup import joined, row_codes, windows_of
-from .scaled import (
-    Scaled,
-    array_like,
+from .products import (
+    aligned,
+    checked,
     dot,
-    largest,
+    multiply_entries,
     multiply_out,
-    mutable,
-    product,
-    rescale,
-    scaled,
-    take,
-    take_rows,
-    too_small,
+    settled,
+    shared_axes,
+    times,
     transposed,
 )
+from .scaled import Scaled, array_like, mutable, product, scaled, take
 from .tables import branch_tables, safe_factors
 
 
@@ -76,27 +73,30 @@ def compute_layer(geometry, l, w, y):
     geometry : ConvGeometry
     l : int
     w : Scaled
-        Its weights, transposed to ``(..., r_in, r_out)``, one exponent per matrix.
+        Its weights, transposed to ``(..., r_in, r_out)``, one exponent per matrix or entry.
     y : Scaled
-        Shapes ``(P, B, r_in)`` and ``(P, B)``, positions flat.
+        Shapes ``(P, B, r_in)`` and ``(P, B)``, positions flat, or an exponent for each entry.
 
     Returns
     -------
     Scaled
         The same of layer ``l``.
     """
-    if geometry.shared[l - 1] and mutable(w.mantissa, y.mantissa):
-        return _in_place(geometry, l, w, y)
-    return _gathered(geometry, l, w, y)
+    factors = lambda: _factors(geometry, l, w, y)
+    quick = geometry.shared[l - 1] and shared_axes(w) == 2 and shared_axes(y) == 1
+    if quick and mutable(w.mantissa, y.mantissa):
+        out, safe = _in_place(geometry, l, w, y)
+        return out if safe else settled(multiply_entries(factors()))
+    return settled(multiply_out(factors, safe_factors(w.mantissa)))
 
 
-def _in_place(g, l, w, y, every=None):
-    """A layer with shared weights, multiplied up in one array."""
+def _in_place(g, l, w, y):
+    """A layer with shared weights, multiplied up in one array, and whether that was safe."""
     batch, r_in = y.mantissa.shape[1:]
     rows, below = y.mantissa.reshape(-1, r_in), (*g.layer_shape(l - 1), batch)
     exponent = _summed_exponents(g, l, y.exponent.reshape(below), to_numpy(w.exponent))
     out = blank((*g.layer_shape(l), batch, g.bond_dim(l)), y.mantissa)
-    every = every or safe_factors(w.mantissa)
+    every, safe = safe_factors(w.mantissa), True
     for count, tap in enumerate(g.tap_indices(l), 1):
         matrix = w.mantissa[tap]
         z = (rows @ matrix).reshape(*below, -1)
@@ -113,12 +113,10 @@ def _in_place(g, l, w, y, every=None):
             elif source is not None or g.boundary == "ones":
                 view *= factor
         if count % every == 0:
-            out, exponent = rescale(Scaled(out, exponent))
-    size = largest(out)
-    if every > 1 and too_small(size):
-        return _in_place(g, l, w, y, every=1)
-    out = rescale(Scaled(out, exponent), size=size)
-    return Scaled(out.mantissa.reshape(-1, batch, g.bond_dim(l)), out.exponent.reshape(-1, batch))
+            (out, exponent), held = checked(Scaled(out, exponent))
+            safe = safe and held
+    (out, exponent), held = checked(Scaled(out, exponent))
+    return Scaled(out.reshape(-1, batch, g.bond_dim(l)), exponent.reshape(-1, batch)), safe and held
 
 
 def blank(shape, like):
@@ -159,7 +157,7 @@ def _summed_exponents(geometry, l, exponent, weights):
 
 def _weight_exponents(geometry, l, weights):
     """The exponents of the weights that each node multiplies, shape ``(*positions, 1)``."""
-    total = np.zeros(geometry.layer_shape(l))
+    total = np.zeros(geometry.layer_shape(l), weights.dtype)
     if geometry.boundary != "omit":
         return (total + weights.sum())[..., None]
     for tap in geometry.tap_indices(l):
@@ -169,40 +167,36 @@ def _weight_exponents(geometry, l, weights):
     return total[..., None]
 
 
-def _gathered(g, l, w, y):
-    """A layer by gathers alone: for weights of each position, for gradients, for tracing."""
+def _factors(g, l, w, y):
+    """What each tap multiplies the nodes with, by gathers alone."""
     one = Scaled(do("ones_like", y.mantissa[:1]), y.exponent[:1] * 0)
     padded = Scaled(*(do("concatenate", pair, axis=0) for pair in zip(y, one)))
-
-    def factors():
-        for tap in g.tap_indices(l):
-            index = tap_index(g, l, tap)
-            z = _apply_tap(g, l, w, tap, padded, array_like(index, y.mantissa))
-            outside = index == len(y.mantissa)
-            if g.boundary == "omit" and outside.any():
-                z = set_one(z, array_like(outside, y.mantissa))
-            yield z
-
-    return multiply_out(factors, safe_factors(w.mantissa))
+    for tap in g.tap_indices(l):
+        index = tap_index(g, l, tap)
+        z = _apply_tap(g, l, w, tap, padded, array_like(index, y.mantissa))
+        outside = index == len(y.mantissa)
+        if g.boundary == "omit" and outside.any():
+            z = set_one(z, array_like(outside, y.mantissa))
+        yield z
 
 
 def _apply_tap(g, l, w, tap, x, index):
     """``W[l][tap] @ x`` at every position, for shared or unshared weights."""
     if g.shared[l - 1]:
-        z = x.mantissa @ w.mantissa[tap]
-        return Scaled(take_rows(z, index), take_rows(x.exponent, index) + w.exponent[tap])
-    where = (*[slice(None)] * g.ndim, *tap)
-    matrix, exponent = w.mantissa[where], w.exponent[where].reshape(-1, 1)
-    matrix = matrix.reshape(-1, *matrix.shape[-2:])
-    return Scaled(take_rows(x.mantissa, index) @ matrix, take_rows(x.exponent, index) + exponent)
+        return take(times(x, Scaled(*(part[tap] for part in w))), index)
+    parts = (part[(*[slice(None)] * g.ndim, *tap)] for part in w)
+    return times(take(x, index), Scaled(*(x.reshape(-1, *x.shape[g.ndim :]) for x in parts)))
 
 
 def set_one(z, outside):
     """The factor 1 at positions whose tap falls outside."""
-    return Scaled(
-        do("where", outside[:, None, None], do("ones_like", z.mantissa), z.mantissa),
-        do("where", outside[:, None], z.exponent * 0, z.exponent),
-    )
+    return choose(outside, Scaled(do("ones_like", z.mantissa), z.exponent * 0), z)
+
+
+def choose(mask, x, y):
+    """Rows of ``x`` where the mask ``(P,)`` is true, else of ``y``."""
+    broadcast = lambda part: mask.reshape(-1, *[1] * (len(part.shape) - 1))
+    return Scaled(*(do("where", broadcast(a), a, b) for a, b in zip(*aligned((x, y)))))
 
 
 class Layers:
@@ -221,8 +215,9 @@ class Layers:
         self.windows = windows_of(net.geometry, level)
         positions = np.concatenate([group.positions for group in self.windows])
         self.order = np.argsort(positions) if len(self.windows) > 1 else None
-        self.weights = [transposed(scaled(w, axes=2)) for w in net.weights]
-        self.readout = scaled(net.readout)
+        factors = net.geometry.num_tensors()
+        self.weights = [transposed(scaled(w, axes=2, factors=factors)) for w in net.weights]
+        self.readout = scaled(net.readout, axes=0)
 
     def below(self, x):
         """The output of the last tabulated layer, for digits ``(N, B)``."""

@@ -21,12 +21,13 @@ from autoray import astype, do, infer_backend
 
 from ..geometry.branches import branches_of, folded_branches
 from ..geometry.plan import CHUNK, grouped
+from .products import dot, joined_rows
 from .scaled import (
     Scaled,
     array_like,
     by_channel,
-    dot,
     float_info,
+    is_wide,
     look,
     multiply_first,
     power_of_two,
@@ -129,7 +130,7 @@ def joined(tables):
     starts = np.cumsum([0, *(len(table.mantissa) for table in tables[:-1])])
     if len(tables) == 1:
         return tables[0], starts
-    return Scaled(*(do("concatenate", parts, axis=0) for parts in zip(*tables))), starts
+    return joined_rows(tables), starts
 
 
 class RowTable(NamedTuple):
@@ -150,7 +151,7 @@ def centred(table):
     """Centre the channels of a table of one exponent per entry, if floats can hold that."""
     mantissa, exponent = table
     limit = float_info(mantissa).maxexp // 2
-    if readable(mantissa):
+    if readable(mantissa) and not is_wide(exponent):
         shown, there = look(exponent), look(mantissa) != 0
         high = np.where(there, shown, -np.inf).max(axis=0)
         low = np.where(there, shown, np.inf).min(axis=0)
@@ -158,7 +159,8 @@ def centred(table):
         centre = np.round((high + low) / 2)
         bits = int((high - centre).max()) + 2
         if bits < limit:
-            shift = np.where(there, shown - centre, 0.0)
+            # zeros too: the derivatives by them have that power
+            shift = (shown - centre).clip(-limit, limit)
             factor = power_of_two(array_like(shift, mantissa), mantissa)
             return RowTable(mantissa * factor, None, centre, bits)
     return RowTable(mantissa, exponent, np.zeros(mantissa.shape[-1]), 2)
@@ -223,15 +225,25 @@ class Lookup:
     def __init__(self, tables, windows, readout, phys_dim):
         table, self.offsets = joined(tables)
         self.table = centred(table)
-        self.windows, self.readout, self.phys_dim = windows, readout, phys_dim
+        self.windows, self.phys_dim = windows, phys_dim
         self.count = sum(len(group.positions) for group in windows)
         self.centre = self.count * self.table.centre
-        # whether the products of all windows, summed over channels, are sure to stay in floats
-        spread = self.centre.max() - self.centre.min() + self.count * self.table.bits
-        self.certain = self.table.exponent is None and spread <= float_info(readout).maxexp - 64
-        w, top = scaled(readout), self.centre.max()
-        drop = array_like(np.maximum(self.centre - top, float_info(readout).minexp), readout)
-        self.vector = Scaled(w.mantissa * power_of_two(drop, w.mantissa), w.exponent + top)
+        self.readout, self.vector = scaled(readout, axes=0), None
+        if self.table.exponent is None and readable(readout):
+            self.vector = self._vector(float_info(readout))
+
+    def _vector(self, info):
+        """The read-out with the centres, where floats hold all products; else None."""
+        w = self.readout
+        exponent, there = look(w.exponent) + self.centre, look(w.mantissa) != 0
+        some = exponent[there] if there.any() else exponent
+        spread = some.max() - some.min() + self.count * self.table.bits
+        if spread > info.maxexp - 64:
+            return None
+        drop = (exponent - some.max()).clip(info.minexp, info.maxexp - 1)
+        drop = array_like(drop, w.mantissa)
+        top = zeros_like_exponent(w.mantissa[0]) + some.max()
+        return Scaled(w.mantissa * power_of_two(drop, w.mantissa), top)
 
     def channels(self, codes, mantissa=None):
         """The products over all windows, channel by channel, for codes ``(P, B)``.
@@ -251,7 +263,7 @@ class Lookup:
         """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
         codes = row_codes(x, self.windows, self.offsets, self.phys_dim)
         out = multiply_rows(self.table, codes)
-        if not self.certain or out.exponent is not None:
-            return dot(self._with_centre(out), scaled(self.readout))
+        if self.vector is None or out.exponent is not None:
+            return dot(self._with_centre(out), self.readout)
         total = out.mantissa @ self.vector.mantissa
         return rescale(Scaled(total, zeros_like_exponent(total) + self.vector.exponent), axes=0)

@@ -17,9 +17,10 @@ from ..geometry.boltzmann import BoltzmannGeometry
 from ..geometry.layers import as_sizes
 from ..geometry.plan import CALL, CHUNK, FLOP, Plan
 from ..weights import as_array, check_arrays, make_rng, random_array
-from .base import DeepNetwork
+from .base import DeepNetwork, read_only
 from .flips import flipper_of
 from .gradients import deriver_of
+from .params import Params
 from .scaled import Scaled, plain, product, rescale
 
 LOG2E = math.log2(math.e)
@@ -41,8 +42,9 @@ class RBM(DeepNetwork):
     ----------
     shape, visible_bias, hidden_bias, weights
         As given.
-    params : dict[str, array]
-        ``"VISIBLE"``, ``"HIDDEN"``, ``"WEIGHTS"``.
+    params : Params
+        ``"VISIBLE"``, ``"HIDDEN"``, ``"WEIGHTS"``: a read-only mapping. Weights of numpy are
+        copied; weights of torch are the arrays given, and may be trained in place.
 
     Raises
     ------
@@ -60,17 +62,15 @@ class RBM(DeepNetwork):
     [1.0, 3.762, 3.762, 1.0]
     """
 
+    _geometry_class = BoltzmannGeometry
+
     def __init__(self, shape, visible_bias, hidden_bias, weights):
         arrays = map(as_array, (visible_bias, hidden_bias, weights))
-        self.visible_bias, self.hidden_bias, self.weights = arrays
-        sizes = as_sizes("shape", shape)
-        self.geometry = BoltzmannGeometry(sizes, int(math.prod(self.hidden_bias.shape)))
-        self.params = {
-            "VISIBLE": self.visible_bias,
-            "HIDDEN": self.hidden_bias,
-            "WEIGHTS": self.weights,
-        }
-        check_arrays(self.params, self.geometry.param_shapes)
+        params = dict(zip(("VISIBLE", "HIDDEN", "WEIGHTS"), arrays))
+        hidden = int(math.prod(params["HIDDEN"].shape))
+        geometry = BoltzmannGeometry(as_sizes("shape", shape), hidden)
+        check_arrays(params, geometry.param_shapes)
+        super().__init__(geometry, Params(params))
 
     @classmethod
     def rand(cls, shape, alpha=1, dist="normal", loc=0.0, scale=0.1, dtype="float64", seed=None):
@@ -105,9 +105,22 @@ class RBM(DeepNetwork):
     @classmethod
     def from_params(cls, geometry, params):
         """The machine with this geometry and these named parameters, see `params`."""
-        cls._check_params(geometry, params)
-        shape = geometry.shape if geometry.ndim > 1 else geometry.shape[0]
-        return cls(shape, params["VISIBLE"], params["HIDDEN"], params["WEIGHTS"])
+        return cls._of(geometry, cls._check_params(geometry, params))
+
+    @read_only
+    def visible_bias(self):
+        """Bias of each site, ``(N,)``."""
+        return self.params["VISIBLE"]
+
+    @read_only
+    def hidden_bias(self):
+        """Bias of each hidden unit, ``(hidden,)``."""
+        return self.params["HIDDEN"]
+
+    @read_only
+    def weights(self):
+        """Weights of each hidden unit, ``(hidden, N)``."""
+        return self.params["WEIGHTS"]
 
     @property
     def shape(self):

@@ -24,8 +24,9 @@ from ..weights import (
     make_rng,
     random_array,
 )
-from .base import DeepNetwork
+from .base import DeepNetwork, read_only
 from .dense import recursive_dense
+from .params import Params
 from .recursion import Recursion
 
 
@@ -49,8 +50,10 @@ class RAC(DeepNetwork):
     ----------
     L, hidden_weights, input_weights, initial, readout
         As given.
-    params : dict[str, array]
-        ``"WH{l}"``, ``"WI{l}"``, ``"H0{l}"`` for each layer l = 1..depth, then ``"READOUT"``.
+    params : Params
+        ``"WH{l}"``, ``"WI{l}"``, ``"H0{l}"`` for each layer l = 1..depth, then ``"READOUT"``: a
+        read-only mapping. Weights of numpy are copied; weights of torch are the arrays given,
+        and may be trained in place.
 
     Raises
     ------
@@ -72,30 +75,26 @@ class RAC(DeepNetwork):
     array([1., 1., 0.])
     """
 
+    _geometry_class = RecurrentGeometry
+
     def __init__(self, L, hidden_weights, input_weights, initial, readout):
-        hidden_weights = check_sequence("hidden_weights", hidden_weights)
-        input_weights = check_sequence("input_weights", input_weights)
-        self.hidden_weights = tuple(map(as_array, hidden_weights))
-        self.input_weights = tuple(map(as_array, input_weights))
-        self.readout = as_array(readout)
-        depth = len(self.hidden_weights)
+        hidden = list(map(as_array, check_sequence("hidden_weights", hidden_weights)))
+        inputs = list(map(as_array, check_sequence("input_weights", input_weights)))
+        readout = as_array(readout)
         if initial is None:
-            initial = (do("ones_like", stop_gradient(self.readout)),) * depth
-        self.initial = tuple(map(as_array, initial))
-        _check_lengths(depth, self.input_weights, self.initial)
-        check_axes("READOUT", self.readout, 1)
-        check_axes("input_weights[0]", self.input_weights[0], 2)
-        bond_dim, phys_dim = len(self.readout), self.input_weights[0].shape[-1]
-        self.geometry = RecurrentGeometry(L, depth, bond_dim, phys_dim)
-        self.params = {}
-        for l in range(1, depth + 1):
-            self.params[f"WH{l}"] = self.hidden_weights[l - 1]
-            self.params[f"WI{l}"] = self.input_weights[l - 1]
-            self.params[f"H0{l}"] = self.initial[l - 1]
-        self.params["READOUT"] = self.readout
-        check_arrays(self.params, self.geometry.param_shapes)
-        for name in [*(f"H0{l}" for l in range(1, depth + 1)), "READOUT"]:
-            check_nonzero(name, self.params[name])
+            initial = [do("ones_like", stop_gradient(readout)) for _ in hidden]
+        initial = list(map(as_array, check_sequence("initial", initial)))
+        depth = len(hidden)
+        _check_lengths(depth, inputs, initial)
+        check_axes("READOUT", readout, 1)
+        check_axes("input_weights[0]", inputs[0], 2)
+        params = {}
+        for l, arrays in enumerate(zip(hidden, inputs, initial), 1):
+            params.update(zip((f"WH{l}", f"WI{l}", f"H0{l}"), arrays))
+        geometry = RecurrentGeometry(L, depth, len(readout), inputs[0].shape[-1])
+        params["READOUT"] = readout
+        check_arrays(params, geometry.param_shapes)
+        super().__init__(geometry, Params(_nonzero(params)))
 
     @classmethod
     def rand(
@@ -150,12 +149,27 @@ class RAC(DeepNetwork):
     @classmethod
     def from_params(cls, geometry, params):
         """The network with this geometry and these named parameters, see `params`."""
-        cls._check_params(geometry, params)
-        by_layer = (
-            [params[f"{kind}{l}"] for l in range(1, geometry.depth + 1)]
-            for kind in ("WH", "WI", "H0")
-        )
-        return cls(geometry.L, *by_layer, params["READOUT"])
+        return cls._of(geometry, _nonzero(cls._check_params(geometry, params)))
+
+    @read_only
+    def hidden_weights(self):
+        """``WH`` of each layer, ``(R, R)``."""
+        return tuple(self.params[f"WH{l}"] for l in range(1, self.depth + 1))
+
+    @read_only
+    def input_weights(self):
+        """``WI`` of each layer, ``(R, phys_dim)`` then ``(R, R)``."""
+        return tuple(self.params[f"WI{l}"] for l in range(1, self.depth + 1))
+
+    @read_only
+    def initial(self):
+        """``h[l][0]`` of each layer, ``(R,)``."""
+        return tuple(self.params[f"H0{l}"] for l in range(1, self.depth + 1))
+
+    @read_only
+    def readout(self):
+        """Weights of the channels of the last state, ``(R,)``."""
+        return self.params["READOUT"]
 
     @property
     def L(self):
@@ -210,6 +224,14 @@ class RAC(DeepNetwork):
 
     def _scaled_state(self, max_bytes):
         return recursive_dense(self)
+
+
+def _nonzero(params):
+    """Refuse initial vectors and a read-out of zeros."""
+    for name, x in params.items():
+        if name.startswith("H0") or name == "READOUT":
+            check_nonzero(name, x)
+    return params
 
 
 def _check_lengths(depth, input_weights, initial):

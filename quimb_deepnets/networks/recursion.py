@@ -5,23 +5,31 @@ each time. How much they can grow in s steps is known from integers, which gives
 segment; should they ever shrink too far, the segment is done again in smaller ones::
 
     h (layers x (B, R))  --s steps, no rescale-->  h  --rescale-->  h  --s steps--> ...
-                             too small somewhere: two halves instead
+                 too small somewhere: two halves instead, or exponents for each channel
 """
 
+from autoray import do, stop_gradient
+
+from .products import (
+    all_held,
+    dot,
+    multiply_entries,
+    settled,
+    shared_axes,
+    times,
+    transposed,
+)
 from .scaled import (
     Scaled,
     as_index,
     by_channel,
-    dot,
     float_info,
-    largest,
-    look,
+    modulus,
     mutable,
     readable,
     rescale,
     scaled,
     take_rows,
-    transposed,
 )
 
 
@@ -50,14 +58,14 @@ class Recursion:
 
     def __init__(self, net):
         self.depth, self.length = net.depth, net.L
-        self.hidden = [transposed(scaled(w, axes=2)) for w in net.hidden_weights]
-        self.inputs = [transposed(scaled(w, axes=2)) for w in net.input_weights]
+        matrices = lambda ws: [transposed(scaled(w, 2, net.geometry.num_tensors())) for w in ws]
+        self.hidden, self.inputs = matrices(net.hidden_weights), matrices(net.input_weights)
         self.initial = [scaled(h) for h in net.initial]
-        self.readout = scaled(net.readout)
+        self.readout = scaled(net.readout, axes=0)
+        self.even = all(shared_axes(w) == 2 for w in (*self.hidden, *self.inputs))
         self.mutable = mutable(*net.params.values())
         limit = 3 * float_info(net._like).maxexp // 8
         self.steps = safe_steps(net.depth, net.bond_dim, limit) if readable(net._like) else 1
-        self.smallest = 2.0**-limit
         self.first = self.inputs[0]  # one-hot vectors select its rows
 
     def start(self):
@@ -71,15 +79,31 @@ class Recursion:
         return states
 
     def _segment(self, states, x):
-        """A few steps and a rescale; in halves, if an entry came close to underflow."""
-        new = states
+        """A few steps and a rescale; with care, if an entry came close to underflow."""
+        if self.even and all(shared_axes(h) == 1 for h in states):
+            new = states
+            for digit in x:
+                new = self.step(new, digit)
+            sizes = [modulus(stop_gradient(h.mantissa)) for h in new]
+            if all(map(all_held, sizes)):
+                sizes = (do("max", size, axis=-1) for size in sizes)
+                return [rescale(h, size=size) for h, size in zip(new, sizes)]
+            if len(x) > 1 and not any(bool(do("any", size == 0)) for size in sizes):
+                half = len(x) // 2
+                return self._segment(self._segment(states, x[:half]), x[half:])
         for digit in x:
-            new = self.step(new, digit)
-        sizes = [largest(h.mantissa) for h in new]
-        if len(x) > 1 and any(float(look(size).min()) < self.smallest for size in sizes):
-            half = len(x) // 2
-            return self._segment(self._segment(states, x[:half]), x[half:])
-        return [rescale(h, size=size) for h, size in zip(new, sizes)]
+            states = self._careful_step(states, digit)
+        return states
+
+    def _careful_step(self, states, digit):
+        """One step of all layers, in which no channel can underflow."""
+        factor = Scaled(*(take_rows(x, as_index(digit)) if x.shape else x for x in self.first))
+        new = []
+        for h, w in zip(states, self.hidden):
+            new.append(settled(multiply_entries((factor, times(h, w)))))
+            if len(new) < self.depth:
+                factor = times(new[-1], self.inputs[len(new)])
+        return new
 
     def step(self, states, digit):
         """One step of all layers, without a rescale, for digits ``(B,)`` of one site."""

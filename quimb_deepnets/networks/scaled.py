@@ -3,11 +3,17 @@
 A deep arithmetic circuit is a polynomial of degree ``kernel**depth`` or so, and plain products
 of its nodes overflow at depth 5. Here a value is ``mantissa * 2**exponent``, with an integer
 exponent held apart. Moving a power of two between them rounds nothing, so a pass through the
-network is as exact as its additions and products are. The exponent is kept in float64: exact up
-to 2**53, and beyond (depth 20 on a lattice reaches 10**31) rounded instead of wrapped around::
+network is as exact as its additions and products are::
 
     mantissa   (B, P, r)   entries of size about 1           value = mantissa * 2**exponent
     exponent   (B, P)      float64, one for the r channels   largest |mantissa| in [1/2, 1)
+            or (B, P, r)   one for each, where channels lie further apart than floats reach
+
+Integers in float64 are exact up to 2**53. Where a network is so deep that its exponents go beyond,
+they have two parts, and because all that is done with them is to add, select and compare, these
+are held as the parts of a complex number: ``exponent = real + 2**36 * imag``, exact up to 2**89.
+Beyond, what is rounded is the imaginary part, which the channels of a node have in common: how far
+they are apart stays exact.
 """
 
 import functools
@@ -21,10 +27,16 @@ from autoray import astype, do, get_dtype_name, infer_backend, stop_gradient, to
 from ..errors import RangeError
 
 LN2 = math.log(2)
+UNIT = 2.0**36  # of the imaginary part of an exponent
+MAX_FACTORS = 2**41  # of how many factors a float holds the exponent, each up to 2**11
+MAX_FACTORS_WIDE = 2**78  # and how many the two parts of a complex number
 
 
 class Scaled(NamedTuple):
-    """An array ``mantissa * 2**exponent``; the exponent broadcasts over the last axes."""
+    """An array ``mantissa * 2**exponent``.
+
+    The exponent has the shape of the mantissa, or lacks the last axes, which then share it.
+    """
 
     mantissa: object
     exponent: object
@@ -47,12 +59,63 @@ def power_of_two(exponent, like):
     return do("exp2", astype(exponent, real))
 
 
-def scaled(x, axes=1):
-    """A plain array as a `Scaled` one, with one exponent for its last ``axes`` axes."""
-    exponent = zeros_like_exponent(x)
-    for _ in range(axes):
-        exponent = exponent[..., 0]
-    return rescale(Scaled(x, exponent), axes)
+def scaled(x, axes=1, factors=1):
+    """A plain array as a `Scaled` one, with one exponent for its last ``axes`` axes.
+
+    Where one exponent cannot hold all entries, each has its own: the exponent then has the shape
+    of the array. In a network of more than `MAX_FACTORS` ``factors`` it has two parts.
+    """
+    zero = zeros_like_exponent(x)
+    if factors > MAX_FACTORS:
+        zero = zero + 0j
+    shared = zero[(..., *[0] * axes)]
+    out = rescale(rescale(Scaled(x, shared), axes), axes)
+    if axes and not even(out.mantissa, x):
+        return rescale(rescale(Scaled(x, zero), 0), 0)
+    return out
+
+
+def even(mantissa, like=None):
+    """Whether no entry is so small that its product with another one could vanish.
+
+    Entries that are zero count as too small, unless ``like`` is zero there too.
+    """
+    if not readable(mantissa):
+        return True  # as far as that can be looked at
+    size = modulus(look(mantissa))
+    if like is not None:
+        size = size[look(like) != 0]
+    return float(size.min(initial=1.0)) >= smallest_even(mantissa)
+
+
+def smallest_even(like):
+    """The size from which the product of two numbers is far from underflow, 2**-384 or 2**-48."""
+    return 2.0 ** -(3 * float_info(like).maxexp // 8)
+
+
+def is_wide(exponent):
+    """Whether exponents have two parts."""
+    return getattr(exponent, "shape", None) is not None and "complex" in get_dtype_name(exponent)
+
+
+def carried(exponent):
+    """The same exponents with real parts of a few `UNIT`, if they have two parts.
+
+    What is carried is the same along the last axis, unless that holds very different numbers.
+    """
+    if not is_wide(exponent):
+        return exponent
+    units = do("real", exponent) / UNIT
+    common = do("round", units[..., :1] if exponent.shape else units)
+    carry = common + 8 * do("trunc", (units - common) / 8)
+    return exponent + carry * complex(-UNIT, 1)
+
+
+def bits(exponent):
+    """Exponents as floats; rounded where they had two parts and are beyond 2**53."""
+    if not is_wide(exponent):
+        return exponent
+    return do("real", exponent) + UNIT * do("imag", exponent)
 
 
 def rescale(x, axes=1, size=None):
@@ -74,58 +137,31 @@ def rescale(x, axes=1, size=None):
     """
     if not axes and infer_backend(x.mantissa) == "numpy" and x.mantissa.dtype.kind == "f":
         mantissa, shift = np.frexp(x.mantissa)
-        return Scaled(mantissa, x.exponent + shift)
+        return Scaled(mantissa, carried(x.exponent + shift))
     size = largest(x.mantissa, axes) if size is None else size
     info = float_info(size)
     if infer_backend(x.mantissa) == "numpy":
         shift = np.frexp(size)[1].clip(info.minexp + 2, info.maxexp - 2)
         factor = np.ldexp(np.ones((), size.dtype), -shift)
-        return Scaled(x.mantissa * factor[(..., *[None] * axes)], x.exponent + shift)
+        return Scaled(x.mantissa * factor[(..., *[None] * axes)], carried(x.exponent + shift))
     shift = do("clip", do("frexp", size)[1], info.minexp + 2, info.maxexp - 2)
     factor = power_of_two(-shift, size)[(..., *[None] * axes)]
-    return Scaled(x.mantissa * factor, x.exponent + astype(shift, "float64"))
-
-
-def multiply_out(factors, every):
-    """The elementwise product of scaled factors, rescaled as seldom as is safe.
-
-    Parameters
-    ----------
-    factors : callable
-        Gives an iterable of `Scaled` of one shape; called again if the first pass came close to
-        underflow, with a rescale after each factor.
-    every : int
-        After how many factors to rescale.
-
-    Returns
-    -------
-    Scaled
-    """
-    out = None
-    for count, z in enumerate(factors(), 1):
-        out = z if out is None else Scaled(out.mantissa * z.mantissa, out.exponent + z.exponent)
-        if count % every == 0:
-            out = rescale(out, axes=len(out.mantissa.shape) - len(out.exponent.shape))
-    if out is None:
-        return None
-    axes = len(out.mantissa.shape) - len(out.exponent.shape)
-    size = largest(out.mantissa, axes)
-    if every > 1 and too_small(size):
-        return multiply_out(factors, 1)
-    return rescale(out, axes, size)
-
-
-def too_small(size):
-    """Whether a product came close to underflow, as far as that can be looked at."""
-    return readable(size) and float(look(size).min()) < 2.0 ** (float_info(size).minexp // 2)
+    return Scaled(x.mantissa * factor, carried(x.exponent + astype(shift, "float64")))
 
 
 def largest(mantissa, axes=1):
     """The largest modulus over the last ``axes`` axes; no gradient flows through it."""
-    size = do("abs", stop_gradient(mantissa))
+    size = modulus(stop_gradient(mantissa))
     for _ in range(axes):
         size = do("max", size, axis=-1)
     return size
+
+
+def modulus(x):
+    """The size of each number, of a complex one that of its larger part, which cannot overflow."""
+    if "complex" not in get_dtype_name(x):
+        return do("abs", x)
+    return do("maximum", do("abs", do("real", x)), do("abs", do("imag", x)))
 
 
 def zeros_like_exponent(x):
@@ -141,6 +177,7 @@ def mutable(*arrays):
             infer_backend(x) == "torch"
             and not _functorch().is_functorch_wrapped_tensor(x)
             and not (x.reshape(-1)[:1] * 1).requires_grad
+            and sys.modules["torch"].autograd.forward_ad.unpack_dual(x).tangent is None
         )
         for x in arrays
     )
@@ -167,14 +204,12 @@ def _functorch():
     return sys.modules["torch"]._C._functorch
 
 
-def transposed(w):
-    """Scaled matrices ``(..., out, in)`` as ``(..., in, out)``, in the layout that is fastest."""
-    mantissa = do("swapaxes", w.mantissa, -1, -2)
-    if infer_backend(mantissa) == "numpy":
-        mantissa = np.ascontiguousarray(mantissa)
-    elif infer_backend(mantissa) == "torch":
-        mantissa = mantissa.contiguous()
-    return Scaled(mantissa, w.exponent)
+def by_channel(x):
+    """The same numbers with an exponent for each entry, of size 1/2 to 1 (or zero)."""
+    exponent = x.exponent
+    while len(exponent.shape) < len(x.mantissa.shape):
+        exponent = exponent[..., None]
+    return rescale(Scaled(x.mantissa, exponent + zeros_like_exponent(x.mantissa)), axes=0)
 
 
 def product(x):
@@ -214,14 +249,6 @@ def multiply_first(x):
     return x[0]
 
 
-def by_channel(x):
-    """The same numbers with an exponent for each entry, of size 1/2 to 1 (or zero)."""
-    exponent = x.exponent
-    while len(exponent.shape) < len(x.mantissa.shape):
-        exponent = exponent[..., None]
-    return rescale(Scaled(x.mantissa, exponent + zeros_like_exponent(x.mantissa)), axes=0)
-
-
 def take(x, index):
     """The rows ``x[index]`` of a scaled array, for an index array of any shape."""
     return Scaled(*(take_rows(part, index) for part in x))
@@ -249,37 +276,11 @@ def array_like(x, like):
     return do("asarray", x, like=like).to(like.device)
 
 
-def dot(x, w):
-    """``sum_c w_c x_c`` of channels with exponents of their own.
-
-    Parameters
-    ----------
-    x : Scaled
-        Shapes ``(B, r)`` and ``(B, r)``.
-    w : Scaled
-        Shapes ``(r,)`` and ``()``.
-
-    Returns
-    -------
-    Scaled
-        Shapes ``(B,)`` and ``(B,)``.
-    """
-    terms = rescale(Scaled(x.mantissa * w.mantissa, x.exponent + w.exponent), axes=0)
-    present = do("where", stop_gradient(terms.mantissa) != 0, terms.exponent, -math.inf)
-    top = do("max", present, axis=-1)
-    top = do("where", do("isfinite", top), top, do("zeros_like", top))
-    info = float_info(terms.mantissa)
-    # terms of zero may stand above the top: their factor matters to gradients
-    drop = do("clip", terms.exponent - top[..., None], info.minexp, info.maxexp - 1)
-    total = do("sum", terms.mantissa * power_of_two(drop, terms.mantissa), axis=-1)
-    return rescale(Scaled(total, top), axes=0)
-
-
 def from_decimal(mantissa, exponent):
     """The numbers ``mantissa * 10**exponent`` as scaled ones; gradients flow through both."""
-    bits = astype(exponent, "float64") / math.log10(2)
-    whole = do("round", stop_gradient(bits))
-    factor = astype(do("exp2", bits - whole), get_dtype_name(do("real", mantissa)))
+    power = astype(exponent, "float64") / math.log10(2)
+    whole = do("round", stop_gradient(power))
+    factor = astype(do("exp2", power - whole), get_dtype_name(do("real", mantissa)))
     return rescale(Scaled(mantissa * factor, whole), axes=0)
 
 
@@ -288,7 +289,7 @@ def phase_and_log(x):
     size = do("abs", x.mantissa)
     zero = size == 0
     safe = do("where", zero, do("ones_like", size), size)
-    log = astype(do("log", safe) + x.exponent * LN2, get_dtype_name(size))
+    log = astype(do("log", safe) + bits(x.exponent) * LN2, get_dtype_name(size))
     return x.mantissa / safe, do("where", zero, do("full_like", size, -math.inf), log)
 
 
@@ -301,6 +302,7 @@ def plain(x, what="the amplitude", vanishing=False):
         If one of them leaves the range of the dtype: too large, or so small that digits are lost.
     """
     info = float_info(x.mantissa)
+    x = Scaled(x.mantissa, bits(x.exponent))
     if not len(x.exponent.shape):
         return _plain_uniform(x, info, what)
     exponent, mantissa = look(x.exponent), look(x.mantissa)
@@ -308,9 +310,15 @@ def plain(x, what="the amplitude", vanishing=False):
     wrong &= np.isfinite(mantissa) & (mantissa != 0)
     if wrong.any():
         _raise_range(exponent[wrong][abs(exponent[wrong]).argmax()], info, what)
-    first = do("clip", x.exponent, info.minexp // 2, info.maxexp // 2)
-    rest = do("clip", x.exponent - first, info.minexp, info.maxexp - 1)
-    return x.mantissa * power_of_two(first, x.mantissa) * power_of_two(rest, x.mantissa)
+    return ldexp(*x)
+
+
+def ldexp(mantissa, exponent):
+    """``mantissa * 2**exponent``, in two steps so that neither power leaves the range."""
+    exponent, info = bits(exponent), float_info(mantissa)
+    half = do("round", exponent / 2)
+    first, second = (do("clip", e, info.minexp, info.maxexp - 1) for e in (half, exponent - half))
+    return mantissa * power_of_two(first, mantissa) * power_of_two(second, mantissa)
 
 
 def _plain_uniform(x, info, what):
@@ -319,16 +327,15 @@ def _plain_uniform(x, info, what):
     exponent, high = float(x.exponent), float(size.max())
     low = float(np.where(size == 0, high, size).min())
     for extreme in (high, low) if high else ():
-        bits = math.frexp(extreme)[1] + exponent
-        if not info.minexp < bits <= info.maxexp:
-            _raise_range(bits, info, what)
-    half = round(exponent / 2)
-    return x.mantissa * 2.0**half * 2.0 ** (exponent - half) if exponent else x.mantissa
+        power = math.frexp(extreme)[1] + exponent
+        if not info.minexp < power <= info.maxexp:
+            _raise_range(power, info, what)
+    return ldexp(*x) if exponent else x.mantissa
 
 
-def _raise_range(bits, info, what):
+def _raise_range(power, info, what):
     raise RangeError(
-        f"{what} has size 2**{bits:.0f} (about 10**{bits * math.log10(2):.0f}), outside the "
+        f"{what} has size 2**{power:.0f} (about 10**{power * math.log10(2):.0f}), outside the "
         f"range of {info.dtype}, 2**{info.minexp} to 2**{info.maxexp}; "
         "use log_amplitudes, or scale the weights."
     )

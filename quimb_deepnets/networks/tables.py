@@ -17,12 +17,12 @@ from autoray import do
 from ..geometry.branches import branches_of, folded_branches
 from ..geometry.plan import grouped
 from .configs import identity
+from .products import multiply_out, settled, shared_axes, times, times_ones, transposed
 from .scaled import (
     Scaled,
     array_like,
     by_channel,
     float_info,
-    multiply_out,
     readable,
     scaled,
     take,
@@ -58,12 +58,14 @@ def branch_tables(net, top):
     Returns
     -------
     dict[tuple[int], Scaled]
-        For each kind, shapes ``(phys_dim**width, r)`` and ``(phys_dim**width,)``.
+        For each kind, shapes ``(phys_dim**width, r)`` and ``(phys_dim**width,)``, or the same
+        twice where one exponent for all channels would not do.
     """
     if not top:
         return {(0,) * net.geometry.ndim: scaled(identity(net.phys_dim, net._like))}
     below = branch_tables(net, top - 1) if top > 1 else {}
-    return _level_tables(net, top, branches_of(net.geometry, top), below)
+    tables = _level_tables(net, top, branches_of(net.geometry, top), below)
+    return {kind: settled(table) for kind, table in tables.items()}
 
 
 def folded_tables(net):
@@ -89,19 +91,21 @@ def grouped_tables(net, sizes):
 
 def _level_tables(net, l, branches, below):
     """The tables of one layer from those of the layer below; the sites need none."""
-    w = scaled(net.weights[l - 1], axes=2)
+    w = scaled(net.weights[l - 1], axes=2, factors=net.geometry.num_tensors())
 
     def factor(part):
         taps, positions = zip(*part.label)
         where = taps if None in positions else (*positions, *taps)
-        matrix, exponent = w.mantissa[where], w.exponent[where]
+        matrix = Scaled(*(x[where] for x in w))
         if part.child is None:  # what lies outside is a vector of ones
-            return Scaled(do("sum", matrix, axis=-1)[None], exponent[None])
-        matrix = do("swapaxes", matrix, -1, -2)
-        if l == 1:  # the table of a site is the identity
-            return Scaled(matrix, zeros_like_exponent(matrix[:, 0]) + exponent)
-        child = below[part.child]
-        return Scaled(child.mantissa @ matrix, child.exponent + exponent)
+            return Scaled(*(x[None] for x in times_ones(matrix)))
+        matrix = transposed(matrix)
+        if l > 1:
+            return times(below[part.child], matrix)
+        # the table of a site is the identity
+        if not shared_axes(matrix):
+            return matrix
+        return Scaled(matrix.mantissa, zeros_like_exponent(matrix.mantissa[:, 0]) + matrix.exponent)
 
     every = safe_factors(net.weights[l - 1])
     return {kind: _table(branches, kind, net, factor, every) for kind in branches.kinds}

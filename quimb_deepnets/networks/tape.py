@@ -20,12 +20,12 @@ from typing import NamedTuple
 import numpy as np
 from autoray import do
 
+from .products import dot
 from .scaled import (
     Scaled,
     array_like,
     by_channel,
-    dot,
-    float_info,
+    ldexp,
     power_of_two,
     rescale,
     take_rows,
@@ -159,10 +159,3 @@ def backward_top(values, counts, rest, readout):
     safe = do("where", zero, do("ones_like", values), values)
     open_ = do("where", zero, dead[None] == 1, dead[None] == 0)
     return Top(ratio, counts * weighted[None] * open_ / safe)
-
-
-def ldexp(mantissa, exponent):
-    """``mantissa * 2**exponent``, in two steps so that neither power leaves the range."""
-    info, half = float_info(mantissa), do("round", exponent / 2)
-    first, second = (do("clip", e, info.minexp, info.maxexp - 1) for e in (half, exponent - half))
-    return mantissa * power_of_two(first, mantissa) * power_of_two(second, mantissa)

@@ -8,7 +8,7 @@
 import math
 
 import numpy as np
-from autoray import get_dtype_name, to_numpy
+from autoray import get_dtype_name
 from quimb.tensor import TensorNetworkGenVector
 
 from ..entanglement.spectra import check_norm
@@ -20,9 +20,10 @@ from ..errors import (
     check_positive_int,
 )
 from ..networks import RBM, DeepNetwork
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 from ..networks.scaled import array_like
 from ..tensors import RecursiveNetwork, collapse, to_tensor_network
+from ..tensors.operands import common_dtype, read_operator
 from .arrays import numbers_of, read_spins
 from .kets import FORMS, Form, ket_of
 from .optimizers import check_optimizer
@@ -175,17 +176,9 @@ def _operator(G, graph):
     """An operator as a matrix of the right size."""
     if getattr(G, "requires_grad", False):
         raise MethodError("contract_sliced keeps no gradients, and G asks for them; detach it.")
-    try:
-        G = np.asarray(to_numpy(G) if hasattr(G, "shape") else G)
-    except ValueError as error:
-        raise OptionError(f"G is no matrix: {error}.") from error
     dims = tuple(graph.size_dict[ix] for ix in graph.output)
     size = math.isqrt(math.prod(dims))
-    if G.shape not in ((size, size), dims) or G.dtype.kind not in "fciub":
-        raise OptionError(
-            f"G of shape {G.shape} and dtype {G.dtype} is no operator on {size} states; give a "
-            f"matrix of numbers, of shape ({size}, {size})."
-        )
+    G = np.asarray(read_operator(G, dims[: len(dims) // 2], np.empty(0)))
     if not np.isfinite(G).all():
         raise RangeError("G holds inf or nan; make its entries finite.")
     return G.reshape(size, size)
@@ -197,7 +190,8 @@ def _operator(G, graph):
 def _result(name, found, numbers, operator, strip_exponent):
     """What the task asks for, where and of the dtype that the numbers are."""
     like = numbers.arrays[0]
-    give = lambda x: array_like(np.asarray(x, _dtype(x, like))[()], like)
+    dtype = get_dtype_name(like) if operator is None else common_dtype(like, operator)
+    give = lambda x: array_like(np.asarray(x, _dtype(x, dtype))[()], like)
     value = found.value
     if name in ("partial_trace", "local_expectation"):
         size = math.isqrt(value.size)
@@ -219,7 +213,7 @@ def _result(name, found, numbers, operator, strip_exponent):
         value, scale = value * 2.0**-shift, scale + shift
     if strip_exponent:
         return give(value), (scale * math.log10(2) if top else 0.0)
-    return give(_in_range(value, scale, np.finfo(_dtype(value, like))))
+    return give(_in_range(value, scale, np.finfo(_dtype(value, dtype))))
 
 
 def _in_range(value, scale, limits):
@@ -238,9 +232,8 @@ def _in_range(value, scale, limits):
     return x
 
 
-def _dtype(x, like):
-    """The dtype of the state, real where the result is."""
-    name = get_dtype_name(like)
+def _dtype(x, name):
+    """The dtype called ``name``, but real where ``x`` is real, and complex where it is complex."""
     if np.iscomplexobj(x):
         return "complex64" if name in ("float32", "complex64") else "complex128"
     return {"complex64": "float32", "complex128": "float64"}.get(name, name)

@@ -16,6 +16,7 @@ import math
 import numbers
 import operator
 import reprlib
+from collections import Counter
 from dataclasses import dataclass, field
 
 import cotengra as ctg
@@ -34,11 +35,11 @@ class Hypergraph:
     Attributes
     ----------
     inputs : tuple[tuple[str]]
-        The indices of each tensor.
+        The indices of each tensor; one that is there twice means the diagonal.
     output : tuple[str]
         The indices that stay.
     size_dict : dict[str, int]
-        The size of each index.
+        The size of each index; those on no tensor are left out.
     labels : tuple or None
         Tensors with equal labels hold the same numbers; None where that is not known.
     sources : tuple or None
@@ -71,6 +72,10 @@ class Hypergraph:
                 f"the contraction problem is malformed ({error}); give inputs (sequences of "
                 "names), output (names) and size_dict (name to size)."
             ) from error
+        used = _in_order(self.inputs)
+        if len(used) < len(self.size_dict):  # what is on no tensor is no part of the problem
+            sizes = {ix: size for ix, size in self.size_dict.items() if ix in used}
+            object.__setattr__(self, "size_dict", sizes)
 
     @property
     def num_tensors(self):
@@ -84,7 +89,7 @@ class Hypergraph:
 
     @property
     def hyper_edges(self):
-        """Number of indices with more than two ends; an output is an end as a tensor is."""
+        """Number of indices with more than two ends; an output is an end, as each leg is."""
         ends = dict.fromkeys(self.size_dict, 0)
         for inds in (*self.inputs, self.output):
             for ix in inds:
@@ -146,14 +151,32 @@ class Hypergraph:
                 f"the output has {output} elements, more than target_size={target_size}; raise it, "
                 "or ask for fewer sites."
             )
+        # what is on one tensor alone is gone before the first step, and cotengra trips over it
+        bare, names = self._bare(), self.names_in(tree)
+        found, inverse = bare.tree(tree.get_ssa_path()), {ix: old for old, ix in names.items()}
+        for ix in map(names.get, tree.sliced_inds):
+            if ix in bare.size_dict:
+                found.remove_ind_(ix)
         with contextlib.suppress(RuntimeError):  # nothing is left to slice
-            tree = tree.slice(target_size=target_size, allow_outer=False, seed=0)
+            found = found.slice(target_size=target_size, allow_outer=False, seed=0)
+        tree = tree.copy()
+        for ix in map(inverse.get, found.sliced_inds):
+            if ix not in tree.sliced_inds:
+                tree.remove_ind_(ix)
         if tree.contraction_width() > math.log2(target_size) + 1e-9:
             raise BudgetError(
                 f"no slicing brings the intermediates down to target_size={target_size} elements; "
                 "raise it, or use another optimizer."
             )
         return tree
+
+    def _bare(self):
+        """The same problem without indices on one tensor alone, and each once on a tensor."""
+        ends = Counter(ix for inds in (*self.inputs, self.output) for ix in set(inds))
+        inputs = tuple(
+            tuple(ix for ix in dict.fromkeys(inds) if ends[ix] > 1) for inds in self.inputs
+        )
+        return dataclasses.replace(self, inputs=inputs)
 
     def tree(self, path):
         """The tree of a path.
@@ -371,9 +394,9 @@ def _check_problem(graph):
         whole = isinstance(size, numbers.Integral) and not isinstance(size, bool)
         if not isinstance(ix, str) or not whole or size < 1:
             raise ValueError(f"index {ix!r} of size {size!r}")
+    if len(set(graph.output)) < len(graph.output):
+        raise ValueError(f"an output twice, {graph.output}")
     for inds in (*graph.inputs, graph.output):
-        if len(set(inds)) < len(inds):
-            raise ValueError(f"an index twice on one tensor, {inds}")
         for ix in inds:
             if ix not in graph.size_dict:
                 raise ValueError(f"index {ix!r} of no size")

@@ -14,7 +14,8 @@ import reprlib
 import cotengra as ctg
 from cotengra.interface import preset_to_optimizer
 
-from ..errors import BudgetError, DeepNetError, OptionError
+from ..errors import OptionError
+from ..tensors.trees import check_tree, tree_of
 from .handmade import HANDMADE
 
 
@@ -28,41 +29,18 @@ def find_tree(graph, optimize):
     BudgetError
         If a size leaves the range of floats.
     """
+    problem = graph.inputs, graph.output, graph.size_dict
     if isinstance(optimize, ctg.ContractionTree):
-        if not optimize.is_complete():
-            raise OptionError("optimize= is a tree that is not complete; give one that is.")
-        names = graph.names_in(optimize)
-        inputs = tuple(tuple(map(names.get, inds)) for inds in optimize.inputs)
-        if inputs != tuple(map(tuple, graph.inputs)):
-            raise OptionError(
-                f"optimize= is a tree of another problem, of {optimize.N} tensors, and this one "
-                f"has {graph.num_tensors}, or other indices; give one of this problem (contract_"
-                "sliced finds expectation values from ('partial_trace', where)), or a path."
-            )
-        tree = graph.tree(optimize.get_ssa_path())
+        check_tree(optimize, *problem)
+        tree, names = graph.tree(optimize.get_ssa_path()), graph.names_in(optimize)
         for ix in optimize.sliced_inds:
             tree.remove_ind_(names[ix])
         return tree
     if is_path(optimize):
         return graph.tree(optimize)
-    try:
-        if isinstance(optimize, str) and optimize in HANDMADE:
-            return HANDMADE[optimize](graph)
-        tree = ctg.array_contract_tree(
-            graph.inputs, graph.output, graph.size_dict, optimize=optimize
-        )
-    except OverflowError as error:
-        raise BudgetError(
-            "the size of a tensor leaves the range of floats, in which path finders count; "
-            "use mode='hyper' and nodes='hyper', whose tensors are small."
-        ) from error
-    except DeepNetError:
-        raise
-    except Exception as error:  # whatever somebody's path finder raises
-        raise OptionError(
-            f"optimize={reprlib.repr(optimize)} found no path: {type(error).__name__}: "
-            f"{error}; use another, such as 'greedy'."
-        ) from error
+    if isinstance(optimize, str) and optimize in HANDMADE:
+        return HANDMADE[optimize](graph)
+    tree = tree_of(*problem, optimize)
     if isinstance(tree, ctg.ContractionTreeCompressed):
         raise OptionError(
             f"optimize={optimize!r} plans an approximate contraction, whose cost depends on a "

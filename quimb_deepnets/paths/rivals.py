@@ -14,10 +14,10 @@ They are quimb's networks without arrays: a `path_report` takes them, at any bon
 import math
 from dataclasses import dataclass
 
-from ..entanglement.where import read_where
 from ..errors import OptionError, check_option
 from ..geometry import ConvGeometry, RecurrentGeometry
 from ..geometry.boltzmann import BoltzmannGeometry
+from ..geometry.where import read_where
 from ..theory import cut_rank, rank_bound
 from .handmade import coordinates
 from .kets import Ket, check_count, ket_of
@@ -113,7 +113,7 @@ def rivals(net, equal="params", where=None):
         enough = lambda rival: rival.num_params >= target
     else:
         parts = halves(sites) if where is None else [read_where(sites, where)]
-        targets = [(places, rank_bound(geometry, places)) for places in parts]
+        targets = [(places, rank_bound(geometry, list(places))) for places in parts]
         enough = lambda rival: all(rank_across(rival.ket, p) >= rank for p, rank in targets)
     makers = {kind: make for kind, (fits, make) in KINDS.items() if fits(geometry)}
     found = {}

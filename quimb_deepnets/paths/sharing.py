@@ -21,10 +21,15 @@ from ..errors import OptionError, RangeError
 
 
 class Leaf(NamedTuple):
-    """A distinct tensor: the first that holds it, its axes to sum over beforehand, its sizes."""
+    """A distinct tensor: the first that holds it, its indices, those that are kept, their sizes.
+
+    Indices are places in ``sizes``; one that is there twice means the diagonal, one that is not
+    kept is summed over beforehand.
+    """
 
     tensor: int
-    loose: tuple
+    inds: tuple
+    kept: tuple
     sizes: tuple
 
 
@@ -61,7 +66,7 @@ class SharedPlan(NamedTuple):
         held = most = 0
         for n, value in enumerate(self.values):
             if isinstance(value, Leaf):
-                sizes.append(math.prod(value.sizes))
+                sizes.append(math.prod(value.sizes[k] for k in value.inds))
             else:
                 sizes.append(math.prod(value.sizes[k] for k in value.output))
             held += sizes[n]
@@ -117,11 +122,13 @@ def shared_plan(graph, tree):
 
     for i, (inds, label) in enumerate(zip(graph.inputs, graph.labels)):
         left = tuple(ix for ix in inds if ix not in sliced)
-        kept = tuple(ix for ix in left if ends[ix] > 1)
+        distinct = tuple(dict.fromkeys(left))
+        kept = tuple(ix for ix in distinct if ends[ix] > 1)
         cut = tuple((k, ix) for k, ix in enumerate(inds) if ix in sliced)
-        loose = tuple(k for k, ix in enumerate(left) if ends[ix] == 1)
-        leaf = Leaf(i, loose, tuple(graph.size_dict[ix] for ix in left))
-        found.append((number((label, cut, loose), leaf), kept))
+        place = {ix: k for k, ix in enumerate(distinct)}
+        legs = (tuple(map(place.get, some)) for some in (left, kept))
+        leaf = Leaf(i, *legs, tuple(graph.size_dict[ix] for ix in distinct))
+        found.append((number((label, cut, *leaf[1:]), leaf), kept))
     for i, j in tree.get_ssa_path():
         left, right = sorted((found[i], found[j]), key=lambda entry: entry[0])
         union = tuple(dict.fromkeys((*left[1], *right[1])))
@@ -207,7 +214,8 @@ def held_values(plan, arrays):
     for n, value in enumerate(plan.values):
         if isinstance(value, Leaf):
             x, scale = arrays[value.tensor], 0
-            x = do("sum", x, axis=value.loose) if value.loose else x
+            if value.inds != value.kept:
+                x = ctg.array_contract((x,), (value.inds,), value.kept)
         else:
             x, scale = _multiplied(value, held)
         x, shift = evened(x)

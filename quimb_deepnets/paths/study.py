@@ -215,7 +215,7 @@ def sizes_of(state, ket):
     if len(ket.legs) < 2:
         return {"params": params, "cut_bits": 0.0}
     places = halves(tuple(ket.legs))[0]
-    rank = rank_across(ket, places) if geometry is None else rank_bound(geometry, places)
+    rank = rank_across(ket, places) if geometry is None else rank_bound(geometry, list(places))
     return {"params": params, "cut_bits": math.log2(rank)}
 
 

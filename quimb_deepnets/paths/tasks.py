@@ -13,8 +13,8 @@
 import numbers
 from typing import NamedTuple
 
-from ..entanglement.where import read_where
 from ..errors import OptionError, SitesError
+from ..geometry.where import read_where
 from .hypergraph import Hypergraph
 from .kets import MAX_TENSORS, Form, ket_of
 

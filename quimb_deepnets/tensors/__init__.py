@@ -1,6 +1,9 @@
 """Networks as quimb tensor networks, and the delta tensors that join duplicated legs."""
 
-from . import boltzmann  # registers RBM
+from . import (
+    boltzmann,  # registers RBM
+    guides,  # registers advice
+)
 from .collapsed import CollapsedVector, collapse
 from .dup import dup
 from .exact_mps import to_mps
@@ -18,6 +21,7 @@ __all__ = [
     "boltzmann",
     "collapse",
     "dup",
+    "guides",
     "to_mps",
     "to_tensor_network",
 ]

@@ -9,24 +9,37 @@
     VISIBLE VISIBLE    exp(a_n s)            on _x{n}, and an identity WIRE to the outer leg
       |       |
       k0      k1
+
+Where the product of all largest entries fits the dtype, the tensors are just these; else each is
+divided by its largest entry, and ``exponent`` has the product.
 """
 
 import math
 
-from autoray import do
+from autoray import do, stop_gradient
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, check_positive_int
+from ..errors import BudgetError, OptionError, check_positive_int
 from ..geometry import leaf_ind
 from ..networks import RBM
+from ..networks.base import MAX_BYTES
 from ..networks.configs import identity
+from .collapsed import check_bytes, tag_sites, window_tensors
 from .dup import delta
+from .names import unique_names
 from .recursive import MAX_TENSORS, to_tensor_network
-from .vector import HyperVector, check_site_id, check_site_tags
+from .scale import fits
+from .sites import check_site_id, check_site_tags
+from .vector import HyperVector
 
 
 @to_tensor_network.register
-def _(network: RBM, site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS):
+def _(network: RBM, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS):
+    if nodes != "hyper":
+        raise OptionError(
+            f"nodes={nodes!r} is for the layers of a ConvAC or RAC; an RBM has only "
+            "nodes='hyper', where a hidden unit is an index that is summed."
+        )
     sites, hidden = network.sites, network.geometry.hidden
     count = (len(sites) + 1) * (hidden + 2) - 2
     if count > check_positive_int("max_tensors", max_tensors):
@@ -43,38 +56,49 @@ def _(network: RBM, site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS)
     check_site_id("site_ind_id", psi.site_ind_id, sites)
     check_site_id("site_tag_id", psi.site_tag_id, sites)
     check_site_tags(psi, {"DELTA", "WIRE", *network.geometry.param_shapes})
-    (visible, a), (bias, b) = _vectors(network.visible_bias), _vectors(network.hidden_bias)
-    weights, c = _matrices(network.weights)
-    tags = {site: psi.site_tag(site) for site in sites}
-    tensors = [Tensor(x, (leaf_ind(s),), ("VISIBLE", tags[s])) for s, x in zip(sites, visible)]
-    for j in range(hidden):
-        near = tags[sites[j * len(sites) // hidden]]
-        tensors.append(Tensor(bias[j], (f"_h{j}",), ("HIDDEN", near)))
-        tensors += [
-            Tensor(weights[j, n], (f"_h{j}", leaf_ind(site)), ("WEIGHTS", tags[site]))
-            for n, site in enumerate(sites)
-        ]
+    tensors, exponent = window_tensors(network, MAX_BYTES)
+    unique = unique_names()
+    for tensor in tag_sites(tensors, psi):
+        names = {ix: unique(ix) for ix in tensor.inds}
+        psi.add_tensor(tensor.reindex(names), virtual=True)
     eye = identity(2, network._like)
     for site in sites:
-        tensors.append(delta(psi.site_ind(site), leaf_ind(site), eye, (tags[site], "WIRE")))
-    for tensor in tensors:
-        psi.add_tensor(tensor, virtual=True)
-    psi.exponent = (a + b + c) / math.log(10)
+        legs = psi.site_ind(site), unique(leaf_ind(site))
+        psi.add_tensor(delta(*legs, eye, (psi.site_tag(site), "WIRE")), virtual=True)
+    psi.exponent = exponent * math.log10(2)
     return psi
 
 
-def _vectors(bias):
-    """``exp(b h)`` for h = +1, -1, scaled to at most 1, and the logarithm of the scale."""
-    size = do("abs", do("real", bias))
-    pair = do("stack", (bias - size, -bias - size), axis=1)
-    return do("exp", pair), float(do("sum", size))
+@window_tensors.register
+def _(network: RBM, max_bytes):
+    hidden, sites = network.geometry.hidden, network.sites
+    check_bytes((4 * hidden + 2) * len(sites) * network._like.itemsize, max_bytes)
+    parts = [network.visible_bias, network.hidden_bias, network.weights]
+    sizes = [stop_gradient(do("abs", do("real", x))) for x in parts]  # scales are constants
+    exponent = math.fsum(float(do("sum", x)) for x in sizes) / math.log(2)
+    if fits(exponent, network._like):  # then the tensors hold all of it
+        sizes, exponent = [x * 0 for x in sizes], 0.0
+    visible, bias = _vectors(parts[0], sizes[0]), _vectors(parts[1], sizes[1])
+    weights = _matrices(parts[2], sizes[2])
+    tensors = [Tensor(x, (leaf_ind(s),), ("VISIBLE",)) for s, x in zip(sites, visible)]
+    for j in range(hidden):
+        tensors.append(Tensor(bias[j], (f"_h{j}",), ("HIDDEN",)))
+        tensors += [
+            Tensor(weights[j, n], (f"_h{j}", leaf_ind(site)), ("WEIGHTS",))
+            for n, site in enumerate(sites)
+        ]
+    return tensors, exponent
 
 
-def _matrices(weights):
+def _vectors(bias, size):
+    """``exp(b h)`` for h = +1, -1, divided by ``exp(size)``."""
+    return do("exp", do("stack", (bias - size, -bias - size), axis=1))
+
+
+def _matrices(weights, size):
     """``exp(h W s)`` for h, s = +1, -1, the same way."""
-    size = do("abs", do("real", weights))
     up, down = weights - size, -weights - size
     rows = do(
         "stack", (do("stack", (up, down), axis=-1), do("stack", (down, up), axis=-1)), axis=-2
     )
-    return do("exp", rows), float(do("sum", size))
+    return do("exp", rows)

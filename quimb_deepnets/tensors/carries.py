@@ -17,14 +17,14 @@ import functools
 import math
 
 import numpy as np
-from autoray import astype, do, get_dtype_name, stop_gradient
+from autoray import do, get_dtype_name, stop_gradient, to_numpy
 
 from ..errors import MethodError
 from ..networks import RAC, ConvAC
-from ..networks.configs import identity
 from ..networks.lookup import windows_of
 from ..networks.scaled import array_like, scaled
 from ..networks.tables import child_codes, folded_tables
+from .balance import frames
 from .collapsed import even_out
 
 
@@ -167,75 +167,101 @@ class SymmetricCarry(StateCarry):
     """``Sym^n(R^R) x R^R``: monomials of degree n in ``h[1]``, each times ``h[2]``.
 
     Monomials are normalised, ``m_g(x) = sqrt(n! / prod_a g_a!) x**g``, so that the vector of all
-    ``m_g(x)`` has norm ``|x|**n`` and orthogonal maps stay orthogonal.
+    ``m_g(x)`` has norm ``|x|**n`` and orthogonal maps stay orthogonal. Before each site ``h[1]``
+    has coordinates of its own, see `balance`: a direction that is stretched, but that no ``h[1]``
+    takes, would drown the others by powers of degree n.
     """
-
-    def __init__(self, net):
-        super().__init__(net)
-        hidden, self.e_hidden = even_out(scaled(net.hidden_weights[0], axes=2))
-        spectral = float(do("linalg.norm", stop_gradient(hidden), 2)) or 1.0
-        self.e_hidden += math.log2(spectral)
-        self.first = hidden / spectral
-        self.coming, self.e_coming = even_out(scaled(net.input_weights[0], axes=2))
-        start, self.e_start = even_out(scaled(net.initial[0]))
-        size = float(do("linalg.norm", stop_gradient(start)))
-        self.e_start += math.log2(size)
-        self.begin = start / size
-        self.power = 0, identity(1, net._like)  # n, and Sym^n of the hidden weights
-        N = net.L
-        self.scale += N * self.e_start + (self.e_hidden + self.e_coming) * N * (N + 1) / 2
 
     def bounds(self):
         """The size of the carry before each site and behind the last one."""
         R, N = self.net.bond_dim, self.net.L
         return [R * math.comb(R + N - t - 1, N - t) for t in range(N + 1)]
 
+    @functools.cached_property
+    def first(self):
+        """``h[1]`` in balanced coordinates, of size 1.
+
+        The start ``(R,)``, what each site does ``(N, M, R, R)``, the linear forms in ``h[2]``
+        behind it ``(N, R, R)``, and the power of two that is left out in all.
+        """
+        N = self.net.L
+        hidden, e_hidden = even_out(scaled(self.net.hidden_weights[0], axes=2))
+        coming, e_coming = even_out(scaled(self.net.input_weights[0], axes=2))
+        start, e_start = even_out(scaled(self.net.initial[0]))
+        maps = do("transpose", coming, (1, 0))[:, :, None] * hidden
+        there, back = frames(*map(_wide, (start, maps)), N, _epsilon(start) ** 0.75)
+        sizes = np.linalg.norm(there[1:, None] @ _wide(maps) @ back[:-1, None], 2, axis=(2, 3))
+        sizes = np.where(sizes.max(1) > 0, sizes.max(1), 1.0)
+        size = float(np.linalg.norm(there[0] @ _wide(start))) or 1.0
+        exponent = N * (e_start + math.log2(size))
+        exponent += math.fsum((e_hidden + e_coming + np.log2(sizes)) * np.arange(N, 0, -1))
+        scaling = _like(there[1:] / sizes[:, None, None], start)
+        there, back = _like(there[0] / size, start), _like(back, start)
+        maps = scaling[:, None] @ maps @ back[:-1, None]
+        return there @ start, maps, self.inputs @ back[1:], exponent
+
+    @functools.cached_property
+    def powers(self):
+        """``Sym^(N-t)`` of what each site does, ``(M, D, D)`` for each t."""
+        _, below, _, _ = self.first
+        maps, found = below, []
+        R, below = self.net.bond_dim, do("ones_like", below[..., :1, :1])
+        for n in range(1, self.net.L + 1):
+            maps, below, total = maps[: self.net.L - n + 1], below[: self.net.L - n + 1], 0
+            raising = [_raising(R, n, a, below) for a in range(R)]
+            for a, (rows, left) in enumerate(raising):
+                part = below[:, :, rows] * left[:, None]
+                for b, (columns, right) in enumerate(raising):
+                    entry = maps[:, :, a, b][:, :, None, None]
+                    total = total + entry * (part[..., columns] * right)
+            below = total
+            found.append(below[-1])
+        return found[::-1]
+
     def step(self, t, G):
-        """Multiply by the linear forms ``WI[2]``, by the input, and change ``h[1]``, ``h[2]``."""
+        """Multiply by the linear forms ``WI[2]``, and change ``h[1]``, ``h[2]``."""
         R, degree, k = self.net.bond_dim, self.net.L - t, G.shape[-1]
         G = G.reshape(-1, R, k)  # monomials of degree - 1, h[2], k
-        raised = 0
+        forms, raised = self.first[2][t], 0
         for a in range(R):
             rows, weights = _raising(R, degree, a, G)
             part = G[rows] * weights[:, None, None]
-            raised = raised + part * self.inputs[:, a][None, :, None]
-        _, exponents = monomials(R, degree)
-        powers = array_like(exponents, G)
-        dtype = get_dtype_name(G)
-        inputs = [astype(do("prod", u[None] ** powers, axis=1), dtype) for u in self.coming.T]
-        x = do("stack", tuple(raised * u[:, None, None] for u in inputs), axis=2)  # (g, R, M, k)
-        sym = self._symmetric(degree)
-        x = (do("transpose", sym, (1, 0)) @ x.reshape(len(x), -1)).reshape(x.shape)
-        x = do("transpose", x, (0, 2, 3, 1)) @ self.hidden  # h[2] last
+            raised = raised + part * forms[:, a][None, :, None]
+        power = do("transpose", self.powers[t], (0, 2, 1))  # (M, g, g)
+        x = (power @ raised.reshape(len(raised), -1)).reshape(len(power), *raised.shape)
+        x = do("transpose", x, (1, 0, 3, 2)) @ self.hidden  # (g, M, k, R), h[2] last
         return do("transpose", x, (0, 3, 1, 2)).reshape(-1, x.shape[1], k)
-
-    def _symmetric(self, degree):
-        """``Sym^degree`` of the hidden weights, from the one before: degrees may only grow."""
-        n, below = self.power
-        while n < degree:
-            n, R = n + 1, self.net.bond_dim
-            total = 0
-            for a in range(R):
-                rows, left = _raising(R, n, a, below)
-                for b in range(R):
-                    columns, right = _raising(R, n, b, below)
-                    part = below[rows][:, columns] * left[:, None] * right[None]
-                    total = total + self.first[a, b] * part
-            below = total
-        self.power = n, below
-        return below
 
     def start(self):
         """The monomials of the initial ``h[1]``, times the initial ``h[2]``."""
-        degree, R = self.net.L, self.net.bond_dim
-        value = do("ones_like", self.begin[:1])
-        for n in range(1, degree + 1):
+        begin, R = self.first[0], self.net.bond_dim
+        value = do("ones_like", begin[:1])
+        for n in range(1, self.net.L + 1):
             parts = []
             for a in range(R):
                 rows, weights = _raising(R, n, a, value)
-                parts.append(value[rows] * weights * self.begin[a])
+                parts.append(value[rows] * weights * begin[a])
             value = functools.reduce(lambda x, y: x + y, parts)
         return (value[:, None] * self.initial[None]).reshape(1, -1)
+
+    def total(self):
+        """The power of two that all steps leave out."""
+        return self.scale + self.first[3]
+
+
+def _wide(x):
+    """An array in numpy, in double precision."""
+    x = to_numpy(stop_gradient(x))
+    return x.astype(np.result_type(x, np.float64))
+
+
+def _like(x, like):
+    """A numpy array as one of the same library, device and dtype as ``like``."""
+    return array_like(x.astype(get_dtype_name(like)), like)
+
+
+def _epsilon(x):
+    return float(np.finfo(get_dtype_name(x)).eps)
 
 
 @functools.lru_cache(4096)

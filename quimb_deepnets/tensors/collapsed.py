@@ -26,13 +26,15 @@ from quimb.tensor import Tensor
 from ..errors import BudgetError, OptionError, RangeError, check_positive_int
 from ..geometry import leaf_ind
 from ..networks import RAC, ConvAC, DeepNetwork, register_method
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 from ..networks.configs import digits, identity
 from ..networks.lookup import windows_of
+from ..networks.products import times
 from ..networks.recursion import Recursion
 from ..networks.scaled import (
     Scaled,
     array_like,
+    bits,
     by_channel,
     float_info,
     look,
@@ -43,9 +45,13 @@ from ..networks.scaled import (
 from ..networks.tables import folded_tables
 from .density import partial_traces_exact
 from .dup import delta
+from .names import unique_names
+from .operands import expectation, read_terms
 from .readback import collapsible_network, fingerprint, same_fingerprint
 from .recursive import RecursiveNetwork
-from .vector import HyperVector, check_site_id, check_site_tags
+from .scale import fits, spread
+from .sites import check_site_id, check_site_tags
+from .vector import HyperVector
 
 CHANNEL = "_c"
 
@@ -59,7 +65,18 @@ class CollapsedVector(HyperVector):
     run and the best path is kept.
     """
 
+    _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry")
     _source = None  # what the tensors were made from, see source_network
+
+    @property
+    def geometry(self):
+        """The integers of the network that it was made from."""
+        return self._geometry
+
+    @property
+    def cyclic(self):
+        """Whether the sites are a ring, or a torus (``boundary="periodic"``)."""
+        return getattr(self._geometry, "boundary", None) == "periodic"
 
     partial_traces_exact = partial_traces_exact
 
@@ -70,13 +87,15 @@ class CollapsedVector(HyperVector):
 
         Terms on small regions of a chain come from one sweep, see `partial_traces_exact`.
         """
+        terms = read_terms(terms)
         if normalized is not True or opts:
             opts |= {"normalized": normalized, "return_all": return_all}
             return super().compute_local_expectation_exact(terms, optimize, **opts)
         rhos = self.partial_traces_exact(list(terms), optimize=optimize)
+        inds = [tuple(map(self.site_ind, self._kept_sites(where))) for where in terms]
         values = {
-            where: do("trace", do("reshape", G, rho.shape) @ rho)
-            for (where, G), rho in zip(terms.items(), rhos)
+            where: expectation(self._read(G, legs), rho)
+            for (where, G), legs, rho in zip(terms.items(), inds, rhos)
         }
         return values if return_all else functools.reduce(operator.add, values.values())
 
@@ -99,6 +118,7 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     Returns
     -------
     CollapsedVector
+        Its windows hold the scale where that fits the dtype; beyond it is in the ``exponent``.
 
     Raises
     ------
@@ -126,30 +146,37 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
         sites=g.sites,
         site_ind_id=f"k{holes}" if site_ind_id is None else site_ind_id,
         site_tag_id=f"I{holes}" if site_tag_id is None else site_tag_id,
+        geometry=g,
     )
     check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
     check_site_tags(phi, {"DELTA", "WIRE", "WINDOW", *g.param_shapes})
-    if phi.site_ind_id.startswith("_"):
-        raise OptionError(
-            f"site_ind_id={phi.site_ind_id!r} may collide with inner indices, which start with "
-            "'_'; choose another, such as 'k{}'."
-        )
-    tensors, exponent = window_tensors(network, max_bytes)
-    places = {leaf_ind(site): n for n, site in enumerate(phi.sites)}
-    reads = [[places[ix] for ix in tensor.inds if ix in places] for tensor in tensors]
-    here = next(read for read in reads if read)
-    for tensor, read in zip(tensors, reads):
-        here = read or here  # what reads no site belongs to the window before it
-        tensor.add_tag(phi.site_tag(phi.sites[here[len(here) // 2]]))
-        phi.add_tensor(tensor, virtual=True)
+    tensors, exponent = _scaled_windows(network, max_bytes)
+    unique = unique_names()
+    for tensor in tag_sites(tensors, phi):
+        names = {ix: unique(ix) for ix in tensor.inds}
+        phi.add_tensor(tensor.reindex(names), virtual=True)
     eye = identity(g.phys_dim, network._like)
     for site in phi.sites:
-        legs = phi.site_ind(site), leaf_ind(site)
+        legs = phi.site_ind(site), unique(leaf_ind(site))
         phi.add_tensor(delta(*legs, eye, (phi.site_tag(site), "WIRE")), virtual=True)
     phi.exponent = exponent * math.log10(2)
     phi._source = fingerprint(phi), network
     return phi
+
+
+def tag_sites(tensors, phi):
+    """Tag each tensor with the middle one of the sites that it reads, in place.
+
+    One that reads no site belongs to the tensor before it.
+    """
+    places = {leaf_ind(site): site for site in phi.sites}
+    reads = [[places[ix] for ix in tensor.inds if ix in places] for tensor in tensors]
+    here = next(filter(None, reads), [phi.sites[0]])
+    for tensor, read in zip(tensors, reads):
+        here = read or here
+        tensor.add_tag(phi.site_tag(here[len(here) // 2]))
+    return tensors
 
 
 def source_network(phi):
@@ -160,7 +187,7 @@ def source_network(phi):
     if phi._source is None or not same_fingerprint(fingerprint(phi), phi._source[0]):
         return None
     network = phi._source[1]
-    made, _ = window_tensors(network, MAX_BYTES)
+    made, _ = _scaled_windows(network, MAX_BYTES)
     arrays = [
         *(tensor.data for tensor in made),
         *[identity(network.phys_dim, network._like)] * phi.nsites,
@@ -185,6 +212,17 @@ def _collapse_expanded(psi, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BY
 _collapse_expanded.__doc__ = collapse.__doc__
 
 
+def _scaled_windows(network, max_bytes):
+    """The tensors with their scale, shared by all windows, where it fits; else it is left over."""
+    tensors, exponent = window_tensors(network, max_bytes)
+    windows = [tensor for tensor in tensors if "WINDOW" in tensor.tags]
+    if not (windows and fits(exponent, windows[0].data)):
+        return tensors, exponent
+    for tensor, share in zip(windows, spread(exponent, len(windows))):
+        tensor.modify(data=tensor.data * 2.0**share)
+    return tensors, 0.0
+
+
 @functools.singledispatch
 def window_tensors(network, max_bytes):
     """The tensors of the collapsed network without its wires, and the exponent of two before it.
@@ -205,7 +243,7 @@ def _(network: ConvAC, max_bytes):
     g = network.geometry
     windows = windows_of(g, g.depth, (1,) * g.ndim)
     rows = {k: g.phys_dim ** w.sites.shape[1] for w in windows for k in set(w.kinds.tolist())}
-    _check_bytes(sum(rows.values()) * g.bond_dim(g.depth) * network._like.itemsize, max_bytes)
+    check_bytes(sum(rows.values()) * g.bond_dim(g.depth) * network._like.itemsize, max_bytes)
     tables = [even_out(table) for table in folded_tables(network).values()]
     found = {}
     for group in windows:
@@ -225,7 +263,7 @@ def _(network: ConvAC, max_bytes):
 def _(network: RAC, max_bytes):
     M, depth = network.phys_dim, network.depth
     widest = M ** (network.L if depth > 1 else 1) * network.bond_dim
-    _check_bytes(2 * widest * network._like.itemsize, max_bytes)
+    check_bytes(2 * widest * network._like.itemsize, max_bytes)
     hidden, e_hidden = even_out(scaled(network.hidden_weights[-1], axes=2))
     initial, e_initial = even_out(scaled(network.initial[-1]))
     readout, e_readout = even_out(scaled(network.readout))
@@ -259,7 +297,7 @@ def _incoming(network):
         digit = digits(np.tile(np.arange(M), count)[:, None], M, network._like)
         states, count = recursion.advance(states, digit), count * M
         below = states[-2]
-        yield even_out(Scaled(below.mantissa @ last.mantissa, below.exponent + last.exponent))
+        yield even_out(times(below, last))
 
 
 def even_out(x, vanishing=False):
@@ -271,7 +309,7 @@ def even_out(x, vanishing=False):
         If its entries differ by more than floats can, unless the small ones may vanish.
     """
     x = by_channel(x)
-    exponent, there = look(x.exponent), look(x.mantissa) != 0
+    exponent, there = look(bits(x.exponent)), look(x.mantissa) != 0
     if not there.any():
         return x.mantissa, 0.0
     top, low = float(exponent[there].max()), float(exponent[there].min())
@@ -286,7 +324,7 @@ def even_out(x, vanishing=False):
     return x.mantissa * power_of_two(drop, x.mantissa), top
 
 
-def _check_bytes(need, max_bytes):
+def check_bytes(need, max_bytes):
     check_positive_int("max_bytes", max_bytes, OptionError)
     if need > max_bytes:
         raise BudgetError(

@@ -18,12 +18,14 @@ from autoray import stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 
 from ..errors import ExtraError, MethodError, OptionError, RangeError, check_positive_int
-from ..networks.base import map_chunks
+from ..networks.chunks import map_chunks
 from ..networks.scaled import array_like, phase_and_log
 from ..progress import progress_bar
 from ..weights import make_rng
+from .cross_error import measured_error
+from .scale import check_normalize, place_scale
 
-FRESH = 2**11  # configurations of each kind on which the error is measured
+FIRST = 2**11  # random configurations whose largest amplitude sets the scale
 WARN = 1e-2  # relative error
 ROOM = 300.0  # nats between the scale and the largest amplitude
 
@@ -39,6 +41,7 @@ def cross_mps(
     tol=1e-7,
     max_evals=10**6,
     seed=None,
+    normalize=False,
 ):
     """A quimb `MatrixProductState` interpolated through amplitudes of a network.
 
@@ -51,9 +54,10 @@ def cross_mps(
     cutoff : float, optional
         Drop singular values below this, relative to the largest of their cut.
     info : dict, optional
-        Gets ``"error"``, the relative error measured on fresh configurations;
-        ``"evaluations"``, how many amplitudes were asked for; ``"order"``, the site of the network
-        at each site of the chain, which is snake order on a lattice.
+        Gets ``"error"``, the relative error measured on fresh configurations, see the notes;
+        ``"evaluations"``, how many amplitudes were asked for; ``"log10_norm"``, of the state before
+        it is normalised; ``"order"``, the site of the network at each site of the chain, which is
+        snake order on a lattice.
     site_ind_id, site_tag_id : str, optional
         Names of the outer indices and of the site tags, by place in the chain.
     progbar : bool, optional
@@ -63,11 +67,13 @@ def cross_mps(
     max_evals : int, optional
         Stop before more amplitudes are asked for, those of the error left aside.
     seed : None, int or numpy.random.Generator, optional
+    normalize : {False, True, "exponent"}, optional
+        Where the norm of the state goes, see `to_mps`.
 
     Returns
     -------
     MatrixProductState
-        Its orthogonality centre is on the last site; the scale is in its ``exponent``.
+        Left-canonical, its orthogonality centre on the last site.
 
     Raises
     ------
@@ -88,10 +94,10 @@ def cross_mps(
     Notes
     -----
     Rank-adaptive maximal-volume cross approximation of teneva: Oseledets and Tyrtyshnikov, Linear
-    Algebra Appl. 432, 70 (2010); Mikhalev and Oseledets, arXiv:1502.07838. The error is
-    ``|psi - mps| / |psi|`` on uniform configurations, or ``|psi - mps| / |mps|`` on
-    configurations drawn from the MPS, whichever is larger. An interpolation can miss a narrow peak
-    that neither of them meets.
+    Algebra Appl. 432, 70 (2010); Mikhalev and Oseledets, arXiv:1502.07838. The error is the
+    relative distance ``|psi - mps| / |psi|`` as it shows on configurations of three kinds: uniform
+    ones, those drawn from the MPS, and those where Markov chains find ``|psi|**2`` large,
+    whichever is worst. An interpolation can miss a narrow peak that none of them meets.
 
     Examples
     --------
@@ -101,6 +107,7 @@ def cross_mps(
     >>> cross_mps(net, info=info, seed=0).L, info["error"] < 1e-6  # doctest: +SKIP
     (6, True)
     """
+    check_normalize(normalize)
     bond = 64 if max_bond is None else check_positive_int("max_bond", max_bond, OptionError)
     check_positive_int("max_evals", max_evals, OptionError)
     for name, value in (("tol", tol), ("cutoff", cutoff)):
@@ -118,10 +125,10 @@ def cross_mps(
     )
     mps.compress("left", max_bond=bond, cutoff=cutoff, cutoff_mode="rel")
     cores = [_back(mps, n) for n in range(mps.L)]
-    norm = float(mps.norm())
-    mps.multiply_(1 / norm, spread_over=1)
-    mps.exponent = (amplitudes.scale + math.log(norm)) / math.log(10)
-    error = _error(teneva, cores, amplitudes, rng)
+    norm = float(np.linalg.norm(cores[-1]))
+    mps[mps.site_tag(mps.L - 1)].modify(apply=lambda x: x / norm)
+    place_scale(mps, amplitudes.scale / math.log(2) + math.log2(norm), normalize, info)
+    error = measured_error(cores, amplitudes, rng)
     if error > WARN:
         warnings.warn(
             f"the interpolated MPS has a relative error of {error:.2g}; raise max_bond or "
@@ -167,11 +174,11 @@ class Amplitudes:
         plan = network.plan(batch)
         network.log_amplitudes(np.zeros((1, *network.geometry.shape), int), plan=plan)  # budget
         self._evaluate, self._chunk = network._evaluate_by(plan), plan.chunk
-        first = rng.integers(self.phys_dim, size=(FRESH, network.nsites))
+        first = rng.integers(self.phys_dim, size=(FIRST, network.nsites))
         self.scale = self.largest = float(self._logs(first)[1].max())
         if self.scale == -math.inf:
             raise RangeError(
-                f"all of {FRESH} random amplitudes are zero, so there is nothing to interpolate; "
+                f"all of {FIRST} random amplitudes are zero, so there is nothing to interpolate; "
                 "use method='exact' where it is known."
             )
 
@@ -180,6 +187,11 @@ class Amplitudes:
         configs = configs[:, self.place].reshape(len(configs), *self.network.geometry.shape)
         values = phase_and_log(map_chunks(self.network, self._evaluate, configs, self._chunk))
         return tuple(np.asarray(to_numpy(stop_gradient(x)), dtype=float) for x in values)
+
+    def scaled(self, configs):
+        """Phases and logarithms without the scale."""
+        phase, logabs = self._logs(configs)
+        return phase, logabs - self.scale
 
     def __call__(self, configs):
         """The scaled amplitudes, or None if the scale is far too small."""
@@ -244,33 +256,3 @@ def _back(mps, n):
     x = to_numpy(t.transpose(*inds).data)
     x = x if n else x[None]
     return x if n < mps.L - 1 else x[..., None]
-
-
-def _error(teneva, cores, amplitudes, rng):
-    """The larger of the relative errors on uniform configurations and on those of the MPS."""
-    uniform = rng.integers(amplitudes.phys_dim, size=(FRESH, len(cores)))
-    drawn = _draw(cores, rng)
-    errors = []
-    for configs, weigh in ((uniform, False), (drawn, True)):
-        phase, logabs = amplitudes._logs(configs)
-        with np.errstate(over="ignore"):
-            exact = phase * np.exp(logabs - amplitudes.scale)
-        found = teneva.get_many(cores, configs)
-        if weigh:
-            errors.append(math.sqrt(np.mean((1 - exact / found) ** 2)))
-        elif exact.any():
-            errors.append(np.linalg.norm(exact - found) / np.linalg.norm(exact))
-    return float(max(errors))
-
-
-def _draw(cores, rng):
-    """Configurations drawn with probability ``|mps|^2``, from the centre on the last site back."""
-    configs, right = np.empty((FRESH, len(cores)), np.int64), np.ones((FRESH, 1))
-    for n in reversed(range(len(cores))):
-        x = np.einsum("lpr,br->bpl", cores[n], right)
-        size = (x**2).sum(-1)
-        below = size.cumsum(1) / size.sum(1, keepdims=True)
-        configs[:, n] = (rng.random((FRESH, 1)) > below[:, :-1]).sum(1)
-        x = x[np.arange(FRESH), configs[:, n]]
-        right = x / np.linalg.norm(x, axis=1, keepdims=True)
-    return configs

@@ -14,7 +14,8 @@ it follow by tracing::
 import itertools
 from typing import NamedTuple
 
-from autoray import do, stop_gradient
+import numpy as np
+from autoray import do, get_dtype_name, stop_gradient
 
 from ..errors import SitesError
 from .wires import identity_factor
@@ -59,6 +60,8 @@ def partial_traces_exact(psi, wheres, optimize=None):
     ------
     SitesError
         If a site is not there (any more).
+    RangeError
+        If the state vanishes.
 
     Examples
     --------
@@ -76,10 +79,10 @@ def partial_traces_exact(psi, wheres, optimize=None):
     found = []
     for region in regions:
         cut = next((cut for cut in rhos if set(region) <= set(cut)), None)
+        rho = None
         if cut is not None:
-            found.append(_traced(rhos[cut], cut, region, psi.phys_dim(region[0])))
-        else:
-            found.append(psi.partial_trace_exact(region, optimize=optimize))
+            rho = _traced(rhos[cut], cut, region, psi.phys_dim(region[0]))
+        found.append(psi.partial_trace_exact(region, optimize=optimize) if rho is None else rho)
     return found
 
 
@@ -177,7 +180,7 @@ def _environments(windows, readout, last, needed):
     opened = 0
     for j, (window, following) in enumerate(itertools.pairwise(windows[: last + 2])):
         env = _advanced(env, window, opened, following.first - window.first)
-        env = env / float(do("max", do("abs", stop_gradient(env))))
+        env = env / (float(do("max", do("abs", stop_gradient(env)))) or 1.0)
         opened = window.last - following.first + 1
         if j in needed:
             yield j, env
@@ -217,7 +220,7 @@ def _reversed_legs(env, count, dim):
 
 
 def _traced(rho, cut, region, dim):
-    """The density matrix of a region of a cut, of trace 1."""
+    """The density matrix of a region of a cut, of trace 1; None if too little of it is in range."""
     count = len(cut)
     ket = list(range(count))
     bra = [count + i if site in region else i for i, site in enumerate(cut)]
@@ -228,4 +231,5 @@ def _traced(rho, cut, region, dim):
     spell = lambda inds: "".join(names[i] for i in inds)
     x = do("einsum", f"{spell(ket)}{spell(bra)}->{spell(out)}", x)
     x = x.reshape(dim ** len(region), -1)
-    return x / do("trace", x)
+    trace, limits = do("trace", x), np.finfo(get_dtype_name(x))
+    return x / trace if abs(complex(stop_gradient(trace))) > limits.tiny / limits.eps**2 else None

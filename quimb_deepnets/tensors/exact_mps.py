@@ -20,12 +20,14 @@ from quimb.tensor import MatrixProductState
 
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..networks import DeepNetwork, register_method
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 from ..progress import progress
 from .carries import carry_of
 from .cross_mps import cross_mps
+from .drawn import check_conversion
 from .readback import collapsible_network
 from .recursive import RecursiveNetwork
+from .scale import check_normalize, place_scale
 
 
 def to_mps(
@@ -38,6 +40,7 @@ def to_mps(
     progbar=False,
     max_bytes=MAX_BYTES,
     method="exact",
+    normalize=False,
     **cross_opts,
 ):
     """The same state as a quimb `MatrixProductState`, exact unless it is truncated.
@@ -51,8 +54,9 @@ def to_mps(
         round-off alone.
     info : dict, optional
         Gets ``"discarded_weight"``, the sum over cuts of the squared singular values dropped,
-        relative to the squared norm, ``"carry"``, the sizes that were predicted, and
-        ``"cur_orthog"``, where the centre is, as quimb's own methods note it.
+        relative to the squared norm, ``"carry"``, the sizes that were predicted,
+        ``"cur_orthog"``, where the centre is, as quimb's own methods note it, and
+        ``"log10_norm"``, of the state before it is normalised.
     site_ind_id, site_tag_id : str, optional
         Names of the outer indices and of the site tags.
     progbar : bool, optional
@@ -62,21 +66,30 @@ def to_mps(
     method : {"exact", "cross"}, optional
         ``"cross"`` interpolates through amplitudes, for lattices and deep networks too; its error
         is measured into ``info["error"]``, see `cross_mps`.
+    normalize : {False, True, "exponent"}, optional
+        False keeps the norm of the state: in the tensor of the last site where its square fits
+        the dtype, so that every method of quimb sees it, else in the ``exponent`` of the MPS,
+        which most of them ignore and whose powers of ten quimb's ``norm``, ``overlap`` and
+        ``normalize`` cannot hold. True gives norm 1 and no exponent, at any scale; quimb's
+        ``entropy``, ``schmidt_values`` and ``measure`` take a state of norm 1 for granted.
+        ``"exponent"`` gives tensors of norm 1 and puts the scale in the ``exponent``, always.
     **cross_opts
         ``tol``, ``max_evals`` and ``seed`` of `cross_mps`, for ``"cross"`` alone.
 
     Returns
     -------
     MatrixProductState
-        Left-canonical, its orthogonality centre on the last site, with tensors of norm 1 and the
-        norm of the state in its ``exponent``.
+        Left-canonical, its orthogonality centre on the last site.
 
     Raises
     ------
     BudgetError
         If the predicted matrices are too large.
     MethodError
-        For lattices, and for RACs of depth 3 or more: no small exact form is known.
+        For lattices, and for RACs of depth 3 or more: no small exact form is known. Or if
+        amplitudes of configurations drawn from the result are not those of the network.
+    RangeError
+        If the state vanishes, exactly or to the precision of its weights.
     OptionError
         If an option is not understood.
 
@@ -88,7 +101,7 @@ def to_mps(
     Examples
     --------
     >>> import quimb_deepnets as qdn
-    >>> mps = qdn.RAC.rand(40, depth=2, bond_dim=2, seed=0).to_mps()
+    >>> mps = qdn.RAC.rand(40, depth=2, bond_dim=2, seed=0).to_mps(normalize=True)
     >>> mps.L, mps.max_bond() <= 2 * 40
     (40, True)
     >>> bool(mps.entropy(20) > 0)
@@ -96,12 +109,14 @@ def to_mps(
     """
     if check_option("method", method, ("exact", "cross")) == "cross":
         ids = {"site_ind_id": site_ind_id, "site_tag_id": site_tag_id, "progbar": progbar}
+        ids["normalize"] = normalize
         return cross_mps(network, max_bond, cutoff, info, **ids, **cross_opts)
     if cross_opts:
         raise OptionError(
             f"{', '.join(cross_opts)} is no option of method='exact'; leave it out, or use "
             "method='cross'."
         )
+    check_normalize(normalize)
     if max_bond is not None:
         check_positive_int("max_bond", max_bond, OptionError)
     if not (isinstance(cutoff, (int, float)) and 0 <= cutoff < 1):
@@ -116,11 +131,14 @@ def to_mps(
         )
     info = {} if info is None else info
     info["carry"] = carry.bounds()
-    sites, last, exponent = _right_sweep(carry, network, progbar)
-    arrays, more, discarded = _left_sweep(sites, last, max_bond, cutoff)
+    sites, exponent = _right_sweep(carry, network, progbar)
+    check_conversion(
+        network, [do("transpose", x, (2, 1, 0)) for x in sites], exponent * math.log(2)
+    )
+    arrays, more, discarded = _left_sweep(sites, max_bond, cutoff)
     info.update(discarded_weight=discarded, cur_orthog=(network.nsites - 1,) * 2)
     mps = MatrixProductState(arrays, shape="lrp", site_ind_id=site_ind_id, site_tag_id=site_tag_id)
-    mps.exponent = (exponent + more) * math.log10(2)
+    place_scale(mps, exponent + more, normalize, info)
     return mps
 
 
@@ -152,7 +170,7 @@ def predicted_bytes(bounds, M):
 
 
 def _right_sweep(carry, network, progbar):
-    """Sites ``(k, M, k')``, the last one first, what is left of the carry, and the scale."""
+    """Sites ``(k, M, k')``, the last one first, and the power of two that they leave out."""
     G, exponent, sites = *unit(carry.end()), []
     for n in progress(range(network.nsites)[::-1], progbar):
         step = carry.step(n, G)  # (l, M, k)
@@ -161,7 +179,8 @@ def _right_sweep(carry, network, progbar):
         sites.append(do("transpose", q.reshape(M, k, -1), (2, 0, 1)))  # (k_new, M, k)
         G, more = unit(do("transpose", r, (1, 0)))
         exponent += more
-    return sites, carry.start() @ G, exponent + carry.total()
+    sites[-1] = do("tensordot", carry.start() @ G, sites[-1], axes=1)
+    return sites, exponent + carry.total()
 
 
 def qr(x):
@@ -209,21 +228,22 @@ def unit(x):
     """An array with its largest entry of size 1/2 to 1, and the power of two taken out."""
     size = float(do("max", do("abs", stop_gradient(x))))
     shift = math.frexp(size)[1] if size else 0
-    return x * 2.0**-shift, float(shift)
+    half = shift // 2  # 2**-shift may be too large a float
+    return x * 2.0**-half * 2.0 ** (half - shift), float(shift)
 
 
-def _left_sweep(sites, first, max_bond, cutoff):
+def _left_sweep(sites, max_bond, cutoff):
     """SVDs from the left: arrays ``(l, r, p)``, the exponent of the norm, discarded weight.
 
     Takes the sites off their list, so that each is held once.
     """
-    arrays, rest, discarded, scale = [], first.reshape(1, -1), 0.0, 0.0
+    arrays, rest, discarded, scale = [], do("ones_like", sites[-1][:, 0, :1]), 0.0, 0.0
     while sites:
         n, site = len(arrays), sites.pop()
         k, M, right = site.shape
         x = (rest @ site.reshape(k, M * right)).reshape(-1, right)
         if not sites:
-            norm = float(do("linalg.norm", stop_gradient(x))) or 1.0
+            norm = float(do("linalg.norm", stop_gradient(x)))
             arrays.append((x / norm).reshape(*([-1] if n else []), M))
             return arrays, scale + math.log2(norm), discarded
         u, rest, weight = _split(x, max_bond, cutoff)

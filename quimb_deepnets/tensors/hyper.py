@@ -14,22 +14,31 @@ exactly one tensor, every other index is summed::
 
 import functools
 import math
-from contextlib import nullcontext
+import sys
 
 import numpy as np
-from autoray import do, get_dtype_name, infer_backend, stop_gradient
+from autoray import infer_backend
 from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union
 
-from ..errors import MethodError, OptionError, RangeError, SitesError
+from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
+from .operands import OperandNetwork
 from .parts import PartNetwork
+from .ranges import LOG2_10, Contracted, contract_scaled, growth, is_certain
 from .refusals import refuse
 from .search import BestOf
+from .trees import tree_of
 from .wires import absorb_wires
+
+MAX_EXPONENT = 250  # decimal: beyond, plain numbers leave the range of floats
+MAX_GROWTH = 800  # bits: beyond, a plain contraction is hardly ever certain
+OPERATORS = TensorNetwork.combine.__code__, TensorNetwork.__matmul__.__code__
+SEEN = ("builtins", "numpy", "torch")  # whose numbers can be looked at
+TREE_OPTIONS = {"backend", "order", "prefer_einsum", "progbar"}
 
 
 @refuse
-class HyperTensorNetwork(PartNetwork, TensorNetwork):
+class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
     """A `TensorNetwork` in which an index on exactly one tensor is outer, any other summed.
 
     It contracts without ``output_inds``, and stays what it is when combined with other networks.
@@ -52,7 +61,7 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         As quimb's, but inner indices that clash are renamed in a copy of ``other``, never in
         ``other`` itself, and the result is a hyper network.
         """
-        other = other.as_network() if hasattr(other, "as_network") else TensorNetwork(other)
+        other = TensorNetwork(other) if isinstance(other, (list, tuple)) else as_state(other)
         new = HyperTensorNetwork((self,), virtual=virtual, check_collisions=False)
         new._cuts = dict(self._cuts)
         new.add_tensor_network(other, virtual=virtual, check_collisions=check_collisions)
@@ -72,10 +81,14 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
     def norm(self, output_inds=None, squared=False, strip_exponent=False, **contract_opts):
         """The Frobenius norm, see quimb; round-off never makes it nan."""
         tn = self.make_norm(output_inds=output_inds, layer_tags=None)
-        found = tn.contract(output_inds=(), strip_exponent=strip_exponent, **contract_opts)
-        mantissa, exponent = found if strip_exponent else (found, 0.0)
-        size = abs(mantissa) if squared else abs(mantissa) ** 0.5
-        return (size, exponent if squared else exponent * 0.5) if strip_exponent else size
+        if not tn._is_concrete():
+            found = tn.contract(output_inds=(), strip_exponent=strip_exponent, **contract_opts)
+            mantissa, exponent = found if strip_exponent else (found, 0.0)
+            size = abs(mantissa) if squared else abs(mantissa) ** 0.5
+            return (size, exponent if squared else exponent * 0.5) if strip_exponent else size
+        found = tn._contracted((), scaled=strip_exponent, **contract_opts).map(abs)
+        power = 1 if squared else 0.5
+        return found.decimal(power) if strip_exponent else found.in_range(power)
 
     def make_overlap(self, other, layer_tags=("KET", "BRA"), output_inds=None, return_all=False):
         """The network of the overlap with a state on the same sites, see quimb.
@@ -109,26 +122,20 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
             output_inds = self.outer_inds()
         elif whole and not set(self._open_inds()) <= set(output_inds):
             self._raise_open_error(set(self._open_inds()).difference(output_inds))
-        if not whole:
+        if not whole:  # contract_tags reads optimize= for the tensors that it takes
             return super().contract(
                 tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
             )
         kwargs = {k: v for k, v in kwargs.items() if v is not None and v is not False}
+        if not kwargs.keys() & {"get", "max_bond"} and self._is_concrete():
+            found = self._contracted(output_inds, scaled=strip_exponent, **kwargs)
+            return found.decimal() if strip_exponent else found.in_range()
         tn = self._prepared(output_inds)
-        if (optimize := self._default_optimize(kwargs.get("optimize"))) is not None:
+        if (optimize := tn._found(kwargs.get("optimize"), output_inds)) is not None:
             kwargs["optimize"] = optimize
-        checked = not kwargs.keys() & {"get", "max_bond"} and tn._is_concrete()
-        if checked and strip_exponent:
-            return tn._contract_scaled(output_inds, **kwargs)
-        if checked and abs(tn.exponent) > 250:
-            return tn._contract_large(output_inds, **kwargs)
-        with np.errstate(over="ignore", invalid="ignore") if checked else nullcontext():
-            result = super(HyperTensorNetwork, tn).contract(
-                tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
-            )
-        if checked:
-            tn._check_range(result, output_inds, kwargs.get("optimize"))
-        return result
+        return super(HyperTensorNetwork, tn).contract(
+            tags, output_inds=output_inds, strip_exponent=strip_exponent, **kwargs
+        )
 
     contract_ = functools.partialmethod(contract, inplace=True)
 
@@ -148,8 +155,12 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
 
     def contract_tags(self, tags, which="any", output_inds=None, **kwargs):
         """Contract the tensors that match ``tags``; indices needed elsewhere are kept."""
+        tids = sorted(self._get_tids_from_tags(tags, which=which))
         if output_inds is None:
-            output_inds = self.compute_contracted_inds(*self._get_tids_from_tags(tags, which=which))
+            output_inds = self.compute_contracted_inds(*tids)
+        if kwargs.get("optimize") is not None and tids:
+            tensors = [self.tensor_map[tid] for tid in tids]
+            kwargs["optimize"] = _found(kwargs["optimize"], tensors, output_inds)
         cuts = dict(self._cuts)
         result = super().contract_tags(tags, which=which, output_inds=output_inds, **kwargs)
         if isinstance(result, PartNetwork):
@@ -161,29 +172,36 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
     def contraction_path(self, optimize=None, output_inds=None, **kwargs):
         """The contraction path of the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_path(optimize, output_inds, **kwargs)
 
     def contraction_info(self, optimize=None, output_inds=None, **kwargs):
         """The ``opt_einsum.PathInfo`` of contracting the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_info(optimize, output_inds, **kwargs)
 
     def contraction_tree(self, optimize=None, output_inds=None, **kwargs):
         """The ``cotengra.ContractionTree`` of the whole network, see quimb."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        tn, optimize = self._prepared(output_inds), self._default_optimize(optimize)
+        tn = self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
         return super(HyperTensorNetwork, tn).contraction_tree(optimize, output_inds, **kwargs)
 
     def _prepared(self, output_inds):
         """The same network as it is contracted: no inner indices of size 1, no wires."""
         return absorb_wires(self._squeezed(output_inds), output_inds)
 
-    def _default_optimize(self, optimize):
-        """Where no optimizer is given: for states with windows or wires, the best of several."""
-        special = "WINDOW" in self.tag_map or "WIRE" in self.tag_map
-        return BestOf() if optimize is None and special else optimize
+    def _found(self, optimize, output_inds):
+        """What finds the path of the whole network: where nothing is given, the best of several.
+
+        That is for states with windows or wires; others take quimb's default.
+        """
+        if optimize is None:
+            return BestOf() if "WINDOW" in self.tag_map or "WIRE" in self.tag_map else None
+        return _found(optimize, tuple(self), output_inds)
 
     def _squeezed(self, output_inds):
         """The same network without inner indices of size 1, which would only pile up as axes.
@@ -197,50 +215,110 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
         """Overload ``@``: contract with another network over all indices that match."""
         return self.combine(other) ^ all
 
+    @property
+    def exponent(self):
+        """The decimal exponent before the network, see quimb.
+
+        quimb's ``mps & psi``, ``mps | psi`` and ``mps @ psi`` make a plain network and read this
+        when they add the second operand; the network they make then becomes a hyper network, as
+        it is with the operands the other way round.
+        """
+        adder = sys._getframe(1)
+        if adder.f_code is TensorNetwork.add_tensor_network.__code__:
+            made, maker = adder.f_locals["self"], adder.f_back.f_back.f_back
+            if type(made) is TensorNetwork and maker.f_code in OPERATORS:
+                made.__class__ = HyperTensorNetwork
+        return self.__dict__["exponent"]
+
+    @exponent.setter
+    def exponent(self, value):
+        self.__dict__["exponent"] = value
+
+    # quimb's base classes on the left leave ``&``, ``|`` and ``@`` to this one
+
+    def __rand__(self, other):
+        return HyperTensorNetwork(other.as_network(virtual=False)).combine(self)
+
+    def __ror__(self, other):
+        return HyperTensorNetwork(other.as_network(), virtual=True).combine(self, virtual=True)
+
+    def __rmatmul__(self, other):
+        return (other & self) ^ all
+
+    # ------------------------------------------------------------ scalars
+
+    def multiply(self, x, inplace=False, spread_over=8):
+        """Multiply with a scalar, spread over some tensors, see quimb.
+
+        Raises
+        ------
+        RangeError
+            If it is inf or nan.
+        """
+        if infer_backend(x) in SEEN:
+            if not bool(abs(x) < math.inf):
+                raise RangeError(f"a state times {x} is not finite; multiply with a finite number.")
+            if bool(x == 0):
+                spread_over = 1  # spread, quimb would divide zero by its size
+        return super().multiply(x, inplace, spread_over)
+
+    multiply_ = functools.partialmethod(multiply, inplace=True)
+
+    def __truediv__(self, other):
+        return self.multiply(_inverse(other))
+
+    def __itruediv__(self, other):
+        return self.multiply_(_inverse(other))
+
     def _is_concrete(self):
         """Whether the numbers can be looked at (and are not being traced by a compiler)."""
-        return all(infer_backend(t.data) in ("numpy", "torch") for t in self)
+        return all(infer_backend(t.data) in SEEN for t in self)
 
-    def _contract_scaled(
-        self, output_inds, optimize=None, preserve_tensor=False, backend=None, **kwargs
-    ):
-        """Contract to a mantissa and a decimal exponent, from entries up to 1; zero is (0, 0)."""
-        arrays, start = [], self.exponent
-        for x in self.arrays:
-            size = do("max", do("abs", stop_gradient(x)))
-            if bool(size != 0):
-                x, start = x / size, start + math.log10(float(size))
-            arrays.append(x)
-        tree = self.contraction_tree(optimize, output_inds=output_inds)
-        mantissa, exponent = tree.contract(
-            arrays, strip_exponent=True, check_zero=True, backend=backend, **kwargs
-        )
-        if not bool(do("any", mantissa != 0)):
-            start, exponent = 0.0, 0.0
-        if output_inds or preserve_tensor:
-            mantissa = Tensor(mantissa, output_inds, oset_union(t.tags for t in self))
-        return mantissa, exponent + start
+    def _contracted(self, output_inds, scaled=False, preserve_tensor=False, **kwargs):
+        """The whole network contracted, whatever size its numbers have.
 
-    def _contract_large(self, output_inds, preserve_tensor=False, **kwargs):
-        """Contract a network whose exponent alone is about the range of floats."""
-        mantissa, exponent = self._contract_scaled(output_inds, preserve_tensor=True, **kwargs)
-        info = np.finfo(get_dtype_name(mantissa.data))
-        if bool(do("any", mantissa.data != 0)) and not (
-            math.log10(info.tiny) < exponent < math.log10(info.max)
-        ):
-            self._raise_range_error(f"entries of about 10**{float(exponent):.0f}")
-        mantissa.modify(apply=lambda x: x * 10.0 ** float(exponent))
-        return mantissa if output_inds or preserve_tensor else mantissa.data
+        Parameters
+        ----------
+        output_inds : sequence of str
+        scaled : bool, optional
+            Scale every intermediate, and contract the terms of sums one by one, even where plain
+            numbers would do.
+        preserve_tensor : bool, optional
+            Return a tensor even if it has no legs.
+        **kwargs
+            As `contract` takes them.
 
-    def _check_range(self, result, output_inds, optimize):
-        """Refuse inf, nan, and a zero that is none."""
-        data = result.data if isinstance(result, Tensor) else result
-        if not bool(do("all", do("isfinite", data))):
-            self._raise_range_error("inf or nan")
-        if not bool(do("any", data != 0)):
-            mantissa, exponent = self._contract_scaled(output_inds, optimize, preserve_tensor=True)
-            if bool(do("any", mantissa.data != 0)):
-                self._raise_range_error(f"entries of about 10**{float(exponent):.0f}")
+        Returns
+        -------
+        Contracted
+        """
+        optimize, tn = kwargs.pop("optimize", None), self._prepared(output_inds)
+        optimize = tn._found(optimize, output_inds)
+        as_tensor = bool(output_inds) or preserve_tensor
+        if not scaled and abs(tn.exponent) < MAX_EXPONENT:
+            grown = growth(tn, output_inds)
+            if grown < MAX_GROWTH:
+                opts = kwargs if optimize is None else {"optimize": optimize, **kwargs}
+                with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                    plain = super(HyperTensorNetwork, tn).contract(
+                        all, output_inds=output_inds, preserve_tensor=as_tensor, **opts
+                    )
+                found = Contracted(plain, 0.0)
+                if is_certain(found.array, grown + tn.exponent * LOG2_10):
+                    return found
+        tree = tn.contraction_tree(optimize, output_inds=output_inds)
+        switches = [tn.tensor_map[tid] for tid in tn.tag_map.get("SWITCH", ())]
+        switches = [t.inds[0] for t in switches if t.ndim == 1]
+        switches = [ix for ix in switches if ix not in output_inds]
+        inds = [t.inds for t in tn]
+        opts = {key: kwargs[key] for key in kwargs.keys() & TREE_OPTIONS}
+        found = contract_scaled(tree, tn.arrays, inds, switches, **opts)
+        if as_tensor:
+            tags = oset_union(t.tags for t in tn)
+            found = found.map(lambda x: Tensor(x, tuple(output_inds), tags))
+        exponent = tn.exponent * LOG2_10
+        largest = found.largest and found.largest + float(exponent)
+        return found._replace(bits=found.bits + exponent, largest=largest)
 
     def _open_inds(self):
         """The hyper-indices of this part that tensors outside carry as well."""
@@ -254,22 +332,48 @@ class HyperTensorNetwork(PartNetwork, TensorNetwork):
             "parts; use hyperinds_resolve() first, which writes COPY tensors."
         )
 
-    @staticmethod
-    def _raise_range_error(found):
+
+def _inverse(x):
+    """One over a scalar.
+
+    Raises
+    ------
+    RangeError
+        If that is not finite.
+    """
+    if infer_backend(x) in SEEN and not bool(abs(x) >= np.finfo(float).tiny):
         raise RangeError(
-            f"the contraction left the range of its dtype ({found}); use strip_exponent=True, "
-            "which returns a mantissa and an exponent, or log_amplitudes for single amplitudes."
+            f"a state divided by {x} leaves the range of floats; divide by a larger number."
         )
+    return 1 / x
+
+
+def as_state(phi):
+    """A quimb network from what was given for one; a ConvAC, RAC or RBM is told to write it out."""
+    if hasattr(phi, "to_tensor_network"):
+        raise SitesError(
+            f"{type(phi).__name__} evaluates amplitudes and is not a quimb network; give "
+            "net.collapse(), or net.to_tensor_network()."
+        )
+    if not hasattr(phi, "as_network"):
+        raise SitesError(
+            f"{type(phi).__name__} is not a quimb network; give one, such as "
+            "qtn.Dense1D(vector) for a dense vector of a chain."
+        )
+    return phi.as_network()
+
+
+def _found(optimize, tensors, output_inds):
+    """Words and paths as they are, any other optimizer as the tree that it finds, see `tree_of`."""
+    if isinstance(optimize, (str, list, tuple, BestOf)):
+        return optimize
+    sizes = {ix: size for t in tensors for ix, size in zip(t.inds, t.shape)}
+    return tree_of([t.inds for t in tensors], tuple(output_inds), sizes, optimize)
 
 
 def check_same_outer(psi, phi):
     """Refuse two networks with different outer indices."""
-    if not hasattr(phi, "as_network"):
-        raise SitesError(
-            f"a {type(phi).__name__} is no state on sites; give a quimb network, such as "
-            "qtn.Dense1D(vector) for a dense vector of a chain."
-        )
-    mine, theirs = set(psi.outer_inds()), set(phi.as_network().outer_inds())
+    mine, theirs = set(psi.outer_inds()), set(as_state(phi).outer_inds())
     if mine != theirs:
         raise SitesError(
             f"the outer indices differ: {sorted(mine - theirs)[:4]} only here, "

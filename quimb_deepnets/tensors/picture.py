@@ -12,6 +12,7 @@
 
 from ..errors import ExtraError
 from ..geometry import layout
+from .names import plain_name
 
 
 def layer_tags(psi):
@@ -34,7 +35,9 @@ def positions(psi):
     """
     plan = layout(psi.geometry, psi.nodes)
     height = max(1.5, 0.12 * max(x for x, _ in plan.indices.values()))
-    where = {ix: xy for ix, xy in plan.indices.items() if len(psi.ind_map.get(ix, ())) > 2}
+    names = {ix: plain_name(ix) for ix in psi.ind_map.keys() - set(map(psi.site_ind, psi.sites))}
+    drawn = [ix for ix, name in names.items() if name in plan.indices and len(psi.ind_map[ix]) > 2]
+    where = {ix: plan.indices[names[ix]] for ix in drawn}
     for site, (x, y) in plan.sites.items():
         if psi.site_ind(site) in psi.ind_map:
             where[psi.site_ind(site)] = (x, y - 0.4)
@@ -42,9 +45,10 @@ def positions(psi):
     places = {legs: iter(xys) for legs, xys in plan.tensors.items()}
     for tid, t in psi.tensor_map.items():
         site = next((site_of[ix] for ix in t.inds if ix in site_of), None)
-        xy = plan.sites.get(site) or next(places.get(t.inds, iter(())), None)
+        legs = tuple(names.get(ix) for ix in t.inds)
+        xy = plan.sites.get(site) or next(places.get(legs, iter(())), None)
         if xy is None:
-            known = [plan.indices[ix] for ix in t.inds if ix in plan.indices]
+            known = [plan.indices[ix] for ix in legs if ix in plan.indices]
             xy = [sum(c) / len(known) for c in zip(*known)] if known else (0.0, 0.0)
         where[tid] = xy
     return {key: (x, y * height) for key, (x, y) in where.items()}

@@ -126,11 +126,11 @@ def current_network(psi):
     try:
         if source is not None and same_fingerprint(source.fingerprint, now):
             check_constants(source.constants)
+            _check_tied(True, source.constants, source.dense.values())
             if all(_equal(x, dense_node(key, source.params)) for key, x in source.dense.items()):
-                return source.network or psi._network_class.from_params(psi.geometry, source.params)
+                return _network_of(psi, source)
         params, one_array, constants = read_params(psi)
-        if not one_array and not mutable(*psi.arrays):
-            return None
+        _check_tied(one_array or mutable(*psi.arrays), constants)
         network = psi._network_class.from_params(psi.geometry, params)
         check_outer_legs(psi)
     except (StructureError, WeightError):
@@ -138,6 +138,16 @@ def current_network(psi):
     if one_array:
         psi._source = Source(now, params, None, constants, {})
     return network
+
+
+def _network_of(psi, source):
+    """The network that was expanded, or a new one if arrays were written in place since then."""
+    if source.network is not None and all(
+        x is source.network.params[name] or _equal(x, source.network.params[name])
+        for name, x in source.params.items()
+    ):
+        return source.network
+    return psi._network_class.from_params(psi.geometry, source.params)
 
 
 def check_outer_legs(psi):
@@ -156,9 +166,37 @@ def collapsible_network(psi):
         If they hold none: the network was changed since it was built.
     """
     if (network := current_network(psi)) is None:
-        network = psi._network_class.from_params(psi.geometry, read_params(psi)[0])
+        network = tied_network(psi)
         check_outer_legs(psi)
     return network
+
+
+def tied_network(psi):
+    """The network whose weights the tensors hold, whatever its outer legs are called.
+
+    Raises
+    ------
+    StructureError
+        If they hold none, or if derivatives by single tensors would be lost.
+    """
+    params, one_array, constants = read_params(psi)
+    _check_tied(one_array or mutable(*psi.arrays), constants)
+    return psi._network_class.from_params(psi.geometry, params)
+
+
+def _check_tied(tied, constants, products=()):
+    """Refuse tensors that are differentiated by themselves and are no weight of a network."""
+    if not tied:
+        _refuse(
+            "the copies of a weight are differentiated apart; tie them with "
+            "TNOptimizer(tags=psi.shared_tags, shared_tags=psi.shared_tags)"
+        )
+    if not mutable(*(x for _, x in constants)):
+        _refuse(
+            "its deltas or fixed vectors are differentiated, and a network has none; detach them"
+        )
+    if any(getattr(x, "requires_grad", False) and x.is_leaf for x in products):
+        _refuse("its dense nodes are differentiated by themselves, and not the weights in them")
 
 
 def dense_node(factors, arrays):
@@ -172,7 +210,12 @@ def dense_node(factors, arrays):
 
 
 def _equal(a, b):
-    return tuple(a.shape) == tuple(b.shape) and bool(do("all", a == b))
+    if tuple(a.shape) != tuple(b.shape):
+        return False
+    try:
+        return a is b or bool(do("all", a == b))
+    except (TypeError, RuntimeError):  # a compiler traces them
+        _refuse("its numbers are traced and cannot be compared (jit, vmap)")
 
 
 def _match_legs(tensor, expected, names):

@@ -38,13 +38,23 @@ from ..geometry import expand, leaf_ind
 from ..geometry.expansion import NODES
 from ..networks import DeepNetwork, register_method
 from ..networks.configs import check_configs, identity, parse_config
-from ..networks.scaled import from_decimal, phase_and_log, plain
+from ..networks.params import writable
+from ..networks.scaled import Scaled, from_decimal, phase_and_log, plain
 from ..progress import progress
 from .dup import delta
+from .names import unique_names
 from .picture import figure_size, layer_tags, positions
-from .readback import Source, current_network, dense_node, fingerprint, read_params
+from .readback import (
+    Source,
+    current_network,
+    dense_node,
+    fingerprint,
+    read_params,
+    tied_network,
+)
 from .refusals import refuse_tied
-from .vector import HyperVector, check_site_id, check_site_tags
+from .sites import check_site_id, check_site_tags
+from .vector import HyperVector
 
 MAX_TENSORS = 2**17
 MAX_DENSE_SIZE = 2**26
@@ -115,21 +125,23 @@ class RecursiveNetwork(HyperVector):
             nodes=nodes,
         )
         psi._check_ids()
-        arrays = _arrays(network, nodes)
+        arrays, unique = _arrays(network, nodes), unique_names()
         for piece in expand(geometry, nodes):
             tags = (*piece.names, psi.site_tag(piece.site))
             tags = tags if piece.layer is None else (*tags, f"LAYER{piece.layer}")
-            psi.add_tensor(Tensor(arrays[piece.factors], piece.inds, tags), virtual=True)
+            inds = tuple(map(unique, piece.inds))
+            psi.add_tensor(Tensor(arrays[piece.factors], inds, tags), virtual=True)
         eye = identity(geometry.phys_dim, network._like)
         for site in psi.sites:
-            legs = psi.site_ind(site), leaf_ind(site)
+            legs = psi.site_ind(site), unique(leaf_ind(site))
             psi.add_tensor(delta(*legs, eye, (psi.site_tag(site),)), virtual=True)
         dense = {key: x for key, x in arrays.items() if len(key) > 1 or len(key[0]) > 1}
         constants = [
             ("identity", eye),
             *(("ones", arrays[(name,),]) for name in geometry.fixed_vectors),
         ]
-        psi._source = Source(fingerprint(psi), network.params, network, constants, dense)
+        params = {name: arrays[(name,),] for name in network.params}
+        psi._source = Source(fingerprint(psi), params, network, constants, dense)
         return psi
 
     @classmethod
@@ -174,6 +186,11 @@ class RecursiveNetwork(HyperVector):
         return self._geometry
 
     @property
+    def cyclic(self):
+        """Whether the sites are a ring, or a torus (``boundary="periodic"``)."""
+        return getattr(self.geometry, "boundary", None) == "periodic"
+
+    @property
     def nodes(self):
         """Whether nodes are hyper-indices (``"hyper"``) or tensors (``"dense"``)."""
         return self._nodes
@@ -194,14 +211,9 @@ class RecursiveNetwork(HyperVector):
         return info
 
     def _check_ids(self):
-        """Refuse identifiers that name no site, or collide with inner names."""
+        """Refuse identifiers that name no site, or collide with the tags of weights."""
         check_site_id("site_ind_id", self.site_ind_id, self.sites)
         check_site_id("site_tag_id", self.site_tag_id, self.sites)
-        if self.site_ind_id.startswith(("_x", "_y")):
-            raise OptionError(
-                f"site_ind_id={self.site_ind_id!r} collides with inner indices, which start with "
-                "'_x' and '_y'; choose another, such as 'k{}'."
-            )
         inner = {"DELTA", *self.geometry.param_shapes, *self.geometry.fixed_vectors}
         inner |= {f"LAYER{l}" for l in range(1, self.geometry.depth + 1)}
         check_site_tags(self, inner)
@@ -266,11 +278,15 @@ class RecursiveNetwork(HyperVector):
         ``optimize`` is as in `amplitude`; ``chunk``, ``progbar`` and ``plan`` are those of
         `ConvAC.amplitudes`. A contraction takes one configuration at a time and no plan.
         """
-        return plain(self._scaled_amplitudes(configs, optimize, chunk, progbar, plan))
+        found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
+        return plain(found) if isinstance(found, Scaled) else found
 
     def log_amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
         """Phase and natural logarithm of a batch of amplitudes, as `ConvAC.log_amplitudes`."""
-        return phase_and_log(self._scaled_amplitudes(configs, optimize, chunk, progbar, plan))
+        found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
+        if isinstance(found, Scaled):
+            return phase_and_log(found)
+        return found / do("abs", found), do("log", do("abs", found))
 
     def to_dense(self, *inds_seq, to_qarray=False, to_ket=None, **contract_opts):
         """The state as a dense array, ``(phys_dim**N, 1)`` or with grouped indices, see quimb.
@@ -304,7 +320,10 @@ class RecursiveNetwork(HyperVector):
         return self._contracted_amplitudes(configs, optimize, progbar)
 
     def _contracted_amplitudes(self, configs, optimize, progbar):
-        """Fix every site, contract to a mantissa and an exponent, one tree for all."""
+        """Fix every site, contract to a mantissa and an exponent, one tree for all.
+
+        Numbers that cannot be looked at (jax.jit, autograd) are contracted to plain amplitudes.
+        """
         configs = check_configs(configs, self.geometry.shape, self.geometry.phys_dim)
         inds = tuple(map(self.site_ind, self.sites))
         if missing := [ix for ix in inds if ix not in self.ind_map]:
@@ -312,12 +331,19 @@ class RecursiveNetwork(HyperVector):
                 f"the state has no index {missing[0]!r} any more (fixed or contracted), but an "
                 "amplitude needs every site; contract what is left instead."
             )
+        traced = not self._is_concrete()
         zero = stop_gradient(next(iter(self)).data).reshape(-1)[0] * 0
         pairs = [(zero, 0.0)]  # so that an empty batch has a dtype
         for config in progress(configs.reshape(len(configs), len(inds)), progbar):
             tn = self.isel(dict(zip(inds, map(int, config))))
             optimize = tn.contraction_tree(optimize, output_inds=())
+            if traced:
+                pairs.append((tn.contract(output_inds=(), optimize=optimize), 0.0))
+                continue
             pairs.append(tn.contract(output_inds=(), strip_exponent=True, optimize=optimize))
+        if traced:
+            values = [value for value, _ in pairs[1:]]
+            return do("stack", values, like=values[0]) if values else zero[None][:0]
         mantissa, exponent = (do("stack", tuple(zero + x for x in col)) for col in zip(*pairs))
         return from_decimal(mantissa[1:], do("real", exponent)[1:])
 
@@ -333,7 +359,7 @@ class RecursiveNetwork(HyperVector):
             For ``nodes="dense"``, if tensors were added, removed, fixed, gated or rewired since
             the network was built, or if copies of one tied weight differ.
         """
-        return self._network_class.from_params(self.geometry, read_params(self)[0])
+        return tied_network(self)
 
     @property
     def shared_tags(self):
@@ -394,8 +420,12 @@ def _check_budget(geometry, nodes, max_tensors):
 
 
 def _arrays(network, nodes):
-    """The arrays of the pieces, by the names of their factors; equal pieces share one."""
-    arrays = dict(network.params)
+    """The arrays of the pieces, by the names of their factors; equal pieces share one.
+
+    Arrays of numpy are copies that may be written, as quimb's tensors are, without a word to the
+    network; those of torch and jax are the network's.
+    """
+    arrays = {name: writable(x) for name, x in network.params.items()}
     for name, size in network.geometry.fixed_vectors.items():
         arrays[name] = convert(np.ones(size), network._like)
     built = {((name,),): x for name, x in arrays.items()}

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from ..errors import BudgetError
-from ..networks.base import MAX_BYTES
+from ..networks.chunks import MAX_BYTES
 
 MANY = 300  # tensors: beyond, long searches take longer than the contraction
 

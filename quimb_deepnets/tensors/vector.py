@@ -9,61 +9,27 @@ One class serves both: sites are ints with ``"k{}"`` and ``"I{}"``, or pairs wit
 """
 
 import functools
-from string import Formatter
 
-import numpy as np
-from autoray import do, infer_backend, stop_gradient, to_numpy
-from quimb.tensor import Tensor, TensorNetworkGen, TensorNetworkGenVector
+from autoray import do
+from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
 
 from ..errors import MethodError, OptionError, SitesError, check_option
 from ..networks.configs import identity
-from .algebra import MAX_DENSE, add, dense_distance
+from .algebra import MAX_DENSE, add, distance
 from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
+from .operands import expectation, read_terms
+from .ranges import Contracted
 from .refusals import refuse
+from .sites import SiteNames, check_site_id, format_site, read_value
+from .wires import identity_factor
 
-
-def format_site(string, site):
-    """Fill a site into an identifier: ``"k{}"`` and 3 give ``"k3"``, ``"k{},{}"`` takes a pair.
-
-    A pair fills a single hole as a whole, as quimb's arbitrary geometries do: ``"k(0, 1)"``.
-    """
-    holes = sum(hole is not None for _, hole, *_ in Formatter().parse(string))
-    if isinstance(site, tuple) and holes > 1:
-        return string.format(*site)
-    return string.format(site)
-
-
-def check_site_id(name, string, sites):
-    """Refuse an identifier that does not give each site a name of its own."""
-    holes = "{},{}" if isinstance(sites[0], tuple) else "{}"
-    try:
-        names = {format_site(string, site) for site in sites}
-    except (AttributeError, IndexError, KeyError, ValueError) as error:
-        raise OptionError(
-            f"{name}={string!r} does not format a site such as {sites[0]}; write {holes!r} where "
-            f"the site goes, as in {'s' + holes!r}."
-        ) from error
-    if len(names) < len(sites):
-        raise OptionError(
-            f"{name}={string!r} gives several sites one name; write {holes!r} where the site "
-            f"goes, as in {'s' + holes!r}."
-        )
-    return string
-
-
-def check_site_tags(psi, inner):
-    """Refuse site tags that also mark other tensors."""
-    if clash := sorted(set(inner).intersection(map(psi.site_tag, psi.sites))):
-        raise OptionError(
-            f"site_tag_id={psi.site_tag_id!r} gives a site the tag {clash[0]!r}, which marks "
-            "weights; choose another, such as 'I{}'."
-        )
+SPLITS = ("split-gate", "swap-split-gate", "auto-split-gate")
 
 
 @refuse
-class HyperTensorNetworkGen(HyperTensorNetwork, TensorNetworkGen):
+class HyperTensorNetworkGen(SiteNames, HyperTensorNetwork, TensorNetworkGen):
     """A hyper network on named sites, of a chain (ints) or a lattice (pairs)."""
 
     _EXTRA_PROPS = TensorNetworkGen._EXTRA_PROPS
@@ -75,9 +41,15 @@ class HyperTensorNetworkGen(HyperTensorNetwork, TensorNetworkGen):
             new.view_as_(HyperTensorNetworkGen, like=self)
         return new
 
-    def site_tag(self, site):
-        """The tag of ``site``: ``"I3"`` on a chain, ``"I0,1"`` on a lattice."""
-        return format_site(self.site_tag_id, site)
+    def site_tag(self, *site):
+        """The tag of a site: ``"I3"`` on a chain, ``"I0,1"`` on a lattice, for (0, 1) or 0, 1."""
+        return self._name(self.site_tag_id, *site)
+
+    def maybe_convert_coo(self, x):
+        """The tag of a site, the tags of a slice of a chain, and anything else as it is."""
+        if isinstance(x, slice):
+            return tuple(map(self.site_tag, self.sites[x]))
+        return super().maybe_convert_coo(self._as_site(x))
 
     def retag_sites(self, new_id, where=None, inplace=False):
         """Change the site tags, but not ``site_tag_id``, of all or some sites."""
@@ -91,7 +63,8 @@ class HyperTensorNetworkGen(HyperTensorNetwork, TensorNetworkGen):
         """All sites for None, one site, or a sequence of them; as a tuple."""
         if where is None:
             return tuple(self.gen_sites_present())
-        return (where,) if self.has_site(where) else tuple(where)
+        where = self._as_site(where)
+        return (where,) if self.has_site(where) else tuple(map(self._as_site, where))
 
 
 @refuse
@@ -100,32 +73,9 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
 
     _EXTRA_PROPS = TensorNetworkGenVector._EXTRA_PROPS
 
-    def site_ind(self, site):
-        """The outer index of ``site``: ``"k3"`` on a chain, ``"k0,1"`` on a lattice."""
-        return format_site(self.site_ind_id, site)
-
-    def __getitem__(self, tags):
-        """The tensors with some tags, see quimb; for a site, the one with its outer leg."""
-        tid = self._tid_of_site(tags)
-        return super().__getitem__(tags) if tid is None else self.tensor_map[tid]
-
-    def __setitem__(self, tags, tensor):
-        """Replace the tensor with some tags, see quimb; for a site, the one with its outer leg."""
-        tid = self._tid_of_site(tags)
-        if tid is None or not isinstance(tensor, Tensor):
-            super().__setitem__(tags, tensor)
-        else:
-            self.pop_tensor(tid)
-            self.add_tensor(tensor, tid=tid, virtual=True)
-
-    def _tid_of_site(self, key):
-        """The tensor with the outer leg of a site, or None if ``key`` is no site or has none."""
-        try:
-            known = self.has_site(key)
-        except TypeError:  # a list of tags
-            return None
-        carriers = tuple(self.ind_map.get(self.site_ind(key), ())) if known else ()
-        return carriers[0] if len(carriers) == 1 else None
+    def site_ind(self, *site):
+        """The outer index of a site: ``"k3"`` on a chain, ``"k0,1"`` for (0, 1) or 0, 1."""
+        return self._name(self.site_ind_id, *site)
 
     @property
     def site_inds_present(self):
@@ -146,7 +96,7 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     reindex_sites_ = functools.partialmethod(reindex_sites, inplace=True)
 
     def isel(self, selectors, inplace=False):
-        """Fix indices to values, see quimb.
+        """Fix indices to values, see quimb: ``1``, ``"1"``, ``1.0``, ``True``, a slice or ``"r"``.
 
         Behind an identity delta all copies of a site are fixed at once: its hyper-index goes
         too, so that what is left is cheap to contract.
@@ -156,21 +106,13 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         OptionError
             If there is no such index, or the value is outside it.
         """
-        for ix, value in selectors.items():
+        for ix in selectors:
             if ix not in self.ind_map:
                 raise OptionError(
                     f"there is no index {ix!r} to fix; the outer ones are {self.outer_inds()[:8]}."
                 )
-            if not (hasattr(value, "__index__") or isinstance(value, slice) or value == "r"):
-                raise OptionError(
-                    f"index {ix!r} cannot be fixed to {value!r}; give an int, a slice or 'r'."
-                )
-            size = self.ind_size(ix)
-            if hasattr(value, "__index__") and not -size <= value < size:
-                raise OptionError(
-                    f"index {ix!r} has size {size}, so no value {value}; use 0 to {size - 1}."
-                )
-        fixed = {ix: value for ix, value in selectors.items() if hasattr(value, "__index__")}
+        selectors = {ix: read_value(ix, x, self.ind_size(ix)) for ix, x in selectors.items()}
+        fixed = {ix: x for ix, x in selectors.items() if not isinstance(x, (slice, str))}
         behind = {self._behind_delta(ix): value for ix, value in fixed.items()}
         behind.pop(None, None)
         return super().isel({**behind, **selectors}, inplace=inplace)
@@ -179,12 +121,7 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         """The inner leg of the identity delta that carries an outer leg, or None."""
         carriers = tuple(self._inds_get(ix))
         t = carriers[0]
-        if len(carriers) != 1 or "DELTA" not in t.tags or t.ndim != 2:
-            return None
-        if infer_backend(t.data) not in ("numpy", "torch") or t.shape[0] != t.shape[1]:
-            return None
-        identity = np.eye(t.shape[0])
-        if not (to_numpy(stop_gradient(t.data)) == identity).all():
+        if len(carriers) != 1 or "DELTA" not in t.tags or not isinstance(identity_factor(t), int):
             return None
         inner = next(inner for inner in t.inds if inner != ix)
         return None if inner in self.outer_inds() else inner  # open: other parts carry it too
@@ -219,39 +156,76 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         ------
         SitesError
             If a site is not there (any more).
+        RangeError
+            If the state vanishes, or is what round-off leaves of terms that cancel.
         """
         where = self._kept_sites(where)
-        if rehearse or normalized is not True:
+        if rehearse or not self._is_concrete():
             opts |= {"optimize": optimize, "rehearse": rehearse, "get": get}
             return super().partial_trace_exact(where, normalized=normalized, **opts)
         check_option("get", get, ("matrix", "array", "tensor"))
-        ket, bra = tuple(map(self.site_ind, where)), tuple(map("_bra{}".format, where))
-        tn = self.make_reduced_density_matrix(where, bra_ind_id="_bra{}")
-        opts |= {"optimize": optimize, "output_inds": (*ket, *bra), "preserve_tensor": True}
-        rho, _ = tn.contract(strip_exponent=True, **opts)  # so that no scale of psi is too large
-        matrix = rho.to_dense(ket, bra)
-        trace = do("trace", matrix)
-        if get == "matrix":
-            return matrix / trace
-        rho.modify(apply=lambda x: x / trace)
-        return rho if get == "tensor" else rho.data
+        bra_ind_id = "_bra{}" if self.site_ind_id != "_bra{}" else "_bra_{}"
+        ket, bra = tuple(map(self.site_ind, where)), tuple(map(bra_ind_id.format, where))
+        tn = self.make_reduced_density_matrix(where, bra_ind_id=bra_ind_id)
+        opts |= {"optimize": optimize, "preserve_tensor": True, "scaled": bool(normalized)}
+        found = tn._contracted((*ket, *bra), **opts)
+        rho = found.data if normalized else found.in_range()
+        if normalized:  # no scale of psi is too large or too small
+            trace = do("trace", rho.to_dense(ket, bra))
+            found.check_norm(trace)
+            rho.modify(apply=lambda x: x / trace)
+        got = {"matrix": lambda: rho.to_dense(ket, bra), "array": lambda: rho.data}
+        rho = got.get(get, lambda: rho)()
+        return (rho, Contracted(trace, found.bits).in_range()) if normalized == "return" else rho
 
-    def local_expectation_exact(self, G, where, optimize=None, **kwargs):
+    def local_expectation_exact(
+        self, G, where, optimize=None, normalized=True, rehearse=False, **opts
+    ):
         """The expectation value of an operator on one site or a sequence of sites, see quimb.
 
         Raises
         ------
         SitesError
             If a site is not there (any more).
+        OptionError
+            If the operator is no array of numbers, or has another size.
+        RangeError
+            If the state vanishes, or is what round-off leaves of terms that cancel.
         """
-        return super().local_expectation_exact(G, self._kept_sites(where), optimize, **kwargs)
+        where = self._kept_sites(where)
+        G = self._read(G, tuple(map(self.site_ind, where)))
+        opts |= {"normalized": normalized, "rehearse": rehearse, "get": "array"}
+        found = self.partial_trace_exact(where, optimize=optimize, **opts)
+        if rehearse:
+            return found
+        if normalized == "return":
+            return expectation(G, found[0]), found[1]
+        return expectation(G, found)
+
+    def compute_local_expectation_exact(self, terms, optimize="auto-hq", **kwargs):
+        """The expectation values of many terms, or their sum, see quimb.
+
+        Parameters
+        ----------
+        terms : dict
+            From one site or a sequence of sites to an operator; quimb's ``LocalHam`` is one too.
+
+        Raises
+        ------
+        SitesError, OptionError
+            As `local_expectation_exact`, or if ``terms`` is no such dict.
+        """
+        return super().compute_local_expectation_exact(read_terms(terms), optimize, **kwargs)
 
     def _kept_sites(self, where):
         """One site or a sequence of sites as a tuple, all of them with an outer index."""
         try:
             where = self._chosen_sites(where)
         except TypeError as error:
-            raise SitesError(f"where={where!r} is no site and no sequence of sites.") from error
+            raise SitesError(
+                f"where={where!r} is neither a site nor a sequence of sites; the state has "
+                f"{self.sites[:3]} ... {self.sites[-1]}."
+            ) from error
         if not where or len(set(where)) < len(where):
             raise SitesError(f"where={where} is empty or names a site twice; name each site once.")
         for site in where:
@@ -319,7 +293,14 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         ------
         MethodError
             For ``"split"`` and ``"reduce-split"``, which need a bond between the two sites.
+        SitesError
+            If a site is not there (any more).
+        OptionError
+            If the operator is no array of numbers, or has another size.
         """
+        if kwargs.get("which") not in (None, "site"):
+            raise OptionError(f"which={kwargs['which']!r} is for operators; leave it out.")
+        where = self._kept_sites(where)
         if contract in ("split", "reduce-split"):
             raise MethodError(
                 f"contract={contract!r} splits a bond between the tensors of two sites, and here "
@@ -330,6 +311,13 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
                 "gate ignores transposed=True here, as on every quimb vector; give the transposed "
                 "operator, G.T for a matrix."
             )
+        if not isinstance(contract, bool):
+            check_option("contract", contract, SPLITS)
+            if len(where) > 2 and contract != "auto-split-gate":
+                raise OptionError(
+                    f"contract={contract!r} splits an operator on two sites, and where names "
+                    f"{len(where)}; use contract=True or False."
+                )
         return super().gate(G, where, contract=contract, **kwargs)
 
     gate_ = functools.partialmethod(gate, inplace=True)
@@ -345,6 +333,14 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     __iadd__ = __add__
     __isub__ = __sub__
 
+    def __radd__(self, other):
+        """The sum with a state on the left whose type leaves it to this one."""
+        return self + other
+
+    def __rsub__(self, other):
+        """The difference from a state on the left whose type leaves it to this one."""
+        return -self + other
+
     def normalize(self, inplace=False, **contract_opts):
         """Scale the state to norm 1, spread over all tensors; any scale is fine.
 
@@ -357,8 +353,18 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         Returns
         -------
         HyperVector
+
+        Raises
+        ------
+        RangeError
+            If the state vanishes, or is what round-off leaves of terms that cancel.
         """
-        mantissa, exponent = self.norm(strip_exponent=True, **contract_opts)
+        if self._is_concrete():
+            found = self.make_norm(layer_tags=None)._contracted((), scaled=True, **contract_opts)
+            found.check_norm()
+            mantissa, exponent = found.map(abs).decimal(0.5)
+        else:
+            mantissa, exponent = self.norm(strip_exponent=True, **contract_opts)
         new = self if inplace else self.copy()
         new.exponent = new.exponent - exponent
         new.distribute_exponent()
@@ -379,12 +385,19 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         ------
         SitesError
             If the outer indices differ.
+        RangeError
+            If the result leaves the range of its dtype, or a norm to divide by vanishes.
         """
         check_same_outer(self, other)
-        plain = not kwargs and normalized in (False, True, "squared")
+        check_option("method", method, ("auto", "dense", "overlap"))
+        other = other.as_network()
+        other = other if isinstance(other, HyperTensorNetwork) else HyperTensorNetwork(other)
+        given = kwargs.keys() & {"xAA", "xAB", "xBB", "output_inds"}
+        words = (False, True, "squared", "infidelity", "infidelity_sqrt")
+        if given or normalized not in words or not (self._is_concrete() and other._is_concrete()):
+            return super().distance(other, method=method, normalized=normalized, **kwargs)
         small = self.inds_size(self.outer_inds()) <= MAX_DENSE
-        if plain and (method == "dense" or (method == "auto" and small)):
-            return dense_distance(self, other, normalized)
-        return super().distance(other, method=method, normalized=normalized, **kwargs)
+        dense = method == "dense" or (method == "auto" and small)
+        return distance(self, other, normalized, dense, **kwargs)
 
     distance_normalized = functools.partialmethod(distance, normalized=True)

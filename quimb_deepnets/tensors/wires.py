@@ -6,9 +6,10 @@ equal. Without the wires, a norm has one index per site instead of three::
      _x0 --WIRE-- k0 --WIRE-- _x0*      becomes      x   on every window that holds the site
 """
 
-from autoray import do, infer_backend
+from autoray import do
 
 from ..networks.configs import identity
+from ..networks.scaled import mutable
 
 
 def absorb_wires(tn, output_inds):
@@ -54,9 +55,13 @@ def absorb_wires(tn, output_inds):
 
 
 def identity_factor(tensor):
-    """The number that a tensor is times the identity, or None if it is not; 1 is an int."""
+    """The number that a tensor is times the identity, or None if it is not; 1 is an int.
+
+    A tensor that is differentiated or traced is none, whatever it holds now: its derivatives are
+    those of all its entries.
+    """
     x = tensor.data
-    if infer_backend(x) not in ("numpy", "torch") or len(x.shape) != 2 or x.shape[0] != x.shape[1]:
+    if len(x.shape) != 2 or x.shape[0] != x.shape[1] or not mutable(x):
         return None
     eye = identity(x.shape[0], x)
     if bool(do("all", x == eye)):

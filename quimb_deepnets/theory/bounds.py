@@ -11,6 +11,8 @@ linear size of a block, up to a constant. For a chain (d = 1) or a lattice (d = 
 import math
 
 from ..errors import GeometryError, check_positive_int
+from ..geometry import ConvGeometry
+from .architecture import geometry_of
 
 
 def conv_entropy_order(alpha, depth, kernel, ndim):
@@ -171,6 +173,11 @@ def half_window_layer(net):
     (int, tuple[int, ...]) or None
         The layer, counted from 1, and its total stride per dimension; None if there is none.
 
+    Raises
+    ------
+    MethodError
+        If it is another network.
+
     Examples
     --------
     >>> import quimb_deepnets as qdn
@@ -178,7 +185,7 @@ def half_window_layer(net):
     >>> half_window_layer(qdn.ConvAC.rand((8, 8), depth=4, kernel=3, bond_dim=2, seed=0))
     (2, (1, 1))
     """
-    geometry = getattr(net, "geometry", net)
+    geometry = geometry_of(net, ConvGeometry)
     for l in range(1, geometry.depth + 1):
         fields = geometry.receptive_field(l)
         if all(2 * w >= length for w, length in zip(fields, geometry.shape)):

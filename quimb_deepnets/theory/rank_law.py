@@ -14,17 +14,19 @@ share a window, which by Koenig's theorem is a maximum matching.
 
 import functools
 import math
+import numbers
 
 import numpy as np
 from scipy.sparse import csr_array, kron
 
 from ..errors import MethodError, SitesError
 from ..geometry import ConvGeometry, RecurrentGeometry
+from ..geometry.where import is_site, read_where
+from ..networks.base import DeepNetwork
 from .cuts import cheapest_cut
 
 
-@functools.singledispatch
-def rank_bound(geometry, places):
+def rank_bound(geometry, where):
     """Upper bound on the Schmidt rank between some sites and the rest, for any weights.
 
     Per read-out channel, the last layer folds onto the nodes of layer ``depth - 1`` (see
@@ -48,10 +50,12 @@ def rank_bound(geometry, places):
 
     Parameters
     ----------
-    geometry : ConvGeometry or RecurrentGeometry
-        Add types of your own with ``rank_bound.register``.
-    places : sequence of int
-        Indices into ``geometry.sites`` of one side.
+    geometry : ConvAC, RAC, ConvGeometry or RecurrentGeometry
+        Add types of your own with ``rank_bound.register``, of a function of a geometry and of the
+        places of one side in its ``sites``.
+    where : int or sequence of sites
+        One side, as `entropy` takes it: an int i is the first i sites. Ints are places in
+        ``geometry.sites``, on a lattice too, as ``[0, 1]``; a sequence may be empty here.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def rank_bound(geometry, places):
     Raises
     ------
     SitesError
-        If a place is out of range or given twice.
+        If a site is not there or given twice, or a pair of ints could be one site or two.
     MethodError
         If there is no rule for this type of geometry.
 
@@ -74,15 +78,42 @@ def rank_bound(geometry, places):
 
     >>> import quimb_deepnets as qdn
     >>> net = qdn.ConvAC.rand(16, depth=2, kernel=3, bond_dim=4, seed=0)
-    >>> qdn.theory.rank_bound(net.geometry, range(8))
+    >>> qdn.theory.rank_bound(net, 8)
     16
-    >>> qdn.theory.rank_bound(qdn.RAC.rand(16, depth=2, bond_dim=2, seed=0).geometry, range(8))
+    >>> qdn.theory.rank_bound(qdn.RAC.rand(16, depth=2, bond_dim=2, seed=0), range(8))
     18
     """
+    geometry = geometry.geometry if isinstance(geometry, DeepNetwork) else geometry
+    rule = _bound.dispatch(type(geometry))
+    return rule(geometry, () if rule is _no_bound else _places(geometry.sites, where))
+
+
+def _places(sites, where):
+    """The places of one side; what `read_where` refuses beside them are none, and all."""
+    where = where.tolist() if hasattr(where, "tolist") else where
+    if isinstance(where, numbers.Integral):
+        return read_where(sites, where)
+    listed = list(where) if hasattr(where, "__iter__") and not isinstance(where, str) else where
+    whole = lambda x: isinstance(x, numbers.Integral) and not isinstance(x, bool)
+    if not isinstance(listed, list) or is_site(sites, where) or not all(map(whole, listed)):
+        return read_where(sites, where if isinstance(where, tuple) else listed)
+    if len(set(listed)) < len(listed) or not set(listed) <= set(range(len(sites))):
+        raise SitesError(
+            f"where={listed} names a site twice or one that is not there; use each of "
+            f"0..{len(sites) - 1} at most once."
+        )
+    return tuple(map(int, listed))
+
+
+def _no_bound(geometry, places):
     raise MethodError(
-        f"{type(geometry).__name__} has no bound on its rank; give the .geometry of a ConvAC or "
-        "RAC, or add a rule with rank_bound.register."
+        f"{type(geometry).__name__} has no bound on its rank; give a ConvAC or RAC, its .geometry, "
+        "the .network of an expanded state, or add a rule with rank_bound.register."
     )
+
+
+_bound = functools.singledispatch(_no_bound)
+rank_bound.register = _bound.register
 
 
 @rank_bound.register
@@ -118,14 +149,8 @@ def _recurrent_bound(geometry: RecurrentGeometry, places):
 
 def _members(geometry, places):
     """For each site whether it is one of ``places``."""
-    count, chosen = len(geometry.sites), list(places)
-    if len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(count)):
-        raise SitesError(
-            f"places={chosen} are not different indices of {count} sites; use each of "
-            f"0..{count - 1} at most once."
-        )
-    inside = np.zeros(count, bool)
-    inside[chosen] = True
+    inside = np.zeros(len(geometry.sites), bool)
+    inside[list(places)] = True
     return inside
 
 

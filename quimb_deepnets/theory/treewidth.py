@@ -15,6 +15,7 @@ import math
 from ..errors import check_option
 from ..geometry import ConvGeometry
 from ..geometry.expansion import READOUT, Node, Site
+from .architecture import geometry_of
 
 FORMS = ("expanded", "collapsed")
 TASKS = ("amplitude", "dense", "norm")
@@ -25,7 +26,7 @@ def treewidth_bits(geometry, task="norm", form="collapsed"):
 
     Parameters
     ----------
-    geometry : ConvGeometry or RecurrentGeometry
+    geometry : ConvAC, RAC, ConvGeometry or RecurrentGeometry
     task : {"amplitude", "dense", "norm"}, optional
     form : {"expanded", "collapsed"}, optional
         See `path_report`.
@@ -38,15 +39,21 @@ def treewidth_bits(geometry, task="norm", form="collapsed"):
         hyper-indices), for amplitudes and dense states of collapsed ones, and for norms of
         collapsed chains of convolutions, open or (with stride 1) periodic.
 
+    Raises
+    ------
+    MethodError
+        If it is another network.
+
     Examples
     --------
     Windows of 5 sites, two channels of dimension 4.
 
     >>> import quimb_deepnets as qdn
     >>> net = qdn.ConvAC.rand(64, depth=3, kernel=3, bond_dim=4, seed=0)
-    >>> qdn.theory.treewidth_bits(net.geometry)
+    >>> qdn.theory.treewidth_bits(net)
     9.0
     """
+    geometry = geometry_of(geometry)
     check_option("task", task, TASKS)
     if check_option("form", form, FORMS) == "expanded":
         return _widest_matrix(geometry) if task == "amplitude" else None

@@ -1,0 +1,48 @@
+"""Methods from further down the ladder: how a lower module gives one to classes of networks.
+
+::
+
+    networks    class ConvAC            psi.collapse()
+                      ^                       |
+    tensors     @register_method(ConvAC)  def collapse(net)
+"""
+
+from ..errors import OptionError
+
+
+def register_method(*classes, name=None):
+    """Attach a function to classes as a method: how modules further down extend networks.
+
+    Parameters
+    ----------
+    *classes : type
+        The classes that get the method.
+    name : str, optional
+        Name of the method, by default the function's own.
+
+    Raises
+    ------
+    OptionError
+        If a class already has an attribute of that name.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> @qdn.register_method(qdn.ConvAC, qdn.RAC)
+    ... def params_per_site(net):
+    ...     return net.num_params / net.nsites
+    >>> qdn.RAC.rand(4, depth=1, bond_dim=2).params_per_site()
+    3.0
+    """
+
+    def attach(function):
+        method = name or function.__name__
+        for cls in classes:
+            if hasattr(cls, method):
+                raise OptionError(
+                    f"{cls.__name__} already has an attribute {method!r}; choose another name."
+                )
+            setattr(cls, method, function)
+        return function
+
+    return attach

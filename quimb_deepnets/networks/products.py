@@ -1,0 +1,224 @@
+"""Products and sums of scaled numbers that no channel drops out of.
+
+One exponent per node is quick, because a matrix product is then a plain one, and good as long as
+the channels of a node are within some hundred powers of two. Where one came close to underflow, or
+became zero, the product is done again with an exponent for each entry::
+
+    one exponent per node   --product-->   all entries far from underflow?  --yes-->  done
+            ^                                   | no
+            |                                   v
+        channels close again?   <--product--  an exponent for each entry
+            | no: they keep their own; a matrix product then adds up terms one column at a time
+"""
+
+import math
+
+import numpy as np
+from autoray import do, infer_backend, stop_gradient
+
+from .scaled import (
+    Scaled,
+    array_like,
+    bits,
+    by_channel,
+    float_info,
+    is_wide,
+    look,
+    modulus,
+    power_of_two,
+    readable,
+    rescale,
+    smallest_even,
+)
+
+
+def shared_axes(x):
+    """How many of the last axes share an exponent: 0 if each entry has its own."""
+    return len(x.mantissa.shape) - len(x.exponent.shape)
+
+
+def aligned(parts):
+    """The same scaled arrays, all with exponents of one kind: their own, if one has these."""
+    parts = list(parts)
+    if len({shared_axes(x) for x in parts}) > 1:
+        parts = [by_channel(x) for x in parts]
+    return parts
+
+
+def joined_rows(parts):
+    """Scaled arrays one after the other, along the first axis."""
+    return Scaled(*(do("concatenate", x, axis=0) for x in zip(*aligned(parts))))
+
+
+def times(x, w):
+    """The product ``x @ w`` of rows of channels with matrices.
+
+    Parameters
+    ----------
+    x : Scaled
+        Shape ``(..., r_in)``.
+    w : Scaled
+        Shape ``(r_in, r_out)``, or ``(P, r_in, r_out)`` for ``x`` of shape ``(P, B, r_in)``; one
+        exponent for each matrix, or for each entry.
+
+    Returns
+    -------
+    Scaled
+        Shape ``(..., r_out)``; an exponent for each entry if ``x`` or ``w`` has that.
+    """
+    if shared_axes(x) == 1 and shared_axes(w) == 2:
+        return Scaled(x.mantissa @ w.mantissa, x.exponent + w.exponent[..., None])
+    x, w = by_channel(x), by_channel(w)
+    columns = (Scaled(*(part[..., None, :, i] for part in w)) for i in range(w.mantissa.shape[-1]))
+    sums = [dot(x, column) for column in columns]
+    return Scaled(*(do("stack", parts, axis=-1) for parts in zip(*sums)))
+
+
+def times_ones(w):
+    """``W @ 1`` for matrices ``(..., out, in)``."""
+    if shared_axes(w) == 2:
+        return Scaled(do("sum", w.mantissa, axis=-1), w.exponent)
+    return total(w)
+
+
+def dot(x, w):
+    """``sum_c w_c x_c`` of channels with exponents of their own.
+
+    Parameters
+    ----------
+    x : Scaled
+        Shapes ``(..., r)`` and ``(..., r)``.
+    w : Scaled
+        Shapes ``(r,)`` and ``()`` or ``(r,)``.
+
+    Returns
+    -------
+    Scaled
+        Shapes ``(...)`` and ``(...)``.
+    """
+    return total(rescale(Scaled(x.mantissa * w.mantissa, x.exponent + w.exponent), axes=0))
+
+
+def total(terms):
+    """The sum over the last axis of numbers with exponents of their own."""
+    drop, top = below_top(terms)
+    mantissa = do("sum", terms.mantissa * power_of_two(drop, terms.mantissa), axis=-1)
+    return rescale(Scaled(mantissa, top), axes=0)
+
+
+def below_top(x):
+    """The exponents on the last axis relative to that of the largest number, and the latter.
+
+    Zeros may stand above it. They are within the range of floats too: their factor matters to
+    gradients.
+    """
+    top, info = highest(x), float_info(x.mantissa)
+    return do("clip", bits(x.exponent - top[..., None]), info.minexp, info.maxexp - 1), top
+
+
+def highest(x):
+    """The largest exponent on the last axis; that of a zero only where there is nothing else."""
+    there, exponent = stop_gradient(x.mantissa) != 0, x.exponent
+    if not is_wide(exponent):
+        top = do("max", do("where", there, exponent, -math.inf), axis=-1)
+        return do("where", do("isfinite", top), top, do("max", exponent, axis=-1))
+    channels = array_like(np.arange(exponent.shape[-1]), exponent)
+    top = exponent[..., 0]
+    for _ in range(3):  # each time what is left of the difference is held more exactly
+        rank = do("where", there, bits(exponent - top[..., None]), -math.inf)
+        chosen = channels == do("argmax", rank, axis=-1)[..., None]
+        top = do("sum", do("where", chosen, exponent, exponent * 0), axis=-1)
+    return top
+
+
+def settled(x):
+    """The same numbers with one exponent for all channels, where floats can hold that."""
+    if shared_axes(x) or not readable(x.mantissa):
+        return x
+    drop, top = below_top(x)
+    low = look(drop)[look(x.mantissa) != 0].min(initial=0.0)
+    if low <= math.log2(smallest_even(x.mantissa)):
+        return x
+    return rescale(Scaled(x.mantissa * power_of_two(drop, x.mantissa), top))
+
+
+def multiply_out(factors, every):
+    """The elementwise product of scaled factors, rescaled as seldom as is safe.
+
+    Parameters
+    ----------
+    factors : callable
+        Gives an iterable of `Scaled` of one shape; called again if the first pass came close to
+        underflow, to be multiplied with an exponent for each entry.
+    every : int
+        After how many factors to rescale.
+
+    Returns
+    -------
+    Scaled or None
+        With an exponent for each entry, where a factor has that or one would not do.
+    """
+    out, safe, count = None, True, 0
+    for count, z in enumerate(factors(), 1):
+        out = z if out is None else multiply(out, z)
+        if count % every == 0:
+            out, held = checked(out)
+            safe = safe and held
+    if out is None:
+        return None
+    if count % every:
+        out, held = checked(out)
+        safe = safe and held
+    return out if safe else multiply_entries(factors())
+
+
+def multiply(x, y):
+    """The elementwise product, not rescaled."""
+    x, y = aligned((x, y))
+    return Scaled(x.mantissa * y.mantissa, x.exponent + y.exponent)
+
+
+def checked(x):
+    """A product rescaled, and whether no entry came close to underflow, as far as one can look."""
+    axes = shared_axes(x)
+    if not axes:
+        return rescale(x, axes=0), True
+    size = modulus(stop_gradient(x.mantissa))
+    safe = all_held(size)
+    for _ in range(axes):
+        size = do("max", size, axis=-1)
+    return rescale(x, axes, size), safe
+
+
+def all_held(size):
+    """Whether entries of these sizes, products of a few factors, are far from underflow.
+
+    Relative to the largest too, because they are to be multiplied again.
+    """
+    if not readable(size):
+        return True
+    low, high = (float(look(do(f, size))) for f in ("min", "max"))
+    small = smallest_even(size)
+    return low >= small * high and low >= small ** (4 / 3)
+
+
+def multiply_entries(factors):
+    """The elementwise product with an exponent for each entry."""
+    out = None
+    for count, z in enumerate(map(by_channel, factors), 1):
+        out = z if out is None else multiply(out, z)
+        if count % (float_info(out.mantissa).maxexp // 4) == 0:
+            out = rescale(out, axes=0)
+    return rescale(out, axes=0)
+
+
+def transposed(w):
+    """Scaled matrices ``(..., out, in)`` as ``(..., in, out)``, in the layout that is fastest."""
+
+    def swap(x):
+        x = do("swapaxes", x, -1, -2)
+        if infer_backend(x) == "numpy":
+            return np.ascontiguousarray(x)
+        return x.contiguous() if infer_backend(x) == "torch" else x
+
+    return Scaled(swap(w.mantissa), w.exponent if shared_axes(w) else swap(w.exponent))

@@ -1,0 +1,25 @@
+"""Which architecture a law is about: a network stands for its geometry.
+
+::
+
+    ConvAC, RAC --.geometry--> ConvGeometry, RecurrentGeometry --> laws
+"""
+
+from ..errors import MethodError
+from ..geometry import ConvGeometry, RecurrentGeometry
+from ..networks.base import DeepNetwork
+
+
+def geometry_of(net, kinds=(ConvGeometry, RecurrentGeometry)):
+    """The geometry of a network, or the one that is given.
+
+    Raises
+    ------
+    MethodError
+        If the law does not cover it.
+    """
+    geometry = net.geometry if isinstance(net, DeepNetwork) else net
+    if not isinstance(geometry, kinds):
+        words = "ConvAC or its ConvGeometry" if kinds is ConvGeometry else "ConvAC or RAC"
+        raise MethodError(f"the law does not cover a {type(geometry).__name__}; give a {words}.")
+    return geometry

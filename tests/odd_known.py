@@ -1,0 +1,3 @@
+"""Odd values that fail today, by case; each is a fault, and one that is cured fails too."""
+
+KNOWN = {}
