@@ -12,6 +12,8 @@ import quimb.tensor as qtn
 
 from quimb_deepnets.tensors.refusals import NEEDS_PAIRS, PAIRS, REFUSED, TIED
 
+from . import function_table
+
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "methods.md"
 
 
@@ -387,7 +389,7 @@ def page():
     ]
     for name, (verdict, why) in sorted(decisions().items()):
         lines.append(f"| `{name}` | {verdict} | {why} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + function_table.page()
 
 
 if __name__ == "__main__":
