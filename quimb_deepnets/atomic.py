@@ -58,7 +58,7 @@ def replacing(path, mode="w"):
     ['a.txt']
     """
     path = as_path(path)
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    aside = _aside(path)
     text = {} if "b" in mode else {"encoding": "utf8", "newline": ""}
     try:
         with open(aside, mode, **text) as file:
@@ -67,13 +67,53 @@ def replacing(path, mode="w"):
             os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
-        raise OptionError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}; name a file in a folder "
-            "that is there."
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
+
+
+def writable(path):
+    """A path that can be written, whose folder is made where it is not there.
+
+    Raises
+    ------
+    OptionError
+        If it cannot; no file is left behind.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from quimb_deepnets.atomic import writable
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     writable(os.path.join(folder, "new", "a.txt")).name, os.listdir(folder)
+    ('a.txt', ['new'])
+    """
+    path = as_path(path)
+    aside = _aside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        aside.touch()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+    return path
+
+
+def _aside(path):
+    """Where a file is written before it takes its place."""
+    return path.with_name(f"{path.name}.{os.getpid()}.part")
+
+
+def _unwritable(path, error):
+    return OptionError(
+        f"{str(path)!r} cannot be written: {error.strerror or error}; name a file in a folder "
+        "that is there."
+    )
 
 
 def written(text, path=None):

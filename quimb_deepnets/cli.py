@@ -14,20 +14,20 @@ import argparse
 import json
 import math
 import os
+import re
 import sys
 import warnings
 
 from . import __version__, demo
 from .entanglement import entanglement_plan, entropies, entropy
-from .errors import DeepNetError, OptionError
+from .errors import DeepNetError, OptionError, SitesError
 from .geometry.expansion import NODES
 from .geometry.layers import BOUNDARIES
 from .networks import RAC, RBM, ConvAC, load
-from .networks.chunks import MAX_BYTES
 from .paths import Hypergraph, path_report, rivals
 from .paths.handmade import HANDMADE
-from .paths.kets import FORMS
-from .paths.tasks import TASKS
+from .paths.kets import FORMS, MAX_TENSORS
+from .paths.tasks import LOCAL, TASKS
 from .tensors.dup import MODES
 from .weights import DISTS, DTYPES
 
@@ -48,8 +48,37 @@ FAMILIES = {
     "rac": ("depth", "bond_dim", "phys_dim", "dist", "dtype", "seed"),
     "rbm": ("alpha", "dist", "dtype", "seed"),
 }
+# arguments of functions, and the options of commands that set them
+OPTIONS = {
+    word: "--" + word.replace("_", "-")
+    for word in (
+        *DEFAULTS,
+        *("task", "where", "form", "mode", "nodes", "optimize", "shared", "target_size"),
+        *("rivals", "executor", "max_tensors", "max_bytes", "max_flops", "method", "plan"),
+        *("out", "steps"),
+    )
+} | {"shape": "SHAPE", "L": "SHAPE"}
+# what commands have no word for
+PYTHON_WORDS = {
+    r"\('(\w+)', where\)": r"--task \1 with --where",
+    "renyi2_estimate, which samples amplitudes, ": "",
+    ", or an optimizer object": "",
+    ", a number of processes, or one of": " or one of",
+    "None, a non-negative int.* or a numpy Generator": "a whole number of at least 0",
+    "give an int for a chain or .Lx, Ly. for a lattice": "write 64 for a chain, 6x6 for a lattice",
+    "give one int, or 1 of them": "give one number",
+}
+WHERE = "3, or 0,3,5, or 0:1,2:3 on a lattice"
+EXECUTORS = ("concurrent.futures", "threads", "loky", "dask", "ray")
 # options that say which problem is made of a network
-PROBLEM = {"task": "amplitude", "where": None, "form": "expanded", "mode": "hyper", "nodes": None}
+PROBLEM = {
+    "task": "amplitude",
+    "where": None,
+    "form": "expanded",
+    "mode": "hyper",
+    "nodes": None,
+    "max_tensors": MAX_TENSORS,
+}
 NETWORK = "'conv SHAPE', 'rac L' or 'rbm SHAPE' with SHAPE as 64 or 6x6, or a file of qdn.save"
 
 
@@ -90,8 +119,7 @@ def _quietly(run, parser):
             run()
             sys.stdout.flush()
     except DeepNetError as error:
-        text = " ".join(str(error).split())
-        print(f"{parser.prog}: error: {text}", file=sys.stderr)
+        print(f"{parser.prog}: error: {_in_cli_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
@@ -102,6 +130,28 @@ def _quietly(run, parser):
 
 
 # ---------------------------------------------------------------- the words
+
+
+def _in_cli_words(error):
+    """A message in one line, with the options of commands for the arguments of functions.
+
+    ``max_bytes=5`` becomes ``--max-bytes 5``, ``form='collapsed'`` ``--form collapsed``.
+    """
+    text = " ".join(str(error).split())
+    for pattern, words in PYTHON_WORDS.items():
+        text = re.sub(pattern, words, text)
+    for word, option in OPTIONS.items():
+        value = (
+            r"'(?P<a>[^']*)'|(?P<b>\([^)]*\)|\[[^]]*\]|\w[-+*.\w]*(?<![.])|-\w[-+*.\w]*(?<![.]))"
+        )
+        shown = lambda m, option=option: f"{option} {m['a'] or m['b']}"
+        text = re.sub(rf"(?<![-\w]){word}=(?:{value})", shown, text)
+        text = re.sub(rf"(?<![-\w]){word}=", option, text)
+        if "_" in word:
+            text = re.sub(rf"(?<![-\w]){word}\b", option, text)
+    if isinstance(error, SitesError) and "--where" in text:
+        text += f" Write {WHERE}."
+    return text
 
 
 def _parser():
@@ -119,7 +169,8 @@ def _parser():
     bits.add_argument("--where", type=_where, help="3: the first 3 sites; 0,3,5 or 0:1,2:3: sites")
     bits.add_argument("--method", help="one of those that --plan lists (auto)")
     bits.add_argument("--plan", action="store_true", help="what each method would cost")
-    bits.add_argument("--max-bytes", type=float, default=MAX_BYTES)
+    bits.add_argument("--max-bytes", type=float, help="what it may hold (4 GiB)")
+    bits.add_argument("--max-flops", type=float, help="what it may take (1e15)")
     commands.add_parser("demo", help="deep networks beside MPS and MERA", add_help=False)
     return parser
 
@@ -154,8 +205,9 @@ def _path_options(command):
     add("--optimize", nargs="+", help=f"presets of cotengra, or {', '.join(HANDMADE)}")
     add("--shared", action="store_true", help="count also equal steps once")
     add("--target-size", type=int, help="slice to intermediates of so many elements")
+    add("--max-tensors", type=int, help=f"refuse larger networks ({MAX_TENSORS})")
     add("--rivals", choices=("params", "entropy"), help="beside MPS, MERA, ... as large")
-    add("--executor", type=_executor, help="a number of processes, dask, ray, threads, ...")
+    add("--executor", help=f"a number of processes, or {', '.join(EXECUTORS)}")
 
 
 def _one_or_more(numbers):
@@ -185,7 +237,15 @@ def _where(text):
 
 
 def _executor(text):
-    return int(text) if text.isdigit() else text
+    """4 as a number of processes, or the name of an executor."""
+    if text is None or text in EXECUTORS:
+        return text
+    if text.isdigit() and int(text):
+        return int(text)
+    raise OptionError(
+        f"--executor {text!r} is not known; write a number of processes or one of "
+        f"{', '.join(EXECUTORS)}."
+    )
 
 
 # ---------------------------------------------------------------- the commands
@@ -263,7 +323,7 @@ def _paths(options):
         "optimize": optimize,
         "shared": options.shared,
         "target_size": options.target_size,
-        "executor": options.executor,
+        "executor": _executor(options.executor),
         "progbar": sys.stderr.isatty(),
     }
     if len(options.network) == 1 and options.network[0].endswith(".json"):
@@ -275,6 +335,11 @@ def _paths(options):
         given = {word: getattr(options, word) for word in PROBLEM}
         asked = {word: PROBLEM[word] if x is None else x for word, x in given.items()}
         where = asked.pop("where")
+        if asked["task"] in TASKS and (where is not None) != (asked["task"] in LOCAL):
+            raise OptionError(
+                f"--task {asked['task']} is about {'some' if where is None else 'all'} sites; "
+                f"{'add' if where is None else 'leave out'} --where."
+            )
         asked["task"] = asked["task"] if where is None else (asked["task"], where)
         name = type(net).__name__
         state = net if options.rivals is None else {name: net, **rivals(net, options.rivals)}
@@ -285,7 +350,8 @@ def _paths(options):
 def _entropy(options):
     """Print one entropy, all cuts of a chain, or a plan."""
     net = _network(options)
-    limits = {"max_bytes": options.max_bytes}
+    limits = {"max_bytes": options.max_bytes, "max_flops": options.max_flops}
+    limits = {word: x for word, x in limits.items() if x is not None}
     if options.plan:
         _refuse_given(options, {"method"}, "a plan is about all methods")
         where = net.nsites // 2 if options.where is None else options.where

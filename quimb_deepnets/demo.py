@@ -20,9 +20,9 @@ import quimb as qu
 import quimb.tensor as qtn
 
 from . import __version__
-from .atomic import replacing, written
+from .atomic import replacing, writable, written
 from .entanglement import entropies, schmidt_values
-from .errors import ExtraError
+from .errors import OptionError, check_positive_int, import_extra
 from .geometry import GCLayer
 from .networks import RAC, ConvAC
 from .tensors import RecursiveTree
@@ -213,14 +213,8 @@ def fit(L, steps, seed, progbar=True):
 
 def plot(rows, fitted, path):
     """Draw entropy against block size, and the fit, into a PNG file."""
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise ExtraError(
-            "matplotlib is not installed; install it with pip install 'quimb-deepnets[plot]'."
-        ) from error
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    import_extra("the demo", "plot", "matplotlib").use("Agg")
+    plt = import_extra("the demo", "plot", "matplotlib.pyplot")
 
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(12.5, 4.8), width_ratios=(3, 2), layout="constrained"
@@ -258,8 +252,10 @@ def main(args=None):
     parser.add_argument("--steps", type=int, default=1500, help="iterations of the fit")
     parser.add_argument("--seed", type=int, default=2)
     options = parser.parse_args(args)
-    make_rng(options.seed)  # a bad seed is told before anything is made
-    options.out.mkdir(parents=True, exist_ok=True)
+    import_extra("the demo", "plot", "matplotlib.pyplot")  # before the work is done
+    check_positive_int("steps", options.steps, OptionError)
+    make_rng(options.seed)
+    files = [writable(options.out / name) for name in ("ising.json", "ising.png")]
 
     rows = table_rows(16, options.seed, tqdm)
     print(
@@ -276,6 +272,6 @@ def main(args=None):
     print(f"fidelity {fitted['fidelity']:.6f} with {fitted['num_params']} weights")
 
     found = {"version": __version__, "seed": options.seed, "states": rows, "fit": fitted}
-    written(json.dumps(found, indent=1) + "\n", options.out / "ising.json")
-    plot(rows, fitted, options.out / "ising.png")
-    print(f"wrote {options.out / 'ising.json'} and {options.out / 'ising.png'}")
+    written(json.dumps(found, indent=1) + "\n", files[0])
+    plot(rows, fitted, files[1])
+    print(f"wrote {files[0]} and {files[1]}")

@@ -20,6 +20,7 @@ Every message says the value, the law and the remedy::
     SamplingWarning     (RuntimeWarning) samples that may not stand for the whole state
 """
 
+import importlib
 import operator
 
 __all__ = [
@@ -95,6 +96,49 @@ class WorkerError(DeepNetError, RuntimeError):
 
 class ExtraError(DeepNetError, ImportError):
     """An optional package that is needed here and is not installed."""
+
+
+def import_extra(what, extra, *modules):
+    """Import optional modules, or say how to get them.
+
+    Parameters
+    ----------
+    what : str
+        What needs them.
+    extra : str or None
+        The extra of this package that brings them.
+    *modules : str
+
+    Returns
+    -------
+    module or tuple[module, ...]
+
+    Raises
+    ------
+    ExtraError
+
+    Examples
+    --------
+    >>> from quimb_deepnets.errors import import_extra
+    >>> import_extra("this line", "plot", "math").pi > 3
+    True
+    >>> import_extra("this line", "plot", "no_such_module")
+    Traceback (most recent call last):
+    quimb_deepnets.errors.ExtraError: this line needs no_such_module, which is not installed; \
+    install it with pip install 'quimb-deepnets[plot]'.
+    """
+    found = []
+    for module in modules:
+        try:
+            found.append(importlib.import_module(module))
+        except ImportError as error:
+            package = {"flint": "python-flint"}.get(module, module.split(".")[0])
+            remedy = f"'quimb-deepnets[{extra}]'" if extra else package
+            raise ExtraError(
+                f"{what} needs {package}, which is not installed; install it with "
+                f"pip install {remedy}."
+            ) from error
+    return found[0] if len(found) == 1 else tuple(found)
 
 
 class Guide:

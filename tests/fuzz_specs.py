@@ -215,14 +215,18 @@ def state_of(net, spec):
     return v, np.abs(sizes)
 
 
+def scale_of(x, entry):
+    """How far one entry of an array moves: its modulus, or, of a zero, a tenth of the largest."""
+    moduli = np.abs(x).reshape(-1).astype(np.longdouble)
+    return moduli[entry] or moduli.max() / 10 or np.longdouble(1)
+
+
 def derivative(net, spec, name, entry, absolute=False):
-    """d psi / d one entry, of all amplitudes: four points of a circle, exact to the fourth order."""
+    """d psi / d one entry, of all amplitudes: four points of a circle, exact to fourth order."""
     params = long(net.params, True)
     if absolute:
         params = {key: np.abs(x).astype(np.clongdouble) for key, x in params.items()}
-    moduli = np.abs(params[name]).reshape(-1)
-    scale = max(moduli[entry], moduli.max() / 10) or np.longdouble(1)
-    step, total = scale * np.longdouble(3e-5), 0
+    step, total = scale_of(params[name], entry) * np.longdouble(3e-5), 0
     for phase in (1, 1j, -1, -1j):
         moved = params[name].copy()
         moved.reshape(-1)[entry] += step * phase

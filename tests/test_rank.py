@@ -340,7 +340,7 @@ def test_errors(monkeypatch):
     with pytest.raises(qdn.BudgetError, match=r"1024 x 1024 needs 58720256 bytes.*size="):
         schmidt_rank(net, 10, max_bytes=10**6)
     monkeypatch.setitem(sys.modules, "flint", None)
-    with pytest.raises(qdn.ExtraError, match=r"pip install 'quimb_deepnets\[exact\]'"):
+    with pytest.raises(qdn.ExtraError, match=r"pip install 'quimb-deepnets\[exact\]'"):
         schmidt_rank(net, 2)
 
 

@@ -8,8 +8,11 @@
     RecursiveNetwork, CollapsedVector ------- the deep network that it holds, unless edited
 """
 
+import functools
 import math
 
+import numpy as np
+from autoray import infer_backend
 from quimb.tensor import MatrixProductState, TensorNetworkGenVector
 
 from ..errors import SitesError
@@ -18,7 +21,7 @@ from ..tensors.collapsed import source_network
 from ..tensors.readback import current_network
 from .mps import ChainFace, site_arrays
 from .reduced import Ket
-from .states import Cost, Face, StateView, refuse_dims, view_of
+from .states import Cost, Face, StateView, moved, refuse_dims, view_of
 
 
 @view_of.register
@@ -38,7 +41,16 @@ def _(state: TensorNetworkGenVector, dims=None):
         faces["mps"] = ChainFace(lambda: Cost(0, 0.0), lambda: arrays, lambda: bonds)
     sizes = tuple(map(state.ind_size, inds))
     like = next(iter(state)).data
-    return StateView(sites, sizes, like, type(state).__name__, faces, state)
+    known = all(infer_backend(t.data) in ("numpy", "torch") for t in state)
+    parts = functools.partial(_parts, state) if known else None
+    return StateView(sites, sizes, like, type(state).__name__, faces, state, parts)
+
+
+def _parts(state, size):
+    """The view of the network with every entry of its tensors moved by ``size`` of itself."""
+    rng, state = np.random.default_rng(1), state.copy()
+    state.apply_to_arrays(lambda x: moved(x, size, rng))
+    return view_of.dispatch(TensorNetworkGenVector)(state)
 
 
 @view_of.register
@@ -56,7 +68,8 @@ def _through(net, state, dims):
     view = view_of.dispatch(TensorNetworkGenVector)(state, dims)
     if net is None or len(view.sites) < net.nsites:
         return view
-    return StateView(view.sites, view.dims, view.like, view.name, view_of(net).faces, state)
+    of_net = view_of(net)
+    return StateView(view.sites, view.dims, view.like, view.name, of_net.faces, state, of_net.parts)
 
 
 def _check_outer(state, inds):

@@ -151,6 +151,19 @@ def _matrix(arrays, places, one_leg):
     return do("transpose", psi, (*inside, *outside)).reshape(size, -1)
 
 
+def norm_of(arrays):
+    """The binary logarithm of the norm of an open chain, stable however its parts cancel."""
+    if arrays[0].shape[0] > 1:
+        return None
+    carry, total = do("ones_like", arrays[0][:, 0, :1]), 0.0
+    for x in arrays:
+        x = do("tensordot", carry, x, axes=1)
+        carry, shift = unit(qr(x.reshape(-1, x.shape[2]))[1])
+        total += shift
+    size = float(do("linalg.norm", carry))
+    return total + math.log2(size) if size else -math.inf
+
+
 def _rotated(arrays, inside):
     """A closed chain turned so that its first site and its last are in different runs."""
     count = len(arrays)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import BudgetError, ExtraError, MethodError, OptionError, check_positive_int
+from ..errors import BudgetError, MethodError, OptionError, check_positive_int, import_extra
 from ..geometry.expansion import READOUT, Node, Site
 from ..geometry.where import read_where
 from ..networks import RAC, ConvAC
@@ -158,13 +158,7 @@ def schmidt_rank(net, where, size=4096, seed=None, progbar=False, max_bytes=2**3
 
 def _flint():
     """The matrices modulo a word of python-flint."""
-    try:
-        from flint import nmod_mat
-    except ImportError as error:
-        raise ExtraError(
-            "python-flint is not installed; install it with pip install 'quimb_deepnets[exact]'."
-        ) from error
-    return nmod_mat
+    return import_extra("schmidt_rank", "exact", "flint").nmod_mat
 
 
 def random_params(geometry, rng):

@@ -22,6 +22,7 @@ from ..errors import (
 from ..networks import RBM, DeepNetwork
 from ..networks.chunks import MAX_BYTES
 from ..networks.scaled import array_like
+from ..streams import as_pool
 from ..tensors import RecursiveNetwork, collapse, to_tensor_network
 from ..tensors.operands import common_dtype, read_operator
 from .arrays import numbers_of, read_spins
@@ -114,7 +115,7 @@ def contract_sliced(
     (True, True)
     """
     name, where = read_task(task)
-    optimize = check_optimizer(optimize)
+    optimize, executor = check_optimizer(optimize), as_pool(executor)
     if target_size is not None:
         target_size = check_positive_int("target_size", target_size, OptionError)
     if not isinstance(info, (dict, type(None))):

@@ -179,11 +179,12 @@ def vector_ket(tn, form, nodes=None):
     SitesError
         If an outer index belongs to no site.
     """
-    if form.form == "collapsed" or form.mode != "hyper" or form.nodes not in (None, nodes):
+    own = {"form": ("expanded",), "mode": ("hyper",), "nodes": (None, nodes)}
+    if asked := [f"{word}={x!r}" for word in own if (x := getattr(form, word)) not in own[word]]:
         raise OptionError(
-            f"form={form.form!r}, mode={form.mode!r}, nodes={form.nodes!r} rewrite the branches of "
-            f"a network, and this {type(tn).__name__} is taken as it stands; leave them out, or "
-            "give the ConvAC or RAC (an expanded state that was not changed since it was built)."
+            f"{', '.join(asked)} rewrites the branches of a network, and this {type(tn).__name__} "
+            "is taken as it stands; leave it out, or give the ConvAC or RAC (an expanded state "
+            "that was not changed since it was built)."
         )
     check_count(tn.num_tensors, form)
     if twice := [t for t in tn if len(set(t.inds)) < t.ndim]:

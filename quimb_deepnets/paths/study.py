@@ -12,7 +12,7 @@ from ..errors import OptionError, StructureError, WeightError
 from ..geometry import ConvGeometry, RecurrentGeometry
 from ..networks import RAC, ConvAC
 from ..progress import progress
-from ..streams import Job, in_order
+from ..streams import Job, as_pool, in_order
 from ..tensors import RecursiveNetwork
 from ..tensors.readback import collapsible_network
 from ..theory import rank_bound
@@ -111,7 +111,7 @@ def path_report(
     name, where = read_task(task)
     where = list(where) if hasattr(where, "__next__") else where
     asked = Form(form, mode, nodes, max_tensors).check()
-    optimizers = _read_optimizers(optimize)
+    optimizers, executor = _read_optimizers(optimize), as_pool(executor)
     searches = []
     for title, one in _named_states(state).items():
         graph, about = _problem(one, title, name, where, asked)

@@ -152,31 +152,29 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
     check_site_tags(phi, {"DELTA", "WIRE", "WINDOW", *g.param_shapes})
     tensors, exponent = _scaled_windows(network, max_bytes)
-    unique = unique_names()
-    for tensor in tag_sites(tensors, phi):
-        names = {ix: unique(ix) for ix in tensor.inds}
-        phi.add_tensor(tensor.reindex(names), virtual=True)
-    eye = identity(g.phys_dim, network._like)
-    for site in phi.sites:
-        legs = phi.site_ind(site), unique(leaf_ind(site))
-        phi.add_tensor(delta(*legs, eye, (phi.site_tag(site), "WIRE")), virtual=True)
+    add_windows(phi, tensors, network)
     phi.exponent = exponent * math.log10(2)
     phi._source = fingerprint(phi), network
     return phi
 
 
-def tag_sites(tensors, phi):
-    """Tag each tensor with the middle one of the sites that it reads, in place.
+def add_windows(psi, tensors, network):
+    """Add tensors over the legs of the sites to an empty state, and the identities to its own legs.
 
-    One that reads no site belongs to the tensor before it.
+    Each tensor belongs to the site at the centre of what it reads, one that reads no site to that
+    of the tensor before it.
     """
-    places = {leaf_ind(site): site for site in phi.sites}
-    reads = [[places[ix] for ix in tensor.inds if ix in places] for tensor in tensors]
-    here = next(filter(None, reads), [phi.sites[0]])
-    for tensor, read in zip(tensors, reads):
-        here = read or here
-        tensor.add_tag(phi.site_tag(here[len(here) // 2]))
-    return tensors
+    unique, sites = unique_names(), {leaf_ind(site): site for site in psi.sites}
+    read = next(read for t in tensors if (read := [sites[ix] for ix in t.inds if ix in sites]))
+    for tensor in tensors:
+        read = [sites[ix] for ix in tensor.inds if ix in sites] or read
+        tensor = tensor.reindex({ix: unique(ix) for ix in tensor.inds})
+        tensor.add_tag(psi.site_tag(read[len(read) // 2]))
+        psi.add_tensor(tensor, virtual=True)
+    eye = identity(network.phys_dim, network._like)
+    for site in psi.sites:
+        legs = psi.site_ind(site), unique(leaf_ind(site))
+        psi.add_tensor(delta(*legs, eye, (psi.site_tag(site), "WIRE")), virtual=True)
 
 
 def source_network(phi):

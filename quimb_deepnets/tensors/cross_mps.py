@@ -17,7 +17,7 @@ import numpy as np
 from autoray import stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 
-from ..errors import ExtraError, MethodError, OptionError, RangeError, check_positive_int
+from ..errors import MethodError, OptionError, RangeError, check_positive_int, import_extra
 from ..networks.chunks import map_chunks
 from ..networks.scaled import array_like, phase_and_log
 from ..progress import progress_bar
@@ -144,14 +144,7 @@ def cross_mps(
 
 def _teneva():
     """The library, or how to get it."""
-    try:
-        import teneva
-    except ImportError as error:
-        raise ExtraError(
-            "cross interpolation needs teneva, which is not installed; "
-            "pip install 'quimb-deepnets[cross]'."
-        ) from error
-    return teneva
+    return import_extra("to_mps(method='cross')", "cross", "teneva")
 
 
 class Amplitudes:

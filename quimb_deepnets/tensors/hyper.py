@@ -24,6 +24,7 @@ from quimb.tensor.tensor_core import oset, oset_union
 from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
 from .operands import OperandNetwork
 from .parts import PartNetwork
+from .picture import DrawnNetwork
 from .ranges import LOG2_10, Contracted, contract_scaled, growth, is_certain
 from .refusals import refuse
 from .search import BestOf
@@ -38,7 +39,7 @@ TREE_OPTIONS = {"backend", "order", "prefer_einsum", "progbar"}
 
 
 @refuse
-class HyperTensorNetwork(Guide, OperandNetwork, TensorNetwork):
+class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
     """A `TensorNetwork` in which an index on exactly one tensor is outer, any other summed.
 
     It contracts without ``output_inds``, and stays what it is when combined with other networks.

@@ -16,7 +16,7 @@ from quimb.tensor import PTensor
 from quimb.tensor.array_ops import PArray
 
 from ..errors import OptionError
-from ..networks.scaled import mutable, readable
+from ..networks.scaled import mutable
 from .parts import PartNetwork
 
 
@@ -42,6 +42,15 @@ def common_dtype(*arrays):
             "float32, float64, complex64 or complex128."
         )
     return name
+
+
+def traced(x):
+    """Whether a number cannot be looked at, because a compiler or vmap stands in for it."""
+    try:
+        bool(x == 0)
+    except (TypeError, RuntimeError):
+        return True
+    return False
 
 
 def in_common(x, like):
@@ -272,8 +281,8 @@ class OperandNetwork(PartNetwork):
         """Multiply by a number, see quimb; a complex one makes the network complex."""
         new = self if inplace else self.copy()
         x = new._admit_scalar(x)
-        if not (infer_backend(x) in ("builtins", "numpy") or readable(x)):
-            spread_over = 1  # traced: its sign cannot be looked at
+        if traced(x):
+            spread_over = 1  # its sign cannot be looked at
         return super(OperandNetwork, new).multiply(x, inplace=True, spread_over=spread_over)
 
     multiply_ = functools.partialmethod(multiply, inplace=True)

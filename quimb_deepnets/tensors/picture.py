@@ -10,7 +10,9 @@
        k0  k1  k2
 """
 
-from ..errors import ExtraError
+import functools
+
+from ..errors import import_extra
 from ..geometry import layout
 from .names import plain_name
 
@@ -69,10 +71,27 @@ def new_axes(name):
     ExtraError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ExtraError(
-            f"{name} draws with matplotlib; install it with pip install 'quimb_deepnets[plot]'."
-        ) from error
+    pyplot = import_extra(name, "plot", "matplotlib.pyplot")
     return pyplot.subplots(figsize=(6, 4), layout="constrained")[1]
+
+
+class DrawnNetwork:
+    """A network whose methods that draw look for the packages that they need first."""
+
+    def draw(self, *args, **kwargs):
+        """Draw the network, see quimb.
+
+        Raises
+        ------
+        ExtraError
+            If a package that draws is not installed.
+        """
+        import_extra("draw", "plot", "matplotlib.pyplot", "networkx")
+        if kwargs.get("backend") == "plotly":
+            import_extra("draw(backend='plotly')", None, "plotly")
+        return super().draw(*args, **kwargs)
+
+    graph = draw
+    draw_3d = functools.partialmethod(draw, dim=3, backend="matplotlib3d")
+    draw_interactive = functools.partialmethod(draw, backend="plotly")
+    draw_3d_interactive = functools.partialmethod(draw, dim=3, backend="plotly")

@@ -286,7 +286,8 @@ class RecursiveNetwork(HyperVector):
         found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
         if isinstance(found, Scaled):
             return phase_and_log(found)
-        return found / do("abs", found), do("log", do("abs", found))
+        size = do("abs", found)
+        return found / (size + (size == 0)), do("log", size)
 
     def to_dense(self, *inds_seq, to_qarray=False, to_ket=None, **contract_opts):
         """The state as a dense array, ``(phys_dim**N, 1)`` or with grouped indices, see quimb.

@@ -19,7 +19,7 @@ from ..networks.configs import identity
 from .algebra import MAX_DENSE, add, distance
 from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
-from .operands import expectation, read_terms
+from .operands import expectation, read_terms, traced
 from .ranges import Contracted
 from .refusals import refuse
 from .sites import SiteNames, check_site_id, format_site, read_value
@@ -341,12 +341,15 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         """The difference from a state on the left whose type leaves it to this one."""
         return -self + other
 
-    def normalize(self, inplace=False, **contract_opts):
+    def normalize(self, inplace=False, balance_bonds=False, equalize_norms=False, **contract_opts):
         """Scale the state to norm 1, spread over all tensors; any scale is fine.
 
         Parameters
         ----------
         inplace : bool, optional
+        balance_bonds, equalize_norms : bool, optional
+            Afterwards also `balance_bonds` (of a network without hyper-indices), or give all
+            tensors one norm.
         **contract_opts
             Given to the contraction of the norm.
 
@@ -359,18 +362,24 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         RangeError
             If the state vanishes, or is what round-off leaves of terms that cancel.
         """
-        if self._is_concrete():
-            found = self.make_norm(layer_tags=None)._contracted((), scaled=True, **contract_opts)
+        new = self if inplace else self.copy()
+        if balance_bonds:
+            new.balance_bonds_()
+        if new._is_concrete():
+            found = new.make_norm(layer_tags=None)._contracted((), scaled=True, **contract_opts)
             found.check_norm()
             mantissa, exponent = found.map(abs).decimal(0.5)
         else:
-            mantissa, exponent = self.norm(strip_exponent=True, **contract_opts)
-        new = self if inplace else self.copy()
+            mantissa, exponent = new.norm(strip_exponent=True, **contract_opts)
+        if traced(mantissa):
+            return new.multiply_(1 / new.norm(**contract_opts))
         new.exponent = new.exponent - exponent
         new.distribute_exponent()
         new.multiply_(1 / mantissa, spread_over="all")
         if abs(exponent) > 16:  # a power of ten that far has lost digits: once more, near one
             new.multiply_(1 / new.norm(**contract_opts), spread_over="all")
+        if equalize_norms:
+            new.equalize_norms_()
         return new
 
     normalize_ = functools.partialmethod(normalize, inplace=True)
