@@ -12,6 +12,7 @@ import quimb.tensor as qtn
 
 from quimb_deepnets.tensors.refusals import NEEDS_PAIRS, PAIRS, REFUSED, TIED
 
+from . import function_table
 from .inner_names import inner
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "methods.md"
@@ -406,7 +407,7 @@ def page():
     ]
     for name, (verdict, why) in sorted(decisions().items()):
         lines.append(f"| `{name}` | {verdict} | {why} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + function_table.page()
 
 
 if __name__ == "__main__":

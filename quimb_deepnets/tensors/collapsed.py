@@ -69,6 +69,11 @@ class CollapsedVector(HyperVector):
     _source = None  # what the tensors were made from, see source_network
 
     @property
+    def geometry(self):
+        """The integers of the network that it was made from."""
+        return self._geometry
+
+    @property
     def cyclic(self):
         """Whether the sites are a ring, or a torus (``boundary="periodic"``)."""
         return self._cyclic

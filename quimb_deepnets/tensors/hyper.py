@@ -69,9 +69,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         As quimb's, but inner indices that clash are renamed in a copy of ``other``, never in
         ``other`` itself, and the result is a hyper network.
         """
-        if not isinstance(other, (list, tuple)) or hasattr(other, "as_network"):
-            other = as_state(other)
-        other = TensorNetwork(other)
+        other = TensorNetwork(other) if isinstance(other, (list, tuple)) else as_state(other)
         new = HyperTensorNetwork((self,), virtual=virtual, check_collisions=False)
         new._cuts = dict(self._cuts)
         new.add_tensor_network(other, virtual=virtual, check_collisions=check_collisions)

@@ -9,13 +9,11 @@ One class serves both: sites are ints with ``"k{}"`` and ``"I{}"``, or pairs wit
 """
 
 import functools
-import sys
 
 from autoray import do
-from quimb.tensor import Tensor, TensorNetworkGen, TensorNetworkGenVector
+from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
 from quimb.tensor.tn1d.core import TensorNetwork1D
-from quimb.tensor.tnag.core import create_lazy_edge_map
 
 from ..errors import MethodError, OptionError, SitesError, check_option
 from ..networks.configs import identity
@@ -78,29 +76,6 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     def site_ind(self, *site):
         """The outer index of a site: ``"k3"`` on a chain, ``"k0,1"`` for (0, 1) or 0, 1."""
         return self._name(self.site_ind_id, *site)
-
-    def __getitem__(self, tags):
-        """The tensors with some tags, see quimb; for a site, the one with its outer leg."""
-        tid = self._tid_of_site(tags)
-        return super().__getitem__(tags) if tid is None else self.tensor_map[tid]
-
-    def __setitem__(self, tags, tensor):
-        """Replace the tensor with some tags, see quimb; for a site, the one with its outer leg."""
-        tid = self._tid_of_site(tags)
-        if tid is None or not isinstance(tensor, Tensor):
-            super().__setitem__(tags, tensor)
-        else:
-            self.pop_tensor(tid)
-            self.add_tensor(tensor, tid=tid, virtual=True)
-
-    def _tid_of_site(self, key):
-        """The tensor with the outer leg of a site, or None if ``key`` is no site or has none."""
-        try:
-            known = self.has_site(key)
-        except TypeError:  # a list of tags
-            return None
-        carriers = tuple(self.ind_map.get(self.site_ind(key), ())) if known else ()
-        return carriers[0] if len(carriers) == 1 else None
 
     @property
     def site_inds_present(self):
@@ -369,23 +344,6 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
     def __rsub__(self, other):
         """The difference from a state on the left whose type leaves it to this one."""
         return -self + other
-
-    @property
-    def site_tags(self):
-        """The site tags; quimb's sums of states ask for them, and need one tensor per site.
-
-        Raises
-        ------
-        MethodError
-            To ``mps + psi`` and its like, where quimb's own class comes first.
-        """
-        pairs_of_sites = sys._getframe(1).f_code is create_lazy_edge_map.__code__
-        if pairs_of_sites and (self.num_tensors != self.nsites or self.get_hyperinds()):
-            raise MethodError(
-                "quimb adds states with one tensor per site only, and this one has others; put it "
-                "first, psi + mps or (-psi) + mps, whose sum takes any state."
-            )
-        return super().site_tags
 
     def normalize(self, inplace=False, balance_bonds=False, equalize_norms=False, **contract_opts):
         """Scale the state to norm 1, spread over all tensors; any scale is fine.
