@@ -153,7 +153,7 @@ def test_wires_of_constants_are_still_left_out():
     phi["READOUT"].modify(data=phi["READOUT"].data.clone().requires_grad_())
     norm = phi.make_norm(layer_tags=None)
     assert "WIRE" not in norm._prepared(()).tag_map
-    phi["I0"].modify(data=phi["I0"].data.clone().requires_grad_())
+    phi[0].modify(data=phi[0].data.clone().requires_grad_())
     assert len(phi.make_norm(layer_tags=None)._prepared(()).tag_map["WIRE"]) == 2
     with torch.no_grad():
         assert "WIRE" not in phi.make_norm(layer_tags=None)._prepared(()).tag_map
@@ -171,6 +171,6 @@ def test_copies_that_are_differentiated_apart_are_not_taken_for_one_weight():
     (grad,) = torch.autograd.grad(tied.collapse().norm(), [tied["READOUT"].data])
     expected = psi.norm() / psi["READOUT"].data.size  # homogeneous of degree one
     assert float((grad * tied["READOUT"].data).sum()) == pytest.approx(2 * expected)
-    tied["I0"].modify(data=tied["I0"].data.clone().requires_grad_())
+    tied[0].modify(data=tied[0].data.clone().requires_grad_())
     with pytest.raises(qdn.StructureError, match="deltas"):
         tied.collapse()

@@ -323,6 +323,7 @@ def even_out(x, vanishing=False):
 
 
 def check_bytes(need, max_bytes):
+    """Refuse window tensors that need more memory than is allowed."""
     check_positive_int("max_bytes", max_bytes, OptionError)
     if need > max_bytes:
         raise BudgetError(
