@@ -96,7 +96,10 @@ def to_mps(
     Notes
     -----
     Depth 1 of a `RAC` is Eq. (3) of arXiv:1803.09780; the ranks of depth 2 are those of its
-    Theorem 2.
+    Theorem 2. At depth 2 powers of degree N are taken, in coordinates in which all reachable
+    ``h[1]`` are of size 1; as a rule that is exact to round-off (1e-12 at 64 sites). Whatever the
+    network, 64 configurations are drawn from the result, and it is refused if their amplitudes
+    are not those of the network to about the root of the precision.
 
     Examples
     --------
