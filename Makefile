@@ -1,9 +1,9 @@
-# `make demo`, `make test`, `make paper`, `make paths` and `make bench` set up everything they need in .venv, then run.
+# `make demo`, `make test`, `make fuzz`, `make paper`, `make paths` and `make bench` set up everything they need in .venv, then run.
 PYTHON ?= python3
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: demo test paper paths bench format clean
+.PHONY: demo test fuzz paper paths bench format clean
 
 demo: .venv/installed
 	$(BIN)/python -m quimb_deepnets demo $(ARGS)
@@ -12,6 +12,9 @@ test: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
+
+fuzz: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(ARGS)
 
 paper: .venv/installed
 	$(BIN)/python -m paper.run $(ARGS)

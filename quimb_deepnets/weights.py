@@ -199,7 +199,7 @@ def check_arrays(arrays, shapes):
     for what, of in (
         ("dtype", get_dtype_name),
         ("backend", infer_backend),
-        ("device", lambda x: str(getattr(x, "device", "cpu"))),
+        ("device", lambda x: str(x.device) if infer_backend(x) == "torch" else "cpu"),
     ):
         kinds = {}
         for name, x in arrays.items():

@@ -110,7 +110,9 @@ def draw(shape, rng, spec):
         x = x * 10.0 ** rng.integers(*((-4, 5) if small else (-40, 41)), shape)
     if spec.is_complex:
         phase = rng.choice([1, 1j, -1, -1j], shape)
-        x = x * (phase if spec.kind in ("integers", "signs") else np.exp(2j * rng.normal(size=shape)))
+        x = x * (
+            phase if spec.kind in ("integers", "signs") else np.exp(2j * rng.normal(size=shape))
+        )
     return x.astype(spec.dtype)
 
 
@@ -131,8 +133,12 @@ def build(spec):
             plain = qdn.RAC.rand(spec.nsites, len(spec.layers), list(spec.layers), spec.phys_dim)
         else:
             layers = [
-                qdn.GCLayer(*(x if len(spec.shape) > 1 else x[0] if isinstance(x, tuple) else x
-                              for x in layer))
+                qdn.GCLayer(
+                    *(
+                        x if len(spec.shape) > 1 else x[0] if isinstance(x, tuple) else x
+                        for x in layer
+                    )
+                )
                 for layer in spec.layers
             ]
             plain = qdn.ConvAC.rand(
@@ -209,14 +215,18 @@ def state_of(net, spec):
     return v, np.abs(sizes)
 
 
+def scale_of(x, entry):
+    """How far one entry of an array moves: its modulus, or, of a zero, a tenth of the largest."""
+    moduli = np.abs(x).reshape(-1).astype(np.longdouble)
+    return moduli[entry] or moduli.max() / 10 or np.longdouble(1)
+
+
 def derivative(net, spec, name, entry, absolute=False):
-    """d psi / d one entry, of all amplitudes: four points of a circle, exact to the fourth order."""
+    """d psi / d one entry, of all amplitudes: four points of a circle, exact to fourth order."""
     params = long(net.params, True)
     if absolute:
         params = {key: np.abs(x).astype(np.clongdouble) for key, x in params.items()}
-    moduli = np.abs(params[name]).reshape(-1)
-    scale = max(moduli[entry], moduli.max() / 10) or np.longdouble(1)
-    step, total = scale * np.longdouble(3e-5), 0
+    step, total = scale_of(params[name], entry) * np.longdouble(3e-5), 0
     for phase in (1, 1j, -1, -1j):
         moved = params[name].copy()
         moved.reshape(-1)[entry] += step * phase
@@ -234,7 +244,9 @@ def simpler(spec):
         yield change(lib="numpy")
     if spec.dtype != "float64":
         yield change(dtype="float64")
-        yield change(dtype={"complex64": "complex128", "float32": "float64"}.get(spec.dtype, "float64"))
+        yield change(
+            dtype={"complex64": "complex128", "float32": "float64"}.get(spec.dtype, "float64")
+        )
     if len(spec.shape) > 1 and spec.family == "conv":
         layers = tuple((k[:1], r, s[:1]) for k, r, s in spec.layers)
         yield change(shape=spec.shape[1:], layers=layers)

@@ -49,7 +49,7 @@ _ANYWHERE = table(
     negative=(lambda: [-1], BAD),
     nested=(lambda: [[0, 1]], BAD),
     nested_array=(lambda: np.array([[0, 1]]), BAD),
-    words=(lambda: ["0", "1"], BAD),
+    words=(lambda: ["0", "1"], (0, 1)),
     word=(lambda: "01", BAD),
     tag=(lambda: "I0", BAD),
     bytes=(lambda: b"01", BAD),
@@ -87,7 +87,13 @@ SITES = _ANYWHERE | table(
     minus_one=(lambda: -1, (4,)),
     too_many=(lambda: 6, BAD),
     complex=(lambda: 2j, BAD),
-    none=(lambda: None, BAD),
+    none=(lambda: None, (0, 1, 2, 3, 4)),
+)
+# names of sites, where naming none, or one twice, does no harm
+NAMING = SITES | table(
+    empty=(lambda: [], ()),
+    empty_array=(lambda: np.array([], int), ()),
+    twice=(lambda: [0, 0], (0,)),
 )
 # on a lattice of 2 x 3, in places
 LATTICE = table(
@@ -113,6 +119,12 @@ LATTICE = table(
     coordinates=(lambda: np.array([[[0, 0]]]), BAD),
 )
 LATTICE_SUBSET = LATTICE | table(pair=(lambda: (0, 1), BAD), int=(lambda: 2, (0, 1)))
+LATTICE_NAMING = LATTICE | table(
+    pair=(lambda: (0, 1), (1,)),
+    int=(lambda: 2, BAD),
+    empty=(lambda: (), ()),
+    twice=(lambda: [(0, 0), [0, 0]], (0,)),
+)
 LATTICE_SITES = LATTICE | table(pair=(lambda: (0, 1), (1,)), int=(lambda: 2, BAD))
 
 # cuts of the same chain: the meaning is a list of numbers of sites
@@ -263,13 +275,13 @@ def _operators(x):
         torch_ints=(lambda: torch.tensor(x), x),
         sparse=(lambda: sp.csr_matrix(x.astype(float)), x),
         objects=(lambda: x.astype(object), x),
-        bools=(lambda: (x > 0), (x > 0).astype(int)),
+        bools=(lambda: x > 0, (x > 0).astype(int)),
         too_small=(lambda: np.eye(2), BAD),
         wrong_dimension=(lambda: np.eye(3), BAD),
         too_large=(lambda: np.eye(8), BAD),
         tall=(lambda: np.ones((4, 2)), BAD),
-        flat=(lambda: np.ones(16), BAD),
-        other_grouping=(lambda: np.ones((2, 2, 4)), BAD),
+        flat=(lambda: np.ones(16), np.ones((4, 4))),
+        other_grouping=(lambda: np.ones((2, 2, 4)), np.ones((4, 4))),
         number=(lambda: 2.0, BAD),
         none=(lambda: None, BAD),
         word=(lambda: "ZZ", BAD),
@@ -288,7 +300,7 @@ def _operators(x):
 
 OPERATOR = _operators(MATRIX)
 
-# ---------------------------------------------------------------- optimizers: the result is the same
+# ---------------------------------------------------------------- optimizers: all of one result
 
 
 def _foreign_tree():

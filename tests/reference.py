@@ -23,7 +23,8 @@ def matvec(matrix, vector):
 def conv_amplitude(config, shape, kernels, strides, weight, readout, phys_dim, boundary, anchor):
     """psi(s) of a ConvAC.
 
-    config: dict position (tuple) -> int, or an array of ints. kernels, strides: per layer, tuples per dimension.
+    config: dict position (tuple) -> int, or an array of ints. kernels, strides: per layer, tuples
+    per dimension.
     weight(l, position, tap): the matrix W[l][tap] as nested lists, l = 1..depth.
     """
     ndim = len(shape)

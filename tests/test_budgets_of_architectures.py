@@ -33,7 +33,7 @@ TOO_LARGE = {
 def test_too_large(name):
     tracemalloc.start()
     start = time.perf_counter()
-    with pytest.raises(qdn.BudgetError, match="use (a smaller|fewer)"):
+    with pytest.raises(qdn.BudgetError, match=r"use (a smaller|fewer)"):
         TOO_LARGE[name]()
     seconds, most = time.perf_counter() - start, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

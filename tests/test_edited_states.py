@@ -37,7 +37,7 @@ EDITS = {
     "one copy": lambda p: next(iter(p.select("LAYER1"))).modify(apply=lambda x: x * 3),
     "precision": lambda p: p.astype_("complex64"),
     "long double": lambda p: p.apply_to_arrays(lambda x: x.astype("longdouble")),
-    "delta": lambda p: p["I1"].modify(data=np.diag([1.0, 5.0])),
+    "delta": lambda p: p[1].modify(data=np.diag([1.0, 5.0])),
     "nothing": lambda p: None,
 }
 

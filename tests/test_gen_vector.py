@@ -61,9 +61,9 @@ def test_sites(make):
     assert psi.site_tags == ("I0", "I1", "I2", "I3") == psi.site_tags_present
     assert tuple(psi.gen_inds_from_coos([2, 0])) == ("k2", "k0")
     assert tuple(psi.gen_tags_from_coos([2, 0])) == ("I2", "I0")
-    assert psi[2] is psi["I2"] and psi.phys_dim() == psi.phys_dim(3) == 2
+    assert psi[2] is psi["I2", "DELTA"] and psi.phys_dim() == psi.phys_dim(3) == 2
     some = psi.select_sites([1, 3])
-    assert tuple(some.gen_sites_present()) == (1, 3) and some.num_tensors == 2
+    assert tuple(some.gen_sites_present()) == (1, 3) and some.select("DELTA").num_tensors == 2
     assert psi.maybe_convert_coo(1) == "I1" and psi.maybe_convert_coo("other") == "other"
 
 
@@ -133,7 +133,7 @@ def test_reindex_retag_and_back(make):
     psi.reindex_all_("q{}")
     psi.retag_all_("T{}")
     assert psi.site_ind_id == "q{}" and psi.site_inds == ("q0", "q1", "q2", "q3")
-    assert psi.site_tag_id == "T{}" and psi[1] is psi["T1"]
+    assert psi.site_tag_id == "T{}" and psi[1] is psi["T1", "DELTA"]
     assert close(psi.to_dense(), v)
     assert psi.overlap(psi).real == pytest.approx((abs(v) ** 2).sum())
 

@@ -23,9 +23,11 @@ from .odd_values import (
     CONFIG,
     CONFIGS,
     CUTS,
+    LATTICE_NAMING,
     LATTICE_SITES,
     LATTICE_SUBSET,
     MATRIX,
+    NAMING,
     OPERATOR,
     OPTIMIZE,
     SEED,
@@ -140,12 +142,13 @@ def flat(psi):
 
 
 def rdm(psi, where):
-    # a mixed case: the legs of the answer tell which sites were read
+    """The legs of the answer, which tell the sites that were read, and its trace."""
     tn = psi.make_reduced_density_matrix(where, bra_ind_id="_b{}")
     kets = [ix for ix in tn.outer_inds() if not ix.startswith("_b")]
     bras = [ix for ix in tn.outer_inds() if ix.startswith("_b")]
-    both = tn.contract(output_inds=(*kets, *bras)).to_dense(kets, bras)
-    return sorted(kets), np.trace(both)
+    if not kets:
+        return kets, tn.contract(output_inds=())
+    return sorted(kets), np.trace(tn.contract(output_inds=(*kets, *bras)).to_dense(kets, bras))
 
 
 def gated(psi, *args, **kwargs):
@@ -173,10 +176,10 @@ def names(psi):
     return sorted(psi.outer_inds()), sorted(psi.tags)
 
 
-MC = {"samples": 64, "chains": 4}
+MC = {"samples": 256, "chains": 16}
 PAIR = {"chain": (0, 1), "lattice": ((0, 0), (0, 1))}
 
-# (name, argument): (table, call(owner, value), right(dense, meaning) or None for "as spelt plainly")
+# (name, argument): (table, call(owner, value), right(dense, meaning) or None: as spelt plainly)
 ROWS = {
     ("entropy", "where"): (SUBSET, lambda o, x: qdn.entropy(o, x), bits),
     ("schmidt_values", "where"): (
@@ -197,7 +200,11 @@ ROWS = {
         lambda o, x: [*qdn.renyi2_estimate(o, x, seed=0, **MC)],
         None,
     ),
-    ("rivals", "where"): (SUBSET, lambda o, x: repr(qdn.rivals(o, "entropy", where=x)), None),
+    ("rivals", "where"): (
+        {label: row for label, row in SUBSET.items() if label != "none"},  # None has a meaning
+        lambda o, x: repr(qdn.rivals(o, "entropy", where=x)),
+        None,
+    ),
     ("mutinf_subsys", "sysa"): (
         SITES,
         lambda o, x: qdn.mutinf_subsys(o, x, [o.sites[3]]),
@@ -235,14 +242,14 @@ ROWS = {
         lambda v, p: act(v, operator(p), p).reshape(-1),
     ),
     ("make_reduced_density_matrix", "where"): (SITES, rdm, None),
-    ("reindex_sites", "where"): (SITES, lambda o, x: names(o.reindex_sites("b({})", x)), None),
+    ("reindex_sites", "where"): (NAMING, lambda o, x: names(o.reindex_sites("b({})", x)), None),
     ("reindex_sites_", "where"): (
-        SITES,
+        NAMING,
         lambda o, x: names(o.copy().reindex_sites_("b({})", x)),
         None,
     ),
-    ("retag_sites", "where"): (SITES, lambda o, x: names(o.retag_sites("b({})", x)), None),
-    ("select_sites", "sites"): (SITES, lambda o, x: names(o.select_sites(x)), None),
+    ("retag_sites", "where"): (NAMING, lambda o, x: names(o.retag_sites("b({})", x)), None),
+    ("select_sites", "sites"): (NAMING, lambda o, x: names(o.select_sites(x)), None),
     ("partial_traces_exact", "wheres"): (
         SITES,
         lambda o, x: o.partial_traces_exact([x])[0],
@@ -261,12 +268,12 @@ ROWS = {
     ("entropies", "cuts"): (
         CUTS,
         lambda o, x: qdn.entropies(o, x),
-        lambda v, cuts: [bits(v, range(cut)) for cut in cuts],
+        lambda v, cuts: np.array([bits(v, range(cut)) for cut in cuts]),
     ),
     ("plot_entropy", "cuts"): (
         CUTS,
         drawn,
-        lambda v, cuts: [bits(v, range(cut)) for cut in cuts],
+        lambda v, cuts: np.array([bits(v, range(cut)) for cut in cuts]),
     ),
     # configurations
     ("amplitude", "config"): (CONFIG, lambda o, x: o.amplitude(x), lambda v, s: v[tuple(s)]),
@@ -293,10 +300,12 @@ ROWS = {
     ("flip_ratios", "configs"): (
         CONFIGS,
         lambda o, x: o.flip_ratios(x),
-        lambda v, s: [
-            [[v[(*t[:n], m, *t[n + 1 :])] / v[(*t,)] for m in range(2)] for n in range(len(t))]
-            for t in map(list, np.asarray(s, int))
-        ],
+        lambda v, s: np.array(
+            [
+                [[v[(*t[:n], m, *t[n + 1 :])] / v[(*t,)] for m in range(2)] for n in range(len(t))]
+                for t in map(list, np.asarray(s, int))
+            ]
+        ).reshape(len(s), 5, 2),
     ),
     # operators
     ("local_expectation_exact", "G"): (
@@ -452,6 +461,8 @@ ROWS = {
         lambda o, x: o.contract(optimize=x, output_inds=o.site_inds).data,
         lambda v, _: v,
     ),
+    ("randomize", "seed"): (SEED, lambda o, x: flat(o.randomize(seed=x)), None),
+    ("randomize_", "seed"): (SEED, lambda o, x: flat(o.copy().randomize_(seed=x)), None),
     # seeds
     ("rand", "seed"): (SEED, lambda o, x: type(o).rand(*SIZES[type(o)], seed=x).to_dense(), None),
     ("schmidt_rank", "seed"): (SEED, lambda o, x: int(qdn.schmidt_rank(o, 2, seed=x)), None),
@@ -479,6 +490,7 @@ SIZES = {
     qdn.ConvAC: (4, 2, 2, 2),
     qdn.RAC: (4, 2, 2),
     qdn.RBM: (4,),
+    qdn.GraphStateConvAC: (4, 2, 2, 2),
     qdn.RecursiveTree: (4, 2, 2, 2),
     qdn.RecursiveMPS: (4, 2, 2),
 }
@@ -489,7 +501,11 @@ EXEMPT = {
     ("site_ind", "site"): "formats whatever it is given",
     ("site_tag", "site"): "formats whatever it is given",
 }
-ON_LATTICE = {id(SUBSET): LATTICE_SUBSET, id(SITES): LATTICE_SITES}
+ON_LATTICE = {
+    id(SUBSET): LATTICE_SUBSET,
+    id(SITES): LATTICE_SITES,
+    id(NAMING): LATTICE_NAMING,
+}
 
 REFUSED = "refused"
 
@@ -516,7 +532,8 @@ def functions():
                 found.setdefault((name, argument), {})[label] = _function(thing)
     for name, argument in BEHIND_OPTIONS:
         for label, owner in owners().items():
-            if hasattr(type(owner), name) and label in ("ConvAC", "tree", "collapsed"):
+            of_networks = name in ("entropy", "to_mps")
+            if label == "ConvAC" if of_networks else label in ("tree", "collapsed"):
                 found.setdefault((name, argument), {})[label] = _function(getattr(owner, name))
     return found
 
@@ -538,7 +555,8 @@ def cases():
             owner = "ConvAC" if label == "module" else label
             if "lattice" in owner and id(values) not in ON_LATTICE:
                 continue
-            key = (labels[label], "lattice" in owner, type(owners()[owner]) if name == "rand" else 0)
+            kind = type(owners()[owner]) if name == "rand" else None
+            key = (labels[label], "lattice" in owner, kind)
             if key not in tried:
                 tried.add(key)
                 yield f"{owner}.{name}({argument})"
@@ -558,7 +576,7 @@ def test_every_row_has_a_function():
 
 
 def test_refused_methods_say_so_whatever_they_are_given():
-    for label, owner in owners().items():
+    for owner in owners().values():
         for name in dir(type(owner)):
             if hasattr(getattr(type(owner), name, None), "refused"):
                 with pytest.raises(qdn.MethodError, match=name.rstrip("_")):
@@ -620,7 +638,9 @@ def faults_of(case):
     def spelt_plainly(key):
         meaning = meanings[key]
         plain = [state.sites[i] for i in meaning] if isinstance(meaning, tuple) else meaning
-        return tried(plain, meaning)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return tried(plain, meaning)
 
     meanings = {repr(meaning): meaning for _, meaning in values.values()}
     if right is None:
@@ -644,3 +664,22 @@ def test_odd_values(case):
     assert not new, "\n".join(f"{case}: {label}: {text}" for label, text in new.items())
     cured = sorted(known - set(faults))
     assert not cured, f"{case}: {cured} are right now; take them out of KNOWN"
+
+
+def write_known():
+    """Write the failures of today to ``odd_known.py``: ``python -m tests.test_odd_arguments``."""
+    import pathlib
+
+    known = {case: sorted(faults_of(case)) for case in cases()}
+    lines = [
+        '"""Odd values that fail today, by case: each is a fault, and a cured one fails."""',
+        "",
+    ]
+    rows = (f"    {k!r}: {{{', '.join(map(repr, v))}}}," for k, v in known.items() if v)
+    lines += ["KNOWN = {", *rows, "}", ""]
+    pathlib.Path(__file__).with_name("odd_known.py").write_text("\n".join(lines), encoding="utf8")
+    print({case: len(labels) for case, labels in known.items() if labels})
+
+
+if __name__ == "__main__":
+    write_known()

@@ -46,7 +46,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda x: repr(x)[:30])
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda x: repr(x).split(" at 0x")[0][:30])
 def test_what_is_not_a_seed_is_refused(wrong):
     with pytest.raises(qdn.OptionError, match="is not a seed; give None"):
         make_rng(wrong)

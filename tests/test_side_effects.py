@@ -70,7 +70,7 @@ STEPS = {
     "collapse": lambda: net.collapse().partial_trace_exact([3]),
     "to_mps": lambda: net.to_mps(),
     "cross": lambda: net.to_mps(method="cross", max_bond=8, seed=0),
-    "entropy": lambda: (qdn.entropy(net, 4), qdn.entropies(net, [2, 4]), qdn.schmidt_values(net, 3)),
+    "entropy": lambda: (qdn.entropy(net, 4), qdn.entropies(net), qdn.schmidt_values(net, 3)),
     "renyi2_estimate": lambda: qdn.renyi2_estimate(net, 4, samples=200, seed=0),
     "schmidt_rank": lambda: qdn.schmidt_rank(net, 4),
     "path_report": lambda: qdn.path_report(ring, optimize="greedy"),

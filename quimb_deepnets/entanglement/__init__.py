@@ -7,6 +7,7 @@
     states      what a state can show of itself, by its type: from_networks, from_quimb
     dense  reduced  gram  mps  graph  approx     one method each
     spectra     numbers from a spectrum          where      places from what users write
+    vanishing   states that cancel to round-off
     rank        certified Schmidt ranks          gf2        ranks over GF(2)
     montecarlo  the swap estimator               sampler    Metropolis chains
 """

@@ -8,7 +8,6 @@
                        +-- to_mps       chains: predicted bonds, then the conversion
 """
 
-import contextlib
 import functools
 import hashlib
 import itertools
@@ -17,64 +16,50 @@ import math
 import numpy as np
 from autoray import stop_gradient, to_numpy
 
-from ..errors import BudgetError, MethodError
 from ..geometry.plan import FLOP
 from ..networks import RAC, ConvAC, DeepNetwork
 from ..tensors.carries import carry_of
 from ..tensors.collapsed import even_out
 from ..tensors.exact_mps import predicted_bytes
-from ..tensors.vanishing import cancels, check_not_cancelled, probes
 from .mps import ChainFace, site_arrays
 from .reduced import Ket
-from .states import Amplitudes, Cost, Face, StateView, as_float, refuse_dims, view_of
+from .states import Amplitudes, Cost, Face, StateView, as_float, moved, refuse_dims, view_of
 
-MAX_LISTED = 2**20  # amplitudes of which the largest are looked for
 MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do not contract
 
 
 @view_of.register
 def _(state: DeepNetwork, dims=None):
     refuse_dims(dims)
-    check = functools.cache(lambda: _check_not_vanishing(state))
-
-    def checked(make):
-        return lambda: (check(), make(state))[1]
-
     faces = {
-        "vector": Face(lambda: _vector_cost(state), checked(_vector)),
-        "network": Face(lambda: Cost(0, 0.0), checked(_ket)),
+        "vector": Face(lambda: _vector_cost(state), lambda: _vector(state)),
+        "network": Face(lambda: Cost(0, 0.0), lambda: _ket(state)),
     }
     followed = any(getattr(x, "requires_grad", False) for x in state.params.values())
     if not followed:
-        faces["amplitudes"] = Face(lambda: Cost(0, 0.0), checked(_amplitudes))
+        faces["amplitudes"] = Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
     # symmetric powers have less than full rank, where QR has no gradient
     if isinstance(state, ConvAC) or (isinstance(state, RAC) and not (followed and state.depth > 1)):
-        make = checked(lambda net: site_arrays(net.to_mps(normalize=True)))
+        make = lambda: _chain_arrays(state)
         faces["to_mps"] = ChainFace(lambda: _mps_cost(state), make, lambda: _bonds(state))
-    dims = (state.phys_dim,) * state.nsites
-    return StateView(tuple(state.sites), dims, state._like, type(state).__name__, faces)
+    dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
+    return StateView(
+        tuple(state.sites), dims, state._like, type(state).__name__, faces, parts=parts
+    )
 
 
-def _check_not_vanishing(net):
-    """Refuse a state of noise, where its largest amplitudes can be found.
+def _parts(net, size):
+    """The view of the network with every parameter moved by ``size`` of itself."""
+    rng = np.random.default_rng(1)
+    params = {name: moved(x, size, rng) for name, x in net.params.items()}
+    return view_of.dispatch(DeepNetwork)(type(net).from_params(net.geometry, params))
 
-    Raises
-    ------
-    RangeError
-        If they cancel to the precision of the weights.
-    """
-    configs = probes(net)
-    if not cancels(net, configs):
-        return
-    total, shape = net.phys_dim**net.nsites, (net.phys_dim,) * net.nsites
-    if total <= MAX_LISTED:
-        sizes = np.abs(to_numpy(stop_gradient(_vector(net))))
-        top = np.argsort(-sizes)[: len(configs)]
-        configs = np.stack(np.unravel_index(top, shape), axis=1)
-        check_not_cancelled(net, configs.reshape(-1, *net.geometry.shape))
-        return
-    with contextlib.suppress(MethodError, BudgetError):
-        net.to_mps(max_bytes=MAX_WINDOWS)  # looks at amplitudes that it draws
+
+def _chain_arrays(net):
+    """The arrays of the exact MPS, its scale spread over them."""
+    mps = net.to_mps(normalize="exponent")
+    each = 10.0 ** (float(mps.exponent) / net.nsites)
+    return [x * each for x in site_arrays(mps)]
 
 
 def _vector_cost(net):
@@ -125,9 +110,9 @@ def _ket(net):
 
 def _mps_cost(net):
     """Bytes and flops of the exact conversion, from the sizes of its carry alone."""
-    bounds, M = carry_of(net).bounds(), net.phys_dim
-    flops = sum(6.0 * M * a * b * min(a, b) for a, b in itertools.pairwise(bounds))
-    return Cost(predicted_bytes(bounds, M), flops)
+    carry, M = carry_of(net), net.phys_dim
+    flops = sum(6.0 * M * a * b * min(a, b) for a, b in itertools.pairwise(carry.bounds()))
+    return Cost(predicted_bytes(carry, M), flops)
 
 
 def _bonds(net):

@@ -8,17 +8,21 @@
     RecursiveNetwork, CollapsedVector ------- the deep network that it holds, unless edited
 """
 
+import functools
 import math
 
+import numpy as np
+from autoray import get_dtype_name, infer_backend
 from quimb.tensor import MatrixProductState, TensorNetworkGenVector
 
-from ..errors import SitesError
+from ..errors import OptionError, SitesError
 from ..tensors import CollapsedVector, HyperTensorNetwork, RecursiveNetwork
 from ..tensors.collapsed import source_network
 from ..tensors.readback import current_network
-from .mps import ChainFace, site_arrays
+from ..weights import DTYPES
+from .mps import ChainFace, check_chain, site_arrays
 from .reduced import Ket
-from .states import Cost, Face, StateView, refuse_dims, view_of
+from .states import Cost, Face, StateView, moved, refuse_dims, view_of
 
 
 @view_of.register
@@ -35,10 +39,21 @@ def _(state: TensorNetworkGenVector, dims=None):
     }
     if isinstance(state, MatrixProductState) and (arrays := site_arrays(state)) is not None:
         bonds = [x.shape[0] for x in arrays] + [arrays[-1].shape[2]]
+        faces["vector"] = Face(ket.vector_cost, lambda: check_chain(arrays) or ket.vector())
         faces["mps"] = ChainFace(lambda: Cost(0, 0.0), lambda: arrays, lambda: bonds)
+    check_dtypes(state)
     sizes = tuple(map(state.ind_size, inds))
     like = next(iter(state)).data
-    return StateView(sites, sizes, like, type(state).__name__, faces, state)
+    known = all(infer_backend(t.data) in ("numpy", "torch") for t in state)
+    parts = functools.partial(_parts, state) if known else None
+    return StateView(sites, sizes, like, type(state).__name__, faces, state, parts)
+
+
+def _parts(state, size):
+    """The view of the network with every entry of its tensors moved by ``size`` of itself."""
+    rng, state = np.random.default_rng(1), state.copy()
+    state.apply_to_arrays(lambda x: moved(x, size, rng))
+    return view_of.dispatch(TensorNetworkGenVector)(state)
 
 
 @view_of.register
@@ -56,7 +71,19 @@ def _through(net, state, dims):
     view = view_of.dispatch(TensorNetworkGenVector)(state, dims)
     if net is None or len(view.sites) < net.nsites:
         return view
-    return StateView(view.sites, view.dims, view.like, view.name, view_of(net).faces, state)
+    of_net = view_of(net)
+    return StateView(view.sites, view.dims, view.like, view.name, of_net.faces, state, of_net.parts)
+
+
+def check_dtypes(state):
+    """Refuse arrays of half, extended or unknown precision, which no decomposition takes."""
+    for t in state:
+        kind = get_dtype_name(t.data)
+        if kind not in DTYPES and not kind.startswith(("int", "uint", "bool")):
+            raise OptionError(
+                f"a tensor of dtype {kind} has no singular values here; convert the state to one "
+                f"of {', '.join(DTYPES)}, as in state.astype('float64')."
+            )
 
 
 def _check_outer(state, inds):

@@ -26,6 +26,7 @@ from .request import (
 )
 from .spectra import as_float, check_alpha, not_negative
 from .states import view_of
+from .vanishing import check_state
 
 
 @documented
@@ -194,6 +195,7 @@ def entropies(
     if not places:
         return do("zeros_like", do("real", view.like.reshape(-1)[:0]))
     refuse_checkpoint(options)
+    check_state(view)
     middle = max(places, key=lambda p: min(len(p), len(view.sites) - len(p)))
     chosen = choose(view, middle, "spectrum", method, max_bytes, max_flops)
     check_options(chosen.sweep or chosen.spectrum, chosen.name, options)

@@ -252,7 +252,7 @@ class _Record:
         self.logabs = np.empty((draws, chains))
         self.counts = np.zeros((2, chains, N, sampler.phys_dim))
         self.begin = None  # the configurations of the first draw
-        self.moved = np.full(chains, sampler.phys_dim == 1)  # one value per site: nowhere to go
+        self.moved = np.zeros(chains, bool)
 
     def add(self, t):
         """Measure the chains where they are, as draw ``t``."""

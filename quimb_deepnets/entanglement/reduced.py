@@ -16,6 +16,7 @@ from quimb.tensor import Tensor
 from quimb.tensor.tensor_core import rand_uuid
 
 from ..tensors import HyperTensorNetwork
+from ..tensors.ranges import LOG2_10
 from ..tensors.search import BestOf
 from .registry import Method, add_method
 from .spectra import spectrum_of_density
@@ -30,7 +31,7 @@ class Ket(NamedTuple):
 
     def vector(self):
         """All entries of the state, scaled to size 1, as a flat array."""
-        return self._contract(self.tn, self.inds)
+        return self.scaled(self.tn, self.inds)[0]
 
     def doubled(self, places):
         """Ket and bra joined over all sites but these, and the legs of both."""
@@ -43,7 +44,7 @@ class Ket(NamedTuple):
     def density(self, places):
         """The density matrix of some sites, of any trace."""
         tn, kets, bras = self.doubled(places)
-        rho = self._contract(tn, (*kets, *bras))
+        rho = self.scaled(tn, (*kets, *bras))[0]
         size = math.prod(map(self.tn.ind_size, kets))
         return rho.reshape(size, size)
 
@@ -63,10 +64,11 @@ class Ket(NamedTuple):
         return _cost_of(tn & Tensor(np.broadcast_to(0.0, sizes), bras), kets)
 
     @staticmethod
-    def _contract(tn, output_inds):
+    def scaled(tn, output_inds):
+        """A network contracted to an array, and the decimal exponent before it."""
         found = tn._contracted(output_inds, scaled=True, optimize=BestOf(math.inf))
         found.check_norm()
-        return found.array
+        return found.array, float(found.bits) / LOG2_10
 
 
 def _cost_of(tn, output_inds):

@@ -14,9 +14,10 @@ from autoray import do, stop_gradient
 from ..errors import OptionError, SitesError, check_option
 from ..geometry.where import as_plain, is_site, read_where
 from ..networks.chunks import MAX_BYTES
-from .registry import MAX_FLOPS, METHODS, check_options, choose
-from .spectra import Spectrum, check_norm
+from .registry import MAX_FLOPS, METHODS, check_budget, check_options, choose
+from .spectra import Spectrum, check_norm, spectrum_of_matrix
 from .states import view_of
+from .vanishing import check_state
 
 _STATE = """state : network, tensor network or array
         A deep network, a quimb vector (MPS, MERA, PEPS, ...), or a dense vector with ``dims``."""
@@ -86,8 +87,12 @@ def spectrum_at(
 
     With ``tail`` the smallest values matter, and methods that do not square them come first.
     """
+    check_state(view)
     if len(places) == len(view.sites):
         check_option("method", method, ("auto", *METHODS))
+        check_budget(max_bytes, max_flops)
+        if view.parts is None and "vector" in view.faces:
+            return spectrum_of_matrix(view.faces["vector"].value.reshape(-1, 1))
         return Spectrum(do("ones_like", do("real", view.like.reshape(-1)[:1])))
     what = "tail" if tail else "spectrum"
     chosen = choose(view, places, what, method, max_bytes, max_flops)
@@ -97,6 +102,7 @@ def spectrum_at(
 
 def density_at(view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_FLOPS, **options):
     """The density matrix of a subsystem, of trace 1."""
+    check_state(view)
     chosen = choose(view, places, "density", method, max_bytes, max_flops)
     check_options(chosen.density, chosen.name, options)
     rho = chosen.density(view, places, **options)

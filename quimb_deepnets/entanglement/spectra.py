@@ -210,6 +210,32 @@ def as_float(x):
     return float(x if isinstance(x, numbers.Real) else stop_gradient(x))
 
 
+def check_cancelled(log2_norm, log2_moved, power, epsilon):
+    """Refuse a state whose norm is round-off of its parts.
+
+    Parameters
+    ----------
+    log2_norm, log2_moved : float
+        Logarithms of the norm, and of the norm with all weights moved by ``epsilon**0.5`` of
+        themselves; with ``power`` 2 of squared norms, and moved by ``epsilon**0.25``.
+    power : {1, 2}
+    epsilon : float
+        Of the dtype.
+    """
+    if -math.inf in (log2_norm, log2_moved):
+        check_norm(0.0)
+    if math.inf in (log2_norm, log2_moved):
+        check_norm(math.inf)
+    grown = log2_moved - log2_norm
+    if not grown < -math.log2(epsilon) / 4:
+        raise RangeError(
+            f"the state cancels to round-off of its parts, so its entropy would be that of noise: "
+            f"its norm grows {2.0 ** min(grown / power, 1000):.0e} times if the weights move by "
+            f"{epsilon ** (0.5 / power):.0e} of themselves; give a state that does not vanish, or "
+            "weights of more digits."
+        )
+
+
 def check_alpha(alpha):
     """Refuse an order of a Renyi entropy that is no number of at least 0."""
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not alpha >= 0:

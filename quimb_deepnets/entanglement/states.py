@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from autoray import do, get_dtype_name, infer_backend
+from autoray import do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 
 from ..errors import OptionError
 from ..weights import DTYPES
@@ -99,6 +99,11 @@ class StateView:
     faces : dict[str, Face]
     network : TensorNetwork or None
         Where ``tags`` are read.
+    parts : callable or None
+        ``parts(size)`` gives a view of the same state with every weight moved by a random ``size``
+        of itself, each alone: whether they cancel, see `vanishing.check_state`.
+    notes : set
+        What is known of the state.
     """
 
     sites: tuple
@@ -107,6 +112,8 @@ class StateView:
     name: str
     faces: dict = field(default_factory=dict)
     network: object = None
+    parts: object = None
+    notes: set = field(default_factory=set)
 
     def dim(self, places):
         """The dimension of a subsystem."""
@@ -181,6 +188,12 @@ def _unit(x):
     """A vector with its largest entry of size 1, so that squares stay in range."""
     size = do("max", do("abs", x)) if x.shape[0] else 0.0
     return x / size if bool(size > 0) else x
+
+
+def moved(x, size, rng):
+    """A copy of an array, in numpy, with every entry moved by a random ``size`` of itself."""
+    x = to_numpy(stop_gradient(x))
+    return (x * (1 + size * rng.normal(size=x.shape))).astype(x.dtype)
 
 
 def refuse_dims(dims):

@@ -9,8 +9,12 @@ and by whatever reads it::
        .--+--.     one hyper-index           .-a-.      one tensor of order K + 1,
       W0  W1  W2   K matrices               /  |  \\     a[i, j1..jK] = prod_k Wk[i, jk]
       |   |   |                             |  |  |
+
+Each piece belongs to one site, that of the node it feeds: the site of the middle one of its
+children, so that the pieces of a site hang together along a branch.
 """
 
+import functools
 import itertools
 from collections import deque
 from typing import NamedTuple
@@ -52,12 +56,13 @@ class Piece(NamedTuple):
     """One tensor to be: named factors for each leg below, its layer and its legs.
 
     ``factors[k]`` names the matrices whose elementwise product acts on ``inds[k + 1]``; a vector
-    has one leg and one name.
+    has one leg and one name. ``site`` is the one that the piece belongs to.
     """
 
     factors: tuple[tuple[str, ...], ...]
     layer: int | None
     inds: tuple[str, ...]
+    site: int | tuple[int, ...]
 
     @property
     def names(self):
@@ -87,30 +92,46 @@ def expand(geometry, nodes="hyper"):
     check_option("nodes", nodes, NODES)
     cut = _matrices if nodes == "hyper" else _dense
     counter = itertools.count()
-    yield Piece(((READOUT,),), None, (TOP,))
-    queue = deque((node, TOP) for node in geometry.roots)
+    roots, site_of = list(geometry.roots), _sites_of_nodes(geometry)
+    yield Piece(((READOUT,),), None, (TOP,), site_of(roots[len(roots) // 2]))
+    queue = deque((node, TOP) for node in roots)
     while queue:
         node, ind = queue.popleft()
-        legs = []
+        legs, site = [], site_of(node)
         for weight, child in geometry.taps(node):
             below = leaf_ind(child.site) if isinstance(child, Site) else f"_y{next(counter)}"
             legs.append((weight, below))
             if isinstance(child, Node):
                 queue.append((child, below))
             elif isinstance(child, Fixed):
-                yield Piece(((child.name,),), node.layer, (below,))
-        yield from cut(node.layer, ind, legs)
+                yield Piece(((child.name,),), node.layer, (below,), site)
+        yield from cut(node.layer, ind, legs, site)
 
 
-def _matrices(layer, ind, legs):
+def _sites_of_nodes(geometry):
+    """The function from a node to the site that it belongs to."""
+
+    @functools.cache
+    def site_of(child):
+        if isinstance(child, Site):
+            return child.site
+        below = [tap.child for tap in map(Tap._make, geometry.taps(child))]
+        read = [k for k, vector in enumerate(below) if not isinstance(vector, Fixed)]
+        middle = min(read, key=lambda k: abs(k - len(below) // 2), default=None)
+        return geometry.sites[0] if middle is None else site_of(below[middle])
+
+    return site_of
+
+
+def _matrices(layer, ind, legs, site):
     """One matrix per tap, all on the hyper-index ``ind``."""
     for weight, below in legs:
-        yield Piece(((weight,),), layer, (ind, below))
+        yield Piece(((weight,),), layer, (ind, below), site)
 
 
-def _dense(layer, ind, legs):
+def _dense(layer, ind, legs, site):
     """One tensor for the node; taps that read the same leaf share a leg."""
     factors = {}
     for weight, below in legs:
         factors[below] = (*factors.get(below, ()), weight)
-    yield Piece(tuple(factors.values()), layer, (ind, *factors))
+    yield Piece(tuple(factors.values()), layer, (ind, *factors), site)

@@ -207,7 +207,7 @@ class DeepNetwork(Guide):
         """
         return phase_and_log(self._scaled_amplitudes(configs, chunk, progbar, plan))
 
-    def to_dense(self, max_bytes=MAX_BYTES):
+    def to_dense(self, *inds_seq, max_bytes=MAX_BYTES):
         """The whole state as a column vector, in the order of quimb's ``to_dense``.
 
         Parameters
@@ -221,6 +221,8 @@ class DeepNetwork(Guide):
 
         Raises
         ------
+        OptionError
+            If groups of indices are given, which a network does not have.
         BudgetError
             If the state would be too large.
         RangeError
@@ -232,6 +234,11 @@ class DeepNetwork(Guide):
         >>> qdn.ConvAC.rand(16, depth=3, kernel=3, bond_dim=4, seed=0).to_dense().shape
         (65536, 1)
         """
+        if inds_seq:
+            raise OptionError(
+                f"to_dense{inds_seq} groups indices, and a network has none; use "
+                "net.collapse().to_dense(['k0'], ...), or name max_bytes=."
+            )
         check_positive_int("max_bytes", max_bytes, OptionError)
         need = 3 * self.phys_dim**self.nsites * self._like.itemsize
         if need > max_bytes:

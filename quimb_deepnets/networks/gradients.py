@@ -20,17 +20,20 @@ from ..geometry.branches import branches_of, folded_branches
 from ..geometry.plan import CHUNK, make_plan
 from .attach import register_method
 from .base import DeepNetwork
+from .careful import CarefulDerivatives, CarefulRecurrentDerivatives
 from .chunks import MAX_BYTES, check_result, map_chunks
 from .configs import check_configs, identity
 from .conv import ConvAC
 from .layers import tap_index
 from .lookup import row_codes, windows_of
+from .products import shared_axes
 from .recurrent import RAC
 from .recursion import Recursion
 from .scaled import (
     Scaled,
     array_like,
     as_index,
+    full_precision,
     power_of_two,
     product,
     rescale,
@@ -39,9 +42,10 @@ from .scaled import (
     zeros_like_exponent,
 )
 from .tables import child_codes
-from .tape import Step, backward_top, forward, readers_of, scatter
+from .tape import Step, backward_top, forward, held, readers_of, scatter
 
 
+@full_precision
 def log_derivatives(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
     """The derivatives of log psi by every parameter, for each configuration.
 
@@ -100,6 +104,10 @@ def deriver_of(net):
 
 @deriver_of.register
 def _(net: RAC):
+    weights = (scaled(w, axes=2) for w in (*net.hidden_weights, *net.input_weights))
+    uneven = any(shared_axes(scaled(h)) < 1 for h in net.initial)
+    if uneven or any(shared_axes(w) < 2 for w in weights):
+        return CarefulRecurrentDerivatives(net), CHUNK
     states = 8 * net.L * net.depth * net.bond_dim
     return RecurrentDerivatives(net), max(1, 64 * CHUNK // (states * net._like.itemsize))
 
@@ -107,12 +115,15 @@ def _(net: RAC):
 @deriver_of.register
 def _(net: ConvAC):
     g = net.geometry
+    if any(shared_axes(scaled(w, axes=2)) < 2 for w in net.weights):
+        return CarefulDerivatives(net), CHUNK
     rows = _table_rows(net) if net.shared else None
     positions = sum(math.prod(g.layer_shape(l)) for l in range(1, g.depth + 1))
     bond_dim = max(g.bond_dim(l) for l in range(1, g.depth + 1))
     if rows is not None and rows <= 4 * positions:
-        floats = rows * bond_dim
-        return TableDerivatives(net), max(8, 16 * CHUNK // (floats * net._like.itemsize))
+        floats, derive = rows * bond_dim, TableDerivatives(net)
+        if all(tape.safe for tape in derive.tapes):
+            return derive, max(8, 16 * CHUNK // (floats * net._like.itemsize))
     taps = max(math.prod(g.kernel(l)) for l in range(1, g.depth + 1))
     floats = 4 * taps * positions * bond_dim
     return LayerDerivatives(net), max(1, 64 * CHUNK // (floats * net._like.itemsize))
@@ -133,7 +144,7 @@ class _Derivatives:
     def __init__(self, net):
         self.net, self.geometry = net, net.geometry
         self.weights = [scaled(w, axes=2) for w in net.weights]
-        self.readout = scaled(net.readout)
+        self.readout = scaled(net.readout, axes=0)
         self.taps = [list(net.geometry.tap_indices(l)) for l in range(1, net.depth + 1)]
 
     def top(self, values, counts, rows):
@@ -254,6 +265,8 @@ class LayerDerivatives(_Derivatives):
         values = take_rows(identity(g.phys_dim, self.net._like), as_index(x))
         for l in range(1, g.depth + 1):
             values, tape = forward(self.steps[l - 1], self._matrices(l), values)
+            if not tape.safe:
+                return CarefulDerivatives(self.net)(x)
             tapes.append(tape)
         one = do("ones_like", values[:1, :1, :1])
         top = self.top(values, one, values)
@@ -316,6 +329,8 @@ class RecurrentDerivatives:
                 past = h @ do("swapaxes", wh.mantissa, 0, 1)
                 coming = below @ do("swapaxes", wi.mantissa, 0, 1)
                 out = rescale(Scaled(past * coming, zeros_like_exponent(past[:, 0])))
+                if not held(out.mantissa, (past, coming), (past * coming,)):
+                    return CarefulRecurrentDerivatives(net)(x)
                 shift = power_of_two(-out.exponent, past)[:, None]
                 noted.append((coming * shift, past * shift, below))
                 below = out.mantissa
@@ -332,7 +347,7 @@ class RecurrentDerivatives:
         last = states[-1][-1]
         safe = do("where", last == 0, do("ones_like", last), last)
         rest = Scaled(safe, zeros_like_exponent(last))
-        top = backward_top(last[None], one, rest, scaled(net.readout))
+        top = backward_top(last[None], one, rest, scaled(net.readout, axes=0))
         adjoints = [zeros] * (net.depth - 1) + [top.adjoint[0]]
         moved = [([], []) for _ in range(net.depth)]  # per layer: by past, by coming
         for noted in reversed(tape):

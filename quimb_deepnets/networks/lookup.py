@@ -27,10 +27,11 @@ from .scaled import (
     array_like,
     by_channel,
     float_info,
+    full_precision,
     is_wide,
+    ldexp,
     look,
     multiply_first,
-    power_of_two,
     readable,
     rescale,
     scaled,
@@ -158,11 +159,9 @@ def centred(table):
         high, low = (np.where(high < low, 0.0, x) for x in (high, low))  # a channel of zeros
         centre = np.round((high + low) / 2)
         bits = int((high - centre).max()) + 2
-        if bits < limit:
-            # zeros too: the derivatives by them have that power
-            shift = (shown - centre).clip(-limit, limit)
-            factor = power_of_two(array_like(shift, mantissa), mantissa)
-            return RowTable(mantissa * factor, None, centre, bits)
+        shift = shown - centre  # zeros too: the derivatives by them have that power
+        if bits < limit and shift.max() < limit:
+            return RowTable(ldexp(mantissa, array_like(shift, mantissa)), None, centre, bits)
     return RowTable(mantissa, exponent, np.zeros(mantissa.shape[-1]), 2)
 
 
@@ -238,12 +237,11 @@ class Lookup:
         exponent, there = look(w.exponent) + self.centre, look(w.mantissa) != 0
         some = exponent[there] if there.any() else exponent
         spread = some.max() - some.min() + self.count * self.table.bits
-        if spread > info.maxexp - 64:
+        drop = exponent - some.max()
+        if max(spread, drop.max()) > info.maxexp - 64:
             return None
-        drop = (exponent - some.max()).clip(info.minexp, info.maxexp - 1)
-        drop = array_like(drop, w.mantissa)
         top = zeros_like_exponent(w.mantissa[0]) + some.max()
-        return Scaled(w.mantissa * power_of_two(drop, w.mantissa), top)
+        return Scaled(ldexp(w.mantissa, array_like(drop, w.mantissa)), top)
 
     def channels(self, codes, mantissa=None):
         """The products over all windows, channel by channel, for codes ``(P, B)``.
@@ -259,6 +257,7 @@ class Lookup:
             exponent = exponent + out.exponent
         return by_channel(Scaled(out.mantissa, exponent))
 
+    @full_precision
     def __call__(self, x):
         """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
         codes = row_codes(x, self.windows, self.offsets, self.phys_dim)

@@ -23,12 +23,12 @@ from .scaled import (
     by_channel,
     float_info,
     is_wide,
+    ldexp,
     look,
     modulus,
-    power_of_two,
     readable,
     rescale,
-    smallest_even,
+    smallest_held,
 )
 
 
@@ -101,19 +101,10 @@ def dot(x, w):
 
 def total(terms):
     """The sum over the last axis of numbers with exponents of their own."""
-    drop, top = below_top(terms)
-    mantissa = do("sum", terms.mantissa * power_of_two(drop, terms.mantissa), axis=-1)
+    top = highest(terms)
+    # zeros may stand above the top: their factor matters to gradients
+    mantissa = do("sum", ldexp(terms.mantissa, terms.exponent - top[..., None]), axis=-1)
     return rescale(Scaled(mantissa, top), axes=0)
-
-
-def below_top(x):
-    """The exponents on the last axis relative to that of the largest number, and the latter.
-
-    Zeros may stand above it. They are within the range of floats too: their factor matters to
-    gradients.
-    """
-    top, info = highest(x), float_info(x.mantissa)
-    return do("clip", bits(x.exponent - top[..., None]), info.minexp, info.maxexp - 1), top
 
 
 def highest(x):
@@ -135,11 +126,13 @@ def settled(x):
     """The same numbers with one exponent for all channels, where floats can hold that."""
     if shared_axes(x) or not readable(x.mantissa):
         return x
-    drop, top = below_top(x)
-    low = look(drop)[look(x.mantissa) != 0].min(initial=0.0)
-    if low <= math.log2(smallest_even(x.mantissa)):
+    top = highest(x)
+    drop = bits(x.exponent - top[..., None])
+    shown, limit = look(drop), -math.log2(smallest_held(x.mantissa))
+    # zeros far above would lose their derivatives
+    if shown[look(x.mantissa) != 0].min(initial=0.0) <= -limit or shown.max(initial=0.0) >= limit:
         return x
-    return rescale(Scaled(x.mantissa * power_of_two(drop, x.mantissa), top))
+    return rescale(Scaled(ldexp(x.mantissa, drop), top))
 
 
 def multiply_out(factors, every):
@@ -197,9 +190,11 @@ def all_held(size):
     """
     if not readable(size):
         return True
-    low, high = (float(look(do(f, size))) for f in ("min", "max"))
-    small = smallest_even(size)
-    return low >= small * high and low >= small ** (4 / 3)
+    if infer_backend(size) == "numpy":
+        low, high = size.min(), size.max()
+    else:
+        low, high = (float(look(do(f, size))) for f in ("min", "max"))
+    return low >= smallest_held(size) * max(high, 1.0)
 
 
 def multiply_entries(factors):
@@ -212,13 +207,13 @@ def multiply_entries(factors):
     return rescale(out, axes=0)
 
 
-def transposed(w):
+def transposed(w, fast=True):
     """Scaled matrices ``(..., out, in)`` as ``(..., in, out)``, in the layout that is fastest."""
 
     def swap(x):
         x = do("swapaxes", x, -1, -2)
-        if infer_backend(x) == "numpy":
+        if infer_backend(x) == "numpy" and fast:
             return np.ascontiguousarray(x)
-        return x.contiguous() if infer_backend(x) == "torch" else x
+        return x.contiguous() if infer_backend(x) == "torch" and fast else x
 
     return Scaled(swap(w.mantissa), w.exponent if shared_axes(w) else swap(w.exponent))

@@ -25,9 +25,13 @@ from .scaled import (
     Scaled,
     array_like,
     by_channel,
+    float_info,
     ldexp,
+    modulus,
     power_of_two,
+    readable,
     rescale,
+    smallest_held,
     take_rows,
     zeros_like_exponent,
 )
@@ -58,6 +62,7 @@ class Tape(NamedTuple):
     step: Step
     gathered: list
     others: list  # product of the other factors; zero where there is no factor
+    safe: bool  # whether nothing came close to underflow
 
 
 def forward(step, matrices, values):
@@ -83,14 +88,43 @@ def forward(step, matrices, values):
     after = list(itertools.accumulate(factors[::-1], lambda a, b: a * b))[::-1]
     out = rescale(Scaled(before[-1], zeros_like_exponent(before[-1][..., 0])))
     shift = power_of_two(-out.exponent, out.mantissa)[..., None]
-    others = []
+    others, safe = [], held(values, factors, [*before, *after])
     for k, gone in enumerate(absent):
         parts = [*before[k - 1 : k], *after[k + 1 : k + 2]] if k else after[1:2]
         rest = do("ones_like", factors[k])
         for part in parts:
             rest = rest * part
+        safe = safe and (len(parts) < 2 or held(rest, parts, [rest]))
         others.append(do("where", gone, rest * 0, rest * shift * shifts[k]))
-    return out.mantissa, Tape(step, gathered, others)
+    return out.mantissa, Tape(step, gathered, others, safe and held(out.mantissa))
+
+
+def held(values, factors=(), products=()):
+    """Whether floats hold the spread of values, and the products of factors.
+
+    Zeros are fine, unless a product of numbers that are not zero became one. What a compiler
+    traces cannot be looked at, and passes.
+    """
+    if not readable(values):
+        return True
+    bits, limit = -math.log2(smallest_held(values)), float_info(values).maxexp
+    if _depth(values) > bits:
+        return False
+    if sum(map(_depth, factors)) < limit * 3 // 4:
+        return True  # even all of them together are far from underflow
+    there = functools.reduce(lambda a, b: a & b, [x != 0 for x in factors])
+    return all(
+        _depth(x) < limit * 3 // 4 and not bool(do("any", (x == 0) & there)) for x in products
+    )
+
+
+def _depth(x):
+    """How many powers of two the smallest number but zero is below 1."""
+    size = modulus(x)
+    low = float(do("min", size))
+    if low == 0:
+        low = float(do("min", do("where", size == 0, do("ones_like", size), size)))
+    return max(0.0, -math.log2(low)) if low == low else 0.0
 
 
 def readers_of(index, below):

@@ -39,7 +39,7 @@ def frames(start, maps, steps, precision):
     >>> from quimb_deepnets.tensors.balance import frames
     >>> maps = np.array([[[1, 0], [0, 1e-3]], [[1, 0], [0, -1e-3]]])
     >>> there, back = (x[1] for x in frames(np.ones(2), maps, 1, 1e-12))
-    >>> np.linalg.norm(there @ [1, 1e-3]).round(6), np.allclose(there @ back, np.eye(2))
+    >>> round(float(np.linalg.norm(there @ [1, 1e-3])), 6), np.allclose(there @ back, np.eye(2))
     (1.0, True)
     """
     points, found = start[None], []

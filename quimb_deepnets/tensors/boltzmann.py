@@ -23,10 +23,7 @@ from ..errors import BudgetError, OptionError, check_positive_int
 from ..geometry import leaf_ind
 from ..networks import RBM
 from ..networks.base import MAX_BYTES
-from ..networks.configs import identity
-from .collapsed import check_bytes, window_tensors
-from .dup import delta
-from .names import unique_names
+from .collapsed import add_windows, check_bytes, window_tensors
 from .recursive import MAX_TENSORS, to_tensor_network
 from .scale import fits
 from .sites import check_site_id, check_site_tags
@@ -57,14 +54,7 @@ def _(network: RBM, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tenso
     check_site_id("site_tag_id", psi.site_tag_id, sites)
     check_site_tags(psi, {"DELTA", "WIRE", *network.geometry.param_shapes})
     tensors, exponent = window_tensors(network, MAX_BYTES)
-    unique = unique_names()
-    for tensor in tensors:
-        names = {ix: unique(ix) for ix in tensor.inds}
-        psi.add_tensor(tensor.reindex(names), virtual=True)
-    eye = identity(2, network._like)
-    for site in sites:
-        legs = psi.site_ind(site), unique(leaf_ind(site))
-        psi.add_tensor(delta(*legs, eye, (psi.site_tag(site), "WIRE")), virtual=True)
+    add_windows(psi, tensors, network)
     psi.exponent = exponent * math.log10(2)
     return psi
 

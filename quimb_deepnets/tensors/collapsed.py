@@ -65,13 +65,18 @@ class CollapsedVector(HyperVector):
     run and the best path is kept.
     """
 
-    _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry")
+    _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_cyclic")
     _source = None  # what the tensors were made from, see source_network
+
+    @property
+    def geometry(self):
+        """The integers of the network that it was made from."""
+        return self._geometry
 
     @property
     def cyclic(self):
         """Whether the sites are a ring, or a torus (``boundary="periodic"``)."""
-        return getattr(self._geometry, "boundary", None) == "periodic"
+        return self._cyclic
 
     partial_traces_exact = partial_traces_exact
 
@@ -141,23 +146,35 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
         sites=g.sites,
         site_ind_id=f"k{holes}" if site_ind_id is None else site_ind_id,
         site_tag_id=f"I{holes}" if site_tag_id is None else site_tag_id,
-        geometry=g,
+        cyclic=getattr(g, "boundary", None) == "periodic",
     )
     check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
     check_site_tags(phi, {"DELTA", "WIRE", "WINDOW", *g.param_shapes})
     tensors, exponent = _scaled_windows(network, max_bytes)
-    unique = unique_names()
-    for tensor in tensors:
-        names = {ix: unique(ix) for ix in tensor.inds}
-        phi.add_tensor(tensor.reindex(names), virtual=True)
-    eye = identity(g.phys_dim, network._like)
-    for site in phi.sites:
-        legs = phi.site_ind(site), unique(leaf_ind(site))
-        phi.add_tensor(delta(*legs, eye, (phi.site_tag(site), "WIRE")), virtual=True)
+    add_windows(phi, tensors, network)
     phi.exponent = exponent * math.log10(2)
     phi._source = fingerprint(phi), network
     return phi
+
+
+def add_windows(psi, tensors, network):
+    """Add tensors over the legs of the sites to an empty state, and the identities to its own legs.
+
+    Each tensor belongs to the site at the centre of what it reads, one that reads no site to that
+    of the tensor before it.
+    """
+    unique, sites = unique_names(), {leaf_ind(site): site for site in psi.sites}
+    read = next(read for t in tensors if (read := [sites[ix] for ix in t.inds if ix in sites]))
+    for tensor in tensors:
+        read = [sites[ix] for ix in tensor.inds if ix in sites] or read
+        tensor = tensor.reindex({ix: unique(ix) for ix in tensor.inds})
+        tensor.add_tag(psi.site_tag(read[len(read) // 2]))
+        psi.add_tensor(tensor, virtual=True)
+    eye = identity(network.phys_dim, network._like)
+    for site in psi.sites:
+        legs = psi.site_ind(site), unique(leaf_ind(site))
+        psi.add_tensor(delta(*legs, eye, (psi.site_tag(site), "WIRE")), virtual=True)
 
 
 def source_network(phi):

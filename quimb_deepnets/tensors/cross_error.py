@@ -16,8 +16,8 @@ from .drawn import draw, relative_error
 
 FRESH = 2**11  # configurations of the first two kinds
 CHAINS = 2**8  # Markov chains for the third
-STEPS = 2**8  # single changes that each of them tries, at most
-JUMPS = 2**4  # and how often it may go where the MPS draws
+ROUNDS = 2**4  # of each chain, the second half of which counts
+STEPS = 2**4  # single changes in a round; then the chain may go where the MPS draws
 
 
 def measured_error(cores, amplitudes, rng):
@@ -44,7 +44,7 @@ def measured_error(cores, amplitudes, rng):
     drawn, phase, logabs = draw(cores, rng, FRESH)
     theirs = exact(drawn)
     errors = [math.exp(min(broad / 2, 300.0)), relative_error(phase, logabs, *theirs)]
-    errors.append(_error_where_large(cores, exact, levels, drawn[:CHAINS], rng))
+    errors.append(_error_where_large(cores, exact, levels, drawn[:CHAINS], log_norm, rng))
     return float(max(errors))
 
 
@@ -81,28 +81,36 @@ def _distances(a, b, log_scale):
         return 2 * (np.log(apart) + top - log_scale)
 
 
-def _error_where_large(cores, exact, levels, drawn, rng):
+def _error_where_large(cores, exact, levels, drawn, log_norm, rng):
     """``|psi - mps| / |psi|`` on configurations with a large ``|psi|**2``.
 
     Half of the chains start where the MPS is large, half anywhere. Those of the second half count
-    only where they come as high as the lower ones of the first half, for a chain that is stuck in
-    a place of no weight says nothing.
+    as samples only where they come as high as the lower ones of the first half, for a chain that
+    is stuck in a place of no weight says nothing. Whatever any of them meets, once each, is a lower
+    bound of the distance.
     """
     configs = drawn.copy()
     half = len(configs) // 2
     configs[half:] = rng.integers(levels, size=configs[half:].shape)
     chains = _Chains(configs, exact, rng)
-    for _ in range(min(8 * len(cores), STEPS)):
-        chains.change_one_site(levels)
-    for _ in range(JUMPS):
+    seen = []
+    for _ in range(ROUNDS):
+        for _ in range(STEPS):
+            chains.change_one_site(levels)
         chains.jump(cores)
-    phase, logabs = chains.amplitudes
-    there = logabs > -math.inf
-    if not there[:half].any():
+        seen.append((chains.configs, *chains.amplitudes))
+    configs, phase, logabs = (np.stack(x) for x in zip(*seen[ROUNDS // 2 :]))
+    low = logabs[:, :half][logabs[:, :half] > -math.inf]
+    if not len(low):
         return 1.0
-    there &= logabs >= np.quantile(logabs[:half][there[:half]], 0.1)
-    found = evaluate(cores, chains.configs[there])
-    return relative_error(phase[there], logabs[there], *found)
+    there = logabs >= np.quantile(low, 0.1)
+    found = evaluate(cores, configs[there])
+    error = relative_error(phase[there], logabs[there], *found)
+    configs, first = np.unique(configs.reshape(-1, len(cores)), axis=0, return_index=True)
+    distances = _distances(
+        evaluate(cores, configs), (phase.reshape(-1)[first], logabs.reshape(-1)[first]), log_norm
+    )
+    return max(error, math.exp(min(np.logaddexp.reduce(distances) / 2, 300.0)))
 
 
 class _Chains:

@@ -151,12 +151,16 @@ def resolve_hyperinds(tn, mode="tree", max_copy_size=MAX_COPY_SIZE):
                 f"the COPY tensor of index {ix!r} has {sizes[ix]}**{len(tids)} elements, more than "
                 f"{max_copy_size}; use mode='tree' or 'mps'."
             )
+    order = {tag: n for n, tag in enumerate(getattr(tn, "site_tags", ()))}
     for ix, tids in hyper.items():
         legs = [rand_uuid() for _ in tids]
+        tags = [tag for tid in tids for tag in tn.tensor_map[tid].tags if tag in order]
+        middle = sorted(tags, key=order.get)[len(tags) // 2 : len(tags) // 2 + 1]
         for leg, tid in zip(legs, tids):
             tn.tensor_map[tid].reindex_({ix: leg})
         new, *legs = (ix, *legs) if ix in outer else legs
         for tensor in _deltas(new, legs, sizes[ix], like, "copy" if mode == "dense" else mode):
+            tensor.add_tag(middle)
             tn.add_tensor(tensor, virtual=True)
     tn._cuts = {}
     return tn

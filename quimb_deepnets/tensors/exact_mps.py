@@ -122,7 +122,7 @@ def to_mps(
     if not (isinstance(cutoff, (int, float)) and 0 <= cutoff < 1):
         raise OptionError(f"cutoff={cutoff!r} is no relative size; use a float from 0 to below 1.")
     carry = carry_of(network)
-    need = predicted_bytes(carry.bounds(), network.phys_dim)
+    need = predicted_bytes(carry, network.phys_dim)
     if need > max_bytes:
         raise BudgetError(
             f"the exact MPS has a carry of up to {max(carry.bounds())}; its tensors and matrices "
@@ -155,18 +155,15 @@ def _expanded_to_mps(psi, max_bond=None, cutoff=1e-14, info=None, **opts):
 _expanded_to_mps.__doc__ = to_mps.__doc__
 
 
-def predicted_bytes(bounds, M):
-    """Bytes of all site tensors behind the right sweep, and of three of the largest matrices."""
+def predicted_bytes(carry, M):
+    """Bytes of all site tensors behind the right sweep, of three of the largest matrices, and of
+    what the carry itself holds."""
+    bounds = carry.bounds()
     behind = (M ** min(len(bounds) - 1 - n, 64) for n in range(len(bounds)))
     kept = list(map(min, bounds, behind))
-    return (
-        16
-        * M
-        * (
-            sum(a * b for a, b in itertools.pairwise(kept))
-            + 3 * max(a * b for a, b in zip(bounds, kept[1:]))
-        )
-    )
+    sites = sum(a * b for a, b in itertools.pairwise(kept))
+    largest = max(a * b for a, b in zip(bounds, kept[1:]))
+    return 16 * M * (sites + 3 * largest) + carry.own_bytes()
 
 
 def _right_sweep(carry, network, progbar):

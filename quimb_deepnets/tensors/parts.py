@@ -15,6 +15,22 @@ import functools
 from quimb.tensor import TensorNetwork
 from quimb.tensor.tensor_core import rand_uuid
 
+from .names import plain_name
+
+
+def _keeps_cuts(method):
+    """A method that replaces tensors, after which the cut indices are as open as before."""
+
+    @functools.wraps(method)
+    def wrapped(self, *args, **kwargs):
+        cuts = dict(self._cuts)
+        result = method(self, *args, **kwargs)
+        new = result if isinstance(result, PartNetwork) else self
+        new._cuts = {ix: cut for ix, cut in cuts.items() if ix in new.ind_map}
+        return result
+
+    return wrapped
+
 
 class PartNetwork(TensorNetwork):
     """A `TensorNetwork` that keeps the cut hyper-indices of a selection open."""
@@ -53,6 +69,41 @@ class PartNetwork(TensorNetwork):
             output_inds = self.outer_inds()
         return super().compute_contracted_inds(*tids, output_inds=output_inds)
 
+    def outer_dims_inds(self):
+        """The outer indices with their sizes, see quimb; cut ones too."""
+        return tuple((self.ind_size(ix), ix) for ix in self.outer_inds())
+
+    def outer_size(self):
+        """The number of entries of the contracted network, see quimb."""
+        return self.inds_size(self.outer_inds())
+
+    def get_multibonds(self, include=None, exclude=None):
+        """Groups of indices on the same tensors, see quimb; outer ones are in no group."""
+        return super().get_multibonds(include, self.outer_inds() if exclude is None else exclude)
+
+    @_keeps_cuts
+    def rank_simplify(self, output_inds=None, *args, inplace=False, **kwargs):
+        """Contract tensors that are no larger together, see quimb; cut indices stay open."""
+        output_inds = self.outer_inds() if output_inds is None else output_inds
+        return super().rank_simplify(output_inds, *args, inplace=inplace, **kwargs)
+
+    rank_simplify_ = functools.partialmethod(rank_simplify, inplace=True)
+
+    def diagonal_reduce(self, output_inds=None, *args, inplace=False, **kwargs):
+        """Replace diagonal tensors by hyper-indices, see quimb; cut indices stay open."""
+        output_inds = self.outer_inds() if output_inds is None else output_inds
+        return super().diagonal_reduce(output_inds, *args, inplace=inplace, **kwargs)
+
+    diagonal_reduce_ = functools.partialmethod(diagonal_reduce, inplace=True)
+
+    # these replace tensors of the part by others with the same indices
+    contract_ind = _keeps_cuts(TensorNetwork.contract_ind)
+    split_simplify = _keeps_cuts(TensorNetwork.split_simplify)
+    split_simplify_ = functools.partialmethod(split_simplify, inplace=True)
+    _contract_between_tids = _keeps_cuts(TensorNetwork._contract_between_tids)
+    _split_tensor_tid = _keeps_cuts(TensorNetwork._split_tensor_tid)
+    __setitem__ = _keeps_cuts(TensorNetwork.__setitem__)
+
     # ------------------------------------------------------------ cutting
 
     def _select_tids(self, tids, virtual=True, with_exponent=False):
@@ -88,6 +139,10 @@ class PartNetwork(TensorNetwork):
         """Remove the tensors with ``tags``, see quimb; hyper-indices that they carry open."""
         self._pop_and_cut(self._get_tids_from_tags(tags, which=which))
 
+    def __delitem__(self, tags):
+        """Remove the tensors with all of ``tags``, see `delete`."""
+        self.delete(tags)
+
     def _pop_and_cut(self, tids):
         cuts = self._cuts_around(set(self.tensor_map).difference(tids))
         for tid in tuple(tids):
@@ -120,7 +175,7 @@ class PartNetwork(TensorNetwork):
         """
         if check_collisions:
             clash = set(self.inner_inds()).intersection(tn.inner_inds())
-            tn = tn.reindex({ix: rand_uuid() for ix in clash}) if clash else tn
+            tn = tn.reindex({ix: plain_name(ix) + rand_uuid() for ix in clash}) if clash else tn
         cuts = self._joined_cuts(tn)
         super().add_tensor_network(tn, virtual=virtual, check_collisions=False)
         self._cuts = cuts

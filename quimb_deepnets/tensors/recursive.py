@@ -127,7 +127,8 @@ class RecursiveNetwork(HyperVector):
         psi._check_ids()
         arrays, unique = _arrays(network, nodes), unique_names()
         for piece in expand(geometry, nodes):
-            tags = piece.names if piece.layer is None else (*piece.names, f"LAYER{piece.layer}")
+            tags = (*piece.names, psi.site_tag(piece.site))
+            tags = tags if piece.layer is None else (*tags, f"LAYER{piece.layer}")
             inds = tuple(map(unique, piece.inds))
             psi.add_tensor(Tensor(arrays[piece.factors], inds, tags), virtual=True)
         eye = identity(geometry.phys_dim, network._like)
@@ -285,7 +286,8 @@ class RecursiveNetwork(HyperVector):
         found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
         if isinstance(found, Scaled):
             return phase_and_log(found)
-        return found / do("abs", found), do("log", do("abs", found))
+        size = do("abs", found)
+        return found / (size + (size == 0)), do("log", size)
 
     def to_dense(self, *inds_seq, to_qarray=False, to_ket=None, **contract_opts):
         """The state as a dense array, ``(phys_dim**N, 1)`` or with grouped indices, see quimb.

@@ -7,12 +7,19 @@
 """
 
 import math
+import sys
 from numbers import Integral
 from string import Formatter
 
 from autoray import infer_backend
+from quimb.tensor import Tensor
+from quimb.tensor.belief_propagation.bp_common import create_lazy_community_edge_map
+from quimb.tensor.tnag.core import create_lazy_edge_map
 
-from ..errors import MissingError, OptionError, SitesError
+from ..errors import MethodError, MissingError, OptionError, SitesError
+
+# what asks a network for its site tags: sums, and belief propagation between sites
+SUMS, BELIEFS = create_lazy_edge_map.__code__, create_lazy_community_edge_map.__code__
 
 
 def format_site(string, site):
@@ -87,7 +94,7 @@ def read_value(ix, value, size):
         raise OptionError(
             f"index {ix!r} has size {size}, so there is no value {number}; use 0 to {size - 1}."
         )
-    return number
+    return number % size  # torch takes no negative ones
 
 
 class SiteNames:
@@ -137,6 +144,54 @@ class SiteNames:
         elif len(site) > 1:
             raise SitesError(self._misfit(*site))
         return given
+
+    @property
+    def site_tags(self):
+        """The site tags; quimb's functions between sites ask for them, and need bonds there.
+
+        Raises
+        ------
+        MethodError
+            To ``mps + psi`` and its like, where quimb's own class comes first, and to belief
+            propagation between sites where an index joins more than two tensors.
+        """
+        asking = sys._getframe(1).f_code
+        hyper = asking in (SUMS, BELIEFS) and bool(self.get_hyperinds())
+        if asking is SUMS and (hyper or self.num_tensors != self.nsites):
+            raise MethodError(
+                "quimb adds states with one tensor per site only, and this one has others; put it "
+                "first, psi + mps or (-psi) + mps, whose sum takes any state."
+            )
+        if asking is BELIEFS and hyper:
+            raise MethodError(
+                "messages between sites run along bonds between two tensors, and here hyper-indices"
+                " join more; use hyperinds_resolve() first, which writes COPY tensors."
+            )
+        return super().site_tags
+
+    def __getitem__(self, tags):
+        """The tensors with some tags, see quimb; for a site, the one with its outer leg."""
+        tid = self._tid_of_site(tags)
+        return super().__getitem__(tags) if tid is None else self.tensor_map[tid]
+
+    def __setitem__(self, tags, tensor):
+        """Replace the tensor with some tags, see quimb; for a site, the one with its outer leg."""
+        tid = self._tid_of_site(tags)
+        if tid is None or not isinstance(tensor, Tensor):
+            super().__setitem__(tags, tensor)
+        else:
+            self.pop_tensor(tid)
+            self.add_tensor(tensor, tid=tid, virtual=True)
+
+    def _tid_of_site(self, key):
+        """The tensor with the outer leg of a site, or None if ``key`` is no site or has none."""
+        site = self._as_site(key)
+        try:
+            known = hasattr(self, "site_ind") and self.has_site(site)
+        except TypeError:  # a list of tags
+            return None
+        carriers = tuple(self.ind_map.get(self.site_ind(site), ())) if known else ()
+        return carriers[0] if len(carriers) == 1 else None
 
     @property
     def L(self):

@@ -9,20 +9,18 @@ One class serves both: sites are ints with ``"k{}"`` and ``"I{}"``, or pairs wit
 """
 
 import functools
-import sys
 
 from autoray import do
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
-from quimb.tensor.tnag.core import create_lazy_edge_map
+from quimb.tensor.tn1d.core import TensorNetwork1D
 
 from ..errors import MethodError, OptionError, SitesError, check_option
 from ..networks.configs import identity
 from .algebra import MAX_DENSE, add, distance
 from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
-from .operands import expectation, read_terms
-from .ranges import Contracted
+from .operands import expectation, read_terms, traced
 from .refusals import refuse
 from .sites import SiteNames, check_site_id, format_site, read_value
 from .wires import identity_factor
@@ -50,7 +48,7 @@ class HyperTensorNetworkGen(SiteNames, HyperTensorNetwork, TensorNetworkGen):
     def maybe_convert_coo(self, x):
         """The tag of a site, the tags of a slice of a chain, and anything else as it is."""
         if isinstance(x, slice):
-            return tuple(map(self.site_tag, self.sites[x]))
+            return tuple(map(self.site_tag, TensorNetwork1D.slice2sites(self, x)))
         return super().maybe_convert_coo(self._as_site(x))
 
     def retag_sites(self, new_id, where=None, inplace=False):
@@ -145,6 +143,9 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
                 raise OptionError(
                     f"there is no index {ix!r}; give groups of {self.outer_inds()[:8]}."
                 )
+        if not self.outer_inds():  # every site is fixed: one number, which quimb cannot shape
+            number = self.contract(output_inds=(), preserve_tensor=True, **contract_opts).data
+            return do("reshape", number, (1,) if to_ket is False else (1, 1))
         return super().to_dense(*inds_seq, to_qarray=to_qarray, to_ket=to_ket, **contract_opts)
 
     to_qarray = functools.partialmethod(to_dense, to_qarray=True)
@@ -169,16 +170,17 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         bra_ind_id = "_bra{}" if self.site_ind_id != "_bra{}" else "_bra_{}"
         ket, bra = tuple(map(self.site_ind, where)), tuple(map(bra_ind_id.format, where))
         tn = self.make_reduced_density_matrix(where, bra_ind_id=bra_ind_id)
-        opts |= {"optimize": optimize, "preserve_tensor": True, "scaled": bool(normalized)}
+        opts |= {"optimize": optimize, "preserve_tensor": True, "scaled": normalized is True}
         found = tn._contracted((*ket, *bra), **opts)
-        rho = found.data if normalized else found.in_range()
-        if normalized:  # no scale of psi is too large or too small
-            trace = do("trace", rho.to_dense(ket, bra))
+        # of trace 1, no scale of psi is too large or too small
+        rho = found.data if normalized is True else found.in_range()
+        trace = do("trace", rho.to_dense(ket, bra))
+        if normalized is True:
             found.check_norm(trace)
             rho.modify(apply=lambda x: x / trace)
         got = {"matrix": lambda: rho.to_dense(ket, bra), "array": lambda: rho.data}
         rho = got.get(get, lambda: rho)()
-        return (rho, Contracted(trace, found.bits).in_range()) if normalized == "return" else rho
+        return (rho, trace) if normalized == "return" else rho
 
     def local_expectation_exact(
         self, G, where, optimize=None, normalized=True, rehearse=False, **opts
@@ -343,29 +345,15 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         """The difference from a state on the left whose type leaves it to this one."""
         return -self + other
 
-    @property
-    def site_tags(self):
-        """The site tags; quimb's sums of states ask for them, and need one tensor per site.
-
-        Raises
-        ------
-        MethodError
-            To ``mps + psi`` and its like, where quimb's own class comes first.
-        """
-        pairs_of_sites = sys._getframe(1).f_code is create_lazy_edge_map.__code__
-        if pairs_of_sites and (self.num_tensors != self.nsites or self.get_hyperinds()):
-            raise MethodError(
-                "quimb adds states with one tensor per site only, and this one has others; put it "
-                "first, psi + mps or (-psi) + mps, whose sum takes any state."
-            )
-        return super().site_tags
-
-    def normalize(self, inplace=False, **contract_opts):
+    def normalize(self, inplace=False, balance_bonds=False, equalize_norms=False, **contract_opts):
         """Scale the state to norm 1, spread over all tensors; any scale is fine.
 
         Parameters
         ----------
         inplace : bool, optional
+        balance_bonds, equalize_norms : bool, optional
+            Afterwards also `balance_bonds` (of a network without hyper-indices), or give all
+            tensors one norm.
         **contract_opts
             Given to the contraction of the norm.
 
@@ -378,18 +366,24 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         RangeError
             If the state vanishes, or is what round-off leaves of terms that cancel.
         """
-        if self._is_concrete():
-            found = self.make_norm(layer_tags=None)._contracted((), scaled=True, **contract_opts)
+        new = self if inplace else self.copy()
+        if balance_bonds:
+            new.balance_bonds_()
+        if new._is_concrete():
+            found = new.make_norm(layer_tags=None)._contracted((), scaled=True, **contract_opts)
             found.check_norm()
             mantissa, exponent = found.map(abs).decimal(0.5)
         else:
-            mantissa, exponent = self.norm(strip_exponent=True, **contract_opts)
-        new = self if inplace else self.copy()
+            mantissa, exponent = new.norm(strip_exponent=True, **contract_opts)
+        if traced(mantissa):
+            return new.multiply_(1 / new.norm(**contract_opts))
         new.exponent = new.exponent - exponent
         new.distribute_exponent()
         new.multiply_(1 / mantissa, spread_over="all")
         if abs(exponent) > 16:  # a power of ten that far has lost digits: once more, near one
             new.multiply_(1 / new.norm(**contract_opts), spread_over="all")
+        if equalize_norms:
+            new.equalize_norms_()
         return new
 
     normalize_ = functools.partialmethod(normalize, inplace=True)

@@ -1,0 +1,117 @@
+"""States that cancel to round-off: their entropy would be that of noise, another by each method.
+
+Parts that cancel show when every weight moves a little, each by itself: the norm of a sound state
+changes as little, while that of a difference of equal parts becomes as large as the move::
+
+    psi = part - part'        norm 1e-16 of the parts        all weights times 1 + 1e-8 g
+    psi moved                 norm 1e-8  of the parts        ratio 1e8: refused
+
+The norm is looked at the cheapest way: amplitudes of some configurations, then all of them, a
+sweep along a chain, or one contraction. Where all of these cost too much it is not known.
+"""
+
+import math
+
+import numpy as np
+from autoray import get_dtype_name
+
+from ..errors import BudgetError, MethodError
+from ..weights import DTYPES
+from .mps import norm_of
+from .spectra import check_cancelled, check_norm
+
+SAMPLES, ALL = 64, 2**14  # configurations that are looked at: some, and when every one
+CHEAP = 1e9  # flops that the question is worth
+MANY_TENSORS = 300  # of more than these, a path takes longer to find than to follow
+
+
+def check_state(view):
+    """Refuse a state that vanishes, or that cancels to the round-off of its parts.
+
+    Parameters
+    ----------
+    view : StateView
+
+    Raises
+    ------
+    RangeError
+        If the norm is zero or round-off, as far as that can be known.
+    """
+    if view.parts is None or "sound" in view.notes:
+        return
+    with np.errstate(all="ignore"):  # what is not finite is told below
+        _check(view)
+    view.notes.add("sound")
+
+
+def _check(view):
+    kind = get_dtype_name(view.like)
+    epsilon = float(np.finfo(kind if kind in DTYPES else "float64").eps)
+    still, moved = view.parts(0.0), view.parts(epsilon**0.5)
+    if not _sampled_soundly(still, moved, epsilon):
+        for measure, power in ((_by_amplitudes, 1), (_by_chain, 1), (_by_contraction, 2)):
+            move = moved if power == 1 else view.parts(epsilon**0.25)
+            try:
+                norms = measure(still), measure(move)
+            except (MethodError, BudgetError):
+                continue
+            if None not in norms:
+                check_cancelled(*norms, power, epsilon)
+                break
+
+
+def _sampled_soundly(still, moved, epsilon):
+    """Whether amplitudes of some configurations are no round-off; they need not be."""
+    if "amplitudes" not in still.faces:
+        return False
+    rng = np.random.default_rng(0)
+    configs = rng.integers(still.dims, size=(SAMPLES, len(still.dims)))
+    norms = _log2_norm(still, configs), _log2_norm(moved, configs)
+    return math.isfinite(norms[0]) and norms[1] - norms[0] < -math.log2(epsilon) / 4
+
+
+def _log2_norm(view, configs):
+    """Half the logarithm of the sum of squared amplitudes."""
+    _, log = view.faces["amplitudes"].value.log_amplitudes(configs)
+    log = np.asarray(log, "float64")
+    top = log.max()
+    if not math.isfinite(top):
+        return top
+    return (top + math.log(float((np.exp(2 * (log - top))).sum())) / 2) / math.log(2)
+
+
+def _by_amplitudes(view):
+    """From every entry of a small state."""
+    if (total := math.prod(view.dims)) > ALL:
+        return None
+    if "amplitudes" in view.faces:
+        return _log2_norm(view, np.indices(view.dims).reshape(len(view.dims), total).T)
+    if view.faces["vector"].cost.flops > CHEAP:
+        return None
+    ket = view.faces["network"].value
+    data, exponent = ket.scaled(ket.tn, ket.inds)
+    return _log2(np.linalg.norm(data)) + exponent * math.log2(10)
+
+
+def _by_chain(view):
+    """From a sweep of QR decompositions along an open chain."""
+    for name in ("mps", "to_mps"):
+        if name in view.faces and view.faces[name].cost.flops < CHEAP:
+            return norm_of(view.faces[name].value)
+    return None
+
+
+def _by_contraction(view):
+    """From the squared norm, as one contraction."""
+    ket = view.faces["network"].value
+    if ket.tn.num_tensors > MANY_TENSORS or ket.density_cost(()).flops > CHEAP:
+        return None
+    doubled, _, _ = ket.doubled(())
+    data, exponent = ket.scaled(doubled, ())
+    return _log2(float(np.real(data))) + exponent * math.log2(10)
+
+
+def _log2(size):
+    if not math.isfinite(size):
+        check_norm(size)
+    return math.log2(size) if size > 0 else -math.inf if size == 0 else math.nan
