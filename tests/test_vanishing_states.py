@@ -60,6 +60,11 @@ def test_one_error_by_every_method(name):
             measure()
 
 
+def test_samples_of_noise_are_refused():
+    with pytest.raises(qdn.RangeError, match="cancels to round-off"):
+        qdn.renyi2_estimate(VANISHING["rac"], 3, samples=512, chains=16, seed=0)
+
+
 def test_vectors_of_zeros():
     for where in (1, 3):
         with pytest.raises(qdn.RangeError, match="norm 0"):

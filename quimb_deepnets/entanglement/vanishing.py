@@ -86,9 +86,9 @@ def _by_amplitudes(view):
         return None
     if "amplitudes" in view.faces:
         return _log2_norm(view, np.indices(view.dims).reshape(len(view.dims), total).T)
-    if view.faces["vector"].cost.flops > CHEAP:
-        return None
     ket = view.faces["network"].value
+    if ket.tn.num_tensors > MANY_TENSORS or view.faces["vector"].cost.flops > CHEAP:
+        return None
     data, exponent = ket.scaled(ket.tn, ket.inds)
     return _log2(np.linalg.norm(data)) + exponent * math.log2(10)
 
