@@ -60,6 +60,8 @@ def plot_entropy(states, cuts=None, *, bound=True, page=True, ax=None, progbar=F
     >>> ax.get_ylabel()
     'entropy [bits]'
     """
+    if not (cuts is None or hasattr(cuts, "__iter__")):
+        raise OptionError(f"cuts={cuts!r} is not a sequence of ints; write [1, 2] for two cuts.")
     named, cuts = _named(states), None if cuts is None else list(cuts)
     ax = new_axes("plot_entropy") if ax is None else ax
     curves = {}

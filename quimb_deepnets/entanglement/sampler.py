@@ -217,7 +217,10 @@ class Metropolis:
 
     def _read_start(self, start):
         """The given configurations, one for each chain; and the spread of log |psi|^2."""
-        given = np.asarray(start)
+        try:
+            given = np.asarray(start)
+        except ValueError as error:
+            raise ConfigError("start is ragged; give one digit for each site.") from error
         wide = given.shape in ((self.nsites,), (self.chains, self.nsites))
         if not wide or given.dtype.kind not in "iu" or given.min() < 0:
             raise ConfigError(

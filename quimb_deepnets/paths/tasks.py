@@ -153,6 +153,7 @@ def _bra_names(ket, sites):
 
 def named_sites(sites, where):
     """The sites of a subsystem; a bare site is a site."""
+    where = where.tolist() if hasattr(where, "tolist") else where
     try:
         if where in sites and not isinstance(where, bool):
             return [where]

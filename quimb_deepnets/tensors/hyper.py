@@ -23,6 +23,7 @@ from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 
 from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
 from ..networks.scaled import readable
+from ..weights import make_rng
 from .names import SWITCH, plain_name
 from .operands import OperandNetwork
 from .parts import PartNetwork
@@ -30,7 +31,7 @@ from .picture import DrawnNetwork
 from .ranges import LOG2_10, Contracted, contract_scaled, growth, is_certain
 from .refusals import refuse
 from .search import BestOf
-from .trees import tree_of
+from .trees import check_preset, tree_of
 from .wires import absorb_wires
 
 MAX_EXPONENT = 250  # decimal: beyond, plain numbers leave the range of floats
@@ -115,6 +116,22 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
             which = self.inner_inds() if which is None else which
             return self.reindex_({ix: plain_name(ix) + rand_uuid() for ix in which})
         return super().mangle_inner_(append, which)
+
+    def randomize(self, dtype=None, seed=None, inplace=False, **randn_opts):
+        """Draw every tensor anew, see quimb; ``seed`` is one as in ``ConvAC.rand``.
+
+        Raises
+        ------
+        OptionError
+            If ``seed`` is not a seed.
+        """
+        rng = make_rng(seed)
+        if seed is not None and not isinstance(seed, int):  # quimb takes ints alone
+            number = getattr(seed, "shape", None) == ()
+            seed = int(seed) if number else int(rng.integers(2**63))
+        return super().randomize(dtype=dtype, seed=seed, inplace=inplace, **randn_opts)
+
+    randomize_ = functools.partialmethod(randomize, inplace=True)
 
     # ------------------------------------------------------------ contraction
 
@@ -382,9 +399,11 @@ def as_state(phi):
 
 
 def _found(optimize, tensors, output_inds):
-    """Words and paths as they are, any other optimizer as the tree that it finds, see `tree_of`."""
-    if isinstance(optimize, (str, list, tuple, BestOf)):
+    """A preset as it is, any other optimizer or path as the tree that it finds, see `tree_of`."""
+    if isinstance(optimize, BestOf):
         return optimize
+    if isinstance(optimize, str):
+        return check_preset(optimize)
     sizes = {ix: size for t in tensors for ix, size in zip(t.inds, t.shape)}
     return tree_of([t.inds for t in tensors], tuple(output_inds), sizes, optimize)
 

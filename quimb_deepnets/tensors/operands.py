@@ -124,7 +124,8 @@ def read_operator(G, dims, like):
     elif getattr(G, "is_sparse", False) or "sparse" in str(getattr(G, "layout", "")):  # torch
         G = G.to_dense()
     try:
-        G = G if hasattr(G, "shape") else np.asarray(G)
+        # np.matrix, which multiplies in a way of its own, is an array like others
+        G = G if hasattr(G, "shape") and not isinstance(G, np.ndarray) else np.asarray(G)
         numeric = np.dtype(get_dtype_name(G)).kind in "biufc"
     except (TypeError, ValueError):
         numeric = False

@@ -97,6 +97,11 @@ def read_value(ix, value, size):
     return number % size  # torch takes no negative ones
 
 
+def _plain(x):
+    """An array as Python's own numbers and lists, anything else as it is."""
+    return x.tolist() if hasattr(x, "tolist") else x
+
+
 class SiteNames:
     """Sites by name or by coordinates, for networks with ``sites``."""
 
@@ -144,6 +149,56 @@ class SiteNames:
         elif len(site) > 1:
             raise SitesError(self._misfit(*site))
         return given
+
+    def _chosen_sites(self, where):
+        """All sites for None, else one site or a sequence of them, as the network names them.
+
+        Raises
+        ------
+        SitesError
+            If it names something that is not a site.
+        """
+        if where is None:
+            return tuple(self.gen_sites_present())
+        own, given = {site: site for site in self.sites}, _plain(where)
+        one = None if isinstance(given, list) else self._own_site(given, own)
+        if one is not None:
+            return (one,)
+        has = f"the state has (or has left) {self.sites[:3]} ... {self.sites[-1]}"
+        try:
+            given = tuple(given)
+        except TypeError as error:
+            raise SitesError(
+                f"where={where!r} is neither a site nor a sequence of sites; {has}."
+            ) from error
+        found = tuple(self._own_site(x, own) for x in given)
+        if None in found:
+            missing = given[found.index(None)]
+            raise SitesError(f"where={where!r} names the site {missing!r}, but {has}.")
+        return found
+
+    def _own_site(self, given, own):
+        """A site as the network names it, or None where it has no such site."""
+        site = _plain(given)
+        site = tuple(map(_plain, site)) if isinstance(site, list) else site
+        try:
+            site = own.get(site, self._as_site(site))
+            return None if isinstance(site, bool) else own.get(site)
+        except TypeError:  # nothing that could be a name
+            return None
+
+    def _kept_sites(self, where):
+        """One site or a sequence of sites as a tuple, all of them with an outer index."""
+        where = self._chosen_sites(where)
+        if not where or len(set(where)) < len(where):
+            raise SitesError(f"where={where} is empty or names a site twice; name each site once.")
+        for site in where:
+            if self.site_ind(site) not in self.ind_map:
+                raise SitesError(
+                    f"where={where} names the site {site!r}, but the state has (or has left) "
+                    f"{self.sites[:3]} ... {self.sites[-1]}; name sites with an outer index."
+                )
+        return where
 
     @property
     def site_tags(self):

@@ -17,6 +17,7 @@ import reprlib
 import warnings
 
 import cotengra as ctg
+from cotengra.interface import preset_to_optimizer
 from cotengra.reusable import ReusableOptimizer
 
 from ..errors import BudgetError, DeepNetError, OptionError
@@ -89,6 +90,25 @@ def anew(optimize):
         return copy.deepcopy(new, shared | {id(optimize): new})
     except Exception:
         return new
+
+
+def check_preset(optimize, *others):
+    """Return a word if it names a preset of cotengra or opt_einsum, or is one of some others.
+
+    Raises
+    ------
+    OptionError
+    """
+    try:
+        if optimize not in others:
+            preset_to_optimizer(optimize)
+    except KeyError as error:
+        words = ("greedy", "auto-hq", "hyper", "optimal", *others)
+        raise OptionError(
+            f"optimize={optimize!r} is not a preset of cotengra or opt_einsum; use "
+            f"{', '.join(map(repr, words))}, or an optimizer object."
+        ) from error
+    return optimize
 
 
 def tree_of(inputs, output, size_dict, optimize):

@@ -15,7 +15,7 @@ from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
 from quimb.tensor.tn1d.core import TensorNetwork1D
 
-from ..errors import MethodError, OptionError, SitesError, check_option
+from ..errors import MethodError, OptionError, check_option
 from ..networks.configs import identity
 from .algebra import MAX_DENSE, add, distance
 from .dup import delta, resolve_hyperinds
@@ -59,12 +59,10 @@ class HyperTensorNetworkGen(SiteNames, HyperTensorNetwork, TensorNetworkGen):
             inplace=inplace,
         )
 
-    def _chosen_sites(self, where):
-        """All sites for None, one site, or a sequence of them; as a tuple."""
-        if where is None:
-            return tuple(self.gen_sites_present())
-        where = self._as_site(where)
-        return (where,) if self.has_site(where) else tuple(map(self._as_site, where))
+    def select_sites(self, sites, virtual=True, with_exponent=False):
+        """The tensors of one site or a sequence of sites, see quimb."""
+        sites = self._chosen_sites(sites)
+        return super().select_sites(sites, virtual=virtual, with_exponent=with_exponent)
 
 
 @refuse
@@ -221,24 +219,15 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         """
         return super().compute_local_expectation_exact(read_terms(terms), optimize, **kwargs)
 
-    def _kept_sites(self, where):
-        """One site or a sequence of sites as a tuple, all of them with an outer index."""
-        try:
-            where = self._chosen_sites(where)
-        except TypeError as error:
-            raise SitesError(
-                f"where={where!r} is neither a site nor a sequence of sites; the state has "
-                f"{self.sites[:3]} ... {self.sites[-1]}."
-            ) from error
-        if not where or len(set(where)) < len(where):
-            raise SitesError(f"where={where} is empty or names a site twice; name each site once.")
-        for site in where:
-            if not self.has_site(site) or self.site_ind(site) not in self.ind_map:
-                raise SitesError(
-                    f"where={where} names the site {site!r}, but the state has (or has left) "
-                    f"{self.sites[:3]} ... {self.sites[-1]}; name sites with an outer index."
-                )
-        return where
+    def make_reduced_density_matrix(self, where, *args, **kwargs):
+        """The network of the density matrix of one site or a sequence of sites, see quimb.
+
+        Raises
+        ------
+        SitesError
+            If a site is not there (any more).
+        """
+        return super().make_reduced_density_matrix(self._kept_sites(where), *args, **kwargs)
 
     def hyperinds_resolve(self, mode="tree", inplace=False):
         """Write hyper-indices as COPY tensors: the same state as an ordinary quimb network.
