@@ -26,7 +26,7 @@ from .configs import check_configs, identity
 from .conv import ConvAC
 from .layers import tap_index
 from .lookup import row_codes, windows_of
-from .products import shared_axes
+from .products import checked, shared_axes
 from .recurrent import RAC
 from .recursion import Recursion
 from .scaled import (
@@ -36,7 +36,6 @@ from .scaled import (
     full_precision,
     power_of_two,
     product,
-    rescale,
     scaled,
     take_rows,
     zeros_like_exponent,
@@ -328,8 +327,9 @@ class RecurrentDerivatives:
             for h, wh, wi in zip(states[-1], self.hidden, self.inputs):
                 past = h @ do("swapaxes", wh.mantissa, 0, 1)
                 coming = below @ do("swapaxes", wi.mantissa, 0, 1)
-                out = rescale(Scaled(past * coming, zeros_like_exponent(past[:, 0])))
-                if not held(out.mantissa, (past, coming), (past * coming,)):
+                new_h = past * coming
+                out, safe = checked(Scaled(new_h, zeros_like_exponent(past[:, 0])))
+                if not safe and not held(out.mantissa, (past, coming), (new_h,)):
                     return CarefulRecurrentDerivatives(net)(x)
                 shift = power_of_two(-out.exponent, past)[:, None]
                 noted.append((coming * shift, past * shift, below))

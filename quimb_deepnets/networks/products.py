@@ -102,9 +102,13 @@ def dot(x, w):
 def total(terms):
     """The sum over the last axis of numbers with exponents of their own."""
     top = highest(terms)
-    # zeros may stand above the top: their factor matters to gradients
-    mantissa = do("sum", ldexp(terms.mantissa, terms.exponent - top[..., None]), axis=-1)
-    return rescale(Scaled(mantissa, top), axes=0)
+    drop, info = bits(terms.exponent - top[..., None]), float_info(terms.mantissa)
+    if infer_backend(drop) == "numpy":  # nothing is above the top but zeros
+        factor = np.exp2(drop.clip(2 * info.minexp, 0.0)).astype(info.dtype, copy=False)
+        parts = terms.mantissa * factor
+    else:  # whose factor matters to gradients
+        parts = ldexp(terms.mantissa, drop)
+    return rescale(Scaled(do("sum", parts, axis=-1), top), axes=0)
 
 
 def highest(x):
@@ -112,6 +116,8 @@ def highest(x):
     there, exponent = stop_gradient(x.mantissa) != 0, x.exponent
     if not is_wide(exponent):
         top = do("max", do("where", there, exponent, -math.inf), axis=-1)
+        if infer_backend(top) == "numpy" and (top > -math.inf).all():
+            return top
         return do("where", do("isfinite", top), top, do("max", exponent, axis=-1))
     channels = array_like(np.arange(exponent.shape[-1]), exponent)
     top = exponent[..., 0]
@@ -176,24 +182,23 @@ def checked(x):
     axes = shared_axes(x)
     if not axes:
         return rescale(x, axes=0), True
-    size = modulus(stop_gradient(x.mantissa))
-    safe = all_held(size)
+    top = size = modulus(stop_gradient(x.mantissa))
     for _ in range(axes):
-        size = do("max", size, axis=-1)
-    return rescale(x, axes, size), safe
+        top = do("max", top, axis=-1)
+    return rescale(x, axes, top), all_held(size, top)
 
 
-def all_held(size):
+def all_held(size, top):
     """Whether entries of these sizes, products of a few factors, are far from underflow.
 
-    Relative to the largest too, because they are to be multiplied again.
+    Relative to the largest of their node, ``top``, too, because they are to be multiplied again.
     """
     if not readable(size):
         return True
     if infer_backend(size) == "numpy":
-        low, high = size.min(), size.max()
+        low, high = size.min(), top.max()
     else:
-        low, high = (float(look(do(f, size))) for f in ("min", "max"))
+        low, high = float(look(do("min", size))), float(look(do("max", top)))
     return low >= smallest_held(size) * max(high, 1.0)
 
 

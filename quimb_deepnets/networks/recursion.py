@@ -87,9 +87,9 @@ class Recursion:
             for digit in x:
                 new = self.step(new, digit)
             sizes = [modulus(stop_gradient(h.mantissa)) for h in new]
-            if all(map(all_held, sizes)):
-                sizes = (do("max", size, axis=-1) for size in sizes)
-                return [rescale(h, size=size) for h, size in zip(new, sizes)]
+            tops = [do("max", size, axis=-1) for size in sizes]
+            if all(map(all_held, sizes, tops)):
+                return [rescale(h, size=top) for h, top in zip(new, tops)]
             if len(x) > 1 and not any(bool(do("any", size == 0)) for size in sizes):
                 half = len(x) // 2
                 return self._segment(self._segment(states, x[:half]), x[half:])
