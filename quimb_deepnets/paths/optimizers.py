@@ -12,10 +12,9 @@ import numbers
 import reprlib
 
 import cotengra as ctg
-from cotengra.interface import preset_to_optimizer
 
 from ..errors import OptionError
-from ..tensors.trees import check_tree, tree_of
+from ..tensors.trees import check_preset, check_tree, tree_of
 from .handmade import HANDMADE
 
 
@@ -97,16 +96,7 @@ def check_optimizer(optimize):
     if hasattr(optimize, "tolist"):
         optimize = optimize.tolist()
     if isinstance(optimize, str):
-        try:
-            if optimize not in HANDMADE:
-                preset_to_optimizer(optimize)
-        except KeyError as error:
-            raise OptionError(
-                f"optimize={optimize!r} is no preset of cotengra or opt_einsum; use 'greedy', "
-                f"'auto-hq', 'hyper', 'optimal', {', '.join(map(repr, HANDMADE))}, or an "
-                "optimizer object."
-            ) from error
-        return optimize
+        return check_preset(optimize, HANDMADE)
     given = isinstance(optimize, ctg.ContractionTree) or is_path(optimize)
     able = hasattr(optimize, "search") or callable(optimize)
     if not given and (not able or isinstance(optimize, type)):

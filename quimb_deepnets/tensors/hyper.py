@@ -30,7 +30,7 @@ from .picture import DrawnNetwork
 from .ranges import LOG2_10, Contracted, contract_scaled, growth, is_certain
 from .refusals import refuse
 from .search import BestOf
-from .trees import tree_of
+from .trees import check_preset, tree_of
 from .wires import absorb_wires
 
 MAX_EXPONENT = 250  # decimal: beyond, plain numbers leave the range of floats
@@ -382,9 +382,11 @@ def as_state(phi):
 
 
 def _found(optimize, tensors, output_inds):
-    """Words and paths as they are, any other optimizer as the tree that it finds, see `tree_of`."""
-    if isinstance(optimize, (str, list, tuple, BestOf)):
+    """Words as they are, any other optimizer, tree or path as the tree that it gives."""
+    if isinstance(optimize, BestOf):
         return optimize
+    if isinstance(optimize, str):
+        return check_preset(optimize)
     sizes = {ix: size for t in tensors for ix, size in zip(t.inds, t.shape)}
     return tree_of([t.inds for t in tensors], tuple(output_inds), sizes, optimize)
 

@@ -17,6 +17,7 @@ import reprlib
 import warnings
 
 import cotengra as ctg
+from cotengra.interface import preset_to_optimizer
 from cotengra.reusable import ReusableOptimizer
 
 from ..errors import BudgetError, DeepNetError, OptionError
@@ -89,6 +90,31 @@ def anew(optimize):
         return copy.deepcopy(new, shared | {id(optimize): new})
     except Exception:
         return new
+
+
+def check_preset(optimize, words=()):
+    """Return the name of an optimizer, if there is one of that name.
+
+    Parameters
+    ----------
+    optimize : str
+    words : sequence of str, optional
+        Names beside those of cotengra and opt_einsum.
+
+    Raises
+    ------
+    OptionError
+    """
+    try:
+        if optimize not in words:
+            preset_to_optimizer(optimize)
+    except KeyError as error:
+        known = ", ".join(map(repr, ("greedy", "auto-hq", "hyper", "optimal", *words)))
+        raise OptionError(
+            f"optimize={optimize!r} is not a preset of cotengra or opt_einsum; use {known}, or an "
+            "optimizer object."
+        ) from error
+    return optimize
 
 
 def tree_of(inputs, output, size_dict, optimize):
