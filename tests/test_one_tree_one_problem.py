@@ -218,3 +218,13 @@ def test_no_warning_of_gradients():
         psi.norm(strip_exponent=True, optimize="greedy")[0].backward()
         psi.amplitude("0110", optimize="greedy").backward()
         psi.partial_trace_exact((0,))
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "", 3, 1.5, [(0, 99)], [(0, 1)], [("a",)], object()])
+def test_optimizers_that_are_none(wrong):
+    for psi in (NET.collapse(), NET.to_tensor_network()):
+        for call in (psi.norm, psi.contraction_tree, psi.contraction_cost, psi.contraction_path):
+            with pytest.raises(qdn.OptionError, match="optimize="):
+                call(optimize=wrong)
+    with pytest.raises(qdn.OptionError, match=r"path|optimize="):
+        qdn.path_report(NET, optimize=wrong)

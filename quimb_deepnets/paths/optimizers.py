@@ -96,7 +96,7 @@ def check_optimizer(optimize):
     if hasattr(optimize, "tolist"):
         optimize = optimize.tolist()
     if isinstance(optimize, str):
-        return check_preset(optimize, *HANDMADE)
+        return check_preset(optimize, HANDMADE)
     given = isinstance(optimize, ctg.ContractionTree) or is_path(optimize)
     able = hasattr(optimize, "search") or callable(optimize)
     if not given and (not able or isinstance(optimize, type)):

@@ -399,7 +399,7 @@ def as_state(phi):
 
 
 def _found(optimize, tensors, output_inds):
-    """A preset as it is, any other optimizer or path as the tree that it finds, see `tree_of`."""
+    """Words as they are, any other optimizer, tree or path as the tree that it gives."""
     if isinstance(optimize, BestOf):
         return optimize
     if isinstance(optimize, str):

@@ -92,21 +92,27 @@ def anew(optimize):
         return new
 
 
-def check_preset(optimize, *others):
-    """Return a word if it names a preset of cotengra or opt_einsum, or is one of some others.
+def check_preset(optimize, words=()):
+    """Return the name of an optimizer, if there is one of that name.
+
+    Parameters
+    ----------
+    optimize : str
+    words : sequence of str, optional
+        Names beside those of cotengra and opt_einsum.
 
     Raises
     ------
     OptionError
     """
     try:
-        if optimize not in others:
+        if optimize not in words:
             preset_to_optimizer(optimize)
     except KeyError as error:
-        words = ("greedy", "auto-hq", "hyper", "optimal", *others)
+        known = ", ".join(map(repr, ("greedy", "auto-hq", "hyper", "optimal", *words)))
         raise OptionError(
-            f"optimize={optimize!r} is not a preset of cotengra or opt_einsum; use "
-            f"{', '.join(map(repr, words))}, or an optimizer object."
+            f"optimize={optimize!r} is not a preset of cotengra or opt_einsum; use {known}, or an "
+            "optimizer object."
         ) from error
     return optimize
 
