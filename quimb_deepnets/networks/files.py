@@ -95,7 +95,7 @@ def load(path):
     quimb_deepnets.errors.OptionError: 'nowhere.npz' cannot be read: there is no such file.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             header = json.loads(str(file["network"]))
             arrays = {name: file[name] for name in file.files if name != "network"}
             return _network(header, arrays)
