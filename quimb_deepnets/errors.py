@@ -130,6 +130,7 @@ def import_extra(what, extra, *modules):
     found = []
     for module in modules:
         try:
+            importlib.import_module(module.split(".")[0])
             found.append(importlib.import_module(module))
         except ImportError as error:
             package = {"flint": "python-flint"}.get(module, module.split(".")[0])

@@ -16,9 +16,10 @@ import reprlib
 import numpy as np
 from autoray import do, get_dtype_name, infer_backend
 
-from .errors import OptionError, WeightError, check_option
+from .errors import BudgetError, OptionError, WeightError, check_option
 
 DISTS = ("normal", "uniform", "rademacher")
+MAX_BYTES = 2**32  # what one call may hold, unless it is told otherwise
 DTYPES = ("float32", "float64", "complex64", "complex128")
 
 
@@ -71,6 +72,35 @@ def _whole_numbers(seed):
     if not found or len(found) < len(given) or min(found) < 0:
         raise ValueError("not non-negative whole numbers")
     return found if given is seed else found[0]
+
+
+def check_budget(shapes, dtype="float64", max_bytes=MAX_BYTES):
+    """Refuse weights that would take too much memory, before any is made.
+
+    Parameters
+    ----------
+    shapes : iterable of tuple[int]
+    dtype : str, optional
+    max_bytes : int, optional
+
+    Raises
+    ------
+    BudgetError
+
+    Examples
+    --------
+    >>> from quimb_deepnets.weights import check_budget
+    >>> check_budget([(3, 10**6, 10**6)])
+    Traceback (most recent call last):
+    quimb_deepnets.errors.BudgetError: the weights need 24000000000000 bytes, more than the \
+    4294967296 allowed; use a smaller bond_dim (alpha of an RBM), kernel, phys_dim or depth.
+    """
+    need = sum(map(math.prod, shapes)) * np.dtype(check_dtype(dtype)).itemsize
+    if need > max_bytes:
+        raise BudgetError(
+            f"the weights need {need} bytes, more than the {max_bytes} allowed; use a smaller "
+            "bond_dim (alpha of an RBM), kernel, phys_dim or depth."
+        )
 
 
 def check_dtype(dtype):
@@ -169,7 +199,7 @@ def check_arrays(arrays, shapes):
     for what, of in (
         ("dtype", get_dtype_name),
         ("backend", infer_backend),
-        ("device", lambda x: str(getattr(x, "device", "cpu"))),
+        ("device", lambda x: str(x.device) if infer_backend(x) == "torch" else "cpu"),
     ):
         kinds = {}
         for name, x in arrays.items():

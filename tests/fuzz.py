@@ -20,14 +20,15 @@ from .fuzz_calls import CALLS, Trial, Wrong
 from .fuzz_specs import Spec, build, random_spec, simpler
 
 PACKAGE = "quimb_deepnets"
+NEVER_OUT_OF_RANGE = ("log_amplitudes", "plans", "copies")
 MAX_SHRINKS, SHRINK_SECONDS = 400, 30.0
 
 
 def fault_of(spec):
     """What is wrong for a spec: ``(kind, text)``, or None; ``("refused", text)`` is a named error.
 
-    A named error is right where numbers leave the range of the dtype, or the state vanishes; a
-    method may be refused, and a budget exceeded.
+    A `RangeError` is right where an amplitude leaves the range of the dtype, or is round-off that
+    may; a method may be refused, and a budget exceeded.
     """
     trial = Trial(spec)
     if trial.plain is None or not trial.finite:
@@ -39,9 +40,8 @@ def fault_of(spec):
     except (qdn.MethodError, qdn.BudgetError, qdn.ExtraError) as error:
         return "refused", f"{type(error).__name__}: {error}"
     except qdn.RangeError as error:
-        if trial.extreme or trial.cancels:
-            return "refused", f"RangeError: {error}"
-        return "RangeError", f"RangeError: {error}"
+        refused = trial.leaves_range and spec.call not in NEVER_OUT_OF_RANGE
+        return "refused" if refused else "RangeError", f"RangeError: {error}"
     except Wrong as error:
         return "wrong", str(error)
     except Exception as error:

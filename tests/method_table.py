@@ -13,6 +13,7 @@ import quimb.tensor as qtn
 from quimb_deepnets.tensors.refusals import NEEDS_PAIRS, PAIRS, REFUSED, TIED
 
 from . import function_table
+from .inner_names import inner
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "methods.md"
 
@@ -57,6 +58,12 @@ def other(psi):
     return qtn.MPS_rand_state(psi.nsites, 2, phys_dim=psi.phys_dim(), seed=5)
 
 
+def plain(psi):
+    """The same tensors as an ordinary quimb vector."""
+    ids = {"sites": psi.sites, "site_tag_id": psi.site_tag_id, "site_ind_id": psi.site_ind_id}
+    return qtn.TensorNetworkGenVector.from_TN(psi, **ids)
+
+
 def lone(psi):
     """The tid of the read-out, a tensor with a tag of its own."""
     (tid,) = psi._get_tids_from_tags("READOUT")
@@ -88,7 +95,7 @@ SAME = {
     "contract": lambda p: p.contract(),
     "contract_between": lambda p: inplace("contract_between", "READOUT", first_tag(p))(p),
     "contract_cumulative": lambda p: p.contract_cumulative([["LAYER1"], ["READOUT"]]),
-    "contract_ind": inplace("contract_ind", "_y"),
+    "contract_ind": lambda p: inplace("contract_ind", inner(p, "_y"))(p),
     "contract_tags": lambda p: p.contract_tags(["LAYER1", "READOUT"]),
     "copy": lambda p: p.copy(virtual=True),
     "diagonal_reduce": lambda p: p.diagonal_reduce(),
@@ -109,7 +116,7 @@ SAME = {
     "new_bond": lambda p: (lambda q: (q.new_bond("READOUT", first_tag(p)), q)[1])(p.copy()),
     "partition": cut_and_join,
     "rank_simplify": lambda p: p.rank_simplify(),
-    "reindex": lambda p: p.reindex({"_y": "_z"}),
+    "reindex": lambda p: p.reindex({inner(p, "_y"): "_z"}),
     "reset_cached_properties": inplace("reset_cached_properties"),
     "select": select_and_join,
     "split_simplify": lambda p: p.split_simplify(),
@@ -190,9 +197,20 @@ VALUE = {
     "__itruediv__": (lambda p: _i(p.copy(), "/=", 4.0), lambda v, p: v / 4),
     "__add__": (lambda p: p + other(p), lambda v, p: v + dense(other(p), v)),
     "__sub__": (lambda p: p - other(p), lambda v, p: v - dense(other(p), v)),
+    "__radd__": (lambda p: plain(p) + p, lambda v, p: 2 * v),
+    "__rsub__": (lambda p: plain(3 * p) - p, lambda v, p: 2 * v),
     "__iadd__": (lambda p: _i(p.copy(), "+=", p), lambda v, p: 2 * v),
     "__isub__": (lambda p: _i(p.copy(), "-=", 3 * p), lambda v, p: -2 * v),
     "__matmul__": (lambda p: p @ other(p), lambda v, p: (v * dense(other(p), v)).sum()),
+    "__rmatmul__": (lambda p: other(p) @ p, lambda v, p: (v * dense(other(p), v)).sum()),
+    "__rand__": (
+        lambda p: (plain(other(p)) & p).contract(),
+        lambda v, p: (v * dense(other(p), v)).sum(),
+    ),
+    "__ror__": (
+        lambda p: (plain(other(p)) | p.copy()).contract(),
+        lambda v, p: (v * dense(other(p), v)).sum(),
+    ),
     "norm": (lambda p: p.norm(), lambda v, p: np.linalg.norm(v)),
     "normalize": (lambda p: p.normalize(), lambda v, p: v / np.linalg.norm(v)),
     "make_norm": (lambda p: p.make_norm().contract(), lambda v, p: np.linalg.norm(v) ** 2),
@@ -328,7 +346,7 @@ READS = (
     "compute_hierarchical_grouping compute_hierarchical_linkage compute_hierarchical_ordering "
     "compute_hierarchical_ssa_path compute_shortest_distances connected_bipartitions "
     "contraction_cost contraction_info contraction_path contraction_tree contraction_width "
-    "delete draw_3d draw_3d_interactive draw_interactive draw_tree_span dtype dtype_name "
+    "delete draw_3d draw_3d_interactive draw_interactive draw_tree_span dtype dtype_name exponent "
     "filter_valid_site_tags gen_all_paths_between_tids gen_gloops gen_inds_connected "
     "gen_inds_from_coos gen_loops gen_patches gen_paths_loops gen_site_coos gen_sites_present "
     "gen_sloops gen_tags_from_coos geometry_hash get_equation get_hyperinds "

@@ -90,7 +90,7 @@ KEYWORDS = {
     "node_size": 2.0,
     "node_shape": "s",
     "edge_color": True,
-    "highlight_inds": ["_y"],
+    "highlight_inds": ["k1"],
     "title": "title",
     "legend": False,
     "figsize": (3, 3),

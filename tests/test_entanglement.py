@@ -278,9 +278,9 @@ def test_tags_need_tensors():
 
 
 def test_states_that_are_none():
-    with pytest.raises(qdn.OptionError, match="no state that is known"):
+    with pytest.raises(qdn.OptionError, match="not a state that is known"):
         qdn.entropy("psi", 2)
-    with pytest.raises(qdn.OptionError, match="no pure state"):
+    with pytest.raises(qdn.OptionError, match="not a pure state"):
         qdn.entropy(np.eye(4), 1, dims=[2, 2])
     with pytest.raises(qdn.OptionError, match="needs the dimension"):
         qdn.entropy(np.ones(4), 1)

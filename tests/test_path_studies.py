@@ -179,7 +179,7 @@ def test_files_of_problems(tmp_path):
         ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 2.5}}', r"size 2\.5"),
         ('{"inputs": [["a"]], "output": [], "size_dict": {"a": true}}', "size True"),
         ('{"inputs": [["a"]], "output": ["b"], "size_dict": {"a": 2, "b": 2}}', "'b' on no tensor"),
-        ('{"inputs": [["a", "a"]], "output": [], "size_dict": {"a": 2}}', "twice"),
+        ('{"inputs": [["a"]], "output": ["a", "a"], "size_dict": {"a": 2}}', "twice"),
         ('{"inputs": [], "output": [], "size_dict": {}}', "no tensors"),
         ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 2}, "labels": [0, 1]}', "2 labels"),
         ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 2}, "labels": [[1]]}', "malformed"),
@@ -215,7 +215,7 @@ def test_labels_travel_with_a_problem():
         (3, (), {}),
         ((("a",),), ("b",), {"a": 2}),
         ((("a",),), (), {"a": 2, "zz": -5}),
-        ((("a", "a"),), (), {"a": 2}),
+        ((("a",),), ("a", "a"), {"a": 2}),
     ],
 )
 def test_problems_that_are_none(parts):
@@ -545,7 +545,7 @@ def test_rivals_are_the_smallest(net):
     if not isinstance(net.sites[0], tuple):
         assert qdn.rivals(net, "entropy")["MPS"].bond_dim == bounds[0][1]
     where = net.sites[:2]
-    bound = qdn.theory.rank_bound(net.geometry, (0, 1))
+    bound = qdn.theory.rank_bound(net, [0, 1])
     assert rank_across(qdn.rivals(net, "entropy", where)["MPS"].ket, (0, 1)) >= bound
 
 

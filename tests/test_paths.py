@@ -21,6 +21,7 @@ from quimb_deepnets.tensors.search import BestOf
 from quimb_deepnets.tensors.wires import absorb_wires
 
 from .architectures import CONV, RACS
+from .inner_names import inner
 
 SOME = [net for net in CONV + RACS if net.nsites <= 12][::3]
 IDS = [repr(net) for net in SOME]
@@ -164,7 +165,7 @@ def test_dup_modes(net, mode):
     bare = psi.copy()
     for tid in tuple(bare.tag_map["DELTA"]):
         bare.pop_tensor(tid)
-    leaves = dict(zip(map(leaf_ind, net.sites), outer(net)))
+    leaves = dict(zip((inner(psi, leaf_ind(site)) for site in net.sites), outer(net)))
     groups, tensors = collections.defaultdict(list), []
     for t in bare:
         new = {ix: qtn.rand_uuid() for ix in t.inds if ix in leaves}

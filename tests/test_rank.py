@@ -330,8 +330,8 @@ def test_errors(monkeypatch):
         schmidt_rank(qdn.RBM.rand(4, seed=0), 2)
     with pytest.raises(qdn.MethodError, match=r"register"):
         rank_bound(qdn.RBM.rand(4, seed=0), [0])
-    with pytest.raises(qdn.SitesError, match="use 1 to 19"):
-        schmidt_rank(net, 20)
+    with pytest.raises(qdn.SitesError, match="use 1 to 20"):
+        schmidt_rank(net, 21)
     for bad in ([0, 0], [20], [-1]):
         with pytest.raises(qdn.SitesError, match=r"use each of 0\.\.19 at most once"):
             rank_bound(net.geometry, bad)

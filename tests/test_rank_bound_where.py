@@ -41,7 +41,7 @@ def test_a_site_is_told_from_two():
 
 
 @pytest.mark.parametrize(
-    "where", [0, -1, 9, True, [True], 1.5, [0.5], "01", None, [(7, 7)], [0, "a"]]
+    "where", [0, -1, 10, True, [True], 1.5, [0.5], "01", None, [(7, 7)], [0, "a"]]
 )
 def test_what_names_no_part(where):
     for net in (CHAIN, LATTICE, CHAIN.geometry):

@@ -110,9 +110,9 @@ def _ket(net):
 
 def _mps_cost(net):
     """Bytes and flops of the exact conversion, from the sizes of its carry alone."""
-    bounds, M = carry_of(net).bounds(), net.phys_dim
-    flops = sum(6.0 * M * a * b * min(a, b) for a, b in itertools.pairwise(bounds))
-    return Cost(predicted_bytes(bounds, M), flops)
+    carry, M = carry_of(net), net.phys_dim
+    flops = sum(6.0 * M * a * b * min(a, b) for a, b in itertools.pairwise(carry.bounds()))
+    return Cost(predicted_bytes(carry, M), flops)
 
 
 def _bonds(net):

@@ -12,14 +12,15 @@ import functools
 import math
 
 import numpy as np
-from autoray import infer_backend
+from autoray import get_dtype_name, infer_backend
 from quimb.tensor import MatrixProductState, TensorNetworkGenVector
 
-from ..errors import SitesError
+from ..errors import OptionError, SitesError
 from ..tensors import CollapsedVector, HyperTensorNetwork, RecursiveNetwork
 from ..tensors.collapsed import source_network
 from ..tensors.readback import current_network
-from .mps import ChainFace, site_arrays
+from ..weights import DTYPES
+from .mps import ChainFace, check_chain, site_arrays
 from .reduced import Ket
 from .states import Cost, Face, StateView, moved, refuse_dims, view_of
 
@@ -38,7 +39,9 @@ def _(state: TensorNetworkGenVector, dims=None):
     }
     if isinstance(state, MatrixProductState) and (arrays := site_arrays(state)) is not None:
         bonds = [x.shape[0] for x in arrays] + [arrays[-1].shape[2]]
+        faces["vector"] = Face(ket.vector_cost, lambda: check_chain(arrays) or ket.vector())
         faces["mps"] = ChainFace(lambda: Cost(0, 0.0), lambda: arrays, lambda: bonds)
+    check_dtypes(state)
     sizes = tuple(map(state.ind_size, inds))
     like = next(iter(state)).data
     known = all(infer_backend(t.data) in ("numpy", "torch") for t in state)
@@ -70,6 +73,17 @@ def _through(net, state, dims):
         return view
     of_net = view_of(net)
     return StateView(view.sites, view.dims, view.like, view.name, of_net.faces, state, of_net.parts)
+
+
+def check_dtypes(state):
+    """Refuse arrays of half, extended or unknown precision, which no decomposition takes."""
+    for t in state:
+        kind = get_dtype_name(t.data)
+        if kind not in DTYPES and not kind.startswith(("int", "uint", "bool")):
+            raise OptionError(
+                f"a tensor of dtype {kind} has no singular values here; convert the state to one "
+                f"of {', '.join(DTYPES)}, as in state.astype('float64')."
+            )
 
 
 def _check_outer(state, inds):

@@ -33,6 +33,8 @@ from ..progress import progress
 from ..tensors.readback import current_network
 from ..tensors.recursive import RecursiveNetwork
 from .sampler import Metropolis, autocorrelation_time, rhat_of, split_rhat
+from .states import view_of
+from .vanishing import check_state
 
 MIN_PAIRS, MIN_DRAWS, MIN_BURN_IN = 8, 16, 16
 MAX_RHAT, MAX_RELATIVE_ERROR = 1.05, 0.3
@@ -122,7 +124,7 @@ def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=F
     SitesError, OptionError, ConfigError
         If the subsystem, an option or ``start`` is not understood.
     RangeError
-        If the purity cannot be told from zero.
+        If the purity cannot be told from zero, or the state cancels to round-off.
 
     Warns
     -----
@@ -218,6 +220,7 @@ def _state(net):
             f"renyi2_estimate needs batches of log_amplitudes, and a {type(net).__name__} has "
             "none; it takes a ConvAC, RAC, RBM, RecursiveTree or RecursiveMPS."
         )
+    check_state(view_of(net))
     return lambda batch: _prepared(net, batch), net.sites, net.geometry.shape, net.phys_dim
 
 
@@ -252,7 +255,7 @@ class _Record:
         self.logabs = np.empty((draws, chains))
         self.counts = np.zeros((2, chains, N, sampler.phys_dim))
         self.begin = None  # the configurations of the first draw
-        self.moved = np.full(chains, sampler.phys_dim == 1)  # one value per site: nowhere to go
+        self.moved = np.zeros(chains, bool)
 
     def add(self, t):
         """Measure the chains where they are, as draw ``t``."""

@@ -67,7 +67,7 @@ def read_subsystem(state, where, tags, dims):
     if view.network is None:
         raise OptionError(f"tags={tags!r} select tensors, and a {view.name} has none; use where=.")
     if not isinstance(tags, (str, list, tuple, set, frozenset)):
-        raise OptionError(f"tags={tags!r} is no tag and no sequence of tags; give strings.")
+        raise OptionError(f"tags={tags!r} is neither a tag nor a sequence of tags; give strings.")
     tags = (tags,) if isinstance(tags, str) else tuple(tags)
     if missing := [tag for tag in tags if tag not in view.network.tag_map]:
         raise SitesError(f"tags={tags!r}: no tensor has the tag {missing[0]!r}; name tags of it.")

@@ -222,8 +222,10 @@ def check_cancelled(log2_norm, log2_moved, power, epsilon):
     epsilon : float
         Of the dtype.
     """
-    if log2_norm == -math.inf or log2_moved == -math.inf:
+    if -math.inf in (log2_norm, log2_moved):
         check_norm(0.0)
+    if math.inf in (log2_norm, log2_moved):
+        check_norm(math.inf)
     grown = log2_moved - log2_norm
     if not grown < -math.log2(epsilon) / 4:
         raise RangeError(

@@ -156,14 +156,14 @@ def view_of(state, dims=None):
     """
     if infer_backend(state) == "builtins" or not hasattr(state, "itemsize"):
         raise OptionError(
-            f"a {type(state).__name__} is no state that is known here; give a network, a quimb "
+            f"a {type(state).__name__} is not a state that is known here; give a network, a quimb "
             "vector such as an MPS or PEPS, or a dense vector with dims=, or register the type "
             "with quimb_deepnets.entanglement.view_of.register."
         )
     shape = tuple(state.shape)
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
         raise OptionError(
-            f"an array of shape {shape} is no pure state; give a vector (D,) or (D, 1)."
+            f"an array of shape {shape} is not a pure state; give a vector (D,) or (D, 1)."
         )
     listed = isinstance(dims, (list, tuple, range)) or hasattr(dims, "tolist")
     if not listed or any(not hasattr(d, "__index__") or d < 1 for d in dims):

@@ -15,9 +15,10 @@ import math
 import numpy as np
 from autoray import get_dtype_name
 
-from ..errors import DeepNetError
+from ..errors import BudgetError, MethodError
+from ..weights import DTYPES
 from .mps import norm_of
-from .spectra import check_cancelled
+from .spectra import check_cancelled, check_norm
 
 SAMPLES, ALL = 64, 2**14  # configurations that are looked at: some, and when every one
 CHEAP = 1e9  # flops that the question is worth
@@ -38,19 +39,25 @@ def check_state(view):
     """
     if view.parts is None or "sound" in view.notes:
         return
-    epsilon = float(np.finfo(get_dtype_name(view.like)).eps)
+    with np.errstate(all="ignore"):  # what is not finite is told below
+        _check(view)
+    view.notes.add("sound")
+
+
+def _check(view):
+    kind = get_dtype_name(view.like)
+    epsilon = float(np.finfo(kind if kind in DTYPES else "float64").eps)
     still, moved = view.parts(0.0), view.parts(epsilon**0.5)
     if not _sampled_soundly(still, moved, epsilon):
         for measure, power in ((_by_amplitudes, 1), (_by_chain, 1), (_by_contraction, 2)):
             move = moved if power == 1 else view.parts(epsilon**0.25)
             try:
                 norms = measure(still), measure(move)
-            except DeepNetError:
+            except (MethodError, BudgetError):
                 continue
             if None not in norms:
                 check_cancelled(*norms, power, epsilon)
                 break
-    view.notes.add("sound")
 
 
 def _sampled_soundly(still, moved, epsilon):
@@ -79,9 +86,9 @@ def _by_amplitudes(view):
         return None
     if "amplitudes" in view.faces:
         return _log2_norm(view, np.indices(view.dims).reshape(len(view.dims), total).T)
-    if view.faces["vector"].cost.flops > CHEAP:
-        return None
     ket = view.faces["network"].value
+    if ket.tn.num_tensors > MANY_TENSORS or view.faces["vector"].cost.flops > CHEAP:
+        return None
     data, exponent = ket.scaled(ket.tn, ket.inds)
     return _log2(np.linalg.norm(data)) + exponent * math.log2(10)
 
@@ -105,4 +112,6 @@ def _by_contraction(view):
 
 
 def _log2(size):
+    if not math.isfinite(size):
+        check_norm(size)
     return math.log2(size) if size > 0 else -math.inf if size == 0 else math.nan

@@ -15,11 +15,12 @@ here comes from one `Axis` per dimension::
 import functools
 import itertools
 import math
+import reprlib
 from dataclasses import dataclass
 
 from ..errors import GeometryError, check_option, check_positive_int
 from .expansion import READOUT, Fixed, Node, Site, Tap
-from .layers import ANCHORS, BOUNDARIES, GCLayer, as_sizes, check_sites, plan_axis
+from .layers import ANCHORS, BOUNDARIES, GCLayer, as_sizes, check_layers, check_sites, plan_axis
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ class ConvGeometry:
         check_sites(self.shape)
         if not self.layers:
             raise GeometryError("the network has no layers; give at least one GCLayer.")
+        check_layers(len(self.layers))
+        if len(self.shared) != len(self.layers) or set(map(type, self.shared)) != {bool}:
+            raise GeometryError(
+                f"shared={reprlib.repr(self.shared)} must say True or False for each of the "
+                f"{len(self.layers)} layers."
+            )
         layers = tuple(layer.canonical(self.ndim) for layer in self.layers)
         object.__setattr__(self, "layers", layers)
         check_positive_int("phys_dim", self.phys_dim)

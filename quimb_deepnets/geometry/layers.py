@@ -12,11 +12,12 @@ import functools
 import math
 from dataclasses import dataclass
 
-from ..errors import GeometryError, check_positive_int
+from ..errors import BudgetError, GeometryError, check_positive_int
 
 BOUNDARIES = ("ones", "omit", "periodic", "valid")
 ANCHORS = ("center", "corner")
-MAX_SITES = 2**24
+MAX_SITES, MAX_LAYERS = 2**24, 2**14
+MAX_INTEGERS = 2**27  # of what the layers read, their windows and their copies
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,36 @@ def check_sites(shape):
     if math.prod(shape) > MAX_SITES:
         raise GeometryError(
             f"shape={shape} has {math.prod(shape):.3g} sites, more than {MAX_SITES}; use fewer."
+        )
+
+
+def check_layers(depth):
+    """Refuse more layers than can be gone through one by one."""
+    if depth > MAX_LAYERS:
+        raise BudgetError(f"depth={depth} is more than {MAX_LAYERS} layers; use fewer.")
+
+
+def check_integers(length, layers):
+    """Refuse an axis whose taps, windows and copies would take too much memory to write down.
+
+    Raises
+    ------
+    BudgetError
+    """
+    positions, integers, width, step, bits = [length], 0, 1, 1, 0.0
+    for kernel, stride in layers:
+        positions.append(max(1, positions[-1] // stride))
+        width = min(length, width + (kernel - 1) * step)
+        step = min(length, step * stride)
+        integers += positions[-1] * (kernel + width)
+    for (kernel, _), count in zip(layers[::-1], positions[-2::-1]):
+        bits += math.log2(kernel)
+        integers += count * bits / 64  # the number of copies is K**depth
+    if integers > MAX_INTEGERS:
+        raise BudgetError(
+            f"{len(layers)} layers on {length} positions read {integers:.3g} integers (taps, "
+            f"windows, digits of the numbers of copies), more than {MAX_INTEGERS}; use fewer "
+            "layers, smaller kernels or fewer sites."
         )
 
 
@@ -166,6 +197,7 @@ def plan_axis(length, layers, boundary, anchor):
         If a stride does not divide the length it acts on, a kernel is longer than a
         ``"valid"`` layer, or a site is read by no window.
     """
+    check_integers(length, layers)
     lengths, reads = [length], []
     for number, (kernel, stride) in enumerate(layers, 1):
         rows = _layer_reads(number, lengths[-1], kernel, stride, boundary, anchor)

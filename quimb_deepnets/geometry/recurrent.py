@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ..errors import GeometryError, check_positive_int
 from .expansion import READOUT, Fixed, Node, Site, Tap
-from .layers import check_sites
+from .layers import check_layers, check_sites
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class RecurrentGeometry:
         for name in ("L", "depth", "bond_dim", "phys_dim"):
             check_positive_int(name, getattr(self, name))
         check_sites(self.shape)
+        check_layers(self.depth)
         if self.phys_dim < 2:
             raise GeometryError(f"phys_dim={self.phys_dim} leaves a site no choice; use 2 or more.")
 

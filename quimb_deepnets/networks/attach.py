@@ -7,6 +7,8 @@
     tensors     @register_method(ConvAC)  def collapse(net)
 """
 
+import reprlib
+
 from ..errors import OptionError
 
 
@@ -23,7 +25,7 @@ def register_method(*classes, name=None):
     Raises
     ------
     OptionError
-        If a class already has an attribute of that name.
+        If something is not a class, there is none, or one already has an attribute of that name.
 
     Examples
     --------
@@ -35,7 +37,18 @@ def register_method(*classes, name=None):
     3.0
     """
 
+    if not classes or not all(isinstance(cls, type) for cls in classes):
+        shown = ", ".join(map(reprlib.repr, classes))
+        raise OptionError(
+            f"register_method({shown}) names no class for the method; give classes, as in "
+            "@register_method(ConvAC, RAC)."
+        )
+    if name is not None and not (isinstance(name, str) and name.isidentifier()):
+        raise OptionError(f"name={name!r} cannot name a method; give an identifier.")
+
     def attach(function):
+        if not callable(function):
+            raise OptionError(f"{function!r} cannot be called; decorate a function.")
         method = name or function.__name__
         for cls in classes:
             if hasattr(cls, method):

@@ -127,7 +127,7 @@ class CarefulDerivatives:
         return Scaled(*(part.reshape(-1, *part.shape[-2:]) for part in parts))
 
     def _forward(self, l, y):
-        """A layer, and for each tap its inputs, the product of the other taps, what it reads."""
+        """A layer, and for each tap its inputs, the product of the others, and what it reads."""
         g, below = self.geometry, len(y.mantissa)
         one = Scaled(do("ones_like", y.mantissa[:1]), y.exponent[:1] * 0)
         padded, factors, gathered, indices = joined_rows((y, one)), [], [], []

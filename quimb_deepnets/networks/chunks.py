@@ -10,10 +10,9 @@ from autoray import do
 
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..progress import progress
+from ..weights import MAX_BYTES as MAX_BYTES
 from .configs import batches, digits
 from .scaled import Scaled
-
-MAX_BYTES = 2**32  # what one call may hold, unless it is told otherwise
 
 
 def map_chunks(net, function, configs, size, chunk=None, progbar=False):

@@ -15,7 +15,15 @@ from ..errors import GeometryError, WeightError, check_positive_int
 from ..geometry import ConvGeometry, GCLayer
 from ..geometry.layers import as_sizes
 from ..geometry.plan import cached_plan, check_plan
-from ..weights import as_array, check_arrays, check_nonzero, check_sequence, make_rng, random_array
+from ..weights import (
+    as_array,
+    check_arrays,
+    check_budget,
+    check_nonzero,
+    check_sequence,
+    make_rng,
+    random_array,
+)
 from .base import DeepNetwork, read_only
 from .dense import window_dense
 from .layers import Layers
@@ -150,6 +158,7 @@ class ConvAC(DeepNetwork):
             sizes, layers, (bool(shared),) * len(layers), phys_dim, boundary, anchor
         )
         rng = make_rng(seed)
+        check_budget((weight_shape(geometry, l) for l in range(1, geometry.depth + 1)), dtype)
         options = {"dist": dist, "loc": loc, "scale": scale, "dtype": dtype}
         return cls(
             shape,

@@ -21,7 +21,7 @@ from ..geometry.plan import cached_plan
 from .lookup import Lookup, windows_of
 from .products import joined_rows
 from .recursion import Recursion
-from .scaled import Scaled, array_like, take
+from .scaled import Scaled, array_like, full_precision, take
 from .tables import folded_tables
 
 BLOCK = 2**22  # bytes of one state of a RAC, for all prefixes that are extended together
@@ -34,6 +34,7 @@ class Piece(NamedTuple):
     data: object
 
 
+@full_precision
 def window_dense(net, max_bytes):
     """All amplitudes of a ConvAC from its window tensors.
 

@@ -8,21 +8,25 @@
 
 import dataclasses
 import json
+import math
+import warnings
 import zipfile
 
 import numpy as np
 from autoray import stop_gradient, to_numpy
 
-from ..atomic import replacing
-from ..errors import DeepNetError, OptionError, WeightError
+from ..atomic import as_path, replacing
+from ..errors import BudgetError, DeepNetError, OptionError, WeightError
 from ..geometry import ConvGeometry, GCLayer, RecurrentGeometry
 from ..geometry.boltzmann import BoltzmannGeometry
+from ..weights import MAX_BYTES
 from .base import DeepNetwork
 from .conv import ConvAC
 from .graph_state import GraphStateConvAC
 from .rbm import RBM
 from .recurrent import RAC
 
+MAX_HEADER = 2**26  # bytes
 GEOMETRIES = {ConvAC: ConvGeometry, RAC: RecurrentGeometry, RBM: BoltzmannGeometry}
 
 
@@ -84,6 +88,8 @@ def load(path):
         If there is no such file, or it holds no network.
     WeightError, GeometryError
         If the arrays or integers in it do not fit.
+    BudgetError
+        If they would need too much memory.
 
     Examples
     --------
@@ -94,20 +100,77 @@ def load(path):
     Traceback (most recent call last):
     quimb_deepnets.errors.OptionError: 'nowhere.npz' cannot be read: there is no such file.
     """
+    path = as_path(path)
     try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            header = json.loads(str(file["network"]))
-            arrays = {name: file[name] for name in file.files if name != "network"}
-            return _network(header, arrays)
+        with warnings.catch_warnings(), zipfile.ZipFile(path) as archive:
+            warnings.simplefilter("ignore")  # of numpy, about headers
+            return _network(_header(archive), _Arrays(archive, path.stat().st_size))
     except DeepNetError:
         raise
     except FileNotFoundError as error:
         raise OptionError(f"{str(path)!r} cannot be read: there is no such file.") from error
-    except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever zipfile, zlib, numpy and json raise on damaged files
         raise OptionError(
-            f"{str(path)!r} cannot be read: it holds no network that was saved here ({error}); "
-            "save one with save(net, path)."
+            f"{str(path)!r} cannot be read: it holds no network that was saved here "
+            f"({type(error).__name__}: {error}); save one with save(net, path)."
         ) from error
+
+
+class _Arrays:
+    """The arrays of an archive: what they declare to be, and, once that fits, their numbers."""
+
+    def __init__(self, archive, size):
+        self.archive, self.size = archive, size
+        files = [name.removesuffix(".npy") for name in archive.namelist()]
+        self.declared = {name: _declared(archive, name) for name in files if name != "network"}
+
+    def read(self, shapes):
+        """The arrays by name, if they are of these shapes and fit the memory.
+
+        Raises
+        ------
+        WeightError, BudgetError
+        """
+        declared = {name: shape for name, (shape, _) in self.declared.items()}
+        if declared != shapes:
+            name = next(n for n in (*shapes, *declared) if declared.get(n) != shapes.get(n))
+            raise WeightError(
+                f"the file has {name} of shape {declared.get(name)}, and its geometry asks for "
+                f"{shapes.get(name)}; save the network anew with save(net, path)."
+            )
+        need = sum(math.prod(shape) * dtype.itemsize for shape, dtype in self.declared.values())
+        if need > max(self.size, MAX_BYTES):
+            raise BudgetError(
+                f"the arrays of the file need {need} bytes, more than the {MAX_BYTES} allowed for "
+                f"a file of {self.size} bytes; save the network anew with save(net, path)."
+            )
+        return {name: _numbers(self.archive, name) for name in shapes}
+
+
+def _declared(archive, name):
+    """Shape and dtype that the header of an array declares."""
+    with archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _numbers(archive, name):
+    """An array of an archive."""
+    with archive.open(f"{name}.npy") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _header(archive):
+    """The integers of a network, as JSON has them."""
+    shape, dtype = _declared(archive, "network")
+    if shape != () or dtype.kind != "U" or dtype.itemsize > MAX_HEADER:
+        raise ValueError(f"its header is of shape {shape} and dtype {dtype}")
+    return json.loads(str(_numbers(archive, "network")))
 
 
 def _network(header, arrays):
@@ -115,7 +178,8 @@ def _network(header, arrays):
     if header["class"] == GraphStateConvAC.__name__:
         tuples = (tuple(x) if isinstance(x, list) else x for x in header["arguments"])
         net = GraphStateConvAC(*tuples)
-        if any(not np.array_equal(net.params[name], arrays[name]) for name in net.params):
+        found = arrays.read({name: tuple(x.shape) for name, x in net.params.items()})
+        if any(not np.array_equal(net.params[name], x) for name, x in found.items()):
             raise WeightError("the weights in the file are not those of its graph state.")
         return net
     kinds = {cls.__name__: (cls, geometry) for cls, geometry in GEOMETRIES.items()}
@@ -123,4 +187,5 @@ def _network(header, arrays):
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in header["geometry"].items()}
     if "layers" in fields:
         fields["layers"] = tuple(GCLayer(**layer) for layer in fields["layers"])
-    return cls.from_params(geometry(**fields), arrays)
+    geometry = geometry(**fields)
+    return cls.from_params(geometry, arrays.read(dict(geometry.param_shapes)))

@@ -35,6 +35,7 @@ from .scaled import (
     bits,
     by_channel,
     float_info,
+    full_precision,
     ldexp,
     plain,
     product,
@@ -47,6 +48,7 @@ from .tables import grouped_tables, safe_factors
 from .tape import shares
 
 
+@full_precision
 def flip_ratios(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
     """The ratios ``psi(s with s_n := m) / psi(s)`` for every site n and every value m.
 

@@ -33,6 +33,7 @@ from .scaled import (
     Scaled,
     array_like,
     as_index,
+    full_precision,
     power_of_two,
     product,
     rescale,
@@ -44,6 +45,7 @@ from .tables import child_codes
 from .tape import Step, backward_top, forward, held, readers_of, scatter
 
 
+@full_precision
 def log_derivatives(net, configs, chunk=None, progbar=False, max_bytes=MAX_BYTES):
     """The derivatives of log psi by every parameter, for each configuration.
 
@@ -103,7 +105,8 @@ def deriver_of(net):
 @deriver_of.register
 def _(net: RAC):
     weights = (scaled(w, axes=2) for w in (*net.hidden_weights, *net.input_weights))
-    if any(shared_axes(w) < 2 for w in weights):
+    uneven = any(shared_axes(scaled(h)) < 1 for h in net.initial)
+    if uneven or any(shared_axes(w) < 2 for w in weights):
         return CarefulRecurrentDerivatives(net), CHUNK
     states = 8 * net.L * net.depth * net.bond_dim
     return RecurrentDerivatives(net), max(1, 64 * CHUNK // (states * net._like.itemsize))

@@ -22,8 +22,8 @@ import operator
 import numpy as np
 
 from ..errors import GeometryError, OptionError, check_option
-from ..geometry.layers import as_sizes, broadcast
-from ..weights import check_dtype
+from ..geometry.layers import as_sizes, broadcast, check_layers
+from ..weights import check_budget, check_dtype
 from .attach import register_method
 from .conv import ConvAC
 
@@ -91,6 +91,7 @@ class GraphStateConvAC(ConvAC):
             )
         check_option("boundary", boundary, ("periodic", "omit"))
         dtype = check_dtype(dtype)
+        check_budget([(*kernel, 4, 4)], dtype)
         vector = _read_distance(distance, sizes)
         self._shift = _shortest(vector, sizes, boundary)
         steps = enumerate(_steps(self._shift, kernel))
@@ -232,6 +233,7 @@ def _steps(distance, kernel):
                 f"{distance} does; use a kernel of at least 2 there."
             )
     moves = max(math.ceil(abs(d) / (k - 1)) for d, k in zip(distance, kernel) if d)
+    check_layers(moves + 1)
     for l in range(moves):
         sizes = (min(k - 1, max(0, abs(d) - l * (k - 1))) for d, k in zip(distance, kernel))
         yield tuple(size if d > 0 else -size for size, d in zip(sizes, distance))

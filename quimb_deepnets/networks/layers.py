@@ -26,7 +26,7 @@ from .products import (
     times,
     transposed,
 )
-from .scaled import Scaled, array_like, mutable, product, scaled, take
+from .scaled import Scaled, array_like, full_precision, mutable, product, scaled, take
 from .tables import branch_tables, safe_factors
 
 
@@ -226,6 +226,7 @@ class Layers:
             codes = codes[array_like(self.order, codes)]
         return take(self.table, codes)
 
+    @full_precision
     def __call__(self, x):
         """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
         y = self.below(x)

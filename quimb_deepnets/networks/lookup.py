@@ -27,6 +27,7 @@ from .scaled import (
     array_like,
     by_channel,
     float_info,
+    full_precision,
     is_wide,
     ldexp,
     look,
@@ -256,6 +257,7 @@ class Lookup:
             exponent = exponent + out.exponent
         return by_channel(Scaled(out.mantissa, exponent))
 
+    @full_precision
     def __call__(self, x):
         """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
         codes = row_codes(x, self.windows, self.offsets, self.phys_dim)

@@ -28,7 +28,7 @@ from .scaled import (
     modulus,
     readable,
     rescale,
-    smallest_even,
+    smallest_held,
 )
 
 
@@ -128,7 +128,7 @@ def settled(x):
         return x
     top = highest(x)
     drop = bits(x.exponent - top[..., None])
-    shown, limit = look(drop), -math.log2(smallest_even(x.mantissa))
+    shown, limit = look(drop), -math.log2(smallest_held(x.mantissa))
     # zeros far above would lose their derivatives
     if shown[look(x.mantissa) != 0].min(initial=0.0) <= -limit or shown.max(initial=0.0) >= limit:
         return x
@@ -190,9 +190,11 @@ def all_held(size):
     """
     if not readable(size):
         return True
-    low, high = (float(look(do(f, size))) for f in ("min", "max"))
-    small = smallest_even(size)
-    return low >= small * high and low >= small ** (4 / 3)
+    if infer_backend(size) == "numpy":
+        low, high = size.min(), size.max()
+    else:
+        low, high = (float(look(do(f, size))) for f in ("min", "max"))
+    return low >= smallest_held(size) * max(high, 1.0)
 
 
 def multiply_entries(factors):
@@ -205,13 +207,13 @@ def multiply_entries(factors):
     return rescale(out, axes=0)
 
 
-def transposed(w):
+def transposed(w, fast=True):
     """Scaled matrices ``(..., out, in)`` as ``(..., in, out)``, in the layout that is fastest."""
 
     def swap(x):
         x = do("swapaxes", x, -1, -2)
-        if infer_backend(x) == "numpy":
+        if infer_backend(x) == "numpy" and fast:
             return np.ascontiguousarray(x)
-        return x.contiguous() if infer_backend(x) == "torch" else x
+        return x.contiguous() if infer_backend(x) == "torch" and fast else x
 
     return Scaled(swap(w.mantissa), w.exponent if shared_axes(w) else swap(w.exponent))

@@ -16,7 +16,7 @@ from ..errors import check_positive_int
 from ..geometry.boltzmann import BoltzmannGeometry
 from ..geometry.layers import as_sizes
 from ..geometry.plan import CALL, CHUNK, FLOP, Plan
-from ..weights import as_array, check_arrays, make_rng, random_array
+from ..weights import as_array, check_arrays, check_budget, make_rng, random_array
 from .base import DeepNetwork, read_only
 from .flips import flipper_of
 from .gradients import deriver_of
@@ -98,6 +98,7 @@ class RBM(DeepNetwork):
         sizes = as_sizes("shape", shape)
         geometry = BoltzmannGeometry(sizes, check_positive_int("alpha", alpha) * math.prod(sizes))
         rng = make_rng(seed)
+        check_budget(geometry.param_shapes.values(), dtype)
         options = {"dist": dist, "loc": loc, "scale": scale, "dtype": dtype}
         shapes = geometry.param_shapes.items()
         return cls.from_params(geometry, {k: random_array(x, rng, **options) for k, x in shapes})

@@ -19,6 +19,7 @@ from ..weights import (
     as_array,
     check_arrays,
     check_axes,
+    check_budget,
     check_nonzero,
     check_sequence,
     make_rng,
@@ -136,6 +137,7 @@ class RAC(DeepNetwork):
         """
         geometry = RecurrentGeometry(L, depth, bond_dim, phys_dim)
         rng = make_rng(seed)
+        check_budget(geometry.param_shapes.values(), dtype)
         options = {"dist": dist, "loc": loc, "scale": scale, "dtype": dtype}
         params = {
             name: random_array(shape, rng, **options)

@@ -24,6 +24,7 @@ from .scaled import (
     as_index,
     by_channel,
     float_info,
+    full_precision,
     modulus,
     mutable,
     readable,
@@ -72,6 +73,7 @@ class Recursion:
         """The states before the first step, broadcast over a batch."""
         return [Scaled(h.mantissa[None], h.exponent[None]) for h in self.initial]
 
+    @full_precision
     def advance(self, states, x):
         """The states after the steps of digits ``x`` ``(steps, B)``."""
         for begin in range(0, len(x), self.steps):

@@ -16,6 +16,7 @@ Beyond, what is rounded is the imaginary part, which the channels of a node have
 they are apart stays exact.
 """
 
+import contextlib
 import functools
 import math
 import sys
@@ -68,29 +69,27 @@ def scaled(x, axes=1, factors=1):
     zero = zeros_like_exponent(x)
     if factors > MAX_FACTORS:
         zero = zero + 0j
-    shared = zero[(..., *[0] * axes)]
-    out = rescale(rescale(Scaled(x, shared), axes), axes)
-    if axes and not even(out.mantissa, x):
-        return rescale(rescale(Scaled(x, zero), 0), 0)
-    return out
+    out = rescale(Scaled(x, zero[(..., *[0] * axes)]), axes)
+    if axes and even(out.mantissa, x):
+        return out
+    return rescale(rescale(Scaled(x, zero), 0), 0)  # twice for what is below the normal range
 
 
-def even(mantissa, like=None):
-    """Whether no entry is so small that its product with another one could vanish.
-
-    Entries that are zero count as too small, unless ``like`` is zero there too.
-    """
+def even(mantissa, like):
+    """Whether the entries of `like`, rescaled, are zero or far from underflow in a product."""
     if not readable(mantissa):
         return True  # as far as that can be looked at
-    size = modulus(look(mantissa))
-    if like is not None:
-        size = size[look(like) != 0]
-    return float(size.min(initial=1.0)) >= smallest_even(mantissa)
+    size, small = modulus(look(mantissa)), 2.0 ** -(9 * float_info(mantissa).maxexp // 32)
+    return size.min() >= small or size[look(like) != 0].min(initial=1.0) >= small
 
 
-def smallest_even(like):
-    """The size from which the product of two numbers is far from underflow, 2**-384 or 2**-48."""
-    return 2.0 ** -(3 * float_info(like).maxexp // 8)
+def smallest_held(like):
+    """From which size on nodes, the largest of size 1, can be multiplied with `even` weights.
+
+    That is 2**-512, or 2**-64 in single precision, and 2**-288 or 2**-36 for the weights: the
+    product of both is still far from underflow.
+    """
+    return 2.0 ** -(float_info(like).maxexp // 2)
 
 
 def is_wide(exponent):
@@ -197,6 +196,21 @@ def look(x):
             x = _functorch().get_unwrapped(x)
         return np.array(x.tolist())  # any torch function would wrap it again
     return to_numpy(stop_gradient(x))
+
+
+def full_precision(function):
+    """Run a function out of reach of ``torch.autocast``, which would round its matrix products."""
+
+    @functools.wraps(function)
+    def run(*args, **kwargs):
+        torch = sys.modules.get("torch")
+        with contextlib.ExitStack() as stack:
+            for device in ("cpu", "cuda", "mps", "xpu") if torch is not None else ():
+                if torch.is_autocast_enabled(device):
+                    stack.enter_context(torch.autocast(device, enabled=False))
+            return function(*args, **kwargs)
+
+    return run
 
 
 def _functorch():

@@ -23,6 +23,7 @@ from .scaled import (
     array_like,
     by_channel,
     float_info,
+    full_precision,
     readable,
     scaled,
     take,
@@ -52,6 +53,7 @@ def _child_codes(width, places, phys_dim):
 _remembered_codes = functools.lru_cache(1024)(_child_codes)
 
 
+@full_precision
 def branch_tables(net, top):
     """The tables of all kinds of layer ``top``.
 
@@ -68,6 +70,7 @@ def branch_tables(net, top):
     return {kind: settled(table) for kind, table in tables.items()}
 
 
+@full_precision
 def folded_tables(net):
     """The tables of all kinds of the folded last layer, one exponent for each entry."""
     g = net.geometry
@@ -76,6 +79,7 @@ def folded_tables(net):
     return {kind: by_channel(table) for kind, table in tables.items()}
 
 
+@full_precision
 def grouped_tables(net, sizes):
     """The tables of runs of neighbours of the folded last layer, multiplied together."""
     below = folded_tables(net)
@@ -99,7 +103,7 @@ def _level_tables(net, l, branches, below):
         matrix = Scaled(*(x[where] for x in w))
         if part.child is None:  # what lies outside is a vector of ones
             return Scaled(*(x[None] for x in times_ones(matrix)))
-        matrix = transposed(matrix)
+        matrix = transposed(matrix, fast=False)
         if l > 1:
             return times(below[part.child], matrix)
         # the table of a site is the identity

@@ -31,7 +31,7 @@ from .scaled import (
     power_of_two,
     readable,
     rescale,
-    smallest_even,
+    smallest_held,
     take_rows,
     zeros_like_exponent,
 )
@@ -100,13 +100,14 @@ def forward(step, matrices, values):
 
 
 def held(values, factors=(), products=()):
-    """Whether floats hold the spread of values and the products of factors, as far as one can look.
+    """Whether floats hold the spread of values, and the products of factors.
 
-    Zeros are fine, unless a product of numbers that are not zero became one.
+    Zeros are fine, unless a product of numbers that are not zero became one. What a compiler
+    traces cannot be looked at, and passes.
     """
     if not readable(values):
         return True
-    bits, limit = -math.log2(smallest_even(values)), float_info(values).maxexp
+    bits, limit = -math.log2(smallest_held(values)), float_info(values).maxexp
     if _depth(values) > bits:
         return False
     if sum(map(_depth, factors)) < limit * 3 // 4:

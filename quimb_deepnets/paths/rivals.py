@@ -112,7 +112,7 @@ def rivals(net, equal="params", where=None):
         target = sum(map(math.prod, geometry.param_shapes.values()))
         enough = lambda rival: rival.num_params >= target
     else:
-        parts = halves(sites) if where is None else [read_where(sites, where)]
+        parts = halves(sites) if where is None else [read_where(sites, where, whole=False)]
         targets = [(places, rank_bound(geometry, list(places))) for places in parts]
         enough = lambda rival: all(rank_across(rival.ket, p) >= rank for p, rank in targets)
     makers = {kind: make for kind, (fits, make) in KINDS.items() if fits(geometry)}

@@ -11,7 +11,10 @@ Which executors there are, and how each takes data, is cotengra's knowledge
 """
 
 import collections
+import concurrent.futures
 import contextlib
+import importlib
+import numbers
 import os
 import pickle
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from cotengra import parallel
 from ..errors import ExtraError, OptionError, WorkerError
 
 RETRIES = 3
+_POOLS = {}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def as_pool(executor):
         An executor such as a `concurrent.futures.ProcessPoolExecutor`, a
         ``dask.distributed.Client`` or an ``mpi4py.futures.MPIPoolExecutor``; or what cotengra
         takes as ``parallel=``: ``"concurrent.futures"``, ``"threads"``, ``"loky"``, ``"dask"``,
-        ``"ray"``, or a number of processes.
+        ``"ray"``, or a number of processes (of `concurrent.futures`).
 
     Raises
     ------
@@ -59,7 +63,7 @@ def as_pool(executor):
     if executor is None:
         return None
     try:
-        pool = executor if hasattr(executor, "submit") else parallel.parse_parallel_arg(executor)
+        pool = executor if hasattr(executor, "submit") else _named_pool(executor)
     except ImportError as error:
         raise ExtraError(
             f"executor={executor!r} needs a package that is not installed ({error}); install it, "
@@ -74,6 +78,48 @@ def as_pool(executor):
             "processes, or one of 'concurrent.futures', 'threads', 'loky', 'dask', 'ray'."
         )
     return pool
+
+
+def _named_pool(executor):
+    """The pool of a name, or of a number of processes; what is neither comes back as it is.
+
+    Those of processes are our own: cotengra would take joblib's only loky pool where joblib is
+    there, in which ``joblib.Parallel`` then no longer runs, and would remember it for itself.
+    """
+    if executor is True or executor == "auto":
+        executor = "concurrent.futures"
+    if executor in ("concurrent.futures", "loky"):
+        return _process_pool(executor, parallel.choose_default_num_workers())
+    if isinstance(executor, numbers.Integral) and not isinstance(executor, bool):
+        return _process_pool("concurrent.futures", int(executor))
+    if executor in ("threads", "dask", "ray"):
+        return parallel.get_pool(maybe_create=True, backend=executor)
+    return executor
+
+
+def _process_pool(kind, workers):
+    """A pool of processes, the same one as long as it works."""
+    key = kind, workers, os.getpid()
+    if key not in _POOLS or _is_broken(_POOLS[key]):
+        make = _loky_executor() if kind == "loky" else concurrent.futures.ProcessPoolExecutor
+        _POOLS[key] = make(workers)
+    return _POOLS[key]
+
+
+def _is_broken(pool):
+    """Whether a pool of processes, or one of loky, takes no work any more."""
+    flags = getattr(pool, "_flags", None)
+    if flags is not None:
+        return bool(flags.shutdown or flags.broken)
+    return bool(pool._broken or pool._shutdown_thread)
+
+
+def _loky_executor():
+    """The class of loky, or of the copy of it in joblib."""
+    try:
+        return importlib.import_module("loky").ProcessPoolExecutor
+    except ImportError:
+        return importlib.import_module("joblib.externals.loky").ProcessPoolExecutor
 
 
 def in_order(job, numbers, executor=None):

@@ -20,9 +20,12 @@ from autoray import to as convert
 from quimb.tensor import Tensor
 from quimb.tensor.tensor_core import oset, rand_uuid
 
-from ..errors import OptionError, RangeError
+from ..errors import RangeError
+from ..networks.scaled import mutable
 from .dup import dup
 from .hyper import HyperTensorNetwork, check_same_outer
+from .names import SWITCH
+from .operands import in_common
 from .ranges import Contracted, check_norm, times_power
 
 MAX_DENSE = 2**16
@@ -53,12 +56,7 @@ def add(psi, phi, sign=1):
     """
     check_same_outer(psi, phi)
     phi = phi.as_network()
-    if len(backends := {infer_backend(t.data) for state in (psi, phi) for t in state}) > 1:
-        raise OptionError(
-            f"the states are arrays of {sorted(backends)}; convert one of them, as in "
-            "phi.to('torch')."
-        )
-    switch, total = rand_uuid(), HyperTensorNetwork()
+    switch, total = rand_uuid(SWITCH), HyperTensorNetwork()
     legs = {ix: (rand_uuid(), rand_uuid()) for ix in psi.outer_inds()}
     total.exponent = max(psi.exponent, phi.exponent, key=float)
     for side, state in enumerate((psi, phi)):
@@ -155,7 +153,9 @@ def distance(psi, phi, normalized=False, dense=False, **contract_opts):
 def _aligned(*found):
     """The arrays of several results with one power of two before all of them, and its exponent."""
     base = max((x.bits for x in found if bool(do("any", x.array != 0))), default=0.0, key=float)
-    return [times_power(_in_order(x, found[0]), x.bits - base) for x in found], base
+    arrays = [times_power(_in_order(x, found[0]), x.bits - base) for x in found]
+    like = max(arrays, key=lambda x: infer_backend(x) == "torch" and not mutable(x))
+    return [in_common(x, like) for x in arrays], base
 
 
 def _in_order(x, first):

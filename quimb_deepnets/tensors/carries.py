@@ -10,7 +10,8 @@
   ``r * M**(w - 1)`` inside an open chain, ``r * M**(2 (w - 1))`` on a ring (w: width of a window).
 - `StateCarry`, of a `RAC` of depth 1: the state, R.
 - `SymmetricCarry`, of a `RAC` of depth 2: psi is linear in ``h[2]`` and homogeneous of degree
-  N - t in ``h[1]``, so it is ``Sym^(N-t)(R^R) x R^R``, ``R * binomial(R + N - t - 1, N - t)``.
+  N - t in ``h[1]``, so it is ``Sym^(N-t)(R^R) x R^R``, ``R * binomial(R + N - t - 1, N - t)``; at
+  the first few sites, where they are fewer, the configurations so far.
 """
 
 import functools
@@ -30,7 +31,7 @@ from .collapsed import even_out
 
 @functools.singledispatch
 def carry_of(network):
-    """The carry of a network: an object with ``bounds, end, step, start, total``."""
+    """The carry of a network: an object with ``bounds, own_bytes, end, step, start, total``."""
     raise MethodError(
         f"{type(network).__name__} has no exact matrix product form; register one with "
         "carry_of.register."
@@ -102,6 +103,10 @@ class WindowCarry:
         """The size of the carry before each site and behind the last one."""
         return [len(self.readout) * self.net.phys_dim ** len(h) for h in self.held]
 
+    def own_bytes(self):
+        """Bytes of what is held besides the sites: little."""
+        return 0
+
     def end(self):
         """Behind the last site: the read-out."""
         return self.readout[:, None]
@@ -144,6 +149,10 @@ class StateCarry:
         """The size of the carry before each site and behind the last one."""
         return [self.net.bond_dim] * (self.net.L + 1)
 
+    def own_bytes(self):
+        """Bytes of what is held besides the sites: little."""
+        return 0
+
     def end(self):
         """Behind the last site: the read-out."""
         return self.readout[:, None]
@@ -172,10 +181,27 @@ class SymmetricCarry(StateCarry):
     takes, would drown the others by powers of degree n.
     """
 
+    @functools.cached_property
+    def degrees(self):
+        """The number of monomials before each site and behind the last one."""
+        R, N = self.net.bond_dim, self.net.L
+        return [math.comb(R + N - t - 1, N - t) for t in range(N + 1)]
+
+    @functools.cached_property
+    def turn(self):
+        """Up to this site the configurations are no more than the monomials, and are carried."""
+        return max(t for t, count in enumerate(self.degrees) if self.net.phys_dim**t <= count)
+
     def bounds(self):
         """The size of the carry before each site and behind the last one."""
-        R, N = self.net.bond_dim, self.net.L
-        return [R * math.comb(R + N - t - 1, N - t) for t in range(N + 1)]
+        R, M = self.net.bond_dim, self.net.phys_dim
+        return [M**t if t < self.turn else R * count for t, count in enumerate(self.degrees)]
+
+    def own_bytes(self):
+        """Bytes of the symmetric powers, and of four steps to the largest of them."""
+        squares = [count**2 for count in self.degrees[self.turn :]]
+        step = max(square * (t + 1) for t, square in enumerate(squares))
+        return 16 * self.net.phys_dim * (sum(squares) + 4 * step)
 
     @functools.cached_property
     def first(self):
@@ -202,12 +228,11 @@ class SymmetricCarry(StateCarry):
 
     @functools.cached_property
     def powers(self):
-        """``Sym^(N-t)`` of what each site does, ``(M, D, D)`` for each t."""
-        _, below, _, _ = self.first
-        maps, found = below, []
-        R, below = self.net.bond_dim, do("ones_like", below[..., :1, :1])
-        for n in range(1, self.net.L + 1):
-            maps, below, total = maps[: self.net.L - n + 1], below[: self.net.L - n + 1], 0
+        """``Sym^(N-t)`` of what each site does, ``(M, D, D)`` for each t from the turn on."""
+        R, maps, found = self.net.bond_dim, self.first[1][self.turn :], []
+        below, count = do("ones_like", maps[..., :1, :1]), len(maps)
+        for n in range(1, count + 1):
+            maps, below, total = maps[: count - n + 1], below[: count - n + 1], 0
             raising = [_raising(R, n, a, below) for a in range(R)]
             for a, (rows, left) in enumerate(raising):
                 part = below[:, :, rows] * left[:, None]
@@ -221,28 +246,40 @@ class SymmetricCarry(StateCarry):
     def step(self, t, G):
         """Multiply by the linear forms ``WI[2]``, and change ``h[1]``, ``h[2]``."""
         R, degree, k = self.net.bond_dim, self.net.L - t, G.shape[-1]
+        if t < self.turn:
+            G = self.reached @ G if t == self.turn - 1 else G
+            return G.reshape(-1, self.net.phys_dim, k)
         G = G.reshape(-1, R, k)  # monomials of degree - 1, h[2], k
         forms, raised = self.first[2][t], 0
         for a in range(R):
             rows, weights = _raising(R, degree, a, G)
             part = G[rows] * weights[:, None, None]
             raised = raised + part * forms[:, a][None, :, None]
-        power = do("transpose", self.powers[t], (0, 2, 1))  # (M, g, g)
+        power = do("transpose", self.powers[t - self.turn], (0, 2, 1))  # (M, g, g)
         x = (power @ raised.reshape(len(raised), -1)).reshape(len(power), *raised.shape)
         x = do("transpose", x, (1, 0, 3, 2)) @ self.hidden  # (g, M, k, R), h[2] last
         return do("transpose", x, (0, 3, 1, 2)).reshape(-1, x.shape[1], k)
 
-    def start(self):
-        """The monomials of the initial ``h[1]``, times the initial ``h[2]``."""
-        begin, R = self.first[0], self.net.bond_dim
-        value = do("ones_like", begin[:1])
-        for n in range(1, self.net.L + 1):
-            parts = []
-            for a in range(R):
-                rows, weights = _raising(R, n, a, value)
-                parts.append(value[rows] * weights * begin[a])
+    @functools.cached_property
+    def reached(self):
+        """Monomials of ``h[1]`` times ``h[2]`` before the turn, for each configuration up to it."""
+        (begin, maps, forms, _), R = self.first, self.net.bond_dim
+        h1, h2 = begin[None], self.initial[None]
+        for t in range(self.turn):
+            h1 = do("transpose", maps[t] @ do("transpose", h1, (1, 0)), (2, 0, 1)).reshape(-1, R)
+            past = do("transpose", self.hidden @ do("transpose", h2, (1, 0)), (1, 0))
+            past = do("stack", (past,) * self.net.phys_dim, axis=1).reshape(-1, R)
+            h2 = past * do("transpose", forms[t] @ do("transpose", h1, (1, 0)), (1, 0))
+        value = do("ones_like", h1[:, :1])
+        for n in range(1, self.net.L - self.turn + 1):
+            raising = (_raising(R, n, a, value) for a in range(R))
+            parts = (value[:, g] * w * h1[:, a, None] for a, (g, w) in enumerate(raising))
             value = functools.reduce(lambda x, y: x + y, parts)
-        return (value[:, None] * self.initial[None]).reshape(1, -1)
+        return (value[:, :, None] * h2[:, None]).reshape(len(h1), -1)
+
+    def start(self):
+        """The carry before the first site."""
+        return do("ones_like", self.reached[:1, :1]) if self.turn else self.reached
 
     def total(self):
         """The power of two that all steps leave out."""

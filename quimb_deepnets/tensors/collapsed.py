@@ -65,7 +65,7 @@ class CollapsedVector(HyperVector):
     run and the best path is kept.
     """
 
-    _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry")
+    _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_cyclic")
     _source = None  # what the tensors were made from, see source_network
 
     @property
@@ -76,7 +76,7 @@ class CollapsedVector(HyperVector):
     @property
     def cyclic(self):
         """Whether the sites are a ring, or a torus (``boundary="periodic"``)."""
-        return getattr(self._geometry, "boundary", None) == "periodic"
+        return self._cyclic
 
     partial_traces_exact = partial_traces_exact
 
@@ -146,7 +146,7 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
         sites=g.sites,
         site_ind_id=f"k{holes}" if site_ind_id is None else site_ind_id,
         site_tag_id=f"I{holes}" if site_tag_id is None else site_tag_id,
-        geometry=g,
+        cyclic=getattr(g, "boundary", None) == "periodic",
     )
     check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
@@ -323,6 +323,7 @@ def even_out(x, vanishing=False):
 
 
 def check_bytes(need, max_bytes):
+    """Refuse window tensors that need more memory than is allowed."""
     check_positive_int("max_bytes", max_bytes, OptionError)
     if need > max_bytes:
         raise BudgetError(

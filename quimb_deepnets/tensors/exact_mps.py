@@ -96,7 +96,10 @@ def to_mps(
     Notes
     -----
     Depth 1 of a `RAC` is Eq. (3) of arXiv:1803.09780; the ranks of depth 2 are those of its
-    Theorem 2.
+    Theorem 2. At depth 2 powers of degree N are taken, in coordinates in which all reachable
+    ``h[1]`` are of size 1; as a rule that is exact to round-off (1e-12 at 64 sites). Whatever the
+    network, 64 configurations are drawn from the result, and it is refused if their amplitudes
+    are not those of the network to about the root of the precision.
 
     Examples
     --------
@@ -122,7 +125,7 @@ def to_mps(
     if not (isinstance(cutoff, (int, float)) and 0 <= cutoff < 1):
         raise OptionError(f"cutoff={cutoff!r} is no relative size; use a float from 0 to below 1.")
     carry = carry_of(network)
-    need = predicted_bytes(carry.bounds(), network.phys_dim)
+    need = predicted_bytes(carry, network.phys_dim)
     if need > max_bytes:
         raise BudgetError(
             f"the exact MPS has a carry of up to {max(carry.bounds())}; its tensors and matrices "
@@ -155,18 +158,15 @@ def _expanded_to_mps(psi, max_bond=None, cutoff=1e-14, info=None, **opts):
 _expanded_to_mps.__doc__ = to_mps.__doc__
 
 
-def predicted_bytes(bounds, M):
-    """Bytes of all site tensors behind the right sweep, and of three of the largest matrices."""
+def predicted_bytes(carry, M):
+    """Bytes of all site tensors behind the right sweep, of three of the largest matrices, and of
+    what the carry itself holds."""
+    bounds = carry.bounds()
     behind = (M ** min(len(bounds) - 1 - n, 64) for n in range(len(bounds)))
     kept = list(map(min, bounds, behind))
-    return (
-        16
-        * M
-        * (
-            sum(a * b for a, b in itertools.pairwise(kept))
-            + 3 * max(a * b for a, b in zip(bounds, kept[1:]))
-        )
-    )
+    sites = sum(a * b for a, b in itertools.pairwise(kept))
+    largest = max(a * b for a, b in zip(bounds, kept[1:]))
+    return 16 * M * (sites + 3 * largest) + carry.own_bytes()
 
 
 def _right_sweep(carry, network, progbar):

@@ -19,9 +19,11 @@ import sys
 import numpy as np
 from autoray import infer_backend
 from quimb.tensor import Tensor, TensorNetwork
-from quimb.tensor.tensor_core import oset, oset_union
+from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 
 from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
+from ..networks.scaled import readable
+from .names import SWITCH, plain_name
 from .operands import OperandNetwork
 from .parts import PartNetwork
 from .picture import DrawnNetwork
@@ -33,6 +35,11 @@ from .wires import absorb_wires
 
 MAX_EXPONENT = 250  # decimal: beyond, plain numbers leave the range of floats
 MAX_GROWTH = 800  # bits: beyond, a plain contraction is hardly ever certain
+# the functions of quimb between ``mps & psi`` or ``mps @ psi`` and the network that it makes
+MAKERS = [
+    function.__code__
+    for function in (TensorNetwork.add_tensor_network, TensorNetwork.add, TensorNetwork.__init__)
+]
 OPERATORS = TensorNetwork.combine.__code__, TensorNetwork.__matmul__.__code__
 SEEN = ("builtins", "numpy", "torch")  # whose numbers can be looked at
 TREE_OPTIONS = {"backend", "order", "prefer_einsum", "progbar"}
@@ -101,6 +108,13 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         """
         check_same_outer(self, other)
         return super().make_overlap(other, layer_tags, self.outer_inds(), return_all)
+
+    def mangle_inner_(self, append=None, which=None):
+        """Give inner indices new names, see quimb; without ``append`` their plain names stay."""
+        if append is None:
+            which = self.inner_inds() if which is None else which
+            return self.reindex_({ix: plain_name(ix) + rand_uuid() for ix in which})
+        return super().mangle_inner_(append, which)
 
     # ------------------------------------------------------------ contraction
 
@@ -224,15 +238,17 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         when they add the second operand; the network they make then becomes a hyper network, as
         it is with the operands the other way round.
         """
-        adder = sys._getframe(1)
-        if adder.f_code is TensorNetwork.add_tensor_network.__code__:
-            made, maker = adder.f_locals["self"], adder.f_back.f_back.f_back
-            if type(made) is TensorNetwork and maker.f_code in OPERATORS:
+        frame = sys._getframe(1)
+        if frame.f_code is MAKERS[0] and type(made := frame.f_locals["self"]) is TensorNetwork:
+            for code in MAKERS:
+                frame = frame.f_back if frame is not None and frame.f_code is code else None
+            if frame is not None and frame.f_code in OPERATORS:
                 made.__class__ = HyperTensorNetwork
         return self.__dict__["exponent"]
 
     @exponent.setter
     def exponent(self, value):
+        """Set the decimal exponent."""
         self.__dict__["exponent"] = value
 
     # quimb's base classes on the left leave ``&``, ``|`` and ``@`` to this one
@@ -272,8 +288,8 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         return self.multiply_(_inverse(other))
 
     def _is_concrete(self):
-        """Whether the numbers can be looked at (and are not being traced by a compiler)."""
-        return all(infer_backend(t.data) in SEEN for t in self)
+        """Whether the numbers can be looked at: no compiler traces them, no vmap stacks them."""
+        return all(infer_backend(t.data) == "builtins" or readable(t.data) for t in self)
 
     def _contracted(self, output_inds, scaled=False, preserve_tensor=False, **kwargs):
         """The whole network contracted, whatever size its numbers have.
@@ -308,9 +324,10 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
                 if is_certain(found.array, grown + tn.exponent * LOG2_10):
                     return found
         tree = tn.contraction_tree(optimize, output_inds=output_inds)
-        switches = [tn.tensor_map[tid] for tid in tn.tag_map.get("SWITCH", ())]
-        switches = [t.inds[0] for t in switches if t.ndim == 1]
-        switches = [ix for ix in switches if ix not in output_inds]
+        coefficients = (tn.tensor_map[tid] for tid in tn.tag_map.get("SWITCH", ()))
+        switches = {t.inds[0] for t in coefficients if t.ndim == 1}
+        switches.update(ix for ix in tn.ind_map if plain_name(ix) == SWITCH)  # simplified away
+        switches = sorted(switches.difference(output_inds))
         inds = [t.inds for t in tn]
         opts = {key: kwargs[key] for key in kwargs.keys() & TREE_OPTIONS}
         found = contract_scaled(tree, tn.arrays, inds, switches, **opts)
@@ -318,7 +335,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
             tags = oset_union(t.tags for t in tn)
             found = found.map(lambda x: Tensor(x, tuple(output_inds), tags))
         exponent = tn.exponent * LOG2_10
-        largest = found.largest and found.largest + float(exponent)
+        largest = None if found.largest is None else found.largest + float(exponent)
         return found._replace(bits=found.bits + exponent, largest=largest)
 
     def _open_inds(self):

@@ -10,6 +10,8 @@ import functools
 
 from quimb.tensor.tensor_core import rand_uuid
 
+SWITCH = "_switch"  # the index over the terms of a sum
+
 
 def unique_names():
     """A function from the names of a plan to names that are new, the same for the same name."""

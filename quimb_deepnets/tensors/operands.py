@@ -56,7 +56,8 @@ def traced(x):
 def in_common(x, like):
     """An array in the library and on the device of ``like``, of a dtype that holds both.
 
-    Two arrays of numpy, or of a library other than torch, stay as they are: they mix.
+    Two arrays of numpy, or of a library other than torch, stay as they are: they mix. One that is
+    differentiated by torch stays there.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def in_common(x, like):
         )
     name = common_dtype(x, like)
     if theirs == "numpy":
-        return to_numpy(x.resolve_conj().resolve_neg().detach())
+        return to_numpy(x.resolve_conj().resolve_neg().detach()) if mutable(x) else x
     if mine == "numpy":
         x = do("asarray", np.array(x).astype(name), like=like)  # a copy, and no subclass
     elif get_dtype_name(x) != name:
@@ -135,7 +136,8 @@ def read_operator(G, dims, like):
             f"G has shape {shape}, but an operator on dimensions {tuple(dims)} has shape "
             f"{(size, size)} or {(*dims, *dims)}."
         )
-    return in_common(G, like)
+    G = in_common(G, like)
+    return astype(G, common_dtype(G, like)) if infer_backend(G) == "numpy" else G
 
 
 def read_terms(terms):
@@ -161,8 +163,8 @@ def expectation(G, rho):
     """``tr(G rho)`` of an operator and a density matrix, as matrices or with one axis per leg."""
     size = math.isqrt(math.prod(rho.shape))
     rho = do("transpose", do("reshape", rho, (size, size)))
-    G = do("reshape", in_common(G, rho), (size, size))
-    return do("sum", G * in_common(rho, G))
+    G = in_common(G, rho)
+    return do("sum", do("reshape", G, (size, size)) * in_common(rho, G))
 
 
 class OperandNetwork(PartNetwork):
@@ -297,8 +299,10 @@ class OperandNetwork(PartNetwork):
     def _admit_scalar(self, x):
         """A number that may multiply arrays: those of torch keep their precision, as in torch."""
         like = self._like
-        if infer_backend(x) == "torch" and infer_backend(like) == "numpy" and mutable(x):
-            return x.item()
+        if infer_backend(x) == "torch" and mutable(x):
+            x = x.item()
+        elif hasattr(x, "dtype") and infer_backend(x) == infer_backend(like):
+            x = astype(x, common_dtype(x, like))  # roots of it are taken
         made_complex = "complex" in str(getattr(x, "dtype", type(x)))
         if made_complex and infer_backend(like) == "torch":
             self._admit(like.reshape(-1)[:1] * 1j)

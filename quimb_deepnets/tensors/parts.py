@@ -15,6 +15,8 @@ import functools
 from quimb.tensor import TensorNetwork
 from quimb.tensor.tensor_core import rand_uuid
 
+from .names import plain_name
+
 
 def _keeps_cuts(method):
     """A method that replaces tensors, after which the cut indices are as open as before."""
@@ -173,7 +175,7 @@ class PartNetwork(TensorNetwork):
         """
         if check_collisions:
             clash = set(self.inner_inds()).intersection(tn.inner_inds())
-            tn = tn.reindex({ix: rand_uuid() for ix in clash}) if clash else tn
+            tn = tn.reindex({ix: plain_name(ix) + rand_uuid() for ix in clash}) if clash else tn
         cuts = self._joined_cuts(tn)
         super().add_tensor_network(tn, virtual=virtual, check_collisions=False)
         self._cuts = cuts

@@ -56,7 +56,7 @@ class Contracted(NamedTuple):
             return self.data if power == 1 else self.data**power
         data, bits = self.array, self.bits * power
         data = data if power == 1 else data**power
-        top, limits = log2_size(data), np.finfo(get_dtype_name(data))
+        top, limits = log2_size(data), limits_of(data)
         if top + bits >= limits.maxexp or -math.inf < top + bits < limits.minexp:
             raise_range_error(f"entries of about 10**{float(top + bits) / LOG2_10:.0f}")
         data = times_power(data, bits)
@@ -88,13 +88,8 @@ class Contracted(NamedTuple):
         """
         size = log2_size(self.array if size is None else size)
         check_norm(0.0 if size == -math.inf else 1.0 if size < math.inf else math.nan)
-        left = size + self.bits - (-math.inf if self.largest is None else self.largest)
-        if left < math.log2(np.finfo(get_dtype_name(self.array)).eps) + KEPT:
-            raise RangeError(
-                f"the terms of this sum are {2.0**-left:.1e} times what is left of it, so that "
-                "less than three digits are more than round-off, and its normalised state is "
-                "not known; a state that vanishes has no expectation values and no entanglement."
-            )
+        if self.largest is not None:
+            check_left(size + float(self.bits) - self.largest, self.array)
 
 
 def check_norm(size):
@@ -103,6 +98,17 @@ def check_norm(size):
         raise RangeError(
             f"the state has norm {size}, so it cannot be normalised and has no expectation values "
             "and no entanglement; it must not vanish, and its entries must be finite."
+        )
+
+
+def check_left(bits, like):
+    """Refuse a sum that is ``2**bits`` times its terms, if that is little more than round-off."""
+    if bits < math.log2(limits_of(like).eps) + KEPT:
+        raise RangeError(
+            f"the terms of this sum are about 10**{-bits / LOG2_10:.0f} times what is left of it, "
+            "so that fewer than three digits of it are more than round-off; a state that vanishes "
+            "has no expectation values and no entanglement. If it does not, compute the difference "
+            "as a dense vector, or by other means."
         )
 
 
@@ -124,6 +130,14 @@ def log2_size(x):
     """The binary logarithm of the largest entry of an array: -inf if it vanishes, nan for nan."""
     size = float(do("max", do("abs", stop_gradient(x)))) if math.prod(x.shape) else 0.0
     return math.log2(size) if size > 0 else size - math.inf if size == 0 else size
+
+
+def limits_of(x):
+    """The `numpy.finfo` of an array; where numpy has none for its dtype, that of float32."""
+    try:
+        return np.finfo(get_dtype_name(x))
+    except (TypeError, ValueError):
+        return np.finfo("float32")
 
 
 def times_power(x, bits):
@@ -158,7 +172,7 @@ def growth(tn, output_inds):
 def is_certain(data, grown):
     """Whether no underflow can have changed a result, given the `growth` in its contraction."""
     top = log2_size(data)
-    return top > np.finfo(get_dtype_name(data)).minexp + max(0.0, grown)
+    return top > limits_of(data).minexp + max(0.0, grown)
 
 
 # ---------------------------------------------------------------- scaled contraction
@@ -182,7 +196,8 @@ def contract_scaled(tree, arrays, inds, switches=(), **kwargs):
     -------
     Contracted
     """
-    switches = [ix for ix in switches if ix not in tree.sliced_inds]
+    symbols = {ix: s for legs, names in zip(inds, tree.inputs) for ix, s in zip(legs, names)}
+    switches = [ix for ix in switches if symbols[ix] not in tree.sliced_inds]
     terms = [_contract_term(tree, term, kwargs) for term in _terms(arrays, inds, switches)]
     if not terms:
         fixed = [_fixed(x, legs, dict.fromkeys(switches, 0)) for x, legs in zip(arrays, inds)]

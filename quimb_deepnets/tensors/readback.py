@@ -57,7 +57,7 @@ def read_params(psi):
             if not _equal(params[name], tensor.data):
                 _refuse(f"two copies of the tied weight {name!r} differ")
     for site, tensor in zip(psi.sites, tensors):
-        _match_legs(tensor, (psi.site_ind(site), leaf_ind(site)), names)
+        _match_legs(tensor, (site, leaf_ind(site)), names)
         constants[id(tensor.data)] = "identity", tensor.data
     if len(set(names.values())) < len(names):
         _refuse("two of its indices were joined")

@@ -94,7 +94,7 @@ def read_value(ix, value, size):
         raise OptionError(
             f"index {ix!r} has size {size}, so there is no value {number}; use 0 to {size - 1}."
         )
-    return number
+    return number % size  # torch takes no negative ones
 
 
 class SiteNames:

@@ -13,6 +13,7 @@ import functools
 from autoray import do
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
+from quimb.tensor.tn1d.core import TensorNetwork1D
 
 from ..errors import MethodError, OptionError, SitesError, check_option
 from ..networks.configs import identity
@@ -20,7 +21,6 @@ from .algebra import MAX_DENSE, add, distance
 from .dup import delta, resolve_hyperinds
 from .hyper import HyperTensorNetwork, check_same_outer
 from .operands import expectation, read_terms, traced
-from .ranges import Contracted
 from .refusals import refuse
 from .sites import SiteNames, check_site_id, format_site, read_value
 from .wires import identity_factor
@@ -48,7 +48,7 @@ class HyperTensorNetworkGen(SiteNames, HyperTensorNetwork, TensorNetworkGen):
     def maybe_convert_coo(self, x):
         """The tag of a site, the tags of a slice of a chain, and anything else as it is."""
         if isinstance(x, slice):
-            return tuple(map(self.site_tag, self.sites[x]))
+            return tuple(map(self.site_tag, TensorNetwork1D.slice2sites(self, x)))
         return super().maybe_convert_coo(self._as_site(x))
 
     def retag_sites(self, new_id, where=None, inplace=False):
@@ -143,6 +143,9 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
                 raise OptionError(
                     f"there is no index {ix!r}; give groups of {self.outer_inds()[:8]}."
                 )
+        if not self.outer_inds():  # every site is fixed: one number, which quimb cannot shape
+            number = self.contract(output_inds=(), preserve_tensor=True, **contract_opts).data
+            return do("reshape", number, (1,) if to_ket is False else (1, 1))
         return super().to_dense(*inds_seq, to_qarray=to_qarray, to_ket=to_ket, **contract_opts)
 
     to_qarray = functools.partialmethod(to_dense, to_qarray=True)
@@ -167,16 +170,17 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         bra_ind_id = "_bra{}" if self.site_ind_id != "_bra{}" else "_bra_{}"
         ket, bra = tuple(map(self.site_ind, where)), tuple(map(bra_ind_id.format, where))
         tn = self.make_reduced_density_matrix(where, bra_ind_id=bra_ind_id)
-        opts |= {"optimize": optimize, "preserve_tensor": True, "scaled": bool(normalized)}
+        opts |= {"optimize": optimize, "preserve_tensor": True, "scaled": normalized is True}
         found = tn._contracted((*ket, *bra), **opts)
-        rho = found.data if normalized else found.in_range()
-        if normalized:  # no scale of psi is too large or too small
-            trace = do("trace", rho.to_dense(ket, bra))
+        # of trace 1, no scale of psi is too large or too small
+        rho = found.data if normalized is True else found.in_range()
+        trace = do("trace", rho.to_dense(ket, bra))
+        if normalized is True:
             found.check_norm(trace)
             rho.modify(apply=lambda x: x / trace)
         got = {"matrix": lambda: rho.to_dense(ket, bra), "array": lambda: rho.data}
         rho = got.get(get, lambda: rho)()
-        return (rho, Contracted(trace, found.bits).in_range()) if normalized == "return" else rho
+        return (rho, trace) if normalized == "return" else rho
 
     def local_expectation_exact(
         self, G, where, optimize=None, normalized=True, rehearse=False, **opts

@@ -1,0 +1,128 @@
+"""Numbers that a compiler traces (jax, autograd): right where they can be, else refused by name."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+import quimb as qu
+import quimb.tensor as qtn
+import torch
+
+import quimb_deepnets as qdn
+
+needs = lambda name: pytest.mark.skipif(
+    importlib.util.find_spec(name) is None, reason=f"{name} is not installed"
+)
+NET = qdn.ConvAC.rand(3, 1, 2, 2, seed=1, loc=0.4)
+STATES = {
+    "collapsed": NET.collapse(),
+    "expanded": NET.to_tensor_network(),
+    "RBM": qdn.RBM.rand(3, seed=0).to_tensor_network(),
+}
+Z = qu.pauli("Z").real
+CALLS = {
+    "norm": lambda p: p.norm(),
+    "fixed": lambda p: p.isel({"k0": 0}).norm(),
+    "expectation": lambda p: p.local_expectation_exact(Z, 0),
+    "density matrix": lambda p: p.partial_trace_exact([0, 1])[0, 1],
+    "gate": lambda p: p.gate(qu.hadamard().real, 0, contract=True).isel({"k0": 1}).norm(),
+    "sum": lambda p: (p + p).norm(),
+    "normalised": lambda p: p.normalize().isel({"k0": 0}).norm(),
+    "dense": lambda p: p.to_dense()[3, 0],
+}
+AMPLITUDES = {
+    "amplitude": lambda p: p.amplitude("010"),
+    "log amplitude": lambda p: p.log_amplitudes([[0, 1, 0]])[1][0],
+}
+CASES = [("collapsed", c) for c in CALLS]
+CASES += [("expanded", c) for c in ("norm", "dense", *AMPLITUDES)] + [("RBM", "fixed")]
+
+
+@pytest.fixture
+def jax():
+    found = pytest.importorskip("jax")
+    found.config.update("jax_enable_x64", True)
+    return found
+
+
+def prepared(name, call):
+    """A function of the arrays of a state, the arrays, and its derivative along a direction."""
+    psi, call = STATES[name], {**CALLS, **AMPLITUDES}[call]
+    params, skeleton = qtn.pack(psi)
+    f = lambda arrays: call(qtn.unpack(arrays, skeleton))
+    rng = np.random.default_rng(0)
+    step = {k: rng.normal(size=x.shape) for k, x in params.items()}
+    up, down = (f({k: x + s * 1e-5 * step[k] for k, x in params.items()}) for s in (1, -1))
+    return f, params, step, (up - down) / 2e-5
+
+
+@needs("jax")
+@pytest.mark.parametrize(("name", "call"), CASES)
+def test_jax(jax, name, call):
+    f, params, step, slope = prepared(name, call)
+    arrays = {k: jax.numpy.asarray(x) for k, x in params.items()}
+    assert float(jax.jit(f)(arrays)) == pytest.approx(float(f(params)))
+    grads = jax.jit(jax.grad(f))(arrays)
+    found = sum(float((grads[k] * step[k]).sum()) for k in step)
+    assert found == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+
+@needs("autograd")
+@pytest.mark.parametrize(("name", "call"), CASES)
+def test_autograd(name, call):
+    autograd = pytest.importorskip("autograd")
+    f, params, step, slope = prepared(name, call)
+    grads = autograd.grad(f)({k: np.array(x) for k, x in params.items()})
+    found = sum(float((grads[k] * step[k]).sum()) for k in step)
+    assert found == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+
+def network(readout, like):
+    return qdn.ConvAC(3, [like(np.array(w)) for w in NET.weights], readout)
+
+
+@needs("jax")
+def test_networks_of_jax(jax):
+    readout = jax.numpy.asarray(NET.readout)
+    f = lambda x: network(x, jax.numpy.asarray).amplitude("010")
+    assert float(f(readout)) == pytest.approx(float(NET.amplitude("010")))
+    found = jax.grad(f)(readout)
+    assert float(found @ readout) == pytest.approx(float(NET.amplitude("010")))  # it is linear
+    with pytest.raises(qdn.WeightError, match="traced"):
+        jax.jit(f)(readout)
+    psi = STATES["expanded"]
+    params, skeleton = qtn.pack(psi)
+    for call in (lambda p: p.network, lambda p: p.collapse(), lambda p: p.to_mps()):
+        with pytest.raises(qdn.StructureError, match="traced"):
+            jax.jit(lambda arrays, call=call: call(qtn.unpack(arrays, skeleton)))(
+                {k: jax.numpy.asarray(x) for k, x in params.items()}
+            )
+
+
+@needs("jax")
+def test_a_traced_value_of_an_index(jax):
+    psi = STATES["collapsed"].to("jax")
+    f = jax.jit(lambda i: psi.isel({"k0": i}).norm())
+    for i in (0, 1):
+        assert float(f(i)) == pytest.approx(STATES["collapsed"].isel({"k0": i}).norm())
+
+
+@needs("autograd")
+def test_networks_of_autograd():
+    autograd = pytest.importorskip("autograd")
+    with pytest.raises(qdn.WeightError):
+        autograd.grad(lambda x: network(x, np.asarray).amplitude("010"))(np.array(NET.readout))
+    boxes = lambda x: network(x, lambda w: w * x[0] / x[0]).amplitude("010")
+    with pytest.raises(qdn.WeightError, match="traced"):
+        autograd.grad(boxes)(np.array(NET.readout))
+
+
+def test_a_stack_of_torch():
+    readouts = torch.randn(3, 2, dtype=torch.float64)
+    with pytest.raises(qdn.WeightError, match="traced"):
+        torch.func.vmap(lambda x: network(x, torch.tensor).amplitude("010"))(readouts)
+    phi = NET.to("torch").collapse()
+    values = torch.tensor([0, 1, 1])
+    norms = torch.func.vmap(lambda i: phi.isel({"k0": i}).H @ phi.isel({"k0": i}))(values)
+    expected = [float(phi.isel({"k0": int(i)}).norm() ** 2) for i in values]
+    assert norms.tolist() == pytest.approx(expected)
