@@ -136,7 +136,7 @@ def _load(path):
             )
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             found = Sum(file["value"], int(file["scale"]), int(file["done"]))
             return str(file["mark"]), found
     except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:

@@ -25,7 +25,8 @@ class RecursiveMPS(RecursiveNetwork):
     Build it with `rand`, `from_network` or ``net.to_tensor_network()``. At depth 1 it is a matrix
     product state.
 
-    Tags: ``I{n}`` and ``DELTA`` on the delta of each site, ``LAYER{l}`` with ``WH{l}``, ``WI{l}``
+    Tags: ``I{n}`` on every tensor that belongs to site n (a weight to the middle one of the sites
+    that it reads), ``DELTA`` too on the delta of a site, which is ``psi[n]``; ``LAYER{l}`` with ``WH{l}``, ``WI{l}``
     or ``H0{l}`` on weights and initial states, ``READOUT``.
 
     Examples

@@ -23,7 +23,8 @@ class RecursiveTree(RecursiveNetwork):
     Build it with `rand`, `from_network` or ``net.to_tensor_network()``. With kernels that do not
     overlap (``stride == kernel``) it is a tree tensor network.
 
-    Tags: ``I{n}`` and ``DELTA`` on the delta of each site, ``LAYER{l}`` and ``W{l},{tap}``
+    Tags: ``I{n}`` on every tensor that belongs to site n (a weight to the middle one of the sites
+    that it reads), ``DELTA`` too on the delta of a site, which is ``psi[n]``; ``LAYER{l}`` and ``W{l},{tap}``
     (``W{l},{position},{tap}`` if unshared) on weights, ``ONES{l}`` on missing neighbours,
     ``READOUT``.
 
