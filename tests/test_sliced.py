@@ -554,8 +554,16 @@ def test_files_that_are_no_checkpoint_stay(tmp_path, content):
         ({"task": ("local_expectation", [0]), "G": np.eye(4)}, qdn.OptionError, r"\(2, 2\)"),
         ({"task": "norm", "G": np.eye(2)}, qdn.OptionError, "G= belongs"),
         ({"task": ("partial_trace", [12])}, qdn.SitesError, "12"),
-        ({"task": ("local_expectation", [0]), "G": "z"}, qdn.OptionError, "no operator"),
-        ({"task": ("local_expectation", [0]), "G": [[1], [1, 2]]}, qdn.OptionError, "no matrix"),
+        (
+            {"task": ("local_expectation", [0]), "G": "z"},
+            qdn.OptionError,
+            "not an array of numbers",
+        ),
+        (
+            {"task": ("local_expectation", [0]), "G": [[1], [1, 2]]},
+            qdn.OptionError,
+            "not an array of numbers",
+        ),
         ({"task": ("local_expectation", [0]), "G": np.ones((1, 4))}, qdn.OptionError, r"\(1, 4\)"),
         ({"task": ("local_expectation", [0]), "G": np.nan * np.eye(2)}, qdn.RangeError, "G holds"),
         ({"info": []}, qdn.OptionError, "info="),

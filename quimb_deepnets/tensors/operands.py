@@ -130,7 +130,7 @@ def read_operator(G, dims, like):
     except (TypeError, ValueError):
         numeric = False
     if not numeric:
-        raise OptionError(f"G={G!r} is no array of numbers; give a matrix.")
+        raise OptionError(f"G={G!r} is not an array of numbers; give a matrix.")
     size, shape = math.prod(dims), tuple(G.shape)
     if shape not in ((size, size), (*dims, *dims)):
         raise OptionError(

@@ -270,6 +270,6 @@ class SiteNames:
             what = "chain" if ndim == 1 else "lattice"
             raise MissingError(
                 f"this state has no {name}: its sites {self.sites[:3]} ... {self.sites[-1]} are "
-                f"no {what}; use nsites, or read sites."
+                f"not a {what}; use nsites, or read sites."
             )
         return sizes
