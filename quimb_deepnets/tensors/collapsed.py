@@ -307,7 +307,8 @@ def even_out(x, vanishing=False):
         If its entries differ by more than floats can, unless the small ones may vanish.
     """
     x = by_channel(x)
-    exponent, there = look(bits(x.exponent)), look(x.mantissa) != 0
+    first = x.exponent.reshape(-1)[0]  # differences stay exact where exponents are beyond 2**53
+    exponent, there = look(bits(x.exponent - first)), look(x.mantissa) != 0
     if not there.any():
         return x.mantissa, 0.0
     top, low = float(exponent[there].max()), float(exponent[there].min())
@@ -319,7 +320,7 @@ def even_out(x, vanishing=False):
         )
     # zeros too: their derivatives have that exponent
     drop = array_like((exponent - top).clip(-limit, limit), x.mantissa)
-    return x.mantissa * power_of_two(drop, x.mantissa), top
+    return x.mantissa * power_of_two(drop, x.mantissa), top + float(bits(first))
 
 
 def check_bytes(need, max_bytes):
