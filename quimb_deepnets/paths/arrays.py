@@ -104,7 +104,10 @@ def read_spins(tn, ket, config):
         If it is none of the sites.
     """
     sizes = [tn.ind_size(ix) for ix in ket.legs.values()]
-    flat = config if isinstance(config, str) else np.asarray(config).reshape(-1)
+    try:
+        flat = config if isinstance(config, str) else np.asarray(config).reshape(-1)
+    except ValueError as error:
+        raise ConfigError(f"config={config!r} is ragged; give one value for each site.") from error
     spins = parse_config(flat, (len(sizes),), max(sizes)).tolist()
     for site, spin, size in zip(ket.legs, spins, sizes):
         if spin >= size:
