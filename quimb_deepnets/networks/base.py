@@ -8,6 +8,7 @@ amplitudes without ever writing out a tensor network. It is a value: neither can
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from autoray import to as convert
 
 from ..errors import BudgetError, Guide, OptionError, WeightError, check_positive_int
 from ..geometry.plan import CHUNK
-from ..weights import as_array, check_arrays
+from ..weights import as_array, check_arrays, check_dtype
 from .chunks import MAX_BYTES, map_chunks
 from .configs import check_configs, config_block, parse_config
 from .params import Params, own_copy
@@ -416,11 +417,10 @@ class DeepNetwork(Guide):
         OptionError
             If the target is not known or not there, or its dtype is none for weights.
         """
-        words = f"{like}-{dtype}".split("-") if isinstance(like, str) else [str(dtype)]
-        if any(word.lstrip("u").startswith(("int", "bool")) for word in words):
-            raise OptionError(
-                f"{like or dtype!r} has no dtype for weights; use a float or complex."
-            )
+        dtype = None if dtype is None else check_dtype(dtype)
+        for word in like.split("-") if isinstance(like, str) else ():
+            if re.match("b?float|complex|u?int|bool|long|half|single|double", word):
+                check_dtype(word)
         try:
             own = {name: own_copy(x) for name, x in self.params.items()}
             params = convert(own, like, backend=backend, dtype=dtype, device=device)

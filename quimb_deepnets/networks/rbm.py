@@ -21,7 +21,7 @@ from .base import DeepNetwork, read_only
 from .flips import flipper_of
 from .gradients import deriver_of
 from .params import Params
-from .scaled import Scaled, plain, product, rescale
+from .scaled import Scaled, full_precision, plain, product, rescale
 
 LOG2E = math.log2(math.e)
 
@@ -160,6 +160,7 @@ class RBM(DeepNetwork):
     def _evaluate_by(self, plan):
         return self._evaluate
 
+    @full_precision
     def _evaluate(self, x):
         s = self._spins(x)
         factors = zip(_exp((self.visible_bias @ s)[None]), _two_cosh(self._angles(s)))

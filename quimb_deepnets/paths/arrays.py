@@ -107,7 +107,7 @@ def read_spins(tn, ket, config):
     try:
         flat = config if isinstance(config, str) else np.asarray(config).reshape(-1)
     except ValueError as error:
-        raise ConfigError("config is ragged; give one entry for each site.") from error
+        raise ConfigError(f"config={config!r} is ragged; give one value for each site.") from error
     spins = parse_config(flat, (len(sizes),), max(sizes)).tolist()
     for site, spin, size in zip(ket.legs, spins, sizes):
         if spin >= size:

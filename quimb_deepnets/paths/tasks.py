@@ -14,7 +14,7 @@ import numbers
 from typing import NamedTuple
 
 from ..errors import OptionError, SitesError
-from ..geometry.where import read_where
+from ..geometry.where import as_plain, read_where
 from .hypergraph import Hypergraph
 from .kets import MAX_TENSORS, Form, ket_of
 
@@ -153,12 +153,9 @@ def _bra_names(ket, sites):
 
 def named_sites(sites, where):
     """The sites of a subsystem; a bare site is a site."""
-    where = where.tolist() if hasattr(where, "tolist") else where
-    try:
-        if where in sites and not isinstance(where, bool):
-            return [where]
-    except (TypeError, ValueError):  # an array compares entry by entry
-        pass
+    where = as_plain(where)
+    if where in sites and not isinstance(where, (bool, float)):
+        return [where]
     if isinstance(where, numbers.Integral):
         raise SitesError(
             f"where={where!r} is no site; the state has {list(sites[:3])} ... {sites[-1:]}; name "
