@@ -164,6 +164,7 @@ def test_reads(name):
         opts = {}
     args = {
         "compute_contracted_inds": tuple(psi.tensor_map),
+        "maybe_convert_coo": (0,),
         "site_ind": (0,),
         "site_tag": (0,),
     }.get(name, ())

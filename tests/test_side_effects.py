@@ -59,7 +59,7 @@ net = qdn.ConvAC.rand(8, 2, 3, 2, seed=0)
 configs = np.random.default_rng(0).integers(2, size=(64, 8))
 ring = qdn.ConvAC.rand(6, 2, 2, 2, boundary="periodic", seed=1)
 trained = net.to("torch")
-trained.weights[0].requires_grad_()
+[x.requires_grad_() for x in trained.params.values()]
 STEPS = {
     "rand": lambda: (qdn.ConvAC.rand(8, 2, 2, 2), qdn.RAC.rand(8, 2, 2), qdn.RBM.rand(4)),
     "amplitudes": lambda: (net.amplitudes(configs), net.log_amplitudes(configs, chunk=8)),

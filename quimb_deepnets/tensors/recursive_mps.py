@@ -26,7 +26,8 @@ class RecursiveMPS(RecursiveNetwork):
     product state.
 
     Tags: ``I{n}`` on every tensor that belongs to site n (a weight to the middle one of the sites
-    that it reads), ``DELTA`` too on the delta of a site, which is ``psi[n]``; ``LAYER{l}`` with ``WH{l}``, ``WI{l}``
+    that it reads), ``DELTA`` too on the delta of a site, which is ``psi[n]``;
+    ``LAYER{l}`` with ``WH{l}``, ``WI{l}``
     or ``H0{l}`` on weights and initial states, ``READOUT``.
 
     Examples

@@ -24,7 +24,8 @@ class RecursiveTree(RecursiveNetwork):
     overlap (``stride == kernel``) it is a tree tensor network.
 
     Tags: ``I{n}`` on every tensor that belongs to site n (a weight to the middle one of the sites
-    that it reads), ``DELTA`` too on the delta of a site, which is ``psi[n]``; ``LAYER{l}`` and ``W{l},{tap}``
+    that it reads), ``DELTA`` too on the delta of a site, which is ``psi[n]``;
+    ``LAYER{l}`` and ``W{l},{tap}``
     (``W{l},{position},{tap}`` if unshared) on weights, ``ONES{l}`` on missing neighbours,
     ``READOUT``.
 
