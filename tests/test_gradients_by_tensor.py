@@ -91,7 +91,7 @@ def test_torch(name, loss):
     for direction in directions(psi, leaves):
         expected = along(psi, loss, leaves, direction)
         found = float(sum((g * d).sum() for g, d in zip(grads, direction)))
-        assert found == pytest.approx(expected, rel=1e-6, abs=1e-6 * abs(float(value)))
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-6 * abs(float(value.detach())))
 
 
 @pytest.mark.parametrize("mode", ["grad", "jvp", "forward"])
@@ -170,7 +170,7 @@ def test_copies_that_are_differentiated_apart_are_not_taken_for_one_weight():
     tied["READOUT"].modify(data=tied["READOUT"].data.clone().requires_grad_())
     (grad,) = torch.autograd.grad(tied.collapse().norm(), [tied["READOUT"].data])
     expected = psi.norm() / psi["READOUT"].data.size  # homogeneous of degree one
-    assert float((grad * tied["READOUT"].data).sum()) == pytest.approx(2 * expected)
+    assert float((grad * tied["READOUT"].data.detach()).sum()) == pytest.approx(2 * expected)
     tied[0].modify(data=tied[0].data.clone().requires_grad_())
     with pytest.raises(qdn.StructureError, match="deltas"):
         tied.collapse()

@@ -1,5 +1,6 @@
 """Walk every public method and operator that quimb gives our classes: right, or refused."""
 
+import contextlib
 import inspect
 
 import numpy as np
@@ -173,6 +174,12 @@ def test_reads(name):
         if name == "delete":
             assert a("READOUT") is b("READOUT") is None
             a, b = sorted(psi.tensor_map), sorted(twin.tensor_map)
+        elif name.endswith("_interactive"):  # the same picture, by a package that may be missing
+            with contextlib.suppress(ImportError):
+                assert a(get="pos") == b(get="pos")
+            return
+        elif name == "select_sites":
+            a, b = a([0]).num_tensors, b([0]).num_tensors
         elif name == "new":
             a, b = a(like=psi).num_tensors, b(like=twin).num_tensors
         else:

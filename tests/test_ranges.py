@@ -132,7 +132,7 @@ def test_tiny_and_huge_parts_inside_one_network():
     plain = qdn.ConvAC(5, [weights], np.array([1.0, 2.0])).to_tensor_network()
     tiny = qdn.ConvAC(5, [weights * 2.0**-200], np.array([1.0, 2.0])).to_tensor_network()
     back = tiny.copy()
-    for tag in ("READOUT", "I0", "I1"):
+    for tag in ("READOUT", 0, 1):
         back[tag].modify(apply=lambda x: x * 2.0**900)
     power = 2700 - 200 * sum(1 for t in plain if {"W1,0", "W1,1", "W1,2"}.intersection(t.tags))
     exact = Fraction(0)

@@ -8,7 +8,7 @@ import pytest
 import quimb as qu
 import quimb.tensor as qtn
 import torch
-from quimb_deepnets.entanglement.where import read_where
+from quimb_deepnets.geometry.where import read_where
 
 import quimb_deepnets as qdn
 

@@ -46,7 +46,7 @@ def test_one_error_by_every_method(name):
     view = view_of(state)
     some = list(view.sites[1:4])
     for method in (m.name for m in METHODS.values() if m.face in view.faces):
-        with pytest.raises(qdn.RangeError, match=r"cancels to round-off|norm 0\.0"):
+        with pytest.raises(qdn.RangeError, match=r"cancel|norm 0\.0|terms of this sum"):
             qdn.entropy(state, some, method=method)
     for measure in (
         lambda: qdn.entropies(state),
@@ -56,7 +56,7 @@ def test_one_error_by_every_method(name):
         lambda: qdn.mutinf_subsys(state, some[:1], some[1:]),
         lambda: qdn.logneg_subsys(state, some[:1], some[1:2]),
     ):
-        with pytest.raises(qdn.RangeError, match=r"cancels to round-off|norm 0\.0"):
+        with pytest.raises(qdn.RangeError, match=r"cancel|norm 0\.0|terms of this sum"):
             measure()
 
 

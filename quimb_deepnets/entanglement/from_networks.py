@@ -43,8 +43,9 @@ def _(state: DeepNetwork, dims=None):
         make = lambda: _chain_arrays(state)
         faces["to_mps"] = ChainFace(lambda: _mps_cost(state), make, lambda: _bonds(state))
     dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
+    name, count = type(state).__name__, getattr(state.geometry, "num_tensors", lambda: 1)
     return StateView(
-        tuple(state.sites), dims, state._like, type(state).__name__, faces, parts=parts
+        tuple(state.sites), dims, state._like, name, faces, parts=parts, degree=count()
     )
 
 

@@ -8,6 +8,7 @@
     RecursiveNetwork, CollapsedVector ------- the deep network that it holds, unless edited
 """
 
+import dataclasses
 import functools
 import math
 
@@ -20,7 +21,7 @@ from ..tensors import CollapsedVector, HyperTensorNetwork, RecursiveNetwork
 from ..tensors.collapsed import source_network
 from ..tensors.readback import current_network
 from ..weights import DTYPES
-from .mps import ChainFace, check_chain, site_arrays
+from .mps import ChainFace, site_arrays
 from .reduced import Ket
 from .states import Cost, Face, StateView, moved, refuse_dims, view_of
 
@@ -39,14 +40,14 @@ def _(state: TensorNetworkGenVector, dims=None):
     }
     if isinstance(state, MatrixProductState) and (arrays := site_arrays(state)) is not None:
         bonds = [x.shape[0] for x in arrays] + [arrays[-1].shape[2]]
-        faces["vector"] = Face(ket.vector_cost, lambda: check_chain(arrays) or ket.vector())
         faces["mps"] = ChainFace(lambda: Cost(0, 0.0), lambda: arrays, lambda: bonds)
     check_dtypes(state)
     sizes = tuple(map(state.ind_size, inds))
     like = next(iter(state)).data
     known = all(infer_backend(t.data) in ("numpy", "torch") for t in state)
     parts = functools.partial(_parts, state) if known else None
-    return StateView(sites, sizes, like, type(state).__name__, faces, state, parts)
+    name, degree = type(state).__name__, state.num_tensors
+    return StateView(sites, sizes, like, name, faces, state, parts, degree)
 
 
 def _parts(state, size):
@@ -72,7 +73,7 @@ def _through(net, state, dims):
     if net is None or len(view.sites) < net.nsites:
         return view
     of_net = view_of(net)
-    return StateView(view.sites, view.dims, view.like, view.name, of_net.faces, state, of_net.parts)
+    return dataclasses.replace(of_net, sites=view.sites, name=view.name, network=state, notes=set())
 
 
 def check_dtypes(state):

@@ -22,7 +22,7 @@ from autoray import do, stop_gradient, to_numpy
 
 from ..progress import progress
 from ..tensors.exact_mps import qr, unit
-from ..tensors.ranges import check_left, check_norm
+from ..tensors.ranges import check_norm
 from .registry import Method, add_method
 from .spectra import MAX_SVD, spectrum_of_matrix
 from .states import Cost, Face, as_float
@@ -139,14 +139,12 @@ def _matrix(arrays, places, one_leg):
         parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs), carry]
     else:
         lefts, carry = _left_canonical(arrays[: runs[-1][0]])
-        carry = _joined(carry, _right_canonical(arrays[runs[-1][0] :])[1])
+        carry = carry @ _right_canonical(arrays[runs[-1][0] :])[1]
         parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs[1:-1]), carry]
     psi = functools.reduce(lambda x, y: do("tensordot", x, y, axes=1), parts)
     if closed:
         left, *legs, right = psi.shape
-        whole = psi.reshape(left, -1, right)
-        psi = do("einsum", "apa->p", whole).reshape(*legs)
-        check_left(_log2_norm(psi) - _log2_norm(whole), psi)
+        psi = do("einsum", "apa->p", psi.reshape(left, -1, right)).reshape(*legs)
     inside = [i for i, run in enumerate(runs) if run[2]]
     outside = [i for i, run in enumerate(runs) if not run[2]]
     size = math.prod(psi.shape[i] for i in inside)
@@ -196,25 +194,6 @@ def _right_canonical(arrays):
     return rights[::-1], carry
 
 
-def check_chain(arrays):
-    """Refuse an open chain of arrays whose terms cancel to round-off, as in ``mps - mps``."""
-    if arrays[0].shape[0] == 1 and len(arrays) > 1:
-        _joined(arrays[0], _right_canonical(arrays[1:])[1])
-
-
-def _joined(left, right):
-    """Two parts multiplied; refused where they cancel to round-off, as in ``mps - mps``."""
-    both = do("tensordot", left, right, axes=1)
-    check_left(_log2_norm(both) - _log2_norm(left) - _log2_norm(right), both)
-    return both
-
-
-def _log2_norm(x):
-    """The binary logarithm of the Frobenius norm; that of zero is 0, which others refuse."""
-    size = float(do("linalg.norm", stop_gradient(x).reshape(-1)))
-    return math.log2(size) if 0 < size < math.inf else 0.0
-
-
 def _one_leg(arrays):
     """A run as ``(left, leg, right)``, up to an isometry on its sites."""
     left, right = arrays[0].shape[0], arrays[-1].shape[2]
@@ -258,7 +237,7 @@ def sweep(name, view, cuts, progbar=False):
     if arrays[0].shape[0] > 1:
         return [spectrum(name, view, tuple(range(cut))) for cut in cuts]
     rights, carry = _right_canonical(arrays[1:])
-    x, found = _joined(arrays[0], carry), {}
+    x, found = do("tensordot", arrays[0], carry, axes=1), {}
     following = [*rights, None][: max(cuts)]
     for n, right in enumerate(progress(following, progbar), 1):
         _, r = qr(x.reshape(-1, x.shape[2]))

@@ -102,6 +102,8 @@ class StateView:
     parts : callable or None
         ``parts(size)`` gives a view of the same state with every weight moved by a random ``size``
         of itself, each alone: whether they cancel, see `vanishing.check_state`.
+    degree : int
+        How many weights are multiplied in an amplitude, about.
     notes : set
         What is known of the state.
     """
@@ -113,6 +115,7 @@ class StateView:
     faces: dict = field(default_factory=dict)
     network: object = None
     parts: object = None
+    degree: int = 1
     notes: set = field(default_factory=set)
 
     def dim(self, places):

@@ -7,7 +7,8 @@ changes as little, while that of a difference of equal parts becomes as large as
     psi moved                 norm 1e-8  of the parts        ratio 1e8: refused
 
 The norm is looked at the cheapest way: amplitudes of some configurations, then all of them, a
-sweep along a chain, or one contraction. Where all of these cost too much it is not known.
+sweep along a chain, or one contraction. Where all of these cost too much, or an amplitude has so
+many factors that the move would change any state, it is not known.
 """
 
 import math
@@ -22,6 +23,7 @@ from .spectra import check_cancelled, check_norm
 
 SAMPLES, ALL = 64, 2**14  # configurations that are looked at: some, and when every one
 CHEAP = 1e9  # flops that the question is worth
+MAX_MOVE = 0.25  # how far a sound amplitude may move, of itself, about
 MANY_TENSORS = 300  # of more than these, a path takes longer to find than to follow
 
 
@@ -47,9 +49,13 @@ def check_state(view):
 def _check(view):
     kind = get_dtype_name(view.like)
     epsilon = float(np.finfo(kind if kind in DTYPES else "float64").eps)
+    if view.degree * epsilon**0.5 > MAX_MOVE:
+        return
     still, moved = view.parts(0.0), view.parts(epsilon**0.5)
     if not _sampled_soundly(still, moved, epsilon):
         for measure, power in ((_by_amplitudes, 1), (_by_chain, 1), (_by_contraction, 2)):
+            if view.degree * epsilon ** (0.5 / power) > MAX_MOVE:
+                continue
             move = moved if power == 1 else view.parts(epsilon**0.25)
             try:
                 norms = measure(still), measure(move)
