@@ -8,9 +8,9 @@ import pytest
 import quimb as qu
 import quimb.tensor as qtn
 import torch
-from quimb_deepnets.geometry.where import read_where
 
 import quimb_deepnets as qdn
+from quimb_deepnets.geometry.where import read_where
 
 NET = qdn.ConvAC.rand(5, 2, 2, 3, dist="rademacher", dtype="complex128", seed=0)
 LATTICE = qtn.PEPS.rand(2, 3, 2, seed=0)
