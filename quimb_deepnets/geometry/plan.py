@@ -169,7 +169,8 @@ class _Tables:
             rows = g.phys_dim ** branches.width(kind)
             for part in branches.parts(kind):
                 inputs = g.phys_dim ** below.width(part.child) if part.child is not None else 1
-                flops += 2 * inputs * g.bond_dim(l) * g.bond_dim(l - 1)
+                if l > 1:  # the rows of the first layer are those of its matrices
+                    flops += 2 * inputs * g.bond_dim(l) * g.bond_dim(l - 1)
                 cost += 2 * rows * g.bond_dim(l) * ELEMENT + 4 * CALL
         return flops, cost + flops * FLOP
 
@@ -195,6 +196,7 @@ def _layerwise(geometry, batch, itemsize, t, tables, cache):
     chunk = max(1, min(batch, 16 * cache // (itemsize * widest) or 1))
     calls = -(-batch // chunk)
     table_flops, cost = tables.below[t] if t < len(tables.below) else (0, 0)
+    cost += 0 if t else 2 * g.phys_dim**2 * ELEMENT  # one-hot vectors of the sites
     positions = _volume(g, t)
     cost += batch * positions * (branches.width((0,) * g.ndim) * DIGIT + g.bond_dim(t) * ELEMENT)
     lines = [f"layers 1..{t} looked up, {size} bytes"] if t else []

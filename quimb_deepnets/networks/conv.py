@@ -281,7 +281,7 @@ class ConvAC(DeepNetwork):
         >>> net.plan(4096)
         Plan for 4096 amplitudes, 2048 at a time:
           all layers looked up, the last one folded; 4 windows merged into rows of up to 10 sites
-          tables: 65536 bytes, 64704 flops once
+          tables: 65536 bytes, 64512 flops once
           each amplitude: 16 look-ups, 0 flops in matrix products
         """
         batch, size = check_positive_int("batch", batch), self._like.itemsize

@@ -28,7 +28,7 @@ from .names import SWITCH, plain_name
 from .operands import OperandNetwork
 from .parts import PartNetwork
 from .picture import DrawnNetwork
-from .ranges import LOG2_10, Contracted, contract_scaled, growth, is_certain
+from .ranges import LOG2_10, Contracted, contract_scaled, growth, is_certain, memory_errors_named
 from .refusals import refuse
 from .search import BestOf
 from .trees import check_preset, tree_of
@@ -326,7 +326,12 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         -------
         Contracted
         """
-        optimize, tn = kwargs.pop("optimize", None), self._prepared(output_inds)
+        with memory_errors_named():
+            return self._contract_here(output_inds, scaled, preserve_tensor, **kwargs)
+
+    def _contract_here(self, output_inds, scaled, preserve_tensor, optimize=None, **kwargs):
+        """See `_contracted`."""
+        tn = self._prepared(output_inds)
         optimize = tn._found(optimize, output_inds)
         as_tensor = bool(output_inds) or preserve_tensor
         if not scaled and abs(tn.exponent) < MAX_EXPONENT:

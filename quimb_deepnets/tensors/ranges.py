@@ -8,6 +8,7 @@ states is contracted term by term, so that no term hides another::
     switch of a sum: one contraction for each of its values, added with their powers of two
 """
 
+import contextlib
 import contextvars
 import math
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from cotengra.contract import einsum, tensordot
 from quimb.tensor import Tensor
 
-from ..errors import RangeError
+from ..errors import BudgetError, DeepNetError, RangeError
 
 LOG2_10 = math.log2(10)
 KEPT = 10  # bits that must be left of a result that cancels, to be more than round-off
@@ -70,7 +71,7 @@ class Contracted(NamedTuple):
         check_finite(self.array)
         size = do("max", do("abs", self.array))
         if not bool(size != 0):
-            return self.data, 0.0
+            return self.in_range(), 0.0  # its derivatives have a scale
         exponent = (do("log10", size) + self.bits / LOG2_10) * power
         scale = lambda x: x / size if power == 1 else (x / size) ** power
         if isinstance(self.data, Tensor):
@@ -110,6 +111,29 @@ def check_left(bits, like):
             "has no expectation values and no entanglement. If it does not, compute the difference "
             "as a dense vector, or by other means."
         )
+
+
+@contextlib.contextmanager
+def memory_errors_named():
+    """Say what to do where a contraction asks for more memory than there is.
+
+    Raises
+    ------
+    BudgetError
+        Instead of the error of the array library.
+    """
+    try:
+        yield
+    except DeepNetError:
+        raise
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate" not in str(error):
+            raise
+        raise BudgetError(
+            f"the contraction needs more memory than there is: {str(error).splitlines()[0]}; give "
+            "a better optimize=, such as 'auto-hq', collapse() or fix sites first, or contract in "
+            "slices with contract_sliced."
+        ) from error
 
 
 def check_finite(data):
@@ -205,11 +229,10 @@ def contract_scaled(tree, arrays, inds, switches=(), **kwargs):
     sizes = [log2_size(data) + bits for data, bits in terms]
     if not all(size < math.inf for size in sizes):
         return Contracted(sum(data for data, _ in terms), 0.0)
-    if (top := max(sizes)) == -math.inf:
-        return Contracted(terms[0][0], 0.0)
-    base = max(bits for (_, bits), size in zip(terms, sizes) if size > -math.inf)
-    data = sum(times_power(data, max(bits - base, -4096)) for data, bits in terms)
-    return Contracted(data, float(base), top)
+    top = max(sizes)
+    base = max(bits for (_, bits), size in zip(terms, sizes) if size > -math.inf or size == top)
+    data = sum(times_power(data, max(-4096, min(bits - base, 4096))) for data, bits in terms)
+    return Contracted(data, float(base), top if top > -math.inf else None)
 
 
 def _terms(arrays, inds, switches):
