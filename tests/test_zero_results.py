@@ -42,7 +42,7 @@ def test_derivatives_of_amplitudes_that_vanish(face, scale, shifted):
 def test_memory_that_is_not_there(empty, monkeypatch):
     """What the array libraries say when they get no memory, from within a contraction."""
     psi = qdn.ConvAC.rand(4, 1, 2, 2, seed=0).to_tensor_network()
-    monkeypatch.setattr(qdn.HyperTensorNetwork, "_prepared", lambda *args: empty(2**60))
+    monkeypatch.setattr(qdn.HyperTensorNetwork, "_prepared", lambda *args: empty(2**50))
     for call in (psi.norm, lambda: psi.contract(strip_exponent=True), lambda: psi @ psi):
         with pytest.raises(qdn.BudgetError, match=r"memory than there is.*optimize="):
             call()
