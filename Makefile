@@ -17,7 +17,7 @@ fuzz: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(ARGS)
 
 paper: .venv/installed
-	$(BIN)/python -m paper.run $(ARGS)
+	$(BIN)/python -m examples.paper.run $(ARGS)
 
 paths: .venv/installed
 	$(BIN)/python examples/networks/search.py $(ARGS)

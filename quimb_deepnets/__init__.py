@@ -58,9 +58,10 @@ from .errors import (
     WorkerError,
 )
 from .geometry import GCLayer
+from .hyper import HyperTensorNetwork, dup
 from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
 from .paths import contract_sliced, path_report, rivals
-from .tensors import HyperTensorNetwork, RecursiveMPS, RecursiveTree, dup
+from .tensors import RecursiveMPS, RecursiveTree
 
 __version__ = "0.1.0"
 

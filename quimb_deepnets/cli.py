@@ -11,25 +11,28 @@ Exit codes: 0 done, 1 refused with one line on stderr, 2 wrong usage, 130 interr
 """
 
 import argparse
+import functools
+import importlib.util
 import json
 import math
 import os
+import pathlib
 import re
 import sys
 import warnings
 
-from . import __version__, demo
+from . import __version__
 from .entanglement import entanglement_plan, entropies, entropy
 from .errors import DeepNetError, OptionError, SitesError
 from .geometry.expansion import NODES
 from .geometry.layers import BOUNDARIES
+from .hyper.dup import MODES
 from .networks import RAC, RBM, ConvAC, load
+from .numerics.weights import DISTS, DTYPES
 from .paths import Hypergraph, path_report, rivals
 from .paths.handmade import HANDMADE
 from .paths.kets import FORMS, MAX_TENSORS
 from .paths.tasks import LOCAL, TASKS
-from .tensors.dup import MODES
-from .weights import DISTS, DTYPES
 
 # options of random networks, and what they are where they are not given
 DEFAULTS = {
@@ -82,6 +85,19 @@ PROBLEM = {
 NETWORK = "'conv SHAPE', 'rac L' or 'rbm SHAPE' with SHAPE as 64 or 6x6, or a file of qdn.save"
 
 
+@functools.cache
+def demo():
+    """The module of the demo: a script among the examples, which a wheel holds as well."""
+    here = pathlib.Path(__file__).parent
+    for folder in (here / "examples", here.parent / "examples"):
+        if (path := folder / "demo.py").exists():
+            spec = importlib.util.spec_from_file_location("quimb_deepnets_demo", path)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
+    raise OptionError(f"examples/demo.py is not beside {here}; run the demo from a checkout.")
+
+
 def main(args=None):
     """Run a command.
 
@@ -106,7 +122,7 @@ def main(args=None):
     args = list(sys.argv[1:] if args is None else args)
     parser = _parser()
     if args[:1] == ["demo"]:  # it reads its own options
-        return _quietly(lambda: demo.main(args[1:]), parser)
+        return _quietly(lambda: demo().main(args[1:]), parser)
     options = parser.parse_args(args)
     return _quietly(lambda: options.run(options), parser)
 

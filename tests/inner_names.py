@@ -1,6 +1,6 @@
 """Inner indices by the name that they have in the plan; each network adds a mark of its own."""
 
-from quimb_deepnets.tensors.names import plain_name
+from quimb_deepnets.hyper.names import plain_name
 
 
 def inner(tn, name):

@@ -10,7 +10,7 @@ import numpy as np
 import quimb as qu
 import quimb.tensor as qtn
 
-from quimb_deepnets.tensors.refusals import NEEDS_PAIRS, PAIRS, REFUSED, TIED
+from quimb_deepnets.hyper.refusals import NEEDS_PAIRS, PAIRS, REFUSED, TIED
 
 from . import function_table
 from .inner_names import inner
@@ -370,7 +370,7 @@ OURS = (
     "logneg_subsys entanglement_plan schmidt_rank renyi2_estimate"
 ).split()
 
-# ---- refused always (see quimb_deepnets/tensors/refusals.py), or while there are hyper-indices
+# ---- refused always (see quimb_deepnets/hyper/refusals.py), or while there are hyper-indices
 ALWAYS = {**REFUSED, **TIED}
 
 

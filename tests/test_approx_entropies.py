@@ -9,7 +9,12 @@ import torch
 
 import quimb_deepnets as qdn
 from quimb_deepnets.entanglement import view_of
-from quimb_deepnets.entanglement.approx import BLOCK, EstimatedSpectrum, quadrature, spectrum
+from quimb_deepnets.entanglement.methods.approx import (
+    BLOCK,
+    EstimatedSpectrum,
+    quadrature,
+    spectrum,
+)
 
 DIM, RNG = 128, np.random.default_rng(0)
 SPECTRA = {

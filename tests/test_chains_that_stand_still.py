@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import quimb_deepnets as qdn
-from quimb_deepnets.entanglement.sampler import Metropolis
+from quimb_deepnets.sampling.metropolis import Metropolis
 
 MODE = np.array([0, 1] * 8)
 

@@ -9,7 +9,7 @@ import quimb.tensor as qtn
 import torch
 
 import quimb_deepnets as qdn
-from quimb_deepnets.tensors.search import BestOf
+from quimb_deepnets.hyper.search import BestOf
 
 from .architectures import IDS, NETWORKS
 
@@ -192,7 +192,7 @@ def test_collapse_knows_its_limits():
     assert np.abs(named.to_dense() - net.to_dense()).max() < 1e-12 * named.norm()
 
 
-def test_wires_are_left_out_but_stay_right():
+def test_identities_are_left_out_but_stay_right():
     """Gates, fixed sites and joined legs on a collapsed state: as on the dense one."""
     net = qdn.ConvAC.rand(6, 2, 2, 3, boundary="periodic", dtype="complex128", seed=0)
     phi, vector = net.collapse(), net.to_dense()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import quimb_deepnets as qdn
-from quimb_deepnets.tensors.cross_error import measured_error
+from quimb_deepnets.conversion.cross_error import measured_error
 
 pytest.importorskip("teneva")
 pytestmark = pytest.mark.filterwarnings("ignore:the interpolated MPS has a relative error")

@@ -8,7 +8,7 @@ import quimb.tensor as qtn
 import torch
 
 import quimb_deepnets as qdn
-from quimb_deepnets.tensors.cross_mps import snake
+from quimb_deepnets.conversion.cross_mps import snake
 
 NETS = [
     qdn.RAC.rand(10, 3, 2, loc=0.5, scale=0.3, seed=0),

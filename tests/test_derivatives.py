@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import quimb_deepnets as qdn
-from quimb_deepnets.networks.configs import digits
-from quimb_deepnets.networks.flips import LayerFlips, TableFlips
-from quimb_deepnets.networks.gradients import LayerDerivatives, TableDerivatives
+from quimb_deepnets.evaluation.flip_ratios import LayerFlips, TableFlips
+from quimb_deepnets.evaluation.log_derivatives import LayerDerivatives, TableDerivatives
+from quimb_deepnets.numerics.configs import digits
 
 from .architectures import CONV, NETWORKS, all_states
 

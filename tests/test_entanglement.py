@@ -579,7 +579,7 @@ def test_collapsed_chains_of_any_length():
         phi.gate(np.diag([1.0, 2.0]), 3, contract=True).entropy(30)
 
 
-@pytest.mark.parametrize("edit", ["window", "weight", "wire", "gate", "exponent"])
+@pytest.mark.parametrize("edit", ["window", "weight", "identity", "gate", "exponent"])
 def test_edited_collapsed_states(edit):
     net = qdn.ConvAC.rand(7, 2, 3, 3, seed=0, **PHASES)
     net = net.to("torch") if edit == "weight" else net  # those of numpy cannot be written
@@ -588,7 +588,7 @@ def test_edited_collapsed_states(edit):
         next(iter(phi)).data[0, 0] *= 3
     elif edit == "weight":
         next(iter(net.params.values())).add_(1)
-    elif edit == "wire":
+    elif edit == "identity":
         list(phi)[-1].data[0, 0] = 5
     elif edit == "gate":
         phi.gate_(qu.rand_uni(4), (1, 4), contract=True)

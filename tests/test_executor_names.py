@@ -9,7 +9,7 @@ import pytest
 from cotengra import parallel
 
 import quimb_deepnets as qdn
-from quimb_deepnets.streams import Job, as_pool, in_order
+from quimb_deepnets.jobs import Job, as_pool, in_order
 
 
 def plus(data, k):
@@ -48,13 +48,13 @@ def test_loky_is_a_pool_of_its_own(with_loky, monkeypatch):
             super().__init__(workers)
             self._flags = types.SimpleNamespace(shutdown=False, broken=None)
 
-    monkeypatch.setattr("quimb_deepnets.streams.executors._POOLS", {})
+    monkeypatch.setattr("quimb_deepnets.jobs.executors._POOLS", {})
     monkeypatch.setitem(sys.modules, "loky", types.SimpleNamespace(ProcessPoolExecutor=Executor))
     pool = as_pool("loky")
     assert as_pool("loky") is pool and len(made) == 1
     pool._flags.broken = RuntimeError()
     assert as_pool("loky") is not pool and len(made) == 2
-    monkeypatch.setattr("quimb_deepnets.streams.executors._POOLS", {})
+    monkeypatch.setattr("quimb_deepnets.jobs.executors._POOLS", {})
     for module in ("loky", "joblib", "joblib.externals.loky"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(qdn.ExtraError, match="loky"):

@@ -5,11 +5,11 @@ import sys
 import pytest
 
 import quimb_deepnets as qdn
-from quimb_deepnets import cli, demo
-from quimb_deepnets.atomic import writable
+from quimb_deepnets import cli
+from quimb_deepnets.conversion import cross_mps
 from quimb_deepnets.errors import import_extra
+from quimb_deepnets.numerics.atomic import writable
 from quimb_deepnets.paths import study
-from quimb_deepnets.tensors import cross_mps
 
 NET = qdn.ConvAC.rand(4, 1, 2, 2, seed=0)
 
@@ -26,8 +26,8 @@ DRAWINGS = {
     "draw, norm": lambda: NET.collapse().make_norm().draw(),
     "plot_entropy": lambda: qdn.plot_entropy(NET),
     "PathReport.plot": lambda: qdn.path_report(NET, optimize="greedy").plot(),
-    "demo": lambda: demo.main([]),
-    "demo, plot": lambda: demo.plot([], {}, "nowhere.png"),
+    "demo": lambda: cli.demo().main([]),
+    "demo, plot": lambda: cli.demo().plot([], {}, "nowhere.png"),
 }
 
 
@@ -35,7 +35,7 @@ DRAWINGS = {
 def test_without_matplotlib(monkeypatch, name):
     for module in ("matplotlib", "matplotlib.pyplot"):
         monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setattr(demo, "table_rows", never)
+    monkeypatch.setattr(cli.demo(), "table_rows", never)
     monkeypatch.setattr("quimb_deepnets.entanglement.picture.entropies", never)
     message = r"needs matplotlib, which is not installed.*pip install 'quimb-deepnets\[plot\]'"
     with pytest.raises(qdn.ExtraError, match=message):
@@ -71,7 +71,7 @@ def test_executors_are_looked_for_before_the_search(monkeypatch):
 
 @pytest.mark.parametrize("place", ["file", "file/below", "full/ising.png"])
 def test_a_demo_that_could_not_be_written(monkeypatch, capsys, tmp_path, place):
-    monkeypatch.setattr(demo, "table_rows", never)
+    monkeypatch.setattr(cli.demo(), "table_rows", never)
     (tmp_path / "file").write_text("here")
     (tmp_path / "full" / "ising.png").mkdir(parents=True)
     out = tmp_path / place
@@ -85,7 +85,7 @@ def test_a_demo_that_could_not_be_written(monkeypatch, capsys, tmp_path, place):
 @pytest.mark.parametrize("line", ["demo --steps 0", "demo --seed -1"])
 def test_options_of_the_demo(monkeypatch, capsys, tmp_path, line):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(demo, "table_rows", never)
+    monkeypatch.setattr(cli.demo(), "table_rows", never)
     assert cli.main(line.split()) == 1
     error = capsys.readouterr().err
     assert line.removeprefix("demo ") in error and error.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Derivatives by every tensor of a state, deltas and wires too, against central differences."""
+"""Derivatives by every tensor of a state, deltas and identities too, by central differences."""
 
 import numpy as np
 import pytest
@@ -148,15 +148,15 @@ def test_by_the_weights_of_the_network(net, build):
     assert found == pytest.approx((up - down) / 2e-5, rel=1e-6, abs=1e-9)
 
 
-def test_wires_of_constants_are_still_left_out():
+def test_identities_of_constants_are_still_left_out():
     phi = STATES["collapsed"]().to("torch")
     phi["READOUT"].modify(data=phi["READOUT"].data.clone().requires_grad_())
     norm = phi.make_norm(layer_tags=None)
-    assert "WIRE" not in norm._prepared(()).tag_map
+    assert "IDENTITY" not in norm._prepared(()).tag_map
     phi[0].modify(data=phi[0].data.clone().requires_grad_())
-    assert len(phi.make_norm(layer_tags=None)._prepared(()).tag_map["WIRE"]) == 2
+    assert len(phi.make_norm(layer_tags=None)._prepared(()).tag_map["IDENTITY"]) == 2
     with torch.no_grad():
-        assert "WIRE" not in phi.make_norm(layer_tags=None)._prepared(()).tag_map
+        assert "IDENTITY" not in phi.make_norm(layer_tags=None)._prepared(()).tag_map
 
 
 def test_copies_that_are_differentiated_apart_are_not_taken_for_one_weight():

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import quimb_deepnets as qdn
-from quimb_deepnets.entanglement import gram, view_of
+from quimb_deepnets.entanglement import view_of
+from quimb_deepnets.entanglement.methods import gram
 
 NET = qdn.ConvAC.rand(12, 3, 3, 4, seed=0, dist="rademacher", dtype="complex128")
 

@@ -8,7 +8,7 @@ import pytest
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
-from quimb_deepnets.tensors.names import plain_name
+from quimb_deepnets.hyper.names import plain_name
 
 CHAIN = qdn.ConvAC.rand(5, depth=2, kernel=2, bond_dim=2, dtype="complex128", seed=0)
 LATTICE = qdn.ConvAC.rand((2, 3), depth=1, kernel=2, bond_dim=2, seed=1)

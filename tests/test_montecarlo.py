@@ -9,9 +9,9 @@ import pytest
 import scipy.stats
 
 import quimb_deepnets as qdn
-from quimb_deepnets.entanglement import montecarlo
-from quimb_deepnets.entanglement.montecarlo import RenyiEstimate, renyi2_estimate
-from quimb_deepnets.entanglement.sampler import Metropolis, autocorrelation_time, split_rhat
+from quimb_deepnets.sampling import renyi2 as montecarlo
+from quimb_deepnets.sampling.metropolis import Metropolis, autocorrelation_time, split_rhat
+from quimb_deepnets.sampling.renyi2 import RenyiEstimate, renyi2_estimate
 
 
 def table(vector, phys_dim=2):

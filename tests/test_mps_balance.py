@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import quimb_deepnets as qdn
-from quimb_deepnets.entanglement.mps import site_arrays
-from quimb_deepnets.tensors import carries
-from quimb_deepnets.tensors.balance import frames
-from quimb_deepnets.tensors.drawn import draw, relative_error
+from quimb_deepnets.conversion import transfer_states as carries
+from quimb_deepnets.conversion.balance import frames
+from quimb_deepnets.conversion.drawn import draw, relative_error
+from quimb_deepnets.entanglement.methods.mps import site_arrays
 
 from .reference import rac_amplitude
 

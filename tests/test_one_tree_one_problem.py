@@ -11,8 +11,8 @@ import pytest
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
+from quimb_deepnets.hyper.trees import anew, is_tree_of
 from quimb_deepnets.paths import Hypergraph, hypergraph
-from quimb_deepnets.tensors.trees import anew, is_tree_of
 
 RINGS = {f"depth {d}": qdn.ConvAC.rand(16, d, 3, 4, seed=0, boundary="periodic") for d in (1, 2, 3)}
 NET = qdn.ConvAC.rand(8, depth=2, kernel=2, bond_dim=4, seed=0)

@@ -6,12 +6,12 @@ import pathlib
 
 import pytest
 
-from paper import run
+from examples.paper import run
 
 
 @pytest.mark.parametrize("name", run.NAMES)
 def test_row_holds(name, tmp_path):
-    row = importlib.import_module(f"paper.{name}").row(tmp_path, quick=True)
+    row = importlib.import_module(f"examples.paper.{name}").row(tmp_path, quick=True)
     assert row.holds, row.numbers
     assert row.claim and row.says and row.computes and row.certified
     json.dumps(row.numbers)
@@ -25,7 +25,7 @@ def test_every_row_is_run():
 
 
 def test_a_claim_that_fails_fails_the_run(tmp_path, monkeypatch, capsys):
-    module = importlib.import_module("paper." + run.NAMES[0])
+    module = importlib.import_module("examples.paper." + run.NAMES[0])
     true = module.row
 
     def false(out, quick):

@@ -386,7 +386,7 @@ def test_linear_and_single_assignment_paths_are_told_apart(seed):
 
 
 def test_quick_does_not_depend_on_the_number_of_cores(monkeypatch):
-    from quimb_deepnets.tensors.search import _best_path
+    from quimb_deepnets.hyper.search import _best_path
 
     found = []
     for workers in ("1", "2"):

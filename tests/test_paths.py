@@ -16,9 +16,9 @@ import quimb.tensor as qtn
 import quimb_deepnets as qdn
 from quimb_deepnets.geometry import leaf_ind
 from quimb_deepnets.geometry.conv import ConvGeometry
+from quimb_deepnets.hyper.identities import absorb_identities
+from quimb_deepnets.hyper.search import BestOf
 from quimb_deepnets.paths import Hypergraph, branch_tree, hypergraph, path_report, shared_flops
-from quimb_deepnets.tensors.search import BestOf
-from quimb_deepnets.tensors.wires import absorb_wires
 
 from .architectures import CONV, RACS
 from .inner_names import inner
@@ -153,9 +153,9 @@ def test_collapsed_tasks(net):
     graph = graph_of_rho = hypergraph(net, ("partial_trace", list(where)), form="collapsed")
     assert of_graph(graph) == of_network(rho._prepared(output), output)
     assert of_graph(hypergraph(phi, "norm")) == of_network(norm, ())
-    same_costs(hypergraph(phi, "dense"), absorb_wires(phi, legs), legs)
-    same_costs(hypergraph(phi, "norm"), absorb_wires(phi.make_norm(), ()), ())
-    same_costs(graph_of_rho, absorb_wires(rho, output), output)
+    same_costs(hypergraph(phi, "dense"), absorb_identities(phi, legs), legs)
+    same_costs(hypergraph(phi, "norm"), absorb_identities(phi.make_norm(), ()), ())
+    same_costs(graph_of_rho, absorb_identities(rho, output), output)
 
 
 @pytest.mark.parametrize("net", FEW, ids=repr)

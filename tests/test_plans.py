@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import quimb_deepnets as qdn
-from quimb_deepnets.networks.configs import config_block
+from quimb_deepnets.numerics.configs import config_block
 
 from .architectures import CONV, all_states
 from .reference import conv_vector

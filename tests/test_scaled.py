@@ -10,8 +10,8 @@ import torch
 from mpmath import mp, mpf
 
 import quimb_deepnets as qdn
-from quimb_deepnets.networks.products import dot
-from quimb_deepnets.networks.scaled import Scaled, phase_and_log, plain, product, scaled
+from quimb_deepnets.numerics.products import dot
+from quimb_deepnets.numerics.scaled import Scaled, phase_and_log, plain, product, scaled
 
 from .reference import conv_amplitude, rac_amplitude
 

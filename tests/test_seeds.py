@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import quimb_deepnets as qdn
-from quimb_deepnets.weights import make_rng
+from quimb_deepnets.numerics.weights import make_rng
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_networks_read_seeds_so(cls, args):
 
 
 def test_the_demo_tells_a_bad_seed_before_it_makes_anything(tmp_path):
-    from quimb_deepnets import demo
+    from quimb_deepnets.cli import demo
 
     with pytest.raises(qdn.OptionError, match="seed=-1 is not a seed"):
-        demo.main(["--seed", "-1", "--out", str(tmp_path / "out")])
+        demo().main(["--seed", "-1", "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()

@@ -67,8 +67,8 @@ CHAIN_CALLS = [
     lambda x: x.cyclic,
     lambda x: sorted(x[-1].inds)[-1] == "k3",
     lambda x: "I3" in x.select(-1).tags and "k3" in x.select(-1).outer_inds(),
-    lambda x: sorted(t for t in x[1:3].tags if t.startswith("I")),
-    lambda x: sorted(t for t in x[-3:].tags if t.startswith("I")),
+    lambda x: sorted(t for t in x[1:3].tags if t[0] == "I" and t != "IDENTITY"),
+    lambda x: sorted(t for t in x[-3:].tags if t[0] == "I" and t != "IDENTITY"),
 ]
 LATTICE_CALLS = [
     lambda x: x.site_tag(1, 1),

@@ -16,10 +16,10 @@ import quimb as qu
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
+from quimb_deepnets.jobs import Job, Sum, add_up, as_pool, in_order
 from quimb_deepnets.paths import contract_shared, hypergraph, shared_plan, sharing, slices
 from quimb_deepnets.paths.arrays import numbers_of
 from quimb_deepnets.paths.kets import Form, ket_of
-from quimb_deepnets.streams import Job, Sum, add_up, as_pool, in_order
 
 from .architectures import CONV, RACS
 
@@ -37,17 +37,17 @@ STATES = {
         qu.rand_uni(4), (1, 4), contract=True
     ),
     "collapsed": qdn.ConvAC.rand(7, 2, 3, 3, seed=6, dtype="complex128").collapse() * 3.5,
-    "wires scaled": qdn.ConvAC.rand(7, 2, 3, 3, seed=6, dtype="complex128").collapse(),
+    "identities scaled": qdn.ConvAC.rand(7, 2, 3, 3, seed=6, dtype="complex128").collapse(),
     "mps": qtn.MPS_rand_state(7, 4, seed=7, dtype="complex128"),
     "mera": qtn.MERA.rand(8, dtype="complex128"),
     "peps": qtn.PEPS.rand(2, 3, 2, seed=8, dtype="complex128"),
     "one site": qtn.MPS_rand_state(1, 1, seed=9),
 }
-for _tid in STATES["wires scaled"].tag_map["WIRE"]:
-    STATES["wires scaled"].tensor_map[_tid].modify(apply=lambda x: x * (0.5 + 0.25j))
-STATES["wires scaled"].exponent += 2
+for _tid in STATES["identities scaled"].tag_map["IDENTITY"]:
+    STATES["identities scaled"].tensor_map[_tid].modify(apply=lambda x: x * (0.5 + 0.25j))
+STATES["identities scaled"].exponent += 2
 FAINT = qdn.ConvAC.rand(300, 1, 2, 2, seed=0, dist="uniform", loc=1.0).collapse()
-for _tid in FAINT.tag_map["WIRE"]:
+for _tid in FAINT.tag_map["IDENTITY"]:
     FAINT.tensor_map[_tid].modify(apply=lambda x: x * 1e-10)
 
 
@@ -439,7 +439,7 @@ def test_sliced_norm_on_dask_survives_a_killed_worker(client, tmp_path, monkeypa
 
 
 def test_streamed_density_matrix_on_dask_survives_a_killed_worker(client, tmp_path, monkeypatch):
-    from quimb_deepnets.entanglement import gram
+    from quimb_deepnets.entanglement.methods import gram
 
     monkeypatch.setattr(gram, "BLOCK", 2**11)
     net = qdn.RBM.rand(16, 2, seed=0, dtype="complex128")

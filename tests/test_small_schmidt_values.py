@@ -11,7 +11,8 @@ import quimb.tensor as qtn
 import torch
 
 import quimb_deepnets as qdn
-from quimb_deepnets.entanglement import METHODS, Spectrum, mps, spectra, view_of
+from quimb_deepnets.entanglement import METHODS, Spectrum, spectra, view_of
+from quimb_deepnets.entanglement.methods import mps
 
 ALPHAS = (0, 0.3, 0.5, 1, 2, 3, math.inf)
 SIGMAS = {

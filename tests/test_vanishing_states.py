@@ -61,7 +61,7 @@ def test_one_error_by_every_method(name):
 
 
 def test_samples_of_noise_are_refused():
-    with pytest.raises(qdn.RangeError, match="cancels to round-off"):
+    with pytest.raises(qdn.RangeError, match="cancel"):
         qdn.renyi2_estimate(VANISHING["rac"], 3, samples=512, chains=16, seed=0)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import quimb_deepnets as qdn
-from quimb_deepnets.weights import make_rng, random_array
+from quimb_deepnets.numerics.weights import make_rng, random_array
 
 from .reference import conv_vector
 

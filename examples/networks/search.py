@@ -20,7 +20,7 @@ import cotengra as ctg
 from tqdm import tqdm
 
 import quimb_deepnets as qdn
-from quimb_deepnets.atomic import written
+from quimb_deepnets.numerics.atomic import written
 from quimb_deepnets.paths import Hypergraph, hypergraph
 
 HERE = pathlib.Path(__file__).parent

@@ -12,7 +12,9 @@
     montecarlo  the swap estimator               sampler    Metropolis chains
 """
 
-from . import approx, dense, from_networks, from_quimb, gram, graph, mps, reduced  # they register
+from ..sampling.renyi2 import RenyiEstimate, renyi2_estimate
+from . import from_networks, from_quimb  # they register
+from .attach import register_with_quimb, unregister_from_quimb
 from .measures import (
     entanglement_plan,
     entropies,
@@ -24,13 +26,12 @@ from .measures import (
     schmidt_gap,
     schmidt_values,
 )
-from .methods import register_with_quimb, unregister_from_quimb
-from .montecarlo import RenyiEstimate, renyi2_estimate
+from .methods import approx, dense, gram, graph, mps, reduced
 from .picture import plot_entropy
 from .rank import SchmidtRank, schmidt_rank
 from .registry import METHODS, EntanglementPlan, Method, add_method
 from .spectra import FlatSpectrum, Spectrum
-from .states import Amplitudes, Cost, Face, StateView, view_of
+from .views import Amplitudes, Cost, Face, StateView, view_of
 
 __all__ = [
     "METHODS",

@@ -16,14 +16,14 @@ import math
 import numpy as np
 from autoray import stop_gradient, to_numpy
 
-from ..geometry.plan import FLOP
+from ..conversion.exact_mps import predicted_bytes
+from ..conversion.transfer_states import carry_of
+from ..evaluation.plan import FLOP
 from ..networks import RAC, ConvAC, DeepNetwork
-from ..tensors.carries import carry_of
 from ..tensors.collapsed import even_out
-from ..tensors.exact_mps import predicted_bytes
-from .mps import ChainFace, site_arrays
-from .reduced import Ket
-from .states import Amplitudes, Cost, Face, StateView, as_float, moved, refuse_dims, view_of
+from .methods.mps import ChainFace, site_arrays
+from .methods.reduced import Ket
+from .views import Amplitudes, Cost, Face, StateView, as_float, moved, refuse_dims, view_of
 
 MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do not contract
 

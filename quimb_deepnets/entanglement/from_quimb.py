@@ -17,13 +17,14 @@ from autoray import get_dtype_name, infer_backend
 from quimb.tensor import MatrixProductState, TensorNetworkGenVector
 
 from ..errors import OptionError, SitesError
-from ..tensors import CollapsedVector, HyperTensorNetwork, RecursiveNetwork
+from ..hyper import HyperTensorNetwork
+from ..numerics.weights import DTYPES
+from ..tensors import CollapsedVector, RecursiveNetwork
 from ..tensors.collapsed import source_network
-from ..tensors.readback import current_network
-from ..weights import DTYPES
-from .mps import ChainFace, site_arrays
-from .reduced import Ket
-from .states import Cost, Face, StateView, moved, refuse_dims, view_of
+from ..tensors.weights_from_tensors import current_network
+from .methods.mps import ChainFace, site_arrays
+from .methods.reduced import Ket
+from .views import Cost, Face, StateView, moved, refuse_dims, view_of
 
 
 @view_of.register

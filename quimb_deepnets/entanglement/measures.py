@@ -11,10 +11,9 @@ import math
 
 from autoray import do
 
-from ..networks.chunks import MAX_BYTES
-from ..progress import progress
-from .registry import MAX_FLOPS, check_options, choose, make_plan
-from .request import (
+from ..evaluation.chunks import MAX_BYTES
+from ..jobs.progress import progress
+from .arguments import (
     density_at,
     documented,
     read_cuts,
@@ -24,9 +23,10 @@ from .request import (
     refuse_checkpoint,
     spectrum_at,
 )
+from .registry import MAX_FLOPS, check_options, choose, make_plan
 from .spectra import as_float, check_alpha, not_negative
-from .states import view_of
 from .vanishing import check_state
+from .views import view_of
 
 
 @documented

@@ -15,10 +15,10 @@ from ..errors import MethodError, OptionError
 from ..networks import DeepNetwork
 from ..tensors import RecursiveNetwork
 from ..tensors.picture import new_axes
-from ..tensors.readback import current_network
+from ..tensors.weights_from_tensors import current_network
 from ..theory import page_entropy, rank_bound
 from .measures import entropies
-from .states import view_of
+from .views import view_of
 
 
 def plot_entropy(states, cuts=None, *, bound=True, page=True, ax=None, progbar=False, **options):

@@ -18,12 +18,12 @@ import numpy as np
 from ..errors import BudgetError, MethodError, OptionError, check_positive_int, import_extra
 from ..geometry.expansion import READOUT, Node, Site
 from ..geometry.where import read_where
+from ..jobs.progress import progress
 from ..networks import RAC, ConvAC
-from ..progress import progress
+from ..numerics.weights import make_rng
 from ..tensors import RecursiveNetwork
-from ..tensors.readback import collapsible_network
+from ..tensors.weights_from_tensors import collapsible_network
 from ..theory import rank_bound
-from ..weights import make_rng
 
 PRIME = 2**31 - 1
 ENTRY_BYTES = 56  # of the matrix: in numpy, as a Python int in a list, and in flint

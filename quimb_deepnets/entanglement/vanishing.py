@@ -17,8 +17,8 @@ import numpy as np
 from autoray import get_dtype_name
 
 from ..errors import BudgetError, MethodError
-from ..weights import DTYPES
-from .mps import norm_of
+from ..numerics.weights import DTYPES
+from .methods.mps import norm_of
 from .spectra import check_cancelled, check_norm
 
 SAMPLES, ALL = 64, 2**14  # configurations that are looked at: some, and when every one

@@ -1,135 +1,44 @@
-"""What every network can do: parameters by name, amplitudes by three calls.
+"""What every network can do: amplitudes, derivatives and ratios of batches of configurations.
 
 A network is integers (its geometry) and arrays (its parameters), and turns configurations into
-amplitudes without ever writing out a tensor network. It is a value: neither can be assigned::
+amplitudes without ever writing out a tensor network::
 
-    configs (B, *shape) --digits--> (N, B) --evaluator--> Scaled (B,) --+--> amplitudes
-                                                                        +--> log_amplitudes
+    configs (B, *shape) --digits--> (N, B) --prepared--> Scaled (B,) --+--> amplitudes
+                                                                       +--> log_amplitudes
+
+A family of networks hands both to ``__init__`` and says how amplitudes are evaluated; all else has
+a general form that it may replace::
+
+    must    from_params, plan, _evaluate_by     integers and arrays to amplitudes
+    may     _flips_by, _derivatives_by          else: changed configurations, autograd of torch
+            _scaled_state                       else: all amplitudes, one by one
 """
 
-import math
-import re
-from collections.abc import Mapping
 from typing import Any
 
-from autoray import do, get_dtype_name, infer_backend
-from autoray import to as convert
+from autoray import do
 
-from ..errors import BudgetError, Guide, OptionError, WeightError, check_positive_int
-from ..geometry.plan import CHUNK
-from ..weights import as_array, check_arrays, check_dtype
-from .chunks import MAX_BYTES, map_chunks
-from .configs import check_configs, config_block, parse_config
-from .params import Params, own_copy
-from .scaled import Scaled, phase_and_log, plain
-
-
-class read_only(property):
-    """A property that is part of the value of a network: an assignment is refused by name."""
-
-    def __set_name__(self, owner, name):
-        self.name = name
-
-    def __set__(self, net, value):
-        raise WeightError(
-            f"{self.name} of a {type(net).__name__} cannot be assigned: it is part of its value; "
-            "make a new network with net.with_params({...}) or from arrays."
-        )
+from ..errors import BudgetError, OptionError, check_positive_int
+from ..evaluation.chunks import MAX_BYTES
+from ..evaluation.evaluator import Evaluator
+from ..evaluation.general import autograd_derivatives, changed_ratios
+from ..evaluation.plan import CHUNK, Plan
+from ..numerics.configs import config_block, parse_config
+from ..numerics.scaled import Scaled, phase_and_log, plain
+from .value import NetworkValue
 
 
-class DeepNetwork(Guide):
-    """Base class of networks that compute amplitudes: a value, integers and arrays.
-
-    Subclasses hand geometry and parameters to ``__init__`` and implement ``plan``,
-    ``_evaluate_by`` and ``from_params``.
+class DeepNetwork(NetworkValue):
+    """Base class of networks that compute amplitudes, see the module.
 
     Parameters
     ----------
-    geometry : ConvGeometry, RecurrentGeometry or BoltzmannGeometry
+    geometry : Geometry
         All the integers.
     params : Params
         Every independent parameter by name, in a fixed order; the names are the tags of the
         tied tensors of the tensor network.
     """
-
-    _geometry_class: type = object  # what `from_params` takes
-
-    def __init__(self, geometry: Any, params: Params) -> None:
-        self._geometry, self._params = geometry, params
-
-    @classmethod
-    def _of(cls, geometry, params):
-        """A network of this class from its geometry and checked parameters."""
-        net = cls.__new__(cls)
-        DeepNetwork.__init__(
-            net, geometry, params if isinstance(params, Params) else Params(params)
-        )
-        return net
-
-    # ------------------------------------------------------------ properties
-
-    @read_only
-    def geometry(self):
-        """All the integers."""
-        return self._geometry
-
-    @read_only
-    def params(self) -> Params:
-        """The only place where weights are kept: a read-only mapping from names to arrays."""
-        return self._params
-
-    @property
-    def sites(self):
-        """Tuple of the sites: ints on a chain, pairs on a lattice."""
-        return self.geometry.sites
-
-    @property
-    def nsites(self):
-        """Number of sites."""
-        return math.prod(self.geometry.shape)
-
-    @property
-    def phys_dim(self):
-        """Local dimension of a site."""
-        return self.geometry.phys_dim
-
-    @property
-    def depth(self):
-        """Number of layers."""
-        return self.geometry.depth
-
-    @property
-    def num_params(self):
-        """Number of independent parameters."""
-        return sum(math.prod(x.shape) for x in self.params.values())
-
-    @property
-    def vector(self) -> Any:
-        """All parameters flat, one after the other in the order of `params`.
-
-        Examples
-        --------
-        >>> import quimb_deepnets as qdn
-        >>> net = qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0)
-        >>> net.vector.shape, net.with_vector(0.5 * net.vector).num_params
-        ((12,), 12)
-        """
-        return do("concatenate", tuple(do("reshape", x, (-1,)) for x in self.params.values()))
-
-    @property
-    def _like(self):
-        """One of the weights: an example of their backend, dtype and device."""
-        return next(iter(self.params.values()))
-
-    @property
-    def dtype(self):
-        """Name of the dtype of the weights."""
-        return get_dtype_name(self._like)
-
-    @property
-    def backend(self):
-        """Name of the array library of the weights."""
-        return infer_backend(self._like)
 
     # ------------------------------------------------------------ amplitudes
 
@@ -208,6 +117,123 @@ class DeepNetwork(Guide):
         """
         return phase_and_log(self._scaled_amplitudes(configs, chunk, progbar, plan))
 
+    def flip_ratios(
+        self,
+        configs: Any,
+        chunk: int | None = None,
+        progbar: bool = False,
+        max_bytes: int = MAX_BYTES,
+    ) -> Any:
+        """The ratios ``psi(s with s_n := m) / psi(s)`` for every site n and every value m.
+
+        Parameters
+        ----------
+        configs : array_like of int, shape (B, L) or (B, Lx, Ly)
+        chunk : int, optional
+            Evaluate so many at a time; by default as many as suit the cache.
+        progbar : bool, optional
+            Show a progress bar over the chunks.
+        max_bytes : int, optional
+            Refuse a result that would need more.
+
+        Returns
+        -------
+        array, shape (B, N, phys_dim)
+            Sites flat, in the order of `sites`; 1 where m is the value that the site has, 0 below
+            the range of the dtype. Where psi(s) is zero, all nan.
+
+        Raises
+        ------
+        ConfigError
+            If ``configs`` are not basis states of the sites.
+        BudgetError
+            If the result would be too large.
+        RangeError
+            If a ratio is above the range of the dtype, or the network is too deep for ratios.
+
+        Notes
+        -----
+        Metropolis sampling and local energies need just these. For a `ConvAC` only the windows that
+        hold the site are evaluated again; for a `RAC` the steps from the site on.
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> net = qdn.ConvAC.rand(6, depth=2, kernel=3, bond_dim=4, seed=0)
+        >>> ratios = net.flip_ratios([[0, 1, 1, 0, 0, 0]])
+        >>> exact = net.amplitude("011010") / net.amplitude("011000")
+        >>> bool(abs(ratios[0, 4, 1] / exact - 1) < 1e-12)
+        True
+        """
+        return Evaluator(self).flip_ratios(configs, chunk, progbar, max_bytes)
+
+    def log_derivatives(
+        self,
+        configs: Any,
+        chunk: int | None = None,
+        progbar: bool = False,
+        max_bytes: int = MAX_BYTES,
+    ) -> Any:
+        """The derivatives of log psi by every parameter, for each configuration.
+
+        Parameters
+        ----------
+        configs : array_like of int, shape (B, L) or (B, Lx, Ly)
+        chunk : int, optional
+            Differentiate so many at a time; by default as many as suit the cache.
+        progbar : bool, optional
+            Show a progress bar over the chunks.
+        max_bytes : int, optional
+            Refuse a result that would need more.
+
+        Returns
+        -------
+        array, shape (B, num_params)
+            ``d log psi / d theta``, holomorphic for complex weights, in the order of `params`, each
+            parameter flattened. Where psi is zero, nan.
+
+        Raises
+        ------
+        ConfigError
+            If ``configs`` are not basis states of the sites.
+        BudgetError
+            If the result would be too large.
+
+        Notes
+        -----
+        These are the log-derivatives ``O_k`` of stochastic reconfiguration (Sorella, Phys. Rev.
+        Lett. 80, 4558). No gradients flow through the result.
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> net = qdn.RAC.rand(8, depth=2, bond_dim=3, seed=0)
+        >>> net.log_derivatives([[0, 1] * 4, [1, 0] * 4]).shape
+        (2, 42)
+        """
+        return Evaluator(self).log_derivatives(configs, chunk, progbar, max_bytes)
+
+    def evaluator(self, batch: int | None = None) -> Evaluator:
+        """What the calls above prepare, kept between calls: for loops over batches.
+
+        Parameters
+        ----------
+        batch : int, optional
+            How many configurations each call will bring; by default as many as the first brings.
+
+        Returns
+        -------
+        Evaluator
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> ev = qdn.RAC.rand(8, depth=2, bond_dim=3, seed=0).evaluator()
+        >>> [ev.log_amplitudes([[n] * 8])[1].shape for n in range(2)]
+        [(1,), (1,)]
+        """
+        return Evaluator(self, batch)
+
     def to_dense(self, *inds_seq, max_bytes=MAX_BYTES):
         """The whole state as a column vector, in the order of quimb's ``to_dense``.
 
@@ -262,15 +288,8 @@ class DeepNetwork(Guide):
         return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
 
     def _scaled_amplitudes(self, configs, chunk=None, progbar=False, plan=None):
-        """Check, evaluate chunk by chunk, and join."""
-        configs = check_configs(configs, self.geometry.shape, self.phys_dim)
-        plan = self.plan(max(1, len(configs))) if plan is None else self._check_plan(plan)
-        if plan.chunk_bytes > MAX_BYTES:
-            raise BudgetError(
-                f"one configuration needs arrays of {plan.chunk_bytes} bytes, more than the "
-                f"{MAX_BYTES} allowed; use a smaller lattice or bond_dim."
-            )
-        return map_chunks(self, self._evaluate_by(plan), configs, plan.chunk, chunk, progbar)
+        plan = None if plan is None else self._check_plan(plan)
+        return Evaluator(self).scaled_amplitudes(configs, chunk, progbar, plan)
 
     def _check_plan(self, plan):
         """Refuse a plan that was made for another network."""
@@ -287,7 +306,7 @@ class DeepNetwork(Guide):
         """Bytes of one array of a chunk: a cache of the CPU, or far more to fill a GPU."""
         return CHUNK << 10 if "cuda" in str(getattr(self._like, "device", "")) else CHUNK
 
-    def plan(self, batch):
+    def plan(self, batch: int) -> Plan:
         """How a batch of amplitudes would be evaluated."""
         raise NotImplementedError
 
@@ -295,138 +314,10 @@ class DeepNetwork(Guide):
         """A function from digits ``(N, B)`` to scaled amplitudes ``(B,)``."""
         raise NotImplementedError
 
-    # ------------------------------------------------------------ other weights
+    def _flips_by(self, batch):
+        """A function from digits ``(N, B)`` to ratios ``(B, N, M)``, and how many at once."""
+        return changed_ratios(self, batch)
 
-    @classmethod
-    def _check_params(cls, geometry, params):
-        """Refuse named parameters that are not just those of the geometry, in name and shape."""
-        if not isinstance(geometry, cls._geometry_class):
-            raise OptionError(
-                f"a {type(geometry).__name__} is not the geometry of a {cls.__name__}; call "
-                "from_params(net.geometry, params), or net.with_params(params)."
-            )
-        shapes = geometry.param_shapes
-        if not hasattr(params, "keys"):
-            raise WeightError(
-                f"params is a {type(params).__name__}; give a dict from names to arrays."
-            )
-        if wrong := sorted(set(shapes) ^ set(params), key=str):
-            known = list(shapes) if len(shapes) < 6 else [*list(shapes)[:4], "...", [*shapes][-1]]
-            raise WeightError(
-                f"the parameters {wrong[:4]} are missing or unknown; give exactly "
-                f"{', '.join(known)}."
-            )
-        params = {name: as_array(params[name]) for name in shapes}
-        check_arrays(params, shapes)
-        return params
-
-    @classmethod
-    def from_params(cls, geometry, params):
-        """The network with this geometry and these named parameters.
-
-        Parameters
-        ----------
-        geometry : ConvGeometry, RecurrentGeometry or BoltzmannGeometry
-            As the ``geometry`` of a network.
-        params : dict[str, array]
-            As `params`: the names and shapes are ``geometry.param_shapes``.
-
-        Raises
-        ------
-        WeightError
-            If names, shapes, dtypes, backends or devices do not fit, or a number is not finite.
-        """
-        raise NotImplementedError
-
-    def with_params(self, params: Mapping[str, Any]) -> "DeepNetwork":
-        """The network with some of its parameters replaced: a new one.
-
-        Parameters
-        ----------
-        params : dict[str, array]
-            New arrays by the names of `params`, of the same shapes.
-
-        Returns
-        -------
-        DeepNetwork
-
-        Raises
-        ------
-        WeightError
-            If a name is unknown, or an array does not fit the others.
-
-        Examples
-        --------
-        >>> import quimb_deepnets as qdn
-        >>> net = qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0)
-        >>> twice = net.with_params({"READOUT": 2 * net.params["READOUT"]})
-        >>> bool(twice.amplitude("0110") == 2 * net.amplitude("0110"))
-        True
-        """
-        return self.from_params(self.geometry, {**self.params, **params})
-
-    def with_vector(self, x: Any) -> "DeepNetwork":
-        """The network with other parameters, given flat as `vector` gives them: a new one.
-
-        Parameters
-        ----------
-        x : array, shape (num_params,)
-
-        Returns
-        -------
-        DeepNetwork
-
-        Raises
-        ------
-        WeightError
-            If there are not ``num_params`` numbers, or some are not finite.
-        """
-        x = as_array(x)
-        if tuple(x.shape) != (self.num_params,):
-            raise WeightError(
-                f"a vector of shape {tuple(x.shape)} is not one of the {self.num_params} "
-                f"parameters; give shape ({self.num_params},)."
-            )
-        params, start = {}, 0
-        for name, shape in self.geometry.param_shapes.items():
-            params[name] = do("reshape", x[start : start + math.prod(shape)], shape)
-            start += math.prod(shape)
-        return self.from_params(self.geometry, params)
-
-    def to(self, like=None, *, backend=None, dtype=None, device=None):
-        """A copy with weights of another backend, dtype or device; it shares no memory.
-
-        Parameters
-        ----------
-        like : str or array, optional
-            A target such as ``"torch"`` or ``"torch-float32-cuda"``, as quimb's ``to`` takes.
-        backend, dtype, device : str, optional
-            The same, one by one.
-
-        Notes
-        -----
-        From torch to torch the copy is differentiable, as torch's own ``to`` is: gradients flow
-        back to the weights of the source. ``copy.deepcopy`` gives leaves of their own.
-
-        Returns
-        -------
-        DeepNetwork
-
-        Raises
-        ------
-        OptionError
-            If the target is not known or not there, or its dtype is none for weights.
-        """
-        dtype = None if dtype is None else check_dtype(dtype)
-        for word in like.split("-") if isinstance(like, str) else ():
-            if re.match("b?float|complex|u?int|bool|long|half|single|double", word):
-                check_dtype(word)
-        try:
-            own = {name: own_copy(x) for name, x in self.params.items()}
-            params = convert(own, like, backend=backend, dtype=dtype, device=device)
-        except (ImportError, AttributeError, AssertionError, RuntimeError, ValueError) as error:
-            raise OptionError(
-                f"cannot convert to {like or (backend, dtype, device)!r}: {error}; name a backend, "
-                "dtype and device that are installed, such as 'torch-float32-cpu'."
-            ) from error
-        return self.from_params(self.geometry, params)
+    def _derivatives_by(self):
+        """A function from digits ``(N, B)`` to ``(B, num_params)``, and how many at once."""
+        return autograd_derivatives(self)

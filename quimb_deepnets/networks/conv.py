@@ -12,10 +12,16 @@ import operator
 from autoray import do
 
 from ..errors import GeometryError, WeightError, check_positive_int
+from ..evaluation.flip_ratios import conv_flips
+from ..evaluation.layerwise import Layers
+from ..evaluation.log_derivatives import conv_derivatives
+from ..evaluation.lookup import Lookup, windows_of
+from ..evaluation.plan import cached_plan, check_plan
+from ..evaluation.whole_state import window_dense
+from ..evaluation.window_tables import grouped_tables
 from ..geometry import ConvGeometry, GCLayer
 from ..geometry.layers import as_sizes
-from ..geometry.plan import cached_plan, check_plan
-from ..weights import (
+from ..numerics.weights import (
     as_array,
     check_arrays,
     check_budget,
@@ -24,12 +30,9 @@ from ..weights import (
     make_rng,
     random_array,
 )
-from .base import DeepNetwork, read_only
-from .dense import window_dense
-from .layers import Layers
-from .lookup import Lookup, windows_of
+from .base import DeepNetwork
 from .params import Params, needs_split, trainable_in_place
-from .tables import grouped_tables
+from .value import read_only
 
 
 class ConvAC(DeepNetwork):
@@ -295,6 +298,12 @@ class ConvAC(DeepNetwork):
         windows = windows_of(self.geometry, self.depth, plan.group)
         tables = grouped_tables(self, plan.group)
         return Lookup(tables, windows, self.readout, self.phys_dim)
+
+    def _flips_by(self, batch):
+        return conv_flips(self, batch)
+
+    def _derivatives_by(self):
+        return conv_derivatives(self)
 
     def _scaled_state(self, max_bytes):
         state = window_dense(self, max_bytes)

@@ -15,11 +15,11 @@ import zipfile
 import numpy as np
 from autoray import stop_gradient, to_numpy
 
-from ..atomic import as_path, replacing
 from ..errors import BudgetError, DeepNetError, OptionError, WeightError
 from ..geometry import ConvGeometry, GCLayer, RecurrentGeometry
 from ..geometry.boltzmann import BoltzmannGeometry
-from ..weights import MAX_BYTES
+from ..numerics.atomic import as_path, replacing
+from ..numerics.weights import MAX_BYTES
 from .base import DeepNetwork
 from .conv import ConvAC
 from .graph_state import GraphStateConvAC

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import GeometryError, OptionError, check_option
 from ..geometry.layers import as_sizes, broadcast, check_layers
-from ..weights import check_budget, check_dtype
+from ..numerics.weights import check_budget, check_dtype
 from .attach import register_method
 from .conv import ConvAC
 

@@ -13,15 +13,14 @@ import math
 from autoray import astype, do, get_dtype_name, stop_gradient
 
 from ..errors import check_positive_int
+from ..evaluation.plan import CALL, CHUNK, FLOP, Plan
 from ..geometry.boltzmann import BoltzmannGeometry
 from ..geometry.layers import as_sizes
-from ..geometry.plan import CALL, CHUNK, FLOP, Plan
-from ..weights import as_array, check_arrays, check_budget, make_rng, random_array
-from .base import DeepNetwork, read_only
-from .flips import flipper_of
-from .gradients import deriver_of
+from ..numerics.scaled import Scaled, full_precision, plain, product, rescale
+from ..numerics.weights import as_array, check_arrays, check_budget, make_rng, random_array
+from .base import DeepNetwork
 from .params import Params
-from .scaled import Scaled, full_precision, plain, product, rescale
+from .value import read_only
 
 LOG2E = math.log2(math.e)
 
@@ -175,6 +174,35 @@ class RBM(DeepNetwork):
         """``b_j + W_j . s``, shape ``(hidden, B)``."""
         return self.hidden_bias[:, None] + self.weights @ s
 
+    def _derivatives_by(self):
+        def derive(x):
+            s = self._spins(x)
+            t = do("transpose", do("tanh", self._angles(s)), (1, 0))  # (B, hidden)
+            s = do("transpose", s, (1, 0))
+            by_weight = (t[:, :, None] * s[:, None]).reshape(len(s), -1)
+            return do("concatenate", (s, t, by_weight), axis=1)
+
+        return derive, max(1, CHUNK // self._like.itemsize // self.geometry.hidden)
+
+    def _flips_by(self, batch):
+        def flip(x):
+            s = self._spins(x)
+            angles = self._angles(s)
+            ratios = []
+            for n in range(self.nsites):
+                new = _two_cosh(angles - 2 * self.weights[:, n : n + 1] * s[n : n + 1])
+                old, shift = _two_cosh(angles), _exp(-2 * self.visible_bias[n] * s[n : n + 1])
+                parts = Scaled(new.mantissa / old.mantissa, new.exponent - old.exponent)
+                both = (do("concatenate", pair, axis=0)[:, :, None] for pair in zip(parts, shift))
+                ratio = plain(product(Scaled(*both)), "a ratio", vanishing=True)[:, 0]
+                one, up = do("ones_like", ratio), x[n] == 0
+                ratios.append(
+                    do("stack", (do("where", up, one, ratio), do("where", up, ratio, one)), axis=-1)
+                )
+            return do("stack", tuple(ratios), axis=1)
+
+        return flip, max(1, CHUNK // self._like.itemsize // self.geometry.hidden)
+
 
 def _exp(z):
     """``exp(z)`` as scaled numbers."""
@@ -191,36 +219,3 @@ def _two_cosh(z):
     outer = _exp(big)
     inner = do("exp", z - big) + do("exp", -z - big)
     return rescale(Scaled(outer.mantissa * inner, outer.exponent), axes=0)
-
-
-@deriver_of.register
-def _(net: RBM):
-    def derive(x):
-        s = net._spins(x)
-        t = do("transpose", do("tanh", net._angles(s)), (1, 0))  # (B, hidden)
-        s = do("transpose", s, (1, 0))
-        by_weight = (t[:, :, None] * s[:, None]).reshape(len(s), -1)
-        return do("concatenate", (s, t, by_weight), axis=1)
-
-    return derive, max(1, CHUNK // net._like.itemsize // net.geometry.hidden)
-
-
-@flipper_of.register
-def _(net: RBM):
-    def flip(x):
-        s = net._spins(x)
-        angles = net._angles(s)
-        ratios = []
-        for n in range(net.nsites):
-            new = _two_cosh(angles - 2 * net.weights[:, n : n + 1] * s[n : n + 1])
-            old, shift = _two_cosh(angles), _exp(-2 * net.visible_bias[n] * s[n : n + 1])
-            parts = Scaled(new.mantissa / old.mantissa, new.exponent - old.exponent)
-            both = (do("concatenate", pair, axis=0)[:, :, None] for pair in zip(parts, shift))
-            ratio = plain(product(Scaled(*both)), "a ratio", vanishing=True)[:, 0]
-            one, up = do("ones_like", ratio), x[n] == 0
-            ratios.append(
-                do("stack", (do("where", up, one, ratio), do("where", up, ratio, one)), axis=-1)
-            )
-        return do("stack", tuple(ratios), axis=1)
-
-    return flip, max(1, CHUNK // net._like.itemsize // net.geometry.hidden)

@@ -13,9 +13,13 @@ import numpy as np
 from autoray import do, stop_gradient
 
 from ..errors import WeightError, check_positive_int
+from ..evaluation.flip_ratios import recurrent_flips
+from ..evaluation.log_derivatives import recurrent_derivatives
+from ..evaluation.plan import recurrent_plan
+from ..evaluation.recurrence import Recursion
+from ..evaluation.whole_state import recursive_dense
 from ..geometry import RecurrentGeometry
-from ..geometry.plan import recurrent_plan
-from ..weights import (
+from ..numerics.weights import (
     as_array,
     check_arrays,
     check_axes,
@@ -25,10 +29,9 @@ from ..weights import (
     make_rng,
     random_array,
 )
-from .base import DeepNetwork, read_only
-from .dense import recursive_dense
+from .base import DeepNetwork
 from .params import Params
-from .recursion import Recursion
+from .value import read_only
 
 
 class RAC(DeepNetwork):
@@ -223,6 +226,12 @@ class RAC(DeepNetwork):
 
     def _evaluate_by(self, plan):
         return Recursion(self)
+
+    def _flips_by(self, batch):
+        return recurrent_flips(self, batch)
+
+    def _derivatives_by(self):
+        return recurrent_derivatives(self)
 
     def _scaled_state(self, max_bytes):
         return recursive_dense(self)

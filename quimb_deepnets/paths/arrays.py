@@ -3,7 +3,7 @@
 ::
 
     Hypergraph.sources   ("ket", 3)        ("bra", 3)          what is left out of the problem:
-                            |                  |               wires, exponents
+                            |                  |               identities, exponents
     state.arrays[3] --------'---- conj --------'                      |
             |  fixed legs taken at their spins                   one factor
 """
@@ -16,8 +16,8 @@ import numpy as np
 from autoray import do, stop_gradient, to_numpy
 
 from ..errors import ConfigError, MethodError
-from ..networks.configs import parse_config
-from ..tensors.wires import identity_factor
+from ..hyper.identities import identity_factor
+from ..numerics.configs import parse_config
 from .sharing import evened
 
 

@@ -12,19 +12,13 @@ from autoray import get_dtype_name
 from quimb.tensor import TensorNetworkGenVector
 
 from ..entanglement.spectra import check_norm
-from ..errors import (
-    MethodError,
-    OptionError,
-    RangeError,
-    check_option,
-    check_positive_int,
-)
+from ..errors import MethodError, OptionError, RangeError, check_option, check_positive_int
+from ..evaluation.chunks import MAX_BYTES
+from ..hyper.operands import common_dtype, read_operator
+from ..jobs import as_pool
 from ..networks import RBM, DeepNetwork
-from ..networks.chunks import MAX_BYTES
-from ..networks.scaled import array_like
-from ..streams import as_pool
+from ..numerics.scaled import array_like
 from ..tensors import RecursiveNetwork, collapse, to_tensor_network
-from ..tensors.operands import common_dtype, read_operator
 from .arrays import numbers_of, read_spins
 from .kets import FORMS, Form, ket_of
 from .optimizers import check_optimizer

@@ -16,7 +16,7 @@ import math
 from collections import deque
 
 from ..errors import OptionError
-from ..tensors.search import MANY, BestOf, line_path
+from ..hyper.search import MANY, BestOf, line_path
 
 
 def branch_tree(graph):

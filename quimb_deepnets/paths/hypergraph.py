@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 
 import cotengra as ctg
 
-from ..atomic import as_path, written
 from ..errors import BudgetError, DeepNetError, OptionError, check_positive_int
+from ..numerics.atomic import as_path, written
 from .optimizers import check_optimizer, find_tree, ssa_path
 
 JSON_KEYS = ("inputs", "output", "size_dict")

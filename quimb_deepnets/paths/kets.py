@@ -25,17 +25,17 @@ from ..errors import (
     check_option,
     check_positive_int,
 )
+from ..evaluation.lookup import windows_of
 from ..geometry import expand, leaf_ind
 from ..geometry.conv import ConvGeometry
 from ..geometry.expansion import NODES, READOUT
 from ..geometry.recurrent import RecurrentGeometry
+from ..hyper.dup import MODES
+from ..hyper.identities import identity_factor
 from ..networks import RAC, RBM, ConvAC
-from ..networks.lookup import windows_of
 from ..tensors import RecursiveNetwork, to_tensor_network
 from ..tensors.collapsed import CHANNEL
-from ..tensors.dup import MODES
-from ..tensors.readback import collapsible_network
-from ..tensors.wires import identity_factor
+from ..tensors.weights_from_tensors import collapsible_network
 
 FORMS = ("expanded", "collapsed")
 MAX_TENSORS = 2**20
@@ -81,7 +81,7 @@ class Ket(NamedTuple):
 
     ``inputs`` are the legs of each tensor, ``size_dict`` the size of each index, ``legs`` the
     outer index of each site. ``deltas`` says which tensors are identities between the leg of a
-    site and the inner index given: fixing the one fixes the other. ``wires`` are those of them
+    site and the inner index given: fixing the one fixes the other. ``identities`` are those of them
     that contractions leave out. Tensors with one of ``labels`` hold the same numbers.
     """
 
@@ -89,7 +89,7 @@ class Ket(NamedTuple):
     size_dict: dict
     legs: dict
     deltas: dict
-    wires: frozenset
+    identities: frozenset
     labels: list
 
 
@@ -206,14 +206,14 @@ def vector_ket(tn, form, nodes=None):
         for ix in legs.values():
             if (inner := tn._behind_delta(ix)) is not None:
                 deltas[place[next(iter(tn.ind_map[ix]))]] = inner
-    wires = frozenset(
+    identities = frozenset(
         place[tid]
-        for tid in tn.tag_map.get("WIRE", ())
+        for tid in tn.tag_map.get("IDENTITY", ())
         if identity_factor(tn.tensor_map[tid]) is not None
     )
     sizes = {ix: tn.ind_size(ix) for ix in tn.ind_map}
     labels = [id(t.data) for t in tn]
-    return Ket([t.inds for t in tn], sizes, legs, deltas, wires, labels)
+    return Ket([t.inds for t in tn], sizes, legs, deltas, identities, labels)
 
 
 # ------------------------------------------------------------ expanded

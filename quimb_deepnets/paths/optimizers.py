@@ -14,7 +14,7 @@ import reprlib
 import cotengra as ctg
 
 from ..errors import OptionError
-from ..tensors.trees import check_preset, check_tree, tree_of
+from ..hyper.trees import check_preset, check_tree, tree_of
 from .handmade import HANDMADE
 
 

@@ -15,8 +15,8 @@ import csv
 import io
 import json
 
-from ..atomic import written
 from ..errors import OptionError, check_option
+from ..numerics.atomic import written
 from ..tensors.picture import new_axes
 
 COLUMNS = (

@@ -19,7 +19,7 @@ from cotengra import ContractionTree
 
 from ..entanglement.registry import readable_bytes
 from ..errors import BudgetError, OptionError, check_positive_int
-from ..streams import Job, Sum, add_up, checkpoint_mark
+from ..jobs import Job, Sum, add_up, checkpoint_mark
 from .optimizers import overhead
 from .sharing import SharedPlan, contract_shared, shared_plan
 

@@ -10,11 +10,11 @@ import time
 
 from ..errors import OptionError, StructureError, WeightError
 from ..geometry import ConvGeometry, RecurrentGeometry
+from ..jobs import Job, as_pool, in_order
+from ..jobs.progress import progress
 from ..networks import RAC, ConvAC
-from ..progress import progress
-from ..streams import Job, as_pool, in_order
 from ..tensors import RecursiveNetwork
-from ..tensors.readback import collapsible_network
+from ..tensors.weights_from_tensors import collapsible_network
 from ..theory import rank_bound
 from .handmade import branch_path
 from .hypergraph import Hypergraph
@@ -78,7 +78,7 @@ def path_report(
     target_size : int, optional
         Slice each tree until no intermediate has more elements.
     executor : optional
-        Search on other processes or machines, see `quimb_deepnets.streams.as_pool`.
+        Search on other processes or machines, see `quimb_deepnets.jobs.as_pool`.
 
     Returns
     -------

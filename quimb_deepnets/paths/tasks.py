@@ -101,7 +101,9 @@ def problem_of(ket, name, where=None):
     parts = [Part(inds, x, ("ket", i)) for i, (inds, x) in enumerate(zip(ket.inputs, ket.labels))]
     site_of = _sites_of_indices(ket)
     if name == "dense":
-        return _without_wires(parts, tuple(ket.legs.values()), ket.size_dict, ket.wires, site_of)
+        return _without_identities(
+            parts, tuple(ket.legs.values()), ket.size_dict, ket.identities, site_of
+        )
     sites = [] if where is None else named_sites(tuple(ket.legs), where)
     names = _bra_names(ket, sites)
     parts = [part._replace(label=("ket", part.label)) for part in parts]
@@ -110,14 +112,14 @@ def problem_of(ket, name, where=None):
         for i, (inds, (_, label), _) in enumerate(parts)
     ]
     sizes = {**ket.size_dict, **{names[ix]: d for ix, d in ket.size_dict.items()}}
-    wires = {*ket.wires, *(len(ket.inputs) + i for i in ket.wires)}
+    identities = {*ket.identities, *(len(ket.inputs) + i for i in ket.identities)}
     site_of |= {names[ix]: site for ix, site in site_of.items()}
     legs = [ket.legs[s] for s in sites]
     output = (*legs, *map(names.get, legs))
     if name == "local_expectation":
         parts.append(Part(output, name, ("operator", 0)))
         output = ()
-    return _without_wires(parts, output, sizes, wires, site_of)
+    return _without_identities(parts, output, sizes, identities, site_of)
 
 
 def _sites_of_indices(ket):
@@ -164,7 +166,7 @@ def named_sites(sites, where):
     return [sites[i] for i in read_where(sites, where)]
 
 
-def _without_wires(parts, output, sizes, wires, site_of):
+def _without_identities(parts, output, sizes, identities, site_of):
     """Leave out identities that only give a site a leg, their two ends joined to one index.
 
     They stay where both ends are outputs.
@@ -177,10 +179,10 @@ def _without_wires(parts, output, sizes, wires, site_of):
         return ix
 
     groups, names, gone = {}, {}, set()
-    for i in wires:
+    for i in identities:
         a, b = map(find, parts[i].inds)
         root[b] = a
-    for i in wires:
+    for i in identities:
         groups.setdefault(find(parts[i].inds[0]), []).append(i)
     kept = set(output)
     for tids in groups.values():

@@ -6,7 +6,7 @@
       |  \\ /  |
       |  / \\  |        exp(h W_jn s)         WEIGHTS, on _h{j} and _x{n}
       | /   \\ |
-    VISIBLE VISIBLE    exp(a_n s)            on _x{n}, and an identity WIRE to the outer leg
+    VISIBLE VISIBLE    exp(a_n s)            on _x{n}, and an IDENTITY to the outer leg
       |       |
       k0      k1
 
@@ -21,13 +21,13 @@ from quimb.tensor import Tensor
 
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..geometry import leaf_ind
+from ..hyper.sites import check_site_id, check_site_tags
+from ..hyper.vector import HyperVector
 from ..networks import RBM
 from ..networks.base import MAX_BYTES
 from .collapsed import add_windows, check_bytes, window_tensors
-from .recursive import MAX_TENSORS, to_tensor_network
+from .expanded import MAX_TENSORS, to_tensor_network
 from .scale import fits
-from .sites import check_site_id, check_site_tags
-from .vector import HyperVector
 
 
 @to_tensor_network.register
@@ -52,7 +52,7 @@ def _(network: RBM, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tenso
     )
     check_site_id("site_ind_id", psi.site_ind_id, sites)
     check_site_id("site_tag_id", psi.site_tag_id, sites)
-    check_site_tags(psi, {"DELTA", "WIRE", *network.geometry.param_shapes})
+    check_site_tags(psi, {"DELTA", "IDENTITY", *network.geometry.param_shapes})
     tensors, exponent = window_tensors(network, MAX_BYTES)
     add_windows(psi, tensors, network)
     psi.exponent = exponent * math.log10(2)

@@ -9,7 +9,7 @@ sites, and the last layer is folded, so that all windows share one channel::
              / | \\   / | \\   / | \\   / | \\
            _x0 _x1 _x2 _x3 ...                      hyper-indices of the sites
             |   |   |   |
-            k0  k1  k2  k3                          through identities, WIRE
+            k0  k1  k2  k3                          through IDENTITY tensors
 
 A RAC keeps its last layer as a chain of ``WH``, and each step reads the window tensor of all
 sites before it.
@@ -24,14 +24,21 @@ from autoray import do
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, OptionError, RangeError, check_positive_int
+from ..evaluation.chunks import MAX_BYTES
+from ..evaluation.lookup import windows_of
+from ..evaluation.recurrence import Recursion
+from ..evaluation.window_tables import folded_tables
 from ..geometry import leaf_ind
+from ..hyper.dup import delta
+from ..hyper.names import unique_names
+from ..hyper.operands import expectation, read_terms
+from ..hyper.search import SEARCHED
+from ..hyper.sites import check_site_id, check_site_tags
+from ..hyper.vector import HyperVector
 from ..networks import RAC, ConvAC, DeepNetwork, register_method
-from ..networks.chunks import MAX_BYTES
-from ..networks.configs import digits, identity
-from ..networks.lookup import windows_of
-from ..networks.products import times
-from ..networks.recursion import Recursion
-from ..networks.scaled import (
+from ..numerics.configs import digits, identity
+from ..numerics.products import times
+from ..numerics.scaled import (
     Scaled,
     array_like,
     bits,
@@ -42,25 +49,20 @@ from ..networks.scaled import (
     scaled,
     take,
 )
-from ..networks.tables import folded_tables
 from .density import partial_traces_exact
-from .dup import delta
-from .names import unique_names
-from .operands import expectation, read_terms
-from .readback import collapsible_network, fingerprint, same_fingerprint
-from .recursive import RecursiveNetwork
+from .expanded import RecursiveNetwork
 from .scale import fits, spread
-from .sites import check_site_id, check_site_tags
-from .vector import HyperVector
+from .weights_from_tensors import collapsible_network, fingerprint, same_fingerprint
 
 CHANNEL = "_c"
+SEARCHED.add("WINDOW")
 
 
 class CollapsedVector(HyperVector):
     """A state with one tensor per window: an ordinary quimb vector of low contraction width.
 
     Made by ``collapse()``. Its tensors carry the tag ``WINDOW`` (``READOUT`` and, for a RAC, the
-    names of the weights of its last layer), and ``WIRE`` for the identities that give each site
+    names of the weights of its last layer), and ``IDENTITY`` for the identities that give each site
     its outer leg; contractions leave those out. Where no ``optimize`` is given, several searches
     run and the best path is kept.
     """
@@ -150,7 +152,7 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     )
     check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
-    check_site_tags(phi, {"DELTA", "WIRE", "WINDOW", *g.param_shapes})
+    check_site_tags(phi, {"DELTA", "IDENTITY", "WINDOW", *g.param_shapes})
     tensors, exponent = _scaled_windows(network, max_bytes)
     add_windows(phi, tensors, network)
     phi.exponent = exponent * math.log10(2)
@@ -174,7 +176,7 @@ def add_windows(psi, tensors, network):
     eye = identity(network.phys_dim, network._like)
     for site in psi.sites:
         legs = psi.site_ind(site), unique(leaf_ind(site))
-        psi.add_tensor(delta(*legs, eye, (psi.site_tag(site), "WIRE")), virtual=True)
+        psi.add_tensor(delta(*legs, eye, (psi.site_tag(site), "IDENTITY")), virtual=True)
 
 
 def source_network(phi):
@@ -223,7 +225,7 @@ def _scaled_windows(network, max_bytes):
 
 @functools.singledispatch
 def window_tensors(network, max_bytes):
-    """The tensors of the collapsed network without its wires, and the exponent of two before it.
+    """The tensors of the collapsed network without identities, and the exponent of two before it.
 
     Returns
     -------

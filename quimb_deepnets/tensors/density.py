@@ -18,7 +18,7 @@ import numpy as np
 from autoray import do, get_dtype_name, stop_gradient
 
 from ..errors import SitesError
-from .wires import identity_factor
+from ..hyper.identities import identity_factor
 
 MAX_ENVIRONMENTS = 2**28  # bytes of all environments that are kept
 
@@ -117,14 +117,14 @@ def _sweep(psi, regions):
 
 def _read_chain(psi, span):
     """The windows of a collapsed open chain, wide enough for ``span``, and its read-out."""
-    wires = {}
-    for tid in psi.tag_map.get("WIRE", ()):
+    identities = {}
+    for tid in psi.tag_map.get("IDENTITY", ()):
         if identity_factor(psi.tensor_map[tid]) is None:
             return None
-        wires.update(dict.fromkeys(psi.tensor_map[tid].inds, tid))
+        identities.update(dict.fromkeys(psi.tensor_map[tid].inds, tid))
     site_of = {}
     for site in psi.sites:
-        if (tid := wires.get(psi.site_ind(site))) is None or not isinstance(site, int):
+        if (tid := identities.get(psi.site_ind(site))) is None or not isinstance(site, int):
             return None
         outer, inner = psi.site_ind(site), psi.tensor_map[tid].inds
         site_of[inner[1] if inner[0] == outer else inner[0]] = site

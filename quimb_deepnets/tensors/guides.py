@@ -9,11 +9,11 @@
 
 from quimb.tensor import MatrixProductState
 
+from ..hyper.network import HyperTensorNetwork
+from ..hyper.vector import HyperVector
 from ..networks import RAC, RBM, ConvAC, DeepNetwork
 from .collapsed import CollapsedVector
-from .hyper import HyperTensorNetwork
-from .recursive import RecursiveNetwork
-from .vector import HyperVector
+from .expanded import RecursiveNetwork
 
 
 def _has(cls, name):
@@ -55,7 +55,7 @@ def _mps(state, name):
     if not _has(MatrixProductState, name):
         return None
     word = "psi" if isinstance(state, RecursiveNetwork) else "net"
-    return f"but a quimb MatrixProductState does: {word}.to_mps().{name}, for chains"
+    return f"but a quimb MatrixProductState does: {word}.to_mps(normalize=True).{name}, for chains"
 
 
 def _vector(tn, name):

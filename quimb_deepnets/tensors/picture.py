@@ -10,11 +10,9 @@
        k0  k1  k2
 """
 
-import functools
-
 from ..errors import import_extra
 from ..geometry import layout
-from .names import plain_name
+from ..hyper.names import plain_name
 
 
 def layer_tags(psi):
@@ -73,25 +71,3 @@ def new_axes(name):
     """
     pyplot = import_extra(name, "plot", "matplotlib.pyplot")
     return pyplot.subplots(figsize=(6, 4), layout="constrained")[1]
-
-
-class DrawnNetwork:
-    """A network whose methods that draw look for the packages that they need first."""
-
-    def draw(self, *args, **kwargs):
-        """Draw the network, see quimb.
-
-        Raises
-        ------
-        ExtraError
-            If a package that draws is not installed.
-        """
-        import_extra("draw", "plot", "matplotlib.pyplot", "networkx")
-        if kwargs.get("backend") == "plotly":
-            import_extra("draw(backend='plotly')", None, "plotly")
-        return super().draw(*args, **kwargs)
-
-    graph = draw
-    draw_3d = functools.partialmethod(draw, dim=3, backend="matplotlib3d")
-    draw_interactive = functools.partialmethod(draw, backend="plotly")
-    draw_3d_interactive = functools.partialmethod(draw, dim=3, backend="plotly")

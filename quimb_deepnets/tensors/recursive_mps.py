@@ -16,7 +16,7 @@ once for every later step::
 """
 
 from ..networks import RAC
-from .recursive import RecursiveNetwork, to_tensor_network
+from .expanded import RecursiveNetwork, to_tensor_network
 
 
 class RecursiveMPS(RecursiveNetwork):

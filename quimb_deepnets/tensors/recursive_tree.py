@@ -14,7 +14,7 @@ each of the 3 nodes on top grows a tree of its own, and site n is read 2**2 time
 """
 
 from ..networks import ConvAC
-from .recursive import RecursiveNetwork, to_tensor_network
+from .expanded import RecursiveNetwork, to_tensor_network
 
 
 class RecursiveTree(RecursiveNetwork):

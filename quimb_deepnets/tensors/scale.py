@@ -10,7 +10,7 @@ hold belongs there::
 import math
 
 from ..errors import OptionError
-from ..networks.scaled import float_info
+from ..numerics.scaled import float_info
 
 MODES = (False, True, "exponent")
 

@@ -7,7 +7,11 @@
 
 from ..errors import MethodError
 from ..geometry import ConvGeometry, RecurrentGeometry
-from ..networks.base import DeepNetwork
+
+
+def as_geometry(net):
+    """The geometry of a network, which has named parameters; anything else as it is."""
+    return net.geometry if hasattr(net, "params") else net
 
 
 def geometry_of(net, kinds=(ConvGeometry, RecurrentGeometry)):
@@ -18,7 +22,7 @@ def geometry_of(net, kinds=(ConvGeometry, RecurrentGeometry)):
     MethodError
         If the law does not cover it.
     """
-    geometry = net.geometry if isinstance(net, DeepNetwork) else net
+    geometry = as_geometry(net)
     if not isinstance(geometry, kinds):
         words = "ConvAC or its ConvGeometry" if kinds is ConvGeometry else "ConvAC or RAC"
         raise MethodError(f"the law does not cover a {type(geometry).__name__}; give a {words}.")

@@ -22,7 +22,7 @@ from scipy.sparse import csr_array, kron
 from ..errors import MethodError, SitesError
 from ..geometry import ConvGeometry, RecurrentGeometry
 from ..geometry.where import is_site, read_where
-from ..networks.base import DeepNetwork
+from .architecture import as_geometry
 from .cuts import cheapest_cut
 
 
@@ -83,7 +83,7 @@ def rank_bound(geometry, where):
     >>> qdn.theory.rank_bound(qdn.RAC.rand(16, depth=2, bond_dim=2, seed=0), range(8))
     18
     """
-    geometry = geometry.geometry if isinstance(geometry, DeepNetwork) else geometry
+    geometry = as_geometry(geometry)
     rule = _bound.dispatch(type(geometry))
     return rule(geometry, () if rule is _no_bound else _places(geometry.sites, where))
 

@@ -1,0 +1,12 @@
+"""Networks as matrix product states: exactly where the bond is affordable, else by interpolation.
+
+::
+
+    transfer_states   what crosses a bond of a chain, and the matrices that carry it on
+    exact_mps         to_mps: a canonical matrix product state from them
+    cross_mps         any network, from amplitudes at chosen configurations
+"""
+
+from .exact_mps import to_mps
+
+__all__ = ["to_mps"]

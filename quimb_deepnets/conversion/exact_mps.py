@@ -1,0 +1,260 @@
+"""Exact conversions to quimb's matrix product states, with bonds no larger than the state needs.
+
+Both families are functions of a small *carry* from left to right. What a part of the chain to the
+right does with the carry is a matrix; a QR per site keeps it small, and a sweep of SVDs back puts
+the state into canonical form::
+
+    carry (l) --site n--> carry (l')        G[n] (l, k):   psi = carry . G[n] . (right part)
+                 |
+                s_n                         G[n] = step(s_n) G[n+1],  G[n]^T = Q R,  Q is the site
+
+What is carried, and how large it is, each family says in `carries`.
+"""
+
+import itertools
+import math
+
+import numpy as np
+from autoray import do, get_dtype_name, stop_gradient, to_numpy
+from quimb.tensor import MatrixProductState
+
+from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
+from ..evaluation.chunks import MAX_BYTES
+from ..jobs.progress import progress
+from ..networks import DeepNetwork, register_method
+from ..tensors.expanded import RecursiveNetwork
+from ..tensors.scale import check_normalize, place_scale
+from ..tensors.weights_from_tensors import collapsible_network
+from .cross_mps import cross_mps
+from .drawn import check_conversion
+from .transfer_states import carry_of
+
+
+def to_mps(
+    network,
+    max_bond=None,
+    cutoff=1e-14,
+    info=None,
+    site_ind_id="k{}",
+    site_tag_id="I{}",
+    progbar=False,
+    max_bytes=MAX_BYTES,
+    method="exact",
+    normalize=False,
+    **cross_opts,
+):
+    """The same state as a quimb `MatrixProductState`, exact unless it is truncated.
+
+    Parameters
+    ----------
+    max_bond : int, optional
+        Keep at most so many singular values at each cut.
+    cutoff : float, optional
+        Drop singular values below this, relative to the largest of their cut. The default drops
+        round-off alone.
+    info : dict, optional
+        Gets ``"discarded_weight"``, the sum over cuts of the squared singular values dropped,
+        relative to the squared norm, ``"carry"``, the sizes that were predicted,
+        ``"cur_orthog"``, where the centre is, as quimb's own methods note it, and
+        ``"log10_norm"``, of the state before it is normalised.
+    site_ind_id, site_tag_id : str, optional
+        Names of the outer indices and of the site tags.
+    progbar : bool, optional
+        Show a progress bar over the sites.
+    max_bytes : int, optional
+        Refuse carries whose matrices would need more; only for ``"exact"``.
+    method : {"exact", "cross"}, optional
+        ``"cross"`` interpolates through amplitudes, for lattices and deep networks too; its error
+        is measured into ``info["error"]``, see `cross_mps`.
+    normalize : {False, True, "exponent"}, optional
+        False keeps the norm of the state: in the tensor of the last site where its square fits
+        the dtype, so that every method of quimb sees it, else in the ``exponent`` of the MPS,
+        which most of them ignore and whose powers of ten quimb's ``norm``, ``overlap`` and
+        ``normalize`` cannot hold. True gives norm 1 and no exponent, at any scale; quimb's
+        ``entropy``, ``schmidt_values`` and ``measure`` take a state of norm 1 for granted.
+        ``"exponent"`` gives tensors of norm 1 and puts the scale in the ``exponent``, always.
+    **cross_opts
+        ``tol``, ``max_evals`` and ``seed`` of `cross_mps`, for ``"cross"`` alone.
+
+    Returns
+    -------
+    MatrixProductState
+        Left-canonical, its orthogonality centre on the last site.
+
+    Raises
+    ------
+    BudgetError
+        If the predicted matrices are too large.
+    MethodError
+        For lattices, and for RACs of depth 3 or more: no small exact form is known. Or if
+        amplitudes of configurations drawn from the result are not those of the network.
+    RangeError
+        If the state vanishes, exactly or to the precision of its weights.
+    OptionError
+        If an option is not understood.
+
+    Notes
+    -----
+    Depth 1 of a `RAC` is Eq. (3) of arXiv:1803.09780; the ranks of depth 2 are those of its
+    Theorem 2. At depth 2 powers of degree N are taken, in coordinates in which all reachable
+    ``h[1]`` are of size 1; as a rule that is exact to round-off (1e-12 at 64 sites). Whatever the
+    network, 64 configurations are drawn from the result, and it is refused if their amplitudes
+    are not those of the network to about the root of the precision.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> mps = qdn.RAC.rand(40, depth=2, bond_dim=2, seed=0).to_mps(normalize=True)
+    >>> mps.L, mps.max_bond() <= 2 * 40
+    (40, True)
+    >>> bool(mps.entropy(20) > 0)
+    True
+    """
+    if check_option("method", method, ("exact", "cross")) == "cross":
+        ids = {"site_ind_id": site_ind_id, "site_tag_id": site_tag_id, "progbar": progbar}
+        ids["normalize"] = normalize
+        return cross_mps(network, max_bond, cutoff, info, **ids, **cross_opts)
+    if cross_opts:
+        raise OptionError(
+            f"{', '.join(cross_opts)} is no option of method='exact'; leave it out, or use "
+            "method='cross'."
+        )
+    check_normalize(normalize)
+    if max_bond is not None:
+        check_positive_int("max_bond", max_bond, OptionError)
+    if not (isinstance(cutoff, (int, float)) and 0 <= cutoff < 1):
+        raise OptionError(f"cutoff={cutoff!r} is no relative size; use a float from 0 to below 1.")
+    carry = carry_of(network)
+    need = predicted_bytes(carry, network.phys_dim)
+    if need > max_bytes:
+        raise BudgetError(
+            f"the exact MPS has a carry of up to {max(carry.bounds())}; its tensors and matrices "
+            f"need {need} bytes, more than max_bytes={max_bytes}; use fewer layers or channels, or "
+            "raise it."
+        )
+    info = {} if info is None else info
+    info["carry"] = carry.bounds()
+    sites, exponent = _right_sweep(carry, network, progbar)
+    check_conversion(
+        network, [do("transpose", x, (2, 1, 0)) for x in sites], exponent * math.log(2)
+    )
+    arrays, more, discarded = _left_sweep(sites, max_bond, cutoff)
+    info.update(discarded_weight=discarded, cur_orthog=(network.nsites - 1,) * 2)
+    mps = MatrixProductState(arrays, shape="lrp", site_ind_id=site_ind_id, site_tag_id=site_tag_id)
+    place_scale(mps, exponent + more, normalize, info)
+    return mps
+
+
+register_method(DeepNetwork)(to_mps)
+
+
+@register_method(RecursiveNetwork, name="to_mps")
+def _expanded_to_mps(psi, max_bond=None, cutoff=1e-14, info=None, **opts):
+    if psi.geometry.ndim == 1:  # a chain made of a lattice is named by place
+        opts = {"site_ind_id": psi.site_ind_id, "site_tag_id": psi.site_tag_id} | opts
+    return to_mps(collapsible_network(psi), max_bond, cutoff, info, **opts)
+
+
+_expanded_to_mps.__doc__ = to_mps.__doc__
+
+
+def predicted_bytes(carry, M):
+    """Bytes of all site tensors behind the right sweep, of three of the largest matrices, and of
+    what the carry itself holds."""
+    bounds = carry.bounds()
+    behind = (M ** min(len(bounds) - 1 - n, 64) for n in range(len(bounds)))
+    kept = list(map(min, bounds, behind))
+    sites = sum(a * b for a, b in itertools.pairwise(kept))
+    largest = max(a * b for a, b in zip(bounds, kept[1:]))
+    return 16 * M * (sites + 3 * largest) + carry.own_bytes()
+
+
+def _right_sweep(carry, network, progbar):
+    """Sites ``(k, M, k')``, the last one first, and the power of two that they leave out."""
+    G, exponent, sites = *unit(carry.end()), []
+    for n in progress(range(network.nsites)[::-1], progbar):
+        step = carry.step(n, G)  # (l, M, k)
+        l, M, k = step.shape
+        q, r = qr(do("transpose", step, (1, 2, 0)).reshape(M * k, l))
+        sites.append(do("transpose", q.reshape(M, k, -1), (2, 0, 1)))  # (k_new, M, k)
+        G, more = unit(do("transpose", r, (1, 0)))
+        exponent += more
+    sites[-1] = do("tensordot", carry.start() @ G, sites[-1], axes=1)
+    return sites, exponent + carry.total()
+
+
+def qr(x):
+    """A matrix as an isometry times a matrix, ``x = q @ r``.
+
+    Raises
+    ------
+    MethodError
+        If a gradient is asked for where there is none: QR divides by the diagonal of ``r``.
+    """
+    q, r = do("linalg.qr", x)
+    if getattr(x, "requires_grad", False):
+        diagonal = do("abs", do("diag", stop_gradient(r)))
+        if float(do("min", diagonal)) <= len(diagonal) * _epsilon(x) * float(do("max", diagonal)):
+            raise MethodError(
+                "matrices on the way to the MPS have less than full rank, where QR has no "
+                "gradient; use method='dense' or 'reduced', or weights without special structure."
+            )
+    return q, r
+
+
+def _epsilon(x):
+    return float(np.finfo(get_dtype_name(x)).eps)
+
+
+def _adjoint(x):
+    return do("conj", do("transpose", x, (1, 0)))
+
+
+def _split(x, max_bond, cutoff):
+    """``u @ rest`` without what is cut off, u an isometry; and the relative weight of that."""
+    u, s, vh = do("linalg.svd", stop_gradient(x))
+    kept = _kept(to_numpy(s), max_bond, cutoff)
+    total = float(do("sum", s**2))
+    discarded = float(do("sum", s[kept:] ** 2)) / total if total else 0.0
+    u, rest = u[:, :kept], s[:kept, None] * vh[:kept]
+    if getattr(x, "requires_grad", False):
+        # the derivative of the SVD divides by differences of values; that of this QR by 1
+        u, _ = do("linalg.qr", x @ (_adjoint(vh[:kept]) / s[:kept]))
+        rest = _adjoint(u) @ x
+    return u, rest, discarded
+
+
+def unit(x):
+    """An array with its largest entry of size 1/2 to 1, and the power of two taken out."""
+    size = float(do("max", do("abs", stop_gradient(x))))
+    shift = math.frexp(size)[1] if size else 0
+    half = shift // 2  # 2**-shift may be too large a float
+    return x * 2.0**-half * 2.0 ** (half - shift), float(shift)
+
+
+def _left_sweep(sites, max_bond, cutoff):
+    """SVDs from the left: arrays ``(l, r, p)``, the exponent of the norm, discarded weight.
+
+    Takes the sites off their list, so that each is held once.
+    """
+    arrays, rest, discarded, scale = [], do("ones_like", sites[-1][:, 0, :1]), 0.0, 0.0
+    while sites:
+        n, site = len(arrays), sites.pop()
+        k, M, right = site.shape
+        x = (rest @ site.reshape(k, M * right)).reshape(-1, right)
+        if not sites:
+            norm = float(do("linalg.norm", stop_gradient(x)))
+            arrays.append((x / norm).reshape(*([-1] if n else []), M))
+            return arrays, scale + math.log2(norm), discarded
+        u, rest, weight = _split(x, max_bond, cutoff)
+        discarded += weight
+        rest, shift = unit(rest)
+        scale += shift
+        u = u.reshape(-1, M, u.shape[1])
+        arrays.append(u[0].T if n == 0 else do("transpose", u, (0, 2, 1)))
+
+
+def _kept(s, max_bond, cutoff):
+    """How many singular values stay."""
+    kept = max(1, int((s > cutoff * s[0]).sum())) if len(s) else 1
+    return kept if max_bond is None else min(kept, max_bond)

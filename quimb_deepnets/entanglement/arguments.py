@@ -1,0 +1,153 @@
+"""What measures ask for: from a state and sites, as users write them, to a spectrum.
+
+::
+
+    state, where or tags --read_subsystem--> StateView, places --spectrum_at--> Spectrum
+                                                  |                density_at --> matrix
+                                      choose a method, check its options
+"""
+
+import numbers
+
+from autoray import do, stop_gradient
+
+from ..errors import OptionError, SitesError, check_option
+from ..evaluation.chunks import MAX_BYTES
+from ..geometry.where import as_plain, is_site, read_where
+from .registry import MAX_FLOPS, METHODS, check_budget, check_options, choose
+from .spectra import Spectrum, check_norm, spectrum_of_matrix
+from .vanishing import check_state
+from .views import view_of
+
+_STATE = """state : network, tensor network or array
+        A deep network, a quimb vector (MPS, MERA, PEPS, ...), or a dense vector with ``dims``."""
+_OPTIONS = """where : int or sequence of sites, optional
+        An int i is the first i sites, as in quimb's ``MPS.entropy(i)``; the state need not be
+        normalised.
+    tags : str or sequence of str, optional
+        Instead of ``where``: the sites whose outer index is on the tensors that quimb's
+        ``partition(tags)`` selects.
+    dims : sequence of int, optional
+        The dimension of each site; for dense vectors only.
+    method : str, optional
+        ``"auto"`` takes the cheapest exact one that fits, see `entanglement_plan`.
+    max_bytes, max_flops : number, optional
+        The budget.
+    progbar : bool, optional
+        Show a progress bar, where the method has one.
+    **options
+        Options of the method: ``checkpoint=`` and ``executor=`` of ``"gram"``, ``tol=`` and
+        ``seed=`` of ``"approx"``."""
+_RAISES = """SitesError
+        If ``where`` names no proper subset of the sites.
+    OptionError
+        If an option is not known, or the state is of no known type.
+    MethodError
+        If the method does not apply to the state.
+    BudgetError
+        If it needs too much memory or too many flops.
+    RangeError
+        If the state is zero or not finite."""
+
+
+def documented(function):
+    """Fill in the parameters and errors that all measures share."""
+    for name, text in (("state", _STATE), ("options", _OPTIONS), ("raises", _RAISES)):
+        function.__doc__ = function.__doc__.replace(f"{{{name}}}", text)
+    return function
+
+
+def read_subsystem(state, where, tags, dims):
+    """The view of a state, and the places of the subsystem."""
+    view = view_of(state, dims)
+    if (where is None) == (tags is None):
+        raise OptionError(f"where={where!r} and tags={tags!r}: give one of the two.")
+    if tags is None:
+        return view, read_where(view.sites, where)
+    if view.network is None:
+        raise OptionError(f"tags={tags!r} select tensors, and a {view.name} has none; use where=.")
+    if not isinstance(tags, (str, list, tuple, set, frozenset)):
+        raise OptionError(f"tags={tags!r} is neither a tag nor a sequence of tags; give strings.")
+    tags = (tags,) if isinstance(tags, str) else tuple(tags)
+    if missing := [tag for tag in tags if tag not in view.network.tag_map]:
+        raise SitesError(f"tags={tags!r}: no tensor has the tag {missing[0]!r}; name tags of it.")
+    _, chosen = view.network.partition(tags)
+    places = tuple(
+        i for i, site in enumerate(view.sites) if view.network.site_ind(site) in chosen.ind_map
+    )
+    if not places:
+        raise SitesError(f"tags={tags!r} select no tensor with the outer index of a site.")
+    return view, places
+
+
+def spectrum_at(
+    view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_FLOPS, tail=False, **options
+):
+    """The spectrum of a subsystem by the method asked for, or by the cheapest.
+
+    With ``tail`` the smallest values matter, and methods that do not square them come first.
+    """
+    check_state(view)
+    if len(places) == len(view.sites):
+        check_option("method", method, ("auto", *METHODS))
+        check_budget(max_bytes, max_flops)
+        if view.parts is None and "vector" in view.faces:
+            return spectrum_of_matrix(view.faces["vector"].value.reshape(-1, 1))
+        return Spectrum(do("ones_like", do("real", view.like.reshape(-1)[:1])))
+    what = "tail" if tail else "spectrum"
+    chosen = choose(view, places, what, method, max_bytes, max_flops)
+    check_options(chosen.give(what), chosen.name, options)
+    return chosen.give(what)(view, places, **options)
+
+
+def density_at(view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_FLOPS, **options):
+    """The density matrix of a subsystem, of trace 1."""
+    check_state(view)
+    chosen = choose(view, places, "density", method, max_bytes, max_flops)
+    check_options(chosen.density, chosen.name, options)
+    rho = chosen.density(view, places, **options)
+    trace = do("real", do("trace", rho))
+    check_norm(float(stop_gradient(trace)))
+    return rho / trace
+
+
+def read_cuts(view, cuts):
+    """The places left of each cut."""
+    cuts = range(1, len(view.sites)) if cuts is None else cuts
+    cuts = as_plain(cuts)
+    listed = [as_plain(cut) for cut in cuts] if isinstance(cuts, (list, tuple, range)) else [None]
+    if any(isinstance(cut, bool) or not isinstance(cut, numbers.Integral) for cut in listed):
+        raise OptionError(
+            f"cuts={cuts!r} is not a sequence of ints; each is a number of first sites, as in "
+            "[1, 2]. For other subsets call entropy."
+        )
+    return [read_where(view.sites, cut, "a cut", whole=False) for cut in listed]
+
+
+def refuse_checkpoint(options):
+    """One file belongs to one subsystem."""
+    if "checkpoint" in options:
+        raise OptionError(
+            "checkpoint= keeps one subsystem, and here there are several; call entropy for each, "
+            "with a file of its own."
+        )
+
+
+def read_two(state, sysa, sysb, dims):
+    """The view of a state and the places of two disjoint subsystems."""
+    view = view_of(state, dims)
+    a, b = read_one_or_more(view, sysa, "sysa"), read_one_or_more(view, sysb, "sysb")
+    if both := set(a) & set(b):
+        raise SitesError(
+            f"sysa={sysa!r} and sysb={sysb!r} share the site {view.sites[min(both)]!r}; name each "
+            "site in one of them."
+        )
+    return view, a, b
+
+
+def read_one_or_more(view, where, name):
+    """The places of one site or of a sequence of sites."""
+    where = as_plain(where)
+    if isinstance(where, numbers.Integral) or is_site(view.sites, where):
+        where = [where]
+    return read_where(view.sites, where, name)

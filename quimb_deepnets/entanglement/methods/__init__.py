@@ -1,0 +1,15 @@
+"""Methods of entanglement, one file each; importing them enters them in the registry.
+
+::
+
+    dense     the amplitudes as a matrix, its singular values
+    reduced   the density matrix of the smaller side, contracted
+    gram      the same from streamed amplitudes, with a checkpoint file
+    mps       the canonical form of a matrix product state
+    graph     the rank over GF(2) of a graph state
+    approx    stochastic Lanczos on a density matrix that is never written out
+"""
+
+from . import approx, dense, gram, graph, mps, reduced
+
+__all__ = ["approx", "dense", "gram", "graph", "mps", "reduced"]

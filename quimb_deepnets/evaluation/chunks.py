@@ -1,0 +1,55 @@
+"""Batches of configurations, some at a time: what suits the cache, with a progress bar if asked.
+
+::
+
+    configs (B, *shape) --some--> digits (N, b) --function--> results (b, ...) --join--> (B, ...)
+"""
+
+import numpy as np
+from autoray import do
+
+from ..errors import BudgetError, OptionError, check_positive_int
+from ..jobs.progress import progress
+from ..numerics.configs import batches, digits
+from ..numerics.scaled import Scaled
+from ..numerics.weights import MAX_BYTES as MAX_BYTES
+
+
+def map_chunks(net, function, configs, size, chunk=None, progbar=False):
+    """Apply a function of digits ``(N, B)`` to checked configurations, some at a time, and join.
+
+    Parameters
+    ----------
+    net : DeepNetwork
+    function : callable
+        Returns an array or a `Scaled` whose first axis is the batch.
+    configs : array of int, shape (B, *shape)
+    size : int
+        How many at a time suit the cache.
+    chunk : int, optional
+        How many at a time the user asks for.
+    progbar : bool, optional
+    """
+    size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
+    apply = lambda some: function(digits(some, net.phys_dim, net._like))
+    if not len(configs):  # so that the empty result has a backend and a dtype
+        one = apply(np.zeros((1, *net.geometry.shape), int))
+        return Scaled(*(part[:0] for part in one)) if isinstance(one, Scaled) else one[:0]
+    rows, total = batches(len(configs), size), -(-len(configs) // size)
+    parts = [apply(configs[some]) for some in progress(rows, progbar, total=total)]
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0], Scaled):
+        return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
+    return do("concatenate", tuple(parts), axis=0)
+
+
+def check_result(net, what, configs, floats, max_bytes):
+    """Refuse a result of so many numbers per configuration if it takes too much memory."""
+    check_positive_int("max_bytes", max_bytes, OptionError)
+    need = len(configs) * floats * net._like.itemsize
+    if need > max_bytes:
+        raise BudgetError(
+            f"{what} of {len(configs)} configurations, {floats} numbers each, need {need} bytes, "
+            f"more than max_bytes={max_bytes}; give fewer at a time, or raise it."
+        )

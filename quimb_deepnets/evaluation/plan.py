@@ -1,0 +1,311 @@
+"""How to evaluate a batch of amplitudes: which layers to tabulate, decided in integers.
+
+A layer whose windows hold few sites has fewer inputs than a batch has positions: its outputs are
+then computed once for each code of a window, and looked up. Above the last table the layers are
+computed one by one, or, if even the folded last layer fits, there is nothing left to compute::
+
+    sites -> layer 1 -> layer 2 -> | -> layer 3 -> layer 4 -> product -> read-out
+             `--- tabulated ----'      `-- computed for each configuration --'
+
+    sites -> layer 1 -> ... -> folded layer, neighbours merged -> | -> product -> read-out
+             `------------------- tabulated ------------------'
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+
+from ..errors import BudgetError, OptionError
+from ..geometry.branches import Branches, branches_of, folded_branches, grouped_level
+from ..geometry.layers import as_sizes, broadcast
+
+# What things cost on a current core, in nanoseconds. Only their ratios decide.
+FLOP = 1 / 40  # in a matrix product
+ELEMENT = 0.6  # to gather an element and multiply it
+DIGIT = 0.3  # to add a site to the code of a window
+CALL = 2000  # to call an array function
+CACHE = 2**20  # beyond so many bytes a look-up misses the cache
+MISS = 4  # and costs so much more
+
+MAX_TABLE = 2**26  # bytes of all tables of a level
+CHUNK = 2**17  # bytes of one array of a chunk: several of them share a cache
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done to evaluate a batch of amplitudes.
+
+    Attributes
+    ----------
+    geometry : ConvGeometry or RecurrentGeometry
+        The network that it is for.
+    batch : int
+        Number of configurations.
+    level : int
+        Layers 1..level are tabulated; ``depth`` means that all are, the last one folded.
+    group : tuple[int] or None
+        How many neighbouring windows share a row, per dimension, if all layers are tabulated.
+    chunk : int
+        How many configurations are evaluated together.
+    chunk_bytes : int
+        Size of the largest array of a chunk.
+    table_bytes : int
+        Size of the tables that are looked up.
+    table_flops : int
+        Multiplications and additions in matrix products to build them, once per call.
+    flops : int
+        Multiplications and additions in matrix products for each amplitude.
+    lookups : int
+        Rows that each amplitude looks up.
+    cost : float
+        Estimated nanoseconds for the batch; only good for comparing plans.
+    """
+
+    geometry: object
+    batch: int
+    level: int
+    group: tuple | None
+    chunk: int
+    chunk_bytes: int
+    table_bytes: int
+    table_flops: int
+    flops: int
+    lookups: int
+    cost: float
+    lines: tuple = ()
+
+    def __repr__(self):
+        return "\n".join(
+            (
+                f"Plan for {self.batch} amplitudes, {self.chunk} at a time:",
+                *(f"  {line}" for line in self.lines),
+                f"  tables: {self.table_bytes} bytes, {self.table_flops} flops once",
+                f"  each amplitude: {self.lookups} look-ups, {self.flops} flops in matrix products",
+            )
+        )
+
+
+def make_plan(geometry, batch, itemsize=8, level=None, group=None, cache=CHUNK):
+    """The cheapest `Plan` to evaluate ``batch`` amplitudes of a convolutional geometry.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+    batch : int
+    itemsize : int, optional
+        Bytes of a number.
+    level : int, optional
+        Tabulate just the layers up to this one; by default the cheapest choice.
+    group : tuple[int], optional
+        Merge just so many neighbouring windows, per dimension.
+    cache : int, optional
+        Bytes of one array of a chunk.
+    """
+    plans = []
+    tables = _Tables(geometry, itemsize)
+    for t in range(geometry.depth) if level is None else (level,):
+        if t < geometry.depth:
+            if t and len(tables.below) <= t:
+                break
+            plans.append(_layerwise(geometry, batch, itemsize, t, tables, cache))
+    if level in (None, geometry.depth):
+        plans.extend(_tabulated(geometry, batch, itemsize, tables, group, cache))
+    return min(plans, key=lambda plan: plan.cost, default=None)
+
+
+cached_plan = functools.lru_cache(256)(make_plan)
+
+
+def check_plan(geometry, batch, itemsize, level, group, cache):
+    """The `Plan` that a user asks for, or an error that says why there is none."""
+    whole = hasattr(level, "__index__") and not isinstance(level, bool)
+    if level is not None and not (whole and 0 <= level <= geometry.depth):
+        raise OptionError(
+            f"level={level!r} is no level of {geometry.depth} layers; use 0 (no table) to "
+            f"{geometry.depth} (all of them, the last one folded)."
+        )
+    if group is not None:
+        if level not in (None, geometry.depth):
+            raise OptionError(
+                f"group={group!r} merges windows of the folded last layer, but level={level} "
+                f"stops below it; use level={geometry.depth}."
+            )
+        level, group = geometry.depth, broadcast("group", as_sizes("group", group), geometry.ndim)
+    plan = make_plan(geometry, batch, itemsize, level, group, cache)
+    if plan is None:
+        raise BudgetError(
+            f"the tables of level={level}, group={group} need more than the {MAX_TABLE} bytes "
+            "allowed; use a lower level, or leave the choice to the plan."
+        )
+    return plan
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """Sizes of the tables of each level, in rows, bytes, flops and nanoseconds."""
+
+    geometry: object
+    itemsize: int
+
+    def fit(self, l):
+        """Whether the tables of layer ``l`` (not folded) are small enough to think of."""
+        return self.bytes(branches_of(self.geometry, l), self.geometry.bond_dim(l)) <= MAX_TABLE
+
+    def bytes(self, branches, bond_dim):
+        """Bytes of the tables of all kinds."""
+        return self.rows(branches) * bond_dim * self.itemsize
+
+    def rows(self, branches):
+        """Rows of the tables of all kinds."""
+        phys_dim = self.geometry.phys_dim
+        return sum(phys_dim ** branches.width(kind) for kind in branches.kinds)
+
+    def build(self, l, branches):
+        """Flops and nanoseconds to make the tables of layer ``l`` from those below."""
+        g = self.geometry
+        below = branches_of(g, l - 1)
+        flops = cost = 0
+        for kind in branches.kinds:
+            rows = g.phys_dim ** branches.width(kind)
+            for part in branches.parts(kind):
+                inputs = g.phys_dim ** below.width(part.child) if part.child is not None else 1
+                if l > 1:  # the rows of the first layer are those of its matrices
+                    flops += 2 * inputs * g.bond_dim(l) * g.bond_dim(l - 1)
+                cost += 2 * rows * g.bond_dim(l) * ELEMENT + 4 * CALL
+        return flops, cost + flops * FLOP
+
+    @functools.cached_property
+    def below(self):
+        """Flops and nanoseconds to make the tables of layers 1..l, as a list over l."""
+        total, sums = (0, 0), [(0, 0)]
+        for l in range(1, self.geometry.depth):
+            if not self.fit(l):
+                break
+            flops, cost = self.build(l, branches_of(self.geometry, l))
+            total = total[0] + flops, total[1] + cost
+            sums.append(total)
+        return sums
+
+
+def _layerwise(geometry, batch, itemsize, t, tables, cache):
+    """Layers up to ``t`` looked up, the rest computed."""
+    g = geometry
+    branches = branches_of(g, t)
+    size = tables.bytes(branches, g.bond_dim(t)) if t else 0
+    widest = max(_volume(g, l) * g.bond_dim(l) for l in range(t, g.depth + 1))
+    chunk = max(1, min(batch, 16 * cache // (itemsize * widest) or 1))
+    calls = -(-batch // chunk)
+    table_flops, cost = tables.below[t] if t < len(tables.below) else (0, 0)
+    cost += 0 if t else 2 * g.phys_dim**2 * ELEMENT  # one-hot vectors of the sites
+    positions = _volume(g, t)
+    cost += batch * positions * (branches.width((0,) * g.ndim) * DIGIT + g.bond_dim(t) * ELEMENT)
+    lines = [f"layers 1..{t} looked up, {size} bytes"] if t else []
+    flops = 0
+    for l in range(t + 1, g.depth + 1):
+        taps = _taps(g, l)
+        each = 2 * _volume(g, l - 1) * taps * g.bond_dim(l) * g.bond_dim(l - 1)
+        cost += batch * (each * FLOP + _volume(g, l) * taps * g.bond_dim(l) * ELEMENT)
+        cost += calls * taps * 4 * CALL
+        flops += each
+        lines.append(f"layer {l} computed at {_volume(g, l)} positions, {each} flops each time")
+    return Plan(
+        geometry=g,
+        batch=batch,
+        level=t,
+        group=None,
+        chunk=chunk,
+        chunk_bytes=chunk * widest * itemsize,
+        table_bytes=size,
+        table_flops=table_flops,
+        flops=flops,
+        lookups=positions,
+        cost=cost,
+        lines=tuple(lines),
+    )
+
+
+def _tabulated(geometry, batch, itemsize, tables, group, cache):
+    """All layers looked up, the last one folded, neighbours merged more and more."""
+    g = geometry
+    if len(tables.below) < g.depth:
+        return
+    bond_dim = g.bond_dim(g.depth)
+    folded = folded_branches(g)
+    if tables.bytes(folded, bond_dim) > MAX_TABLE:
+        return
+    base_flops, base_cost = tables.build(g.depth, folded)
+    flops, cost = (a + b for a, b in zip((base_flops, base_cost), tables.below[-1]))
+    chunk = min(batch, max(16, cache // (itemsize * bond_dim)))
+    for sizes in _groups(g.ndim, folded.levels) if group is None else (group,):
+        merged = grouped(folded, sizes)
+        size = tables.bytes(merged, bond_dim)
+        if size > MAX_TABLE:
+            break
+        rows, count = tables.rows(merged), merged.num_positions
+        width = max(map(merged.width, merged.kinds))
+        members = math.prod(sizes)
+        build = rows * bond_dim * members * 2 * ELEMENT + merged.num_kinds * members * 4 * CALL
+        missing = MISS if size > CACHE else 1
+        each = count * (width * DIGIT + bond_dim * ELEMENT * missing)
+        calls = -(-batch // max(chunk, 1)) * (count + width) * 2 * CALL
+        line = (
+            f"all layers looked up, the last one folded; {'x'.join(map(str, sizes))} windows "
+            f"merged into rows of up to {width} sites"
+        )
+        yield Plan(
+            geometry=g,
+            batch=batch,
+            level=g.depth,
+            group=tuple(sizes),
+            chunk=chunk,
+            chunk_bytes=chunk * bond_dim * itemsize,
+            table_bytes=size,
+            table_flops=flops,
+            flops=0,
+            lookups=count,
+            cost=cost + build + batch * each + calls,
+            lines=(line,),
+        )
+
+
+def recurrent_plan(geometry, batch, itemsize=8, cache=CHUNK):
+    """The `Plan` of a RAC: the first input layer looked up, step after step for a chunk."""
+    g = geometry
+    chunk = max(1, min(batch, max(64, cache // (itemsize * g.bond_dim))))
+    flops = 2 * g.L * (2 * g.depth - 1) * g.bond_dim**2
+    line = f"{g.L} steps of {g.depth} layers, WI1 looked up, the other matrices multiplied"
+    return Plan(
+        geometry=g,
+        batch=batch,
+        level=0,
+        group=None,
+        chunk=chunk,
+        chunk_bytes=chunk * g.bond_dim * itemsize,
+        table_bytes=g.phys_dim * g.bond_dim * itemsize,
+        table_flops=2 * g.phys_dim**2 * g.bond_dim,
+        flops=flops,
+        lookups=g.L,
+        cost=batch * flops * FLOP + g.L * g.depth * 4 * CALL * -(-batch // chunk),
+        lines=(line,),
+    )
+
+
+def grouped(folded, sizes):
+    """The `Branches` of runs (blocks) of neighbours, ``sizes`` of them per dimension."""
+    if set(sizes) == {1}:
+        return folded
+    return Branches(grouped_level(level, s) for level, s in zip(folded.levels, sizes))
+
+
+def _groups(ndim, levels):
+    """Sizes to try, from one window on, along the last axis."""
+    longest = len(levels[-1].kind_of)
+    return ((*(1,) * (ndim - 1), size) for size in range(1, longest + 1))
+
+
+def _volume(geometry, l):
+    return math.prod(geometry.layer_shape(l))
+
+
+def _taps(geometry, l):
+    return math.prod(geometry.kernel(l))

@@ -1,0 +1,268 @@
+"""A network as a value: integers and named weights, which nobody assigns.
+
+::
+
+    geometry, params --.with_params, .with_vector, .to--> a new network of the same class
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from autoray import do, get_dtype_name, infer_backend, stop_gradient
+from autoray import to as convert
+
+from ..errors import Guide, OptionError, WeightError
+from ..numerics.weights import as_array, check_arrays, check_dtype
+from .params import Params, own_copy
+
+
+class read_only(property):
+    """A property that is part of the value of a network: an assignment is refused by name."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __set__(self, net, value):
+        raise WeightError(
+            f"{self.name} of a {type(net).__name__} cannot be assigned: it is part of its value; "
+            "make a new network with net.with_params({...}) or from arrays."
+        )
+
+
+class NetworkValue(Guide):
+    """Geometry and parameters of a network, and the networks that differ in the parameters.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        All the integers.
+    params : Params
+        Every independent parameter by name, in a fixed order.
+    """
+
+    _geometry_class: type = object  # what `from_params` takes
+
+    def __init__(self, geometry: Any, params: Params) -> None:
+        self._geometry, self._params = geometry, params
+
+    @classmethod
+    def _of(cls, geometry, params):
+        """A network of this class from its geometry and checked parameters."""
+        net = cls.__new__(cls)
+        NetworkValue.__init__(
+            net, geometry, params if isinstance(params, Params) else Params(params)
+        )
+        return net
+
+    # ------------------------------------------------------------ properties
+
+    @read_only
+    def geometry(self):
+        """All the integers."""
+        return self._geometry
+
+    @read_only
+    def params(self) -> Params:
+        """The only place where weights are kept: a read-only mapping from names to arrays."""
+        return self._params
+
+    @property
+    def sites(self):
+        """Tuple of the sites: ints on a chain, pairs on a lattice."""
+        return self.geometry.sites
+
+    @property
+    def nsites(self):
+        """Number of sites."""
+        return math.prod(self.geometry.shape)
+
+    @property
+    def phys_dim(self):
+        """Local dimension of a site."""
+        return self.geometry.phys_dim
+
+    @property
+    def depth(self):
+        """Number of layers."""
+        return self.geometry.depth
+
+    @property
+    def num_params(self):
+        """Number of independent parameters."""
+        return sum(math.prod(x.shape) for x in self.params.values())
+
+    @property
+    def vector(self) -> Any:
+        """All parameters flat, one after the other in the order of `params`.
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> net = qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0)
+        >>> net.vector.shape, net.with_vector(0.5 * net.vector).num_params
+        ((12,), 12)
+        """
+        return do("concatenate", tuple(do("reshape", x, (-1,)) for x in self.params.values()))
+
+    @property
+    def _like(self):
+        """One of the weights: an example of their backend, dtype and device."""
+        return next(iter(self.params.values()))
+
+    @property
+    def dtype(self):
+        """Name of the dtype of the weights."""
+        return get_dtype_name(self._like)
+
+    @property
+    def backend(self):
+        """Name of the array library of the weights."""
+        return infer_backend(self._like)
+
+    # ------------------------------------------------------------ other weights
+
+    def _bare(self):
+        """The same network, whose weights nothing differentiates."""
+        bare = {name: stop_gradient(x) for name, x in self.params.items()}
+        return self.from_params(self.geometry, bare)
+
+    @classmethod
+    def _check_params(cls, geometry, params):
+        """Refuse named parameters that are not just those of the geometry, in name and shape."""
+        if not isinstance(geometry, cls._geometry_class):
+            raise OptionError(
+                f"a {type(geometry).__name__} is not the geometry of a {cls.__name__}; call "
+                "from_params(net.geometry, params), or net.with_params(params)."
+            )
+        shapes = geometry.param_shapes
+        if not hasattr(params, "keys"):
+            raise WeightError(
+                f"params is a {type(params).__name__}; give a dict from names to arrays."
+            )
+        if wrong := sorted(set(shapes) ^ set(params), key=str):
+            known = list(shapes) if len(shapes) < 6 else [*list(shapes)[:4], "...", [*shapes][-1]]
+            raise WeightError(
+                f"the parameters {wrong[:4]} are missing or unknown; give exactly "
+                f"{', '.join(known)}."
+            )
+        params = {name: as_array(params[name]) for name in shapes}
+        check_arrays(params, shapes)
+        return params
+
+    @classmethod
+    def from_params(cls, geometry, params):
+        """The network with this geometry and these named parameters.
+
+        Parameters
+        ----------
+        geometry : ConvGeometry, RecurrentGeometry or BoltzmannGeometry
+            As the ``geometry`` of a network.
+        params : dict[str, array]
+            As `params`: the names and shapes are ``geometry.param_shapes``.
+
+        Raises
+        ------
+        WeightError
+            If names, shapes, dtypes, backends or devices do not fit, or a number is not finite.
+        """
+        raise NotImplementedError
+
+    def with_params(self, params: Mapping[str, Any]) -> Self:
+        """The network with some of its parameters replaced: a new one.
+
+        Parameters
+        ----------
+        params : dict[str, array]
+            New arrays by the names of `params`, of the same shapes.
+
+        Returns
+        -------
+        same class
+
+        Raises
+        ------
+        WeightError
+            If a name is unknown, or an array does not fit the others.
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> net = qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0)
+        >>> twice = net.with_params({"READOUT": 2 * net.params["READOUT"]})
+        >>> bool(twice.amplitude("0110") == 2 * net.amplitude("0110"))
+        True
+        """
+        return self.from_params(self.geometry, {**self.params, **params})
+
+    def with_vector(self, x: Any) -> Self:
+        """The network with other parameters, given flat as `vector` gives them: a new one.
+
+        Parameters
+        ----------
+        x : array, shape (num_params,)
+
+        Returns
+        -------
+        same class
+
+        Raises
+        ------
+        WeightError
+            If there are not ``num_params`` numbers, or some are not finite.
+        """
+        x = as_array(x)
+        if tuple(x.shape) != (self.num_params,):
+            raise WeightError(
+                f"a vector of shape {tuple(x.shape)} is not one of the {self.num_params} "
+                f"parameters; give shape ({self.num_params},)."
+            )
+        params, start = {}, 0
+        for name, shape in self.geometry.param_shapes.items():
+            params[name] = do("reshape", x[start : start + math.prod(shape)], shape)
+            start += math.prod(shape)
+        return self.from_params(self.geometry, params)
+
+    def to(self, like=None, *, backend=None, dtype=None, device=None):
+        """A copy with weights of another backend, dtype or device; it shares no memory.
+
+        Parameters
+        ----------
+        like : str or array, optional
+            A target such as ``"torch"`` or ``"torch-float32-cuda"``, as quimb's ``to`` takes.
+        backend, dtype, device : str, optional
+            The same, one by one.
+
+        Notes
+        -----
+        From torch to torch the copy is differentiable, as torch's own ``to`` is: gradients flow
+        back to the weights of the source. ``copy.deepcopy`` gives leaves of their own.
+
+        Returns
+        -------
+        same class
+
+        Raises
+        ------
+        OptionError
+            If the target is not known or not there, or its dtype is none for weights.
+        """
+        dtype = None if dtype is None else check_dtype(dtype)
+        for word in like.split("-") if isinstance(like, str) else ():
+            if re.match("b?float|complex|u?int|bool|long|half|single|double", word):
+                check_dtype(word)
+        try:
+            leaving = (
+                str(like).startswith("numpy") or backend == "numpy" or isinstance(like, np.ndarray)
+            )
+            given = self._bare().params if leaving else self.params  # numpy follows no gradient
+            own = {name: own_copy(x) for name, x in given.items()}
+            params = convert(own, like, backend=backend, dtype=dtype, device=device)
+        except (ImportError, AttributeError, AssertionError, RuntimeError, ValueError) as error:
+            raise OptionError(
+                f"cannot convert to {like or (backend, dtype, device)!r}: {error}; name a backend, "
+                "dtype and device that are installed, such as 'torch-float32-cpu'."
+            ) from error
+        return self.from_params(self.geometry, params)

@@ -1,0 +1,13 @@
+"""Numbers before networks: wide ranges, seeds, weights, configurations, whole files.
+
+::
+
+    scaled     numbers as mantissa * 2**exponent, beyond the range of floats
+    weights    arrays of weights: seeded random ones, the laws that given ones must obey
+    configs    configurations of the sites, from what users write to arrays of digits
+    atomic     files that are whole or not there
+"""
+
+from .scaled import Scaled
+
+__all__ = ["Scaled"]

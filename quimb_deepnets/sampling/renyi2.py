@@ -1,0 +1,299 @@
+"""The second Renyi entropy by Monte Carlo, with an error bar, at any number of sites.
+
+Two independent copies of the state swap their parts in A (Hastings, Gonzalez, Kallin, Melko,
+arXiv:1001.2335)::
+
+    s   =  s_A  s_B            x  = (s, s')          g(x)  = psi(s_A s_B)  psi(s'_A s'_B)
+             \\                                       g(Tx) = psi(s'_A s_B) psi(s_A s'_B)
+    s'  =  s'_A  s'_B          Tx = A swapped        2**(-S2) = sum_x g(x) conj(g(Tx))
+
+With s and s' drawn from ``|psi|^2``, their estimator is ``g(Tx) / g(x)``, which can be as large as
+it is rare. Since T undoes itself, x and Tx can be averaged with their own probabilities
+``|g(x)|^2`` and ``|g(Tx)|^2``: what is left is ``2 Re g(x) conj(g(Tx)) / (|g(x)|^2 + |g(Tx)|^2)``,
+with the same mean, a smaller variance, and never larger than 1.
+"""
+
+import math
+import warnings
+
+import numpy as np
+
+from ..conversion.vanishing import check_not_cancelled
+from ..errors import MethodError, OptionError, RangeError, SamplingWarning, check_positive_int
+from ..geometry.where import read_where
+from ..jobs.progress import progress
+from ..networks import DeepNetwork
+from ..tensors.expanded import RecursiveNetwork
+from ..tensors.weights_from_tensors import current_network
+from .metropolis import Metropolis, autocorrelation_time, rhat_of, split_rhat
+
+MIN_PAIRS, MIN_DRAWS, MIN_BURN_IN = 8, 16, 16
+MAX_RHAT, MAX_RELATIVE_ERROR = 1.05, 0.3
+MIN_ACCEPTANCE, MIN_MOVED = 1e-3, 0.5  # below, chains practically stand still
+
+
+_SAMPLED = ("rhat", "acceptance", "samples", "autocorrelation", "moved")
+
+
+class RenyiEstimate(tuple):
+    """A second Renyi entropy and its error, in bits: unpacks as ``mean, error``.
+
+    Attributes
+    ----------
+    mean, error : float
+        The estimate, and its standard error.
+    rhat : float
+        The largest split R-hat of what was sampled: the swap estimator, the logarithm of the
+        amplitudes, the state of each site. Above 1.05 the chains did not mix.
+    acceptance : float
+        The share of proposals that were accepted, of those that change something, after burn-in.
+    moved : float
+        The share of chains that left where they were after burn-in.
+    samples : int
+        Configurations used; half as many pairs.
+    autocorrelation : float
+        Integrated autocorrelation time of the swap estimator, in sweeps.
+    """
+
+    def __new__(cls, mean, error, rhat, acceptance, samples, autocorrelation, moved=1.0):
+        self = super().__new__(cls, (mean, error))
+        self.rhat, self.acceptance, self.moved = rhat, acceptance, moved
+        self.samples, self.autocorrelation = samples, autocorrelation
+        return self
+
+    def __getnewargs__(self):
+        return (*self, *map(vars(self).get, _SAMPLED))
+
+    @property
+    def mean(self):
+        """The entropy, in bits."""
+        return self[0]
+
+    @property
+    def error(self):
+        """Its standard error, in bits."""
+        return self[1]
+
+    def __repr__(self):
+        return (
+            f"RenyiEstimate({self.mean:.4g} +- {self.error:.2g} bits, rhat={self.rhat:.3f}, "
+            f"acceptance={self.acceptance:.2f}, samples={self.samples}, "
+            f"autocorrelation={self.autocorrelation:.1f})"
+        )
+
+
+def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=False, start=None):
+    """The Renyi entropy ``S2 = -log2 Tr rho_A^2`` by sampling, with its error.
+
+    Parameters
+    ----------
+    net : ConvAC, RAC, RBM, RecursiveTree or RecursiveMPS
+        A state that gives batches of amplitudes; it need not be normalised.
+    where : int or sequence of sites
+        The subsystem A: the first so many sites, or sites by name.
+    samples : int, optional
+        Configurations to draw, rounded up to whole draws of all chains, at least 16 of each; half
+        as many pairs.
+    chains : int, optional
+        Independent chains, an even number; chain i is paired with chain ``i + chains / 2``. By
+        default 128, or fewer, down to 32, so that each gives at least 64 draws.
+    seed : None, int or numpy.random.Generator, optional
+    progbar : bool, optional
+        Show a progress bar over the sweeps.
+    start : array_like of int, optional
+        Where the chains begin, see `Metropolis`; sites flat, rows first.
+
+    Returns
+    -------
+    RenyiEstimate
+        ``mean, error`` in bits, and attributes that say how the sampling went.
+
+    Raises
+    ------
+    MethodError
+        If ``net`` is another kind of state.
+    SitesError, OptionError, ConfigError
+        If the subsystem, an option or ``start`` is not understood.
+    RangeError
+        If the purity cannot be told from zero, or the state cancels to round-off.
+
+    Warns
+    -----
+    SamplingWarning
+        If no chain ever moved, or half of them or almost all proposals stood still; if R-hat is
+        above 1.05, or the relative error of the purity above 0.3.
+
+    Notes
+    -----
+    The swap estimator of arXiv:1001.2335, averaged over both orders of the swap. Its error is the
+    spread of the means of independent pairs of chains, whatever their autocorrelation; the
+    logarithm and its bias are treated by a jackknife over pairs. The purity is known to about
+    ``sqrt(2 / samples)`` times the root of the autocorrelation time, so that with the default
+    entropies up to 4 bits have a relative error below 0.2, and each further bit takes 4 times the
+    samples. An event rarer than one in all pairs is never seen: one of that size is part of the
+    error.
+
+    **What no chain has seen is not in the estimate.** A mode behind amplitudes of exactly zero, or
+    one configuration with most of the weight among very many, stays hidden from all chains alike:
+    then they agree, R-hat is 1 and the error small, and both are wrong. Chains that stand still
+    are warned about, because a state of one configuration looks the same; chains that move within
+    one mode of several are not, and cannot be. Where modes are known, put chains into each with
+    ``start=``; where the state is small, compare with `renyi_entropy`.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> from quimb_deepnets.sampling.renyi2 import renyi2_estimate
+    >>> net = qdn.RBM.rand(8, alpha=2, scale=0.5, seed=0)
+    >>> mean, error = renyi2_estimate(net, 4, samples=2**12, seed=0)
+    >>> 0 < error < 0.2
+    True
+    """
+    state = _state(net)
+    sites, shape, phys_dim = tuple(state.sites), state.geometry.shape, state.phys_dim
+    A = np.array(read_where(sites, where))
+    chains, draws = _check_counts(samples, chains)
+    ready = state.evaluator(chains) if isinstance(state, DeepNetwork) else state
+    sampler = Metropolis(
+        lambda configs: ready.log_amplitudes(configs.reshape(len(configs), *shape)),
+        len(sites), phys_dim, chains, seed, start,
+    )  # fmt: skip
+    record = _Record(sampler, A, draws)
+    burn_in = max(MIN_BURN_IN, draws // 4)
+    for sweep in progress(range(burn_in + draws), progbar):
+        sampler.sweep()
+        if sweep == burn_in - 1:
+            sampler.forget()
+        if sweep >= burn_in:
+            record.add(sweep - burn_in)
+    if isinstance(state, DeepNetwork):
+        check_not_cancelled(state, sampler.configs.reshape(-1, *shape))
+    estimate = _summary(record, sampler)
+    _warn_of_chains(estimate, burn_in + draws)
+    return estimate
+
+
+def _warn_of_chains(estimate, sweeps):
+    """Say that chains stood still, or that they did not mix."""
+    stood = f"in {sweeps} sweeps {estimate.moved:.0%} of the chains moved at all"
+    if estimate.moved == 0:
+        said = (
+            "no chain ever moved, so the estimate knows one configuration of each chain: this may "
+            "be a state of one configuration, or modes that are out of reach of each other"
+        )
+    elif estimate.moved < MIN_MOVED or estimate.acceptance < MIN_ACCEPTANCE:
+        said = (
+            f"the chains practically stand still: {stood}, and {estimate.acceptance:.1e} of the "
+            "proposals were accepted, so that other modes may be missed"
+        )
+    elif estimate.rhat > MAX_RHAT:
+        said = (
+            f"the chains did not mix: R-hat is {estimate.rhat:.3f}, above {MAX_RHAT}, so mean and "
+            "error may be wrong"
+        )
+    else:
+        return
+    warnings.warn(
+        f"{said}; use more samples, give start= in all modes of the state, or compare with "
+        "renyi_entropy.",
+        SamplingWarning,
+        stacklevel=3,
+    )
+
+
+def _state(net):
+    """What is sampled: a network, or a tensor network that none can be read from any more."""
+    network = current_network(net) if isinstance(net, RecursiveNetwork) else net
+    if network is None:  # changed since it was built: amplitudes are contracted
+        return net
+    if not isinstance(network, DeepNetwork):
+        raise MethodError(
+            f"renyi2_estimate needs batches of log_amplitudes, and a {type(net).__name__} has "
+            "none; it takes a ConvAC, RAC, RBM, RecursiveTree or RecursiveMPS."
+        )
+    return network._bare()
+
+
+def _check_counts(samples, chains):
+    """How many chains, and how many draws each gives, at least 16."""
+    check_positive_int("samples", samples, OptionError)
+    if chains is None:
+        chains = min(128, max(32, samples // 64 // 2 * 2))
+    if check_positive_int("chains", chains, OptionError) % 2 or chains < 2 * MIN_PAIRS:
+        raise OptionError(
+            f"chains={chains} must be even, because chains are paired, and at least "
+            f"{2 * MIN_PAIRS}, because the error is their spread; use {2 * MIN_PAIRS} or 128."
+        )
+    return chains, max(MIN_DRAWS, -(-samples // chains))
+
+
+class _Record:
+    """What is kept of a run: the swap estimator, the logarithms, how often each site is where."""
+
+    def __init__(self, sampler, A, draws):
+        self.sampler, self.A, self.half = sampler, A, draws // 2
+        self.draws, chains, N = draws, sampler.chains, sampler.nsites
+        self.swaps = np.empty((draws, chains // 2))
+        self.logabs = np.empty((draws, chains))
+        self.counts = np.zeros((2, chains, N, sampler.phys_dim))
+        self.begin = None  # the configurations of the first draw
+        self.moved = np.zeros(chains, bool)
+
+    def add(self, t):
+        """Measure the chains where they are, as draw ``t``."""
+        sampler = self.sampler
+        if t == 0:
+            self.begin = sampler.configs.copy()
+        self.moved |= (sampler.configs != self.begin).any(1)
+        self.swaps[t] = self._swap()
+        self.logabs[t] = sampler.logabs
+        piece = 0 if t < self.half else 1 if t >= self.draws - self.half else None
+        if piece is not None:
+            self.counts[piece] += sampler.configs[:, :, None] == np.arange(sampler.phys_dim)
+
+    def _swap(self):
+        """``2 Re g(x) conj(g(Tx)) / (|g(x)|^2 + |g(Tx)|^2)`` for every pair of chains."""
+        s, pairs = self.sampler, self.sampler.chains // 2
+        swapped = s.configs.copy()
+        swapped[:pairs, self.A] = s.configs[pairs:, self.A]
+        swapped[pairs:, self.A] = s.configs[:pairs, self.A]
+        phase, logabs = s.evaluate(swapped)
+        pair = lambda x: x[:pairs] * x[pairs:]
+        drop = (logabs - s.logabs).reshape(2, pairs).sum(0)
+        with np.errstate(over="ignore"):
+            return (pair(phase) * pair(s.phase).conj()).real / np.cosh(drop)
+
+    def rhat(self):
+        """The largest R-hat of all that was measured."""
+        means = self.counts.reshape(-1, *self.counts.shape[2:]) / self.half
+        variances = means * (1 - means) * self.half / (self.half - 1)
+        sites = float(rhat_of(self.half, means, variances).max())
+        return max(sites, split_rhat(self.swaps), split_rhat(self.logabs))
+
+
+def _summary(record, sampler):
+    """The jackknife over pairs, the floor of what can be seen, and the warnings of noise."""
+    means = record.swaps.mean(0)
+    pairs, purity = len(means), float(means.mean())
+    tau = autocorrelation_time(record.swaps)
+    floor = tau / record.swaps.size
+    error = math.hypot(means.std(ddof=1) / math.sqrt(pairs), floor)
+    if purity <= error:
+        raise RangeError(
+            f"the purity is {purity:.2g} +- {error:.2g}, which cannot be told from zero, so it has "
+            "no logarithm; use more samples, or a smaller subsystem."
+        )
+    if error > MAX_RELATIVE_ERROR * purity:
+        warnings.warn(
+            f"the purity is {purity:.2g} +- {error:.2g}: with a relative error above "
+            f"{MAX_RELATIVE_ERROR} the entropy is rough and its error rougher; use more samples, "
+            "or a smaller subsystem.",
+            SamplingWarning,
+            stacklevel=3,
+        )
+    left_out = -np.log2((means.sum() - means) / (pairs - 1))
+    mean = 0.0 - pairs * math.log2(purity) - (pairs - 1) * float(left_out.mean())
+    spread = math.sqrt((pairs - 1) / pairs * float(((left_out - left_out.mean()) ** 2).sum()))
+    error = math.hypot(spread, floor / (purity * math.log(2)))
+    used, moved = record.swaps.size * 2, float(record.moved.mean())
+    return RenyiEstimate(mean, error, record.rhat(), sampler.acceptance, used, tau, moved)

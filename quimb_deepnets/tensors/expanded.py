@@ -1,0 +1,436 @@
+"""Expanded networks: every re-use of a vector written out as a branch of its own.
+
+Shared base of `RecursiveTree` and `RecursiveMPS`. Leaves of one site meet in a delta, so that each
+site has exactly one outer leg and quimb sees an ordinary vector::
+
+         READOUT
+            | _y
+        .---+---.            LAYER2: one matrix per tap, joined by a hyper-index
+      W2,0     W2,1
+        |        |
+      .-+-.    .-+-.         LAYER1: the middle node is used twice, so it stands here twice
+    W1,0 W1,1 W1,0 W1,1
+      |    \\  /     |
+     _x0   _x1     _x2       hyper-indices of the leaves
+      |     |       |
+    DELTA DELTA   DELTA      I0, I1, I2
+      |     |       |
+      k0    k1      k2
+"""
+
+import functools
+
+import numpy as np
+from autoray import do, stop_gradient
+from autoray import to as convert
+from quimb import qarray
+from quimb.tensor import Tensor
+
+from ..errors import (
+    BudgetError,
+    OptionError,
+    RangeError,
+    SitesError,
+    check_option,
+    check_positive_int,
+)
+from ..geometry import expand, leaf_ind
+from ..geometry.expansion import NODES
+from ..hyper.dup import delta
+from ..hyper.names import unique_names
+from ..hyper.refusals import refuse_tied
+from ..hyper.sites import check_site_id, check_site_tags
+from ..hyper.vector import HyperVector
+from ..jobs.progress import progress
+from ..networks import DeepNetwork, register_method
+from ..networks.params import writable
+from ..numerics.configs import check_configs, identity, parse_config
+from ..numerics.scaled import Scaled, from_decimal, phase_and_log, plain
+from .picture import figure_size, layer_tags, positions
+from .weights_from_tensors import (
+    Source,
+    current_network,
+    dense_node,
+    fingerprint,
+    read_params,
+    tied_network,
+)
+
+MAX_TENSORS = 2**17
+MAX_DENSE_SIZE = 2**26
+
+
+@refuse_tied
+class RecursiveNetwork(HyperVector):
+    """Base class of the expanded tensor networks of deep networks.
+
+    Attributes
+    ----------
+    geometry : ConvGeometry or RecurrentGeometry
+        The integers that it was built from.
+    nodes : {"hyper", "dense"}
+        Whether a node is a hyper-index between matrices, or one tensor of order K + 1.
+    """
+
+    _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry", "_nodes")
+    _network_class = None
+    _source = None  # what the tensors hold, see current_network
+
+    @classmethod
+    def from_network(
+        cls, network, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS
+    ):
+        """Write out the tensor network of a network.
+
+        Parameters
+        ----------
+        network : ConvAC or RAC
+            The network; the tensors hold its arrays, not copies of them.
+        nodes : {"hyper", "dense"}, optional
+            ``"hyper"``: a node is a hyper-index shared by the matrices of its taps.
+            ``"dense"``: a node is one tensor ``a[i, j1..jK] = prod_k W[k][i, jk]`` of order K + 1,
+            as drawn in Figs. 1 and 2 of arXiv:1803.09780.
+        site_ind_id, site_tag_id : str, optional
+            Names of the outer indices and of the site tags; by default ``"k{}"`` and ``"I{}"`` on
+            a chain, ``"k{},{}"`` and ``"I{},{}"`` on a lattice, as quimb's own states have.
+        max_tensors : int, optional
+            Refuse networks that would need more tensors. Their number grows like
+            ``kernel**depth``.
+
+        Returns
+        -------
+        RecursiveTree or RecursiveMPS
+
+        Raises
+        ------
+        BudgetError
+            If there would be more than ``max_tensors`` tensors, or a too large dense one.
+        OptionError
+            If ``nodes`` or an identifier is not understood.
+        """
+        if not isinstance(network, cls._network_class):
+            raise OptionError(
+                f"a {cls.__name__} is built from a {cls._network_class.__name__}, not from a "
+                f"{type(network).__name__}; network.to_tensor_network() finds the right class."
+            )
+        geometry = network.geometry
+        check_option("nodes", nodes, NODES)
+        _check_budget(geometry, nodes, check_positive_int("max_tensors", max_tensors, OptionError))
+        holes = ",".join(["{}"] * geometry.ndim)
+        psi = cls.new(
+            sites=geometry.sites,
+            site_ind_id=f"k{holes}" if site_ind_id is None else site_ind_id,
+            site_tag_id=f"I{holes}" if site_tag_id is None else site_tag_id,
+            geometry=geometry,
+            nodes=nodes,
+        )
+        psi._check_ids()
+        arrays, unique = _arrays(network, nodes), unique_names()
+        for piece in expand(geometry, nodes):
+            tags = (*piece.names, psi.site_tag(piece.site))
+            tags = tags if piece.layer is None else (*tags, f"LAYER{piece.layer}")
+            inds = tuple(map(unique, piece.inds))
+            psi.add_tensor(Tensor(arrays[piece.factors], inds, tags), virtual=True)
+        eye = identity(geometry.phys_dim, network._like)
+        for site in psi.sites:
+            legs = psi.site_ind(site), unique(leaf_ind(site))
+            psi.add_tensor(delta(*legs, eye, (psi.site_tag(site),)), virtual=True)
+        dense = {key: x for key, x in arrays.items() if len(key) > 1 or len(key[0]) > 1}
+        constants = [
+            ("identity", eye),
+            *(("ones", arrays[(name,),]) for name in geometry.fixed_vectors),
+        ]
+        params = {name: arrays[(name,),] for name in network.params}
+        psi._source = Source(fingerprint(psi), params, network, constants, dense)
+        return psi
+
+    @classmethod
+    def rand(
+        cls,
+        *args,
+        nodes="hyper",
+        site_ind_id=None,
+        site_tag_id=None,
+        max_tensors=MAX_TENSORS,
+        **kwargs,
+    ):
+        """A tensor network with random weights.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            The arguments of the ``rand`` of its network class: `ConvAC.rand` (shape, depth,
+            kernel, bond_dim, layers, phys_dim, boundary, anchor, shared, dist, loc, scale,
+            dtype, seed) or `RAC.rand` (L, depth, bond_dim, phys_dim, dist, loc, scale, dtype,
+            seed).
+        nodes, site_ind_id, site_tag_id, max_tensors
+            See `from_network`.
+
+        Returns
+        -------
+        RecursiveTree or RecursiveMPS
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> psi = qdn.RecursiveTree.rand(6, depth=2, kernel=3, bond_dim=2, seed=0)
+        >>> psi.to_dense().shape
+        (64, 1)
+        """
+        network = cls._network_class.rand(*args, **kwargs)
+        return cls.from_network(network, nodes, site_ind_id, site_tag_id, max_tensors)
+
+    @property
+    def geometry(self):
+        """The integers that the network was built from."""
+        return self._geometry
+
+    @property
+    def cyclic(self):
+        """Whether the sites are a ring, or a torus (``boundary="periodic"``)."""
+        return getattr(self.geometry, "boundary", None) == "periodic"
+
+    @property
+    def nodes(self):
+        """Whether nodes are hyper-indices (``"hyper"``) or tensors (``"dense"``)."""
+        return self._nodes
+
+    def copy(self, virtual=False, deep=False):
+        """Copy the network, see quimb."""
+        new = super().copy(virtual=virtual, deep=deep)
+        new._source = self._source
+        return new
+
+    __copy__ = copy
+
+    def _repr_info(self):
+        info = super()._repr_info()
+        info["sites"] = self.nsites
+        info["depth"] = self.geometry.depth
+        info["nodes"] = self.nodes
+        return info
+
+    def _check_ids(self):
+        """Refuse identifiers that name no site, or collide with the tags of weights."""
+        check_site_id("site_ind_id", self.site_ind_id, self.sites)
+        check_site_id("site_tag_id", self.site_tag_id, self.sites)
+        inner = {"DELTA", *self.geometry.param_shapes, *self.geometry.fixed_vectors}
+        inner |= {f"LAYER{l}" for l in range(1, self.geometry.depth + 1)}
+        check_site_tags(self, inner)
+
+    # ------------------------------------------------------------ pictures
+
+    def draw(self, color=None, *, fix=None, show_tags=False, node_shape=None, **kwargs):
+        """Draw the network: layers as rows, space or time as columns, sites at the bottom.
+
+        The weights of a layer share a colour; deltas are squares, each under the hyper-index that
+        joins the copies of its site (Figs. 1(e), 2(e) and 3 of arXiv:1803.09780).
+
+        Parameters
+        ----------
+        color, fix, show_tags, node_shape, **kwargs
+            As in quimb's `TensorNetwork.draw`. Positions given in ``fix`` win over ours; any of
+            ``layout``, ``initial_layout``, ``pos`` or ``dim`` hands all of them to quimb.
+        """
+        if color is None:
+            color = layer_tags(self)
+        if node_shape is None:
+            node_shape = dict.fromkeys(self.tag_map.get("DELTA", ()), "s")
+        if not kwargs.keys() & {"layout", "initial_layout", "pos", "dim"}:
+            fix = {**positions(self), **(fix or {})}
+            kwargs.setdefault("figsize", figure_size(fix.values()))
+        return super().draw(color, fix=fix, show_tags=show_tags, node_shape=node_shape, **kwargs)
+
+    # ------------------------------------------------------------ amplitudes
+
+    def amplitude(self, config, optimize=None):
+        """The amplitude of one configuration.
+
+        Parameters
+        ----------
+        config : str or array_like of int
+            As `ConvAC.amplitude` takes it.
+        optimize : str or optimizer or ContractionTree, optional
+            Contract the expanded network, and find the path so, as quimb's `contract` takes it.
+            By default the network evaluates the amplitude, which never expands; a contraction is
+            what remains after a gate, for ``nodes="dense"``, or where copies of a weight differ.
+
+        Returns
+        -------
+        scalar
+            An array scalar of the backend and dtype of the tensors.
+
+        Raises
+        ------
+        ConfigError
+            If ``config`` names no basis state of the sites.
+        SitesError
+            If a site was fixed or contracted before.
+        RangeError
+            If the amplitude leaves the range of the dtype; `log_amplitudes` has no such limit.
+        """
+        config = parse_config(config, self.geometry.shape, self.geometry.phys_dim)
+        return self.amplitudes(config[None], optimize)[0]
+
+    def amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
+        """The amplitudes of a batch of configurations, ``(B, *shape)`` to ``(B,)``.
+
+        ``optimize`` is as in `amplitude`; ``chunk``, ``progbar`` and ``plan`` are those of
+        `ConvAC.amplitudes`. A contraction takes one configuration at a time and no plan.
+        """
+        found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
+        return plain(found) if isinstance(found, Scaled) else found
+
+    def log_amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
+        """Phase and natural logarithm of a batch of amplitudes, as `ConvAC.log_amplitudes`."""
+        found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
+        if isinstance(found, Scaled):
+            return phase_and_log(found)
+        size = do("abs", found)
+        return found / (size + (size == 0)), do("log", size)
+
+    def to_dense(self, *inds_seq, to_qarray=False, to_ket=None, **contract_opts):
+        """The state as a dense array, ``(phys_dim**N, 1)`` or with grouped indices, see quimb.
+
+        Without options the network evaluates it, where its memory and the range of the dtype
+        allow; ``optimize=`` and other options of quimb's `contract` contract the expanded network.
+        """
+        network = None if inds_seq or contract_opts else current_network(self)
+        try:
+            state = network.to_dense() if network is not None else None
+        except (BudgetError, RangeError):  # a contraction takes less, and may round to zero
+            state = None
+        if state is None:
+            return super().to_dense(*inds_seq, to_qarray=to_qarray, to_ket=to_ket, **contract_opts)
+        if to_ket is False:
+            state = state.reshape(-1)
+        return qarray(state) if to_qarray and network.backend == "numpy" else state
+
+    to_qarray = functools.partialmethod(to_dense, to_qarray=True)
+
+    def _scaled_amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
+        """From the network if the tensors still hold one, else by contraction."""
+        network = None if optimize is not None else current_network(self)
+        if network is not None:
+            return network._scaled_amplitudes(configs, chunk, progbar, plan)
+        if plan is not None:
+            raise OptionError(
+                "plan= is for the network, and this state is contracted: leave it out, or leave "
+                "out optimize and give a state that was not changed."
+            )
+        return self._contracted_amplitudes(configs, optimize, progbar)
+
+    def _contracted_amplitudes(self, configs, optimize, progbar):
+        """Fix every site, contract to a mantissa and an exponent, one tree for all.
+
+        Numbers that cannot be looked at (jax.jit, autograd) are contracted to plain amplitudes.
+        """
+        configs = check_configs(configs, self.geometry.shape, self.geometry.phys_dim)
+        inds = tuple(map(self.site_ind, self.sites))
+        if missing := [ix for ix in inds if ix not in self.ind_map]:
+            raise SitesError(
+                f"the state has no index {missing[0]!r} any more (fixed or contracted), but an "
+                "amplitude needs every site; contract what is left instead."
+            )
+        traced = not self._is_concrete()
+        zero = stop_gradient(next(iter(self)).data).reshape(-1)[0] * 0
+        pairs = [(zero, 0.0)]  # so that an empty batch has a dtype
+        for config in progress(configs.reshape(len(configs), len(inds)), progbar):
+            tn = self.isel(dict(zip(inds, map(int, config))))
+            optimize = tn.contraction_tree(optimize, output_inds=())
+            if traced:
+                pairs.append((tn.contract(output_inds=(), optimize=optimize), 0.0))
+                continue
+            pairs.append(tn.contract(output_inds=(), strip_exponent=True, optimize=optimize))
+        if traced:
+            values = [value for value, _ in pairs[1:]]
+            return do("stack", values, like=values[0]) if values else zero[None][:0]
+        mantissa, exponent = (do("stack", tuple(zero + x for x in col)) for col in zip(*pairs))
+        return from_decimal(mantissa[1:], do("real", exponent)[1:])
+
+    # ------------------------------------------------------------ back to weights
+
+    @property
+    def network(self):
+        """The network with the weights that the tensors hold now.
+
+        Raises
+        ------
+        StructureError
+            For ``nodes="dense"``, if tensors were added, removed, fixed, gated or rewired since
+            the network was built, or if copies of one tied weight differ.
+        """
+        return tied_network(self)
+
+    @property
+    def shared_tags(self):
+        """The tag of each tied weight, for ``TNOptimizer(tags=..., shared_tags=...)``.
+
+        Raises
+        ------
+        StructureError
+            As `network`.
+        """
+        return tuple(read_params(self)[0])
+
+
+@functools.singledispatch
+def to_tensor_network(
+    network, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS
+):
+    """The expanded tensor network: `RecursiveTree` of a `ConvAC`, `RecursiveMPS` of a `RAC`.
+
+    Parameters
+    ----------
+    nodes, site_ind_id, site_tag_id, max_tensors
+        See `RecursiveNetwork.from_network`.
+
+    Returns
+    -------
+    RecursiveTree or RecursiveMPS
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> qdn.ConvAC.rand(4, depth=2, kernel=2, bond_dim=3, seed=0).to_tensor_network()
+    RecursiveTree(tensors=30, indices=19, sites=4, depth=2, nodes='hyper')
+    """
+    raise OptionError(
+        f"{type(network).__name__} has no expanded tensor network; register one with "
+        "to_tensor_network.register."
+    )
+
+
+register_method(DeepNetwork)(to_tensor_network)
+
+
+def _check_budget(geometry, nodes, max_tensors):
+    """Refuse an expansion that is too large, in integers, before anything is built."""
+    count = geometry.num_tensors(nodes)
+    if count > max_tensors:
+        raise BudgetError(
+            f"the expanded network has {count} tensors, more than max_tensors={max_tensors}, "
+            "because every re-use of a node copies its branch; the network itself evaluates "
+            "amplitudes without expanding (log_amplitudes), or raise max_tensors."
+        )
+    if nodes == "dense" and geometry.dense_size() > MAX_DENSE_SIZE:
+        raise BudgetError(
+            f"nodes='dense' needs a tensor of {geometry.dense_size()} elements, more than "
+            f"{MAX_DENSE_SIZE}; use nodes='hyper', whose tensors are matrices."
+        )
+
+
+def _arrays(network, nodes):
+    """The arrays of the pieces, by the names of their factors; equal pieces share one.
+
+    Arrays of numpy are copies that may be written, as quimb's tensors are, without a word to the
+    network; those of torch and jax are the network's.
+    """
+    arrays = {name: writable(x) for name, x in network.params.items()}
+    for name, size in network.geometry.fixed_vectors.items():
+        arrays[name] = convert(np.ones(size), network._like)
+    built = {((name,),): x for name, x in arrays.items()}
+    for piece in expand(network.geometry, nodes):
+        if piece.factors not in built:
+            built[piece.factors] = dense_node(piece.factors, arrays)
+    return built
