@@ -133,9 +133,10 @@ def read_operator(G, dims, like):
         raise OptionError(f"G={G!r} is not an array of numbers; give a matrix.")
     size, shape = math.prod(dims), tuple(G.shape)
     if shape not in ((size, size), (*dims, *dims)):
+        shapes = " or ".join(map(str, dict.fromkeys([(size, size), (*dims, *dims)])))
         raise OptionError(
-            f"G has shape {shape}, but an operator on dimensions {tuple(dims)} has shape "
-            f"{(size, size)} or {(*dims, *dims)}."
+            f"G has shape {shape}, but an operator on {len(dims)} site(s) of dimensions "
+            f"{tuple(dims)} has shape {shapes}; give as many sites as G acts on."
         )
     G = in_common(G, like)
     return astype(G, common_dtype(G, like)) if infer_backend(G) == "numpy" else G
