@@ -20,6 +20,7 @@ from ..geometry.expansion import READOUT, Node, Site
 from ..geometry.where import read_where
 from ..jobs.progress import progress
 from ..networks import RAC, ConvAC
+from ..numerics.shown import Shown
 from ..numerics.weights import make_rng
 from ..tensors import RecursiveNetwork
 from ..tensors.weights_from_tensors import collapsible_network
@@ -31,7 +32,7 @@ BLOCK_ENTRIES = 2**19
 BLOCK_NUMBERS = 2**25
 
 
-class SchmidtRank(int):
+class SchmidtRank(Shown, int):
     """A Schmidt rank, an int that knows how sure it is.
 
     The number is a lower bound on the rank for generic weights of the architecture: a minor that

@@ -15,6 +15,7 @@ import numbers
 from dataclasses import dataclass
 
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, check_option
+from ..numerics.shown import Shown
 
 MAX_FLOPS = 1e15  # some hours on one core
 SOON = 1e8  # flops: with a method this cheap nothing is gained by a search for contraction paths
@@ -90,7 +91,7 @@ def add_method(method):
     return method
 
 
-class EntanglementPlan:
+class EntanglementPlan(Shown):
     """What each method would cost for a subsystem, and the one that is taken.
 
     Attributes
@@ -113,18 +114,30 @@ class EntanglementPlan:
         self.chosen = min(fitting, key=lambda row: row["flops"])["method"] if fitting else None
 
     def __repr__(self):
-        lines = [
-            f"EntanglementPlan for {len(self.places)} of {len(self.view.sites)} sites of a "
-            f"{self.view.name}, at most {readable_bytes(self.max_bytes)}:",
-            f"  {'method':10} {'memory':>10} {'log10 flops':>12}",
-        ]
-        for row in self.rows:
-            mark = "*" if row["method"] == self.chosen else " "
-            memory = "" if row["bytes"] is None else readable_bytes(row["bytes"])
-            flops = "" if row["flops"] is None else f"{_log10(row['flops']):.1f}"
-            reason = f"  {row['reason']}" if row["reason"] else ""
-            lines.append(f"{mark} {row['method']:10} {memory:>10} {flops:>12}{reason}".rstrip())
+        lines = [f"{self._title}:", f"  {'method':10} {'memory':>10} {'log10 flops':>12}"]
+        for method, memory, flops, reason in map(_cells, self.rows):
+            mark = "*" if method == self.chosen else " "
+            lines.append(f"{mark} {method:10} {memory:>10} {flops:>12}  {reason}".rstrip())
         return "\n".join(lines)
+
+    @property
+    def _title(self):
+        return (
+            f"EntanglementPlan for {len(self.places)} of {len(self.view.sites)} sites of a "
+            f"{self.view.name}, at most {readable_bytes(self.max_bytes)}"
+        )
+
+    def _html_table(self):
+        chosen = [n for n, row in enumerate(self.rows) if row["method"] == self.chosen]
+        header = "method", "memory", "log10 flops", ""
+        return self._title, header, list(map(_cells, self.rows)), chosen
+
+
+def _cells(row):
+    """What a row of a plan says, in words."""
+    memory = "" if row["bytes"] is None else readable_bytes(row["bytes"])
+    flops = "" if row["flops"] is None else f"{_log10(row['flops']):.1f}"
+    return row["method"], memory, flops, row["reason"] or ""
 
 
 def _log10(count):

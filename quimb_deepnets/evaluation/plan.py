@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from ..errors import BudgetError, OptionError
 from ..geometry.branches import Branches, branches_of, folded_branches, grouped_level
 from ..geometry.layers import as_sizes, broadcast
+from ..numerics.shown import Shown
 
 # What things cost on a current core, in nanoseconds. Only their ratios decide.
 FLOP = 1 / 40  # in a matrix product
@@ -32,7 +33,7 @@ CHUNK = 2**17  # bytes of one array of a chunk: several of them share a cache
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Shown):
     """What is done to evaluate a batch of amplitudes.
 
     Attributes

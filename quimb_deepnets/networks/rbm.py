@@ -102,11 +102,6 @@ class RBM(DeepNetwork):
         shapes = geometry.param_shapes.items()
         return cls.from_params(geometry, {k: random_array(x, rng, **options) for k, x in shapes})
 
-    @classmethod
-    def from_params(cls, geometry, params):
-        """The machine with this geometry and these named parameters, see `params`."""
-        return cls._of(geometry, cls._check_params(geometry, params))
-
     @read_only
     def visible_bias(self):
         """Bias of each site, ``(N,)``."""

@@ -177,11 +177,6 @@ class RAC(DeepNetwork):
         return self.params["READOUT"]
 
     @property
-    def L(self):
-        """Number of sites."""
-        return self.geometry.L
-
-    @property
     def bond_dim(self):
         """Size of the hidden states."""
         return self.geometry.bond_dim

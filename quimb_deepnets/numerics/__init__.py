@@ -6,6 +6,7 @@
     weights    arrays of weights: seeded random ones, the laws that given ones must obey
     configs    configurations of the sites, from what users write to arrays of digits
     atomic     files that are whole or not there
+    shown      objects as a notebook shows them
 """
 
 from .scaled import Scaled

@@ -23,6 +23,7 @@ from ..errors import MethodError, OptionError, RangeError, SamplingWarning, chec
 from ..geometry.where import read_where
 from ..jobs.progress import progress
 from ..networks import DeepNetwork
+from ..numerics.shown import Shown
 from ..tensors.expanded import RecursiveNetwork
 from ..tensors.weights_from_tensors import current_network
 from .metropolis import Metropolis, autocorrelation_time, rhat_of, split_rhat
@@ -35,7 +36,7 @@ MIN_ACCEPTANCE, MIN_MOVED = 1e-3, 0.5  # below, chains practically stand still
 _SAMPLED = ("rhat", "acceptance", "samples", "autocorrelation", "moved")
 
 
-class RenyiEstimate(tuple):
+class RenyiEstimate(Shown, tuple):
     """A second Renyi entropy and its error, in bits: unpacks as ``mean, error``.
 
     Attributes
