@@ -61,7 +61,7 @@ from .geometry import GCLayer
 from .hyper import HyperTensorNetwork, dup
 from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
 from .paths import contract_sliced, path_report, rivals
-from .tensors import RecursiveMPS, RecursiveTree
+from .tensors import CollapsedVector, RecursiveMPS, RecursiveTree
 
 __version__ = "0.1.0"
 
@@ -69,6 +69,7 @@ __all__ = [
     "RAC",
     "RBM",
     "BudgetError",
+    "CollapsedVector",
     "ConfigError",
     "ConvAC",
     "DeepNetError",

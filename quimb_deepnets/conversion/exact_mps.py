@@ -22,6 +22,7 @@ from ..errors import BudgetError, MethodError, OptionError, check_option, check_
 from ..evaluation.chunks import MAX_BYTES
 from ..jobs.progress import progress
 from ..networks import DeepNetwork, register_method
+from ..tensors.collapsed import CollapsedVector
 from ..tensors.expanded import RecursiveNetwork
 from ..tensors.scale import check_normalize, place_scale
 from ..tensors.weights_from_tensors import collapsible_network
@@ -148,14 +149,16 @@ def to_mps(
 register_method(DeepNetwork)(to_mps)
 
 
-@register_method(RecursiveNetwork, name="to_mps")
-def _expanded_to_mps(psi, max_bond=None, cutoff=1e-14, info=None, **opts):
-    if psi.geometry.ndim == 1:  # a chain made of a lattice is named by place
+@register_method(RecursiveNetwork, CollapsedVector, name="to_mps")
+def _state_to_mps(psi, max_bond=None, cutoff=1e-14, info=None, **opts):
+    expanded = isinstance(psi, RecursiveNetwork)
+    network = collapsible_network(psi) if expanded else psi.network
+    if network.geometry.ndim == 1:  # a chain made of a lattice is named by place
         opts = {"site_ind_id": psi.site_ind_id, "site_tag_id": psi.site_tag_id} | opts
-    return to_mps(collapsible_network(psi), max_bond, cutoff, info, **opts)
+    return to_mps(network, max_bond, cutoff, info, **opts)
 
 
-_expanded_to_mps.__doc__ = to_mps.__doc__
+_state_to_mps.__doc__ = to_mps.__doc__
 
 
 def predicted_bytes(carry, M):

@@ -12,7 +12,7 @@ from quimb.tensor import TensorNetworkGenVector
 from ..hyper.vector import HyperVector
 from ..networks import RAC, ConvAC, DeepNetwork, register_method
 from ..sampling.renyi2 import renyi2_estimate
-from ..tensors import RecursiveNetwork
+from ..tensors import CollapsedVector, RecursiveNetwork
 from . import measures
 from .rank import schmidt_rank
 
@@ -31,7 +31,7 @@ for _name in NAMES:
     register_method(DeepNetwork, HyperVector)(getattr(measures, _name))
 register_method(DeepNetwork)(measures.partial_trace_exact)
 register_method(ConvAC, RAC, RecursiveNetwork)(schmidt_rank)
-register_method(DeepNetwork, RecursiveNetwork)(renyi2_estimate)
+register_method(DeepNetwork, RecursiveNetwork, CollapsedVector)(renyi2_estimate)
 
 _attached = []
 

@@ -24,8 +24,7 @@ from ..geometry.where import read_where
 from ..jobs.progress import progress
 from ..networks import DeepNetwork
 from ..numerics.shown import Shown
-from ..tensors.expanded import RecursiveNetwork
-from ..tensors.weights_from_tensors import current_network
+from ..tensors.amplitudes import StateAmplitudes
 from .metropolis import Metropolis, autocorrelation_time, rhat_of, split_rhat
 
 MIN_PAIRS, MIN_DRAWS, MIN_BURN_IN = 8, 16, 16
@@ -88,7 +87,7 @@ def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=F
 
     Parameters
     ----------
-    net : ConvAC, RAC, RBM, RecursiveTree or RecursiveMPS
+    net : ConvAC, RAC, RBM, RecursiveTree, RecursiveMPS or CollapsedVector
         A state that gives batches of amplitudes; it need not be normalised.
     where : int or sequence of sites
         The subsystem A: the first so many sites, or sites by name.
@@ -151,10 +150,12 @@ def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=F
     True
     """
     state = _state(net)
-    sites, shape, phys_dim = tuple(state.sites), state.geometry.shape, state.phys_dim
+    sites = tuple(state.sites)
+    own = isinstance(state, DeepNetwork)
+    shape, phys_dim = (state.geometry.shape, state.phys_dim) if own else state._axes()
     A = np.array(read_where(sites, where))
     chains, draws = _check_counts(samples, chains)
-    ready = state.evaluator(chains) if isinstance(state, DeepNetwork) else state
+    ready = state.evaluator(chains) if own else state
     sampler = Metropolis(
         lambda configs: ready.log_amplitudes(configs.reshape(len(configs), *shape)),
         len(sites), phys_dim, chains, seed, start,
@@ -167,7 +168,7 @@ def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=F
             sampler.forget()
         if sweep >= burn_in:
             record.add(sweep - burn_in)
-    if isinstance(state, DeepNetwork):
+    if own:
         check_not_cancelled(state, sampler.configs.reshape(-1, *shape))
     estimate = _summary(record, sampler)
     _warn_of_chains(estimate, burn_in + draws)
@@ -204,13 +205,13 @@ def _warn_of_chains(estimate, sweeps):
 
 def _state(net):
     """What is sampled: a network, or a tensor network that none can be read from any more."""
-    network = current_network(net) if isinstance(net, RecursiveNetwork) else net
+    network = net._held_network() if isinstance(net, StateAmplitudes) else net
     if network is None:  # changed since it was built: amplitudes are contracted
         return net
     if not isinstance(network, DeepNetwork):
         raise MethodError(
             f"renyi2_estimate needs batches of log_amplitudes, and a {type(net).__name__} has "
-            "none; it takes a ConvAC, RAC, RBM, RecursiveTree or RecursiveMPS."
+            "none; it takes a ConvAC, RAC, RBM, RecursiveTree, RecursiveMPS or CollapsedVector."
         )
     return network._bare()
 

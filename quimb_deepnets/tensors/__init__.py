@@ -1,7 +1,7 @@
 """Networks as quimb tensor networks, and the delta tensors that join duplicated legs."""
 
 from . import boltzmann, guides
-from .collapsed import CollapsedVector, collapse
+from .collapsed import CollapsedVector, collapse, window_tensors
 from .expanded import RecursiveNetwork, to_tensor_network
 from .recursive_mps import RecursiveMPS
 from .recursive_tree import RecursiveTree
@@ -15,4 +15,5 @@ __all__ = [
     "collapse",
     "guides",
     "to_tensor_network",
+    "window_tensors",
 ]

@@ -23,7 +23,7 @@ import numpy as np
 from autoray import do
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, OptionError, RangeError, check_positive_int
+from ..errors import BudgetError, OptionError, RangeError, StructureError, check_positive_int
 from ..evaluation.chunks import MAX_BYTES
 from ..evaluation.lookup import windows_of
 from ..evaluation.recurrence import Recursion
@@ -49,6 +49,7 @@ from ..numerics.scaled import (
     scaled,
     take,
 )
+from .amplitudes import StateAmplitudes
 from .density import partial_traces_exact
 from .expanded import RecursiveNetwork
 from .scale import fits, spread
@@ -58,22 +59,43 @@ CHANNEL = "_c"
 SEARCHED.add("WINDOW")
 
 
-class CollapsedVector(HyperVector):
+class CollapsedVector(StateAmplitudes, HyperVector):
     """A state with one tensor per window: an ordinary quimb vector of low contraction width.
 
     Made by ``collapse()``. Its tensors carry the tag ``WINDOW`` (``READOUT`` and, for a RAC, the
     names of the weights of its last layer), and ``IDENTITY`` for the identities that give each site
     its outer leg; contractions leave those out. Where no ``optimize`` is given, several searches
     run and the best path is kept.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> phi = qdn.ConvAC.rand(6, depth=2, kernel=3, bond_dim=2, seed=0).collapse()
+    >>> isinstance(phi, qdn.CollapsedVector), phi.network
+    (True, ConvAC(shape=6, layers=[3x2, 3x2], phys_dim=2, boundary='ones', num_params=26))
     """
 
     _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_cyclic")
-    _source = None  # what the tensors were made from, see source_network
 
     @property
-    def geometry(self):
-        """The integers of the network that it was made from."""
-        return self._geometry
+    def network(self):
+        """The network that it was made from.
+
+        Raises
+        ------
+        StructureError
+            If tensors, or the weights of the network, were changed since then.
+        """
+        if (network := source_network(self)) is None:
+            raise StructureError(
+                "the state is no longer the one that was collapsed: it was gated, fixed, scaled, "
+                "copied deeply or unpickled, or its weights were trained; keep the network that "
+                "it was made from."
+            )
+        return network
+
+    def _held_network(self):
+        return source_network(self)
 
     @property
     def cyclic(self):
