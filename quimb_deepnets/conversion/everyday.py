@@ -15,7 +15,7 @@ import math
 from autoray import do
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, DeepNetError, OptionError, SitesError
+from ..errors import BudgetError, DeepNetError, MethodError, OptionError, SitesError
 from ..hyper.vector import HyperVector
 from ..networks import DeepNetwork, register_method
 from ..numerics.weights import as_array
@@ -25,6 +25,7 @@ from .exact_mps import to_mps
 
 FEW = 2**20  # amplitudes that are evaluated rather than contracted
 MANY = 2**24  # and those that are, where there is nothing better
+SMALL_WINDOWS = 2**24  # bytes
 MAX_DRAWN = 2**11  # tensors
 
 
@@ -57,26 +58,30 @@ def state_of(net, site_ind_id=None):
     count = net.phys_dim**net.nsites
     if count <= FEW:
         return _whole(net, site_ind_id)
-    try:
-        return collapse(net, site_ind_id)
-    except (BudgetError, OptionError) as error:
-        if count <= MANY:
-            return _whole(net, site_ind_id)
-        if net.geometry.ndim > 1:
-            raise
+    ways = [
+        lambda: collapse(net, site_ind_id, max_bytes=SMALL_WINDOWS),
+        lambda: _chain(net, site_ind_id),
+        lambda: collapse(net, site_ind_id),
+    ]
+    for way in ways[: None if net.geometry.ndim == 1 else 1]:
         try:
-            names = _names(net, site_ind_id)
-            return HyperVector.from_TN(
-                to_mps(net, normalize="exponent", **names), sites=tuple(net.sites), **names
-            )
-        except DeepNetError:
-            raise error from None
+            return way()
+        except (BudgetError, OptionError, MethodError):
+            continue
+    return _whole(net, site_ind_id) if count <= MANY else ways[-1]()
 
 
 def _names(net, site_ind_id):
     holes = ",".join(["{}"] * net.geometry.ndim)
     site_ind_id = f"k{holes}" if site_ind_id is None else site_ind_id
     return {"site_ind_id": site_ind_id, "site_tag_id": f"I{holes}"}
+
+
+def _chain(net, site_ind_id):
+    """The exact MPS of a chain."""
+    names = _names(net, site_ind_id)
+    mps = to_mps(net, normalize="exponent", **names)
+    return HyperVector.from_TN(mps, sites=tuple(net.sites), **names)
 
 
 def _whole(net, site_ind_id):

@@ -34,7 +34,7 @@ def carry_of(network):
     """The carry of a network: an object with ``bounds, own_bytes, end, step, start, total``."""
     raise MethodError(
         f"{type(network).__name__} has no exact matrix product form; register one with "
-        "carry_of.register."
+        "quimb_deepnets.conversion.carry_of.register."
     )
 
 

@@ -256,7 +256,7 @@ def window_tensors(network, max_bytes):
     """
     raise OptionError(
         f"{type(network).__name__} has no collapsed form; register one with "
-        "window_tensors.register."
+        "quimb_deepnets.tensors.window_tensors.register."
     )
 
 

@@ -305,7 +305,7 @@ def to_tensor_network(
     """
     raise OptionError(
         f"{type(network).__name__} has no expanded tensor network; register one with "
-        "to_tensor_network.register."
+        "quimb_deepnets.tensors.to_tensor_network.register."
     )
 
 
