@@ -50,7 +50,7 @@ def plot_entropy(states, cuts=None, *, bound=True, page=True, ax=None, progbar=F
     ExtraError
         If matplotlib is not installed.
     OptionError
-        If there is no state.
+        If no state is given.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def _named(states):
     if not isinstance(states, dict):
         states = {f"{i}: {type(state).__name__}": state for i, state in enumerate(states)}
     if not states:
-        raise OptionError("there is no state to draw; give one, several, or a dict by label.")
+        raise OptionError("no state to draw; give one, several, or a dict by label.")
     return states
 
 
