@@ -116,14 +116,14 @@ def to_mps(
         return cross_mps(network, max_bond, cutoff, info, **ids, **cross_opts)
     if cross_opts:
         raise OptionError(
-            f"{', '.join(cross_opts)} is no option of method='exact'; leave it out, or use "
+            f"{', '.join(cross_opts)} is not an option of method='exact'; leave it out, or use "
             "method='cross'."
         )
     check_normalize(normalize)
     if max_bond is not None:
         check_positive_int("max_bond", max_bond, OptionError)
     if not (isinstance(cutoff, (int, float)) and 0 <= cutoff < 1):
-        raise OptionError(f"cutoff={cutoff!r} is no relative size; use a float from 0 to below 1.")
+        raise OptionError(f"cutoff={cutoff!r} is not a relative size; use 0 <= cutoff < 1.")
     carry = carry_of(network)
     need = predicted_bytes(carry, network.phys_dim)
     if need > max_bytes:
@@ -189,7 +189,7 @@ def qr(x):
     Raises
     ------
     MethodError
-        If a gradient is asked for where there is none: QR divides by the diagonal of ``r``.
+        If a gradient is asked for where it does not exist: QR divides by the diagonal of ``r``.
     """
     q, r = do("linalg.qr", x)
     if getattr(x, "requires_grad", False):

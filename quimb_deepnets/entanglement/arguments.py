@@ -104,7 +104,7 @@ def read_subsystem(state, where, tags, dims):
     if tags is None:
         return view, read_where(view.sites, where)
     if view.network is None:
-        raise OptionError(f"tags={tags!r} select tensors, and a {view.name} has none; use where=.")
+        raise OptionError(f"tags={tags!r} select tensors, but a {view.name} has none; use where=.")
     if not isinstance(tags, (str, list, tuple, set, frozenset)):
         raise OptionError(f"tags={tags!r} is neither a tag nor a sequence of tags; give strings.")
     tags = (tags,) if isinstance(tags, str) else tuple(tags)

@@ -69,7 +69,7 @@ def plot_entropy(
     ExtraError
         If matplotlib is not installed.
     OptionError
-        If there is no state.
+        If no state is given.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def _named(states):
     if not isinstance(states, dict):
         states = {f"{i}: {type(state).__name__}": state for i, state in enumerate(states)}
     if not states:
-        raise OptionError("there is no state to draw; give one, several, or a dict by label.")
+        raise OptionError("no state to draw; give one, several, or a dict by label.")
     return states
 
 

@@ -191,7 +191,7 @@ def choose(view, places, what, method, max_bytes, max_flops):
     Raises
     ------
     OptionError
-        If there is no such method.
+        If the method is not known.
     MethodError
         If the state cannot be looked at that way.
     BudgetError
@@ -252,7 +252,7 @@ def _refuse(plan):
 
 
 def check_budget(max_bytes, max_flops):
-    """Refuse budgets that are no positive numbers."""
+    """Refuse budgets that are not positive numbers."""
     for name, value in (("max_bytes", max_bytes), ("max_flops", max_flops)):
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:
             raise OptionError(f"{name}={value!r} is not a budget; use a positive number.")
@@ -263,6 +263,6 @@ def check_options(function, method, options):
     known = set(inspect.signature(function).parameters) - {"view", "places"}
     if wrong := sorted(set(options) - known):
         raise OptionError(
-            f"method {method!r} takes no {wrong[0]!r}; its options are {sorted(known)}. Name "
+            f"method {method!r} does not take {wrong[0]!r}; its options are {sorted(known)}. Name "
             "another method with method=."
         )

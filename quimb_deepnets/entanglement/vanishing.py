@@ -67,7 +67,7 @@ def _check(view):
 
 
 def _sampled_soundly(still, moved, epsilon):
-    """Whether amplitudes of some configurations are no round-off; they need not be."""
+    """Whether amplitudes of some configurations are not round-off; they need not be."""
     if "amplitudes" not in still.faces:
         return False
     rng = np.random.default_rng(0)

@@ -112,7 +112,7 @@ def ratios_of(share, change, dead, dead_new, dead_old):
     """``sum_c share_c change_c``, over the channels that are not dead after the flip.
 
     Products leave out zeros; ``dead`` counts those of all windows, ``dead_new`` and ``dead_old``
-    those of the windows with the site. All may be None where there are no zeros.
+    those of the windows with the site. All may be None where nothing is zero.
     """
     alive = None if dead is None else dead - dead_old + dead_new == 0
 

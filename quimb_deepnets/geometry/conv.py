@@ -68,7 +68,9 @@ class ConvGeometry:
         object.__setattr__(self, "layers", layers)
         check_positive_int("phys_dim", self.phys_dim)
         if self.phys_dim < 2:
-            raise GeometryError(f"phys_dim={self.phys_dim} leaves a site no choice; use 2 or more.")
+            raise GeometryError(
+                f"phys_dim={self.phys_dim} leaves a site only one state; use 2 or more."
+            )
         if self.boundary in ("zero", "zeros"):
             raise GeometryError(
                 f"boundary={self.boundary!r} would multiply a zero vector into every window at "
@@ -204,7 +206,7 @@ class ConvGeometry:
     def param_shapes(self):
         """Name and shape of each independent parameter, in order.
 
-        With ``boundary="omit"`` a tap that never falls inside is no parameter.
+        With ``boundary="omit"`` a tap that never falls inside is not a parameter.
         """
         shapes = {}
         for l in range(1, self.depth + 1):

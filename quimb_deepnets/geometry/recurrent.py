@@ -45,7 +45,9 @@ class RecurrentGeometry:
         check_sites(self.shape)
         check_layers(self.depth)
         if self.phys_dim < 2:
-            raise GeometryError(f"phys_dim={self.phys_dim} leaves a site no choice; use 2 or more.")
+            raise GeometryError(
+                f"phys_dim={self.phys_dim} leaves a site only one state; use 2 or more."
+            )
 
     ndim = 1
 

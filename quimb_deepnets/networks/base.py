@@ -263,7 +263,7 @@ class DeepNetwork(NetworkValue):
         """
         if inds_seq:
             raise OptionError(
-                f"to_dense{inds_seq} groups indices, and a network has none; use "
+                f"to_dense{inds_seq} groups indices, but a network has none; use "
                 "net.collapse().to_dense(['k0'], ...), or name max_bytes=."
             )
         check_positive_int("max_bytes", max_bytes, OptionError)

@@ -210,7 +210,7 @@ class RAC(DeepNetwork):
         Raises
         ------
         GeometryError
-            If ``batch`` is no positive int.
+            If ``batch`` is not a positive int.
 
         Examples
         --------

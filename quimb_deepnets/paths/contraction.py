@@ -114,7 +114,7 @@ def contract_sliced(
         target_size = check_positive_int("target_size", target_size, OptionError)
     if not isinstance(info, (dict, type(None))):
         raise OptionError(
-            f"info={info!r} is no dict that could be filled; give one, or leave it out."
+            f"info={info!r} is not a dict that could be filled; give one, or leave it out."
         )
     tn = _vector(state, form)
     ket = ket_of(tn, Form())
@@ -149,7 +149,7 @@ def _vector(state, form):
             return to_tensor_network(state) if whole else collapse(state)
         return state if whole else state.collapse()
     if not isinstance(state, TensorNetworkGenVector) or form == "collapsed":
-        what = "is taken as it stands" if form == "collapsed" else "is no state that is known here"
+        what = "is taken as it stands" if form == "collapsed" else "is not a known kind of state"
         raise OptionError(
             f"a {type(state).__name__} {what}; give a ConvAC, RAC or RBM, or a quimb vector such "
             "as an MPS or PEPS (without form)."
@@ -170,7 +170,9 @@ def _check_extras(name, config, G):
 def _operator(G, graph):
     """An operator as a matrix of the right size."""
     if getattr(G, "requires_grad", False):
-        raise MethodError("contract_sliced keeps no gradients, and G asks for them; detach it.")
+        raise MethodError(
+            "contract_sliced does not keep gradients, and G asks for them; detach it."
+        )
     dims = tuple(graph.size_dict[ix] for ix in graph.output)
     size = math.isqrt(math.prod(dims))
     G = np.asarray(read_operator(G, dims[: len(dims) // 2], np.empty(0)))
