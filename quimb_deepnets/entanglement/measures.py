@@ -11,8 +11,8 @@ import math
 
 from autoray import do
 
-from ..evaluation.chunks import MAX_BYTES
 from ..jobs.progress import progress
+from ..numerics.weights import MAX_BYTES
 from .arguments import (
     density_at,
     documented,

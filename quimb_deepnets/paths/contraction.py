@@ -11,13 +11,13 @@ import numpy as np
 from autoray import get_dtype_name
 from quimb.tensor import TensorNetworkGenVector
 
-from ..entanglement.spectra import check_norm
 from ..errors import MethodError, OptionError, RangeError, check_option, check_positive_int
-from ..evaluation.chunks import MAX_BYTES
 from ..hyper.operands import common_dtype, read_operator
 from ..jobs import as_pool
 from ..networks import RBM, DeepNetwork
 from ..numerics.scaled import array_like
+from ..numerics.sizes import check_norm
+from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork, collapse, to_tensor_network
 from .arrays import numbers_of, read_spins
 from .kets import FORMS, Form, ket_of

@@ -24,7 +24,7 @@ from ..geometry import leaf_ind
 from ..hyper.sites import check_site_id, check_site_tags
 from ..hyper.vector import HyperVector
 from ..networks import RBM
-from ..networks.base import MAX_BYTES
+from ..numerics.weights import MAX_BYTES
 from .collapsed import add_windows, check_bytes, window_tensors
 from .expanded import MAX_TENSORS, to_tensor_network
 from .scale import fits

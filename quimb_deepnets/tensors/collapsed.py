@@ -24,7 +24,6 @@ from autoray import do
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, OptionError, RangeError, check_positive_int
-from ..evaluation.chunks import MAX_BYTES
 from ..evaluation.lookup import windows_of
 from ..evaluation.recurrence import Recursion
 from ..evaluation.window_tables import folded_tables
@@ -49,6 +48,7 @@ from ..numerics.scaled import (
     scaled,
     take,
 )
+from ..numerics.weights import MAX_BYTES
 from .density import partial_traces_exact
 from .expanded import RecursiveNetwork
 from .scale import fits, spread
