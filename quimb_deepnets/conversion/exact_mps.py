@@ -19,9 +19,9 @@ from autoray import do, get_dtype_name, stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
-from ..evaluation.chunks import MAX_BYTES
 from ..jobs.progress import progress
 from ..networks import DeepNetwork, register_method
+from ..numerics.weights import MAX_BYTES
 from ..tensors.expanded import RecursiveNetwork
 from ..tensors.scale import check_normalize, place_scale
 from ..tensors.weights_from_tensors import collapsible_network

@@ -15,10 +15,11 @@ from typing import Any
 from autoray import do, stop_gradient
 
 from ..errors import OptionError, SitesError, check_option
-from ..evaluation.chunks import MAX_BYTES
 from ..geometry.where import as_plain, is_site, read_where
+from ..numerics.sizes import check_norm
+from ..numerics.weights import MAX_BYTES
 from .registry import MAX_FLOPS, METHODS, check_budget, check_options, choose
-from .spectra import Spectrum, check_norm, spectrum_of_matrix
+from .spectra import Spectrum, spectrum_of_matrix
 from .vanishing import check_state
 from .views import view_of
 

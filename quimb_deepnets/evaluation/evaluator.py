@@ -15,7 +15,8 @@ from autoray import infer_backend
 from ..errors import OptionError, check_positive_int
 from ..numerics.configs import check_configs, digits
 from ..numerics.scaled import Scaled, full_precision, phase_and_log, plain, readable
-from .chunks import MAX_BYTES, check_result, map_chunks
+from ..numerics.weights import MAX_BYTES
+from .chunks import check_result, map_chunks
 from .general import masked_ratios, prepare
 
 

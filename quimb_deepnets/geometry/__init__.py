@@ -1,7 +1,7 @@
 """Integers only: which weights, sites and copies make up a network, before any array exists."""
 
 from .conv import ConvGeometry
-from .expansion import Fixed, Node, Piece, Site, Tap, expand, leaf_ind
+from .expansion import CollapsedPiece, Fixed, Node, Piece, Site, Tap, expand, leaf_ind
 from .layers import ANCHORS, BOUNDARIES, Axis, GCLayer, plan_axis
 from .layout import Layout, layout
 from .recurrent import RecurrentGeometry
@@ -10,6 +10,7 @@ __all__ = [
     "ANCHORS",
     "BOUNDARIES",
     "Axis",
+    "CollapsedPiece",
     "ConvGeometry",
     "Fixed",
     "GCLayer",
