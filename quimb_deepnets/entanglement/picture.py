@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import MethodError, OptionError
-from ..evaluation.chunks import MAX_BYTES
 from ..networks import DeepNetwork
+from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork
 from ..tensors.picture import new_axes
 from ..tensors.weights_from_tensors import current_network

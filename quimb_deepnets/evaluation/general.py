@@ -15,7 +15,7 @@ from autoray import do, infer_backend, to_numpy
 from ..errors import BudgetError, MethodError, OptionError, check_positive_int
 from ..numerics.configs import digits
 from ..numerics.scaled import Scaled, array_like, plain, take_rows
-from .chunks import MAX_BYTES
+from ..numerics.weights import MAX_BYTES
 from .plan import CALL, FLOP, Plan
 
 
