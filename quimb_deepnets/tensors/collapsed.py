@@ -43,6 +43,7 @@ from ..numerics.scaled import (
     bits,
     by_channel,
     float_info,
+    full_precision,
     look,
     power_of_two,
     scaled,
@@ -101,6 +102,7 @@ class CollapsedVector(HyperVector):
         return values if return_all else functools.reduce(operator.add, values.values())
 
 
+@full_precision
 def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     """The state as a quimb vector in which each distinct branch is contracted once.
 
