@@ -12,6 +12,7 @@ Node (l, t) reads its own past and the layer below: ``h[l][t] = (WH h[l][t-1]) *
 import functools
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..errors import GeometryError, check_positive_int
 from .expansion import READOUT, Fixed, Node, Site, Tap
@@ -74,7 +75,7 @@ class RecurrentGeometry:
         yield Tap(f"WH{l}", past)
         yield Tap(f"WI{l}", below)
 
-    fixed_vectors = {}
+    fixed_vectors: ClassVar[dict[str, int]] = {}
 
     @functools.cached_property
     def param_shapes(self):

@@ -18,6 +18,7 @@ from typing import Any
 
 from autoray import do
 
+from ..declared import NetworkMethods
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..evaluation.chunks import MAX_BYTES
 from ..evaluation.evaluator import Evaluator
@@ -28,7 +29,7 @@ from ..numerics.scaled import Scaled, phase_and_log, plain
 from .value import NetworkValue
 
 
-class DeepNetwork(NetworkValue):
+class DeepNetwork(NetworkMethods, NetworkValue):
     """Base class of networks that compute amplitudes, see the module.
 
     Parameters

@@ -11,6 +11,7 @@ import operator
 
 from autoray import do
 
+from ..declared import ConvolutionalMethods
 from ..errors import GeometryError, WeightError, check_positive_int
 from ..evaluation.flip_ratios import conv_flips
 from ..evaluation.layerwise import Layers
@@ -35,7 +36,7 @@ from .params import Params, needs_split, trainable_in_place
 from .value import read_only
 
 
-class ConvAC(DeepNetwork):
+class ConvAC(ConvolutionalMethods, DeepNetwork):
     """A convolutional arithmetic circuit (CAC) on a chain or a lattice, from its arrays.
 
     Parameters

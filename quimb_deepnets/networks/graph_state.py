@@ -156,9 +156,13 @@ class GraphStateConvAC(ConvAC):
         return type(self)(self.shape, self.distance, self.kernel, self.boundary, net.dtype)
 
 
-@register_method(ConvAC, name="graph_state")
-@staticmethod
-def graph_state(shape, distance, kernel, boundary="periodic", dtype="float64"):
+def graph_state(
+    shape: int | tuple[int, ...],
+    distance: int | tuple[int, ...],
+    kernel: int | tuple[int, ...],
+    boundary: str = "periodic",
+    dtype: str = "float64",
+) -> GraphStateConvAC:
     """The graph state that joins every site to the one ``distance`` away, as a ConvAC.
 
     Its amplitudes ``prod_n (-1)**(s_n s_{n + distance})`` are exactly +1 or -1, and the entropy of
@@ -186,6 +190,9 @@ def graph_state(shape, distance, kernel, boundary="periodic", dtype="float64"):
     8
     """
     return GraphStateConvAC(shape, distance, kernel, boundary, dtype)
+
+
+register_method(ConvAC)(staticmethod(graph_state))
 
 
 def _read_distance(distance, sizes):

@@ -12,6 +12,7 @@ Depth 1 is a matrix product state, with ``A_ijk = WH_ij WI_ik`` at every site.
 import numpy as np
 from autoray import do, stop_gradient
 
+from ..declared import RankMethods
 from ..errors import WeightError, check_positive_int
 from ..evaluation.flip_ratios import recurrent_flips
 from ..evaluation.log_derivatives import recurrent_derivatives
@@ -34,7 +35,7 @@ from .params import Params
 from .value import read_only
 
 
-class RAC(DeepNetwork):
+class RAC(RankMethods, DeepNetwork):
     """A recurrent arithmetic circuit on a chain, from its arrays.
 
     Parameters

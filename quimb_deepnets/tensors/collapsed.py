@@ -18,6 +18,7 @@ sites before it.
 import functools
 import math
 import operator
+from typing import Any
 
 import numpy as np
 from autoray import do
@@ -102,7 +103,12 @@ class CollapsedVector(HyperVector):
         return values if return_all else functools.reduce(operator.add, values.values())
 
 
-def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
+def collapse(
+    network: Any,
+    site_ind_id: str | None = None,
+    site_tag_id: str | None = None,
+    max_bytes: float = MAX_BYTES,
+) -> CollapsedVector:
     """The state as a quimb vector in which each distinct branch is contracted once.
 
     Norms, overlaps, density matrices and expectation values are then exact, at a cost that the
@@ -200,7 +206,12 @@ register_method(DeepNetwork)(collapse)
 
 
 @register_method(RecursiveNetwork, name="collapse")
-def _collapse_expanded(psi, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
+def _collapse_expanded(
+    psi: Any,
+    site_ind_id: str | None = None,
+    site_tag_id: str | None = None,
+    max_bytes: float = MAX_BYTES,
+) -> CollapsedVector:
     return collapse(
         collapsible_network(psi),
         psi.site_ind_id if site_ind_id is None else site_ind_id,

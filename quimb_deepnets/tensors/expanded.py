@@ -19,6 +19,7 @@ site has exactly one outer leg and quimb sees an ordinary vector::
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 from autoray import do, stop_gradient
@@ -26,6 +27,7 @@ from autoray import to as convert
 from quimb import qarray
 from quimb.tensor import Tensor
 
+from ..declared import ExpandedMethods
 from ..errors import (
     BudgetError,
     OptionError,
@@ -61,7 +63,7 @@ MAX_DENSE_SIZE = 2**26
 
 
 @refuse_tied
-class RecursiveNetwork(HyperVector):
+class RecursiveNetwork(ExpandedMethods, HyperVector):
     """Base class of the expanded tensor networks of deep networks.
 
     Attributes
@@ -73,7 +75,7 @@ class RecursiveNetwork(HyperVector):
     """
 
     _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry", "_nodes")
-    _network_class = None
+    _network_class: Any = None
     _source = None  # what the tensors hold, see current_network
 
     @classmethod
@@ -376,8 +378,12 @@ class RecursiveNetwork(HyperVector):
 
 @functools.singledispatch
 def to_tensor_network(
-    network, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS
-):
+    network: Any,
+    nodes: str = "hyper",
+    site_ind_id: str | None = None,
+    site_tag_id: str | None = None,
+    max_tensors: int = MAX_TENSORS,
+) -> RecursiveNetwork:
     """The expanded tensor network: `RecursiveTree` of a `ConvAC`, `RecursiveMPS` of a `RAC`.
 
     Parameters
