@@ -17,6 +17,7 @@ from ..errors import BudgetError, OptionError, check_positive_int
 from ..numerics.configs import check_configs
 from ..numerics.scaled import Scaled, full_precision, phase_and_log, plain, readable
 from .chunks import MAX_BYTES, check_result, map_chunks
+from .plan import Plan
 
 
 class Evaluator:
@@ -96,7 +97,13 @@ class Evaluator:
             )
         return net._evaluate_by(plan), plan.chunk
 
-    def scaled_amplitudes(self, configs, chunk=None, progbar=False, plan=None) -> Scaled:
+    def scaled_amplitudes(
+        self,
+        configs: Any,
+        chunk: int | None = None,
+        progbar: bool = False,
+        plan: Plan | None = None,
+    ) -> Scaled:
         """The amplitudes as numbers ``mantissa * 2**exponent``, each part of shape ``(B,)``."""
         configs = self._checked(configs)
         name = "amplitudes" if plan is None else f"amplitudes by {id(plan)}"

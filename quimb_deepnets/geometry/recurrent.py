@@ -12,7 +12,7 @@ Node (l, t) reads its own past and the layer below: ``h[l][t] = (WH h[l][t-1]) *
 import functools
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..errors import GeometryError, check_positive_int
 from .expansion import READOUT, Fixed, Node, Site, Tap
@@ -51,12 +51,12 @@ class RecurrentGeometry:
     ndim = 1
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Number of sites, as a tuple."""
         return (self.L,)
 
     @property
-    def sites(self):
+    def sites(self) -> tuple[Any, ...]:
         """The labels of the sites."""
         return tuple(range(self.L))
 
@@ -78,9 +78,10 @@ class RecurrentGeometry:
     fixed_vectors: ClassVar[dict[str, int]] = {}
 
     @functools.cached_property
-    def param_shapes(self):
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each independent parameter, in order."""
-        R, shapes = self.bond_dim, {}
+        R = self.bond_dim
+        shapes: dict[str, tuple[int, ...]] = {}
         for l in range(1, self.depth + 1):
             shapes[f"WH{l}"] = (R, R)
             shapes[f"WI{l}"] = (R, R if l > 1 else self.phys_dim)
@@ -95,7 +96,7 @@ class RecurrentGeometry:
         return math.comb(self.L - t + self.depth - l, self.depth - l)
 
     @functools.cached_property
-    def duplication(self):
+    def duplication(self) -> dict[Any, int]:
         """For each site, how often the expanded network reads it."""
         return {t - 1: self.copies(1, t) for t in range(1, self.L + 1)}
 

@@ -43,7 +43,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
 
     # ------------------------------------------------------------ amplitudes
 
-    def amplitude(self, config):
+    def amplitude(self, config: Any) -> Any:
         """The amplitude of one configuration.
 
         Parameters
@@ -72,7 +72,13 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         """
         return self.amplitudes(parse_config(config, self.geometry.shape, self.phys_dim)[None])[0]
 
-    def amplitudes(self, configs, chunk=None, progbar=False, plan=None):
+    def amplitudes(
+        self,
+        configs: Any,
+        chunk: int | None = None,
+        progbar: bool = False,
+        plan: Plan | None = None,
+    ) -> Any:
         """The amplitudes of a batch of configurations.
 
         Parameters
@@ -96,7 +102,13 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         """
         return plain(self._scaled_amplitudes(configs, chunk, progbar, plan))
 
-    def log_amplitudes(self, configs, chunk=None, progbar=False, plan=None):
+    def log_amplitudes(
+        self,
+        configs: Any,
+        chunk: int | None = None,
+        progbar: bool = False,
+        plan: Plan | None = None,
+    ) -> tuple[Any, Any]:
         """Phase and natural logarithm of a batch of amplitudes; never leaves the range of floats.
 
         Parameters
@@ -235,7 +247,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         """
         return Evaluator(self, batch)
 
-    def to_dense(self, *inds_seq, max_bytes=MAX_BYTES):
+    def to_dense(self, *inds_seq: Any, max_bytes: int = MAX_BYTES) -> Any:
         """The whole state as a column vector, in the order of quimb's ``to_dense``.
 
         Parameters
