@@ -25,7 +25,7 @@ from cotengra import parallel
 from ..errors import ExtraError, OptionError, WorkerError
 
 RETRIES = 3
-_POOLS: dict[str, Any] = {}
+_POOLS: dict[Any, Any] = {}
 
 
 @dataclass(frozen=True)
