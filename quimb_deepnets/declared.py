@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .entanglement.arguments import File
     from .entanglement.rank import SchmidtRank
     from .entanglement.registry import MAX_FLOPS, EntanglementPlan
-    from .evaluation.chunks import MAX_BYTES
     from .networks.graph_state import GraphStateConvAC
+    from .numerics.weights import MAX_BYTES
     from .sampling.renyi2 import RenyiEstimate
     from .tensors.collapsed import CollapsedVector
     from .tensors.expanded import MAX_TENSORS, RecursiveNetwork

@@ -9,7 +9,7 @@ Every message says the value, the law and the remedy::
     +-- OptionError     (ValueError)     unknown option words, identifiers that do not identify
     +-- LegError        (ValueError)     legs of a tensor network that cannot be joined
     +-- SitesError      (ValueError)     two states on different sites
-    +-- StructureError  (ValueError)     a tensor network that is no longer the one that was built
+    +-- StructureError  (ValueError)     a tensor network that was changed after it was built
     +-- MethodError     (NotImplementedError)  a method of quimb that would be wrong here
     +-- MissingError    (AttributeError) a name that another object has
     +-- BudgetError     (MemoryError)    more tensors or bytes than allowed

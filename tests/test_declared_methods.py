@@ -15,6 +15,8 @@ from quimb_deepnets import declared
 from quimb_deepnets.networks import DeepNetwork
 from quimb_deepnets.networks.attach import ATTACHED, register_method
 
+from .typing import calls
+
 PACKAGE = pathlib.Path(qdn.__file__).parent
 
 
@@ -225,7 +227,7 @@ def test_measures_have_no_open_options():
     net = qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0)
     with pytest.raises(TypeError, match="budget"):
         net.entropy(2, budget=3)
-    with pytest.raises(qdn.OptionError, match="'dense' takes no 'tol'"):
+    with pytest.raises(qdn.OptionError, match="'dense' does not take 'tol'"):
         net.entropy(2, method="dense", tol=0.1)
     assert net.entropy(2, method="dense", tol=None, seed=None) == net.entropy(2, method="dense")
 
@@ -235,3 +237,10 @@ def test_measures_have_no_open_options():
 
 def test_checkers_find_the_types():
     assert (PACKAGE / "py.typed").exists()
+
+
+def test_the_calls_that_are_checked_run():
+    net = qdn.ConvAC.rand(6, depth=2, kernel=3, bond_dim=2, seed=0)
+    calls.networks()
+    for call in (calls.amplitudes, calls.tensor_networks, calls.entanglement):
+        call(net)

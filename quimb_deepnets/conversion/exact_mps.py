@@ -20,9 +20,9 @@ from autoray import do, get_dtype_name, stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
-from ..evaluation.chunks import MAX_BYTES
 from ..jobs.progress import progress
 from ..networks import DeepNetwork, register_method
+from ..numerics.weights import MAX_BYTES
 from ..tensors.expanded import RecursiveNetwork
 from ..tensors.scale import check_normalize, place_scale
 from ..tensors.weights_from_tensors import collapsible_network
@@ -121,14 +121,14 @@ def to_mps(
         return cross_mps(network, max_bond, cutoff, info, **ids, **cross_opts)
     if cross_opts:
         raise OptionError(
-            f"{', '.join(cross_opts)} is no option of method='exact'; leave it out, or use "
+            f"{', '.join(cross_opts)} is not an option of method='exact'; leave it out, or use "
             "method='cross'."
         )
     check_normalize(normalize)
     if max_bond is not None:
         check_positive_int("max_bond", max_bond, OptionError)
     if not (isinstance(cutoff, (int, float)) and 0 <= cutoff < 1):
-        raise OptionError(f"cutoff={cutoff!r} is no relative size; use a float from 0 to below 1.")
+        raise OptionError(f"cutoff={cutoff!r} is not a relative size; use 0 <= cutoff < 1.")
     carry = carry_of(network)
     need = predicted_bytes(carry, network.phys_dim)
     if need > max_bytes:
@@ -222,7 +222,7 @@ def qr(x):
     Raises
     ------
     MethodError
-        If a gradient is asked for where there is none: QR divides by the diagonal of ``r``.
+        If a gradient is asked for where it does not exist: QR divides by the diagonal of ``r``.
     """
     q, r = do("linalg.qr", x)
     if getattr(x, "requires_grad", False):

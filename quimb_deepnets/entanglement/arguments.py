@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 from autoray import do, stop_gradient
 
 from ..errors import OptionError, SitesError, check_option
-from ..evaluation.chunks import MAX_BYTES
 from ..geometry.where import as_plain, is_site, read_where
+from ..numerics.sizes import check_norm
+from ..numerics.weights import MAX_BYTES
 from .registry import MAX_FLOPS, METHODS, check_budget, check_options, choose
-from .spectra import Spectrum, check_norm, spectrum_of_matrix
+from .spectra import Spectrum, spectrum_of_matrix
 from .vanishing import check_state
 from .views import view_of
 
@@ -106,7 +107,7 @@ def read_subsystem(state, where, tags, dims):
     if tags is None:
         return view, read_where(view.sites, where)
     if view.network is None:
-        raise OptionError(f"tags={tags!r} select tensors, and a {view.name} has none; use where=.")
+        raise OptionError(f"tags={tags!r} select tensors, but a {view.name} has none; use where=.")
     if not isinstance(tags, (str, list, tuple, set, frozenset)):
         raise OptionError(f"tags={tags!r} is neither a tag nor a sequence of tags; give strings.")
     tags = (tags,) if isinstance(tags, str) else tuple(tags)

@@ -12,8 +12,8 @@ from typing import Any
 
 from autoray import do
 
-from ..evaluation.chunks import MAX_BYTES
 from ..jobs.progress import progress
+from ..numerics.weights import MAX_BYTES
 from .arguments import (
     File,
     Options,

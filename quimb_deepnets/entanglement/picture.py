@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import MethodError, OptionError
-from ..evaluation.chunks import MAX_BYTES
 from ..networks import DeepNetwork
+from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork
 from ..tensors.picture import new_axes
 from ..tensors.weights_from_tensors import current_network
@@ -69,7 +69,7 @@ def plot_entropy(
     ExtraError
         If matplotlib is not installed.
     OptionError
-        If there is no state.
+        If no state is given.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def _named(states):
     if not isinstance(states, dict):
         states = {f"{i}: {type(state).__name__}": state for i, state in enumerate(states)}
     if not states:
-        raise OptionError("there is no state to draw; give one, several, or a dict by label.")
+        raise OptionError("no state to draw; give one, several, or a dict by label.")
     return states
 
 

@@ -118,7 +118,7 @@ def schmidt_rank(
     SitesError
         If ``where`` does not name sites.
     OptionError
-        If ``size`` or ``max_bytes`` is no positive int, or ``seed`` no seed.
+        If ``size`` or ``max_bytes`` is not a positive int, or ``seed`` is not a seed.
     BudgetError
         If the matrix would need more than ``max_bytes``.
     ExtraError

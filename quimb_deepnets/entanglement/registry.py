@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, check_option
+from ..numerics.sizes import readable_bytes
 
 MAX_FLOPS = 1e15  # some hours on one core
 SOON = 1e8  # flops: with a method this cheap nothing is gained by a search for contraction paths
@@ -132,17 +133,6 @@ def _log10(count):
     return math.log10(max(1, count)) if count < math.inf else math.inf
 
 
-def readable_bytes(count):
-    """Bytes in the unit that suits, ``"1.5 MiB"``."""
-    if count < 1024:
-        return f"{count} B"
-    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
-        count = count / 1024 if count < 1024**20 else math.inf
-        if count < 1024:
-            return f"{count:.1f} {unit}"
-    return f"{count / 1024:.1e} EiB" if math.isfinite(count) else "far more"
-
-
 def make_plan(view, places, what, max_bytes, max_flops, full=False):
     """Cost the methods that apply to a state, see `EntanglementPlan`.
 
@@ -192,7 +182,7 @@ def choose(view, places, what, method, max_bytes, max_flops):
     Raises
     ------
     OptionError
-        If there is no such method.
+        If the method is not known.
     MethodError
         If the state cannot be looked at that way.
     BudgetError
@@ -253,7 +243,7 @@ def _refuse(plan):
 
 
 def check_budget(max_bytes, max_flops):
-    """Refuse budgets that are no positive numbers."""
+    """Refuse budgets that are not positive numbers."""
     for name, value in (("max_bytes", max_bytes), ("max_flops", max_flops)):
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:
             raise OptionError(f"{name}={value!r} is not a budget; use a positive number.")
@@ -264,6 +254,6 @@ def check_options(function, method, options):
     known = set(inspect.signature(function).parameters) - {"view", "places"}
     if wrong := sorted(set(options) - known):
         raise OptionError(
-            f"method {method!r} takes no {wrong[0]!r}; its options are {sorted(known)}. Name "
+            f"method {method!r} does not take {wrong[0]!r}; its options are {sorted(known)}. Name "
             "another method with method=."
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 from autoray import do
 
-from ..evaluation.chunks import MAX_BYTES
+from ..numerics.weights import MAX_BYTES
 from .arguments import (
     File,
     Options,

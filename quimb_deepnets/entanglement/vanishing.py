@@ -17,9 +17,10 @@ import numpy as np
 from autoray import get_dtype_name
 
 from ..errors import BudgetError, MethodError
+from ..numerics.sizes import check_norm
 from ..numerics.weights import DTYPES
 from .methods.mps import norm_of
-from .spectra import check_cancelled, check_norm
+from .spectra import check_cancelled
 
 SAMPLES, ALL = 64, 2**14  # configurations that are looked at: some, and when every one
 CHEAP = 1e9  # flops that the question is worth
@@ -67,7 +68,7 @@ def _check(view):
 
 
 def _sampled_soundly(still, moved, epsilon):
-    """Whether amplitudes of some configurations are no round-off; they need not be."""
+    """Whether amplitudes of some configurations are not round-off; they need not be."""
     if "amplitudes" not in still.faces:
         return False
     rng = np.random.default_rng(0)

@@ -31,7 +31,7 @@ class Cost(NamedTuple):
 
 
 def as_float(count):
-    """A count of any size as a float, inf where there is none as large."""
+    """A count of any size as a float, inf where no float is as large."""
     return float(count) if count < 2**1000 else math.inf
 
 

@@ -61,7 +61,7 @@ class Tape(NamedTuple):
 
     step: Step
     gathered: list
-    others: list  # product of the other factors; zero where there is no factor
+    others: list  # product of the other factors; zero where a factor is missing
     safe: bool  # whether nothing came close to underflow
 
 

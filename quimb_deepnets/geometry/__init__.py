@@ -2,7 +2,7 @@
 
 from .boltzmann import BoltzmannGeometry
 from .conv import ConvGeometry
-from .expansion import Fixed, Node, Piece, Site, Tap, expand, leaf_ind
+from .expansion import CollapsedPiece, Fixed, Node, Piece, Site, Tap, expand, leaf_ind
 from .layers import ANCHORS, BOUNDARIES, Axis, GCLayer, plan_axis
 from .layout import Layout, layout
 from .protocol import Geometry
@@ -13,6 +13,7 @@ __all__ = [
     "BOUNDARIES",
     "Axis",
     "BoltzmannGeometry",
+    "CollapsedPiece",
     "ConvGeometry",
     "Fixed",
     "GCLayer",

@@ -439,7 +439,7 @@ def check_same_outer(psi, phi):
             "site_ind_id (reindex_all renames them), and join duplicated legs with dup."
         )
     phi = phi.as_network()
-    for ix in mine:
+    for ix in sorted(mine):
         if psi.ind_size(ix) != phi.ind_size(ix):
             raise SitesError(
                 f"the index {ix!r} has the dimension {psi.ind_size(ix)} here and "

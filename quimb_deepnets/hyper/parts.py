@@ -84,7 +84,7 @@ class PartNetwork(TensorNetwork):
 
     @_keeps_cuts
     def rank_simplify(self, output_inds=None, *args, inplace=False, **kwargs):
-        """Contract tensors that are no larger together, see quimb; cut indices stay open."""
+        """Contract tensors whose product is not larger, see quimb; cut indices stay open."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
         return super().rank_simplify(output_inds, *args, inplace=inplace, **kwargs)
 

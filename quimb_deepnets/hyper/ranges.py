@@ -20,6 +20,7 @@ from cotengra.contract import einsum, tensordot
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, DeepNetError, RangeError
+from ..numerics.sizes import check_norm
 
 LOG2_10 = math.log2(10)
 KEPT = 10  # bits that must be left of a result that cancels, to be more than round-off
@@ -94,15 +95,6 @@ class Contracted(NamedTuple):
         check_norm(0.0 if size == -math.inf else 1.0 if size < math.inf else math.nan)
         if self.largest is not None:
             check_left(size + float(self.bits) - self.largest, self.array)
-
-
-def check_norm(size):
-    """Refuse a state, by the size of its norm, that is zero or not finite."""
-    if not (size > 0 and math.isfinite(size)):
-        raise RangeError(
-            f"the state has norm {size}, so it cannot be normalised and has no expectation values "
-            "and no entanglement; it must not vanish, and its entries must be finite."
-        )
 
 
 def check_left(bits, like):

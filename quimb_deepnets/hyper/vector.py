@@ -27,6 +27,7 @@ from .operands import expectation, read_terms, traced
 from .refusals import refuse
 from .sites import SiteNames, check_site_id, format_site, read_value
 
+MPS_MODES = ("swap+split", "nonlocal", "auto-mps")
 SPLITS = ("split-gate", "swap-split-gate", "auto-split-gate")
 
 
@@ -104,12 +105,12 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         Raises
         ------
         OptionError
-            If there is no such index, or the value is outside it.
+            If the index does not exist, or the value is outside it.
         """
         for ix in selectors:
             if ix not in self.ind_map:
                 raise OptionError(
-                    f"there is no index {ix!r} to fix; the outer ones are {self.outer_inds()[:8]}."
+                    f"{ix!r} is not an index to fix; the outer ones are {self.outer_inds()[:8]}."
                 )
         selectors = {ix: read_value(ix, x, self.ind_size(ix)) for ix, x in selectors.items()}
         fixed = {ix: x for ix, x in selectors.items() if not isinstance(x, (slice, str))}
@@ -134,14 +135,14 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         Raises
         ------
         OptionError
-            If there is no such index.
+            If the index does not exist.
         RangeError
             If the result leaves the range of its dtype.
         """
         for ix in (ix for inds in inds_seq for ix in inds):
             if ix not in self.ind_map:
                 raise OptionError(
-                    f"there is no index {ix!r}; give groups of {self.outer_inds()[:8]}."
+                    f"{ix!r} is not an outer index; give groups of {self.outer_inds()[:8]}."
                 )
         if not self.outer_inds():  # every site is fixed: one number, which quimb cannot shape
             number = self.contract(output_inds=(), preserve_tensor=True, **contract_opts).data
@@ -192,7 +193,7 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         SitesError
             If a site is not there (any more).
         OptionError
-            If the operator is no array of numbers, or has another size.
+            If the operator is not an array of numbers, or has another size.
         RangeError
             If the state vanishes, or is what round-off leaves of terms that cancel.
         """
@@ -217,7 +218,7 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         Raises
         ------
         SitesError, OptionError
-            As `local_expectation_exact`, or if ``terms`` is no such dict.
+            As `local_expectation_exact`, or if ``terms`` is not such a dict.
         """
         return super().compute_local_expectation_exact(read_terms(terms), optimize, **kwargs)
 
@@ -291,7 +292,7 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         SitesError
             If a site is not there (any more).
         OptionError
-            If the operator is no array of numbers, or has another size.
+            If the operator is not an array of numbers, or has another size.
         """
         if kwargs.get("which") not in (None, "site"):
             raise OptionError(f"which={kwargs['which']!r} is for operators; leave it out.")
@@ -307,6 +308,11 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
                 "operator, G.T for a matrix."
             )
         if not isinstance(contract, bool):
+            if contract in MPS_MODES:
+                raise MethodError(
+                    f"contract={contract!r} gates matrix product states; use contract=True or "
+                    "False here, or gate psi.to_mps() of a chain (CircuitMPS takes it as psi0)."
+                )
             check_option("contract", contract, SPLITS)
             if len(where) > 2 and contract != "auto-split-gate":
                 raise OptionError(

@@ -51,7 +51,7 @@ def register_method(*classes: type, name: str | None = None) -> Callable[[Any], 
     if not classes or not all(isinstance(cls, type) for cls in classes):
         shown = ", ".join(map(reprlib.repr, classes))
         raise OptionError(
-            f"register_method({shown}) names no class for the method; give classes, as in "
+            f"register_method({shown}) does not name a class for the method; give classes, as in "
             "@register_method(ConvAC, RAC)."
         )
     if name is not None and not (isinstance(name, str) and name.isidentifier()):

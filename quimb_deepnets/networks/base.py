@@ -20,12 +20,12 @@ from autoray import do
 
 from ..declared import NetworkMethods
 from ..errors import BudgetError, OptionError, check_positive_int
-from ..evaluation.chunks import MAX_BYTES
 from ..evaluation.evaluator import Evaluator
 from ..evaluation.general import autograd_derivatives, changed_ratios
 from ..evaluation.plan import CHUNK, Plan
 from ..numerics.configs import config_block, parse_config
 from ..numerics.scaled import Scaled, phase_and_log, plain
+from ..numerics.weights import MAX_BYTES
 from .value import NetworkValue
 
 
@@ -276,7 +276,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         """
         if inds_seq:
             raise OptionError(
-                f"to_dense{inds_seq} groups indices, and a network has none; use "
+                f"to_dense{inds_seq} groups indices, but a network has none; use "
                 "net.collapse().to_dense(['k0'], ...), or name max_bytes=."
             )
         check_positive_int("max_bytes", max_bytes, OptionError)

@@ -284,9 +284,9 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
         Raises
         ------
         GeometryError
-            If ``batch`` is no positive int.
+            If ``batch`` is not a positive int.
         OptionError
-            If there is no such level or group.
+            If the level or group does not exist.
         BudgetError
             If the tables of that level would be too large.
 

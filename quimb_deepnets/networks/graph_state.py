@@ -68,7 +68,7 @@ class GraphStateConvAC(ConvAC):
     GeometryError
         If the distance does not fit the shape, joins sites to themselves, or cannot be reached.
     OptionError
-        If there is no such boundary or dtype.
+        If the boundary or dtype is not known.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class GraphStateConvAC(ConvAC):
         kernel = broadcast("kernel", as_sizes("kernel", kernel), len(sizes))
         if boundary in ("ones", "valid"):
             raise OptionError(
-                f"boundary={boundary!r} is no boundary of a graph state, whose sites need the "
+                f"boundary={boundary!r} is not a boundary of a graph state, whose sites need the "
                 "factor 1 where they have no partner; use 'omit' (or 'periodic')."
             )
         check_option("boundary", boundary, ("periodic", "omit"))
@@ -235,7 +235,7 @@ def _shortest(vector, sizes, boundary):
     if not any(shortest):
         raise GeometryError(
             f"distance={vector} joins every site of shape {sizes} to itself, and no sites to one "
-            "another; use one that is no multiple of the lengths."
+            "another; use one that is not a multiple of the lengths."
         )
     return shortest
 

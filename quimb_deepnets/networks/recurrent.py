@@ -226,7 +226,7 @@ class RAC(RankMethods, DeepNetwork):
         Raises
         ------
         GeometryError
-            If ``batch`` is no positive int.
+            If ``batch`` is not a positive int.
 
         Examples
         --------

@@ -258,7 +258,7 @@ class NetworkValue(Guide):
         Raises
         ------
         OptionError
-            If the target is not known or not there, or its dtype is none for weights.
+            If the target is not known or not there, or its dtype does not suit weights.
         """
         dtype = None if dtype is None else check_dtype(dtype)
         for word in like.split("-") if isinstance(like, str) else ():

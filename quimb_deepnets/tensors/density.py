@@ -72,7 +72,7 @@ def partial_traces_exact(psi, wheres, optimize=None):
     (39, (4, 4))
     """
     if not hasattr(wheres, "__iter__"):
-        raise SitesError(f"wheres={wheres!r} is no sequence of regions; use partial_trace_exact.")
+        raise SitesError(f"wheres={wheres!r} is not a list of regions; use partial_trace_exact.")
     regions = [psi._kept_sites(where) for where in wheres]
     near = [region for region in regions if _is_near(region)]
     rhos = _sweep(psi, near) if near else {}

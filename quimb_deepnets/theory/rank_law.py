@@ -66,7 +66,7 @@ def rank_bound(geometry, where):
     SitesError
         If a site is not there or given twice, or a pair of ints could be one site or two.
     MethodError
-        If there is no rule for this type of geometry.
+        If this type of geometry has no rule.
 
     Notes
     -----
@@ -89,7 +89,7 @@ def rank_bound(geometry, where):
 
 
 def _places(sites, where):
-    """The places of one side; what `read_where` refuses beside them are none, and all."""
+    """The places of one side as `read_where` reads them; here none and all are allowed too."""
     where = where.tolist() if hasattr(where, "tolist") else where
     if isinstance(where, numbers.Integral):
         return read_where(sites, where)

@@ -2,5 +2,5 @@
 
 ::
 
-    make test --> mypy --> every assert_type and every type: ignore here must be right
+    make test --> mypy --> calls.py: every assert_type and every type: ignore here must be right
 """

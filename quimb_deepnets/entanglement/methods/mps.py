@@ -21,8 +21,8 @@ import math
 from autoray import do, stop_gradient, to_numpy
 
 from ...conversion.exact_mps import qr, unit
-from ...hyper.ranges import check_norm
 from ...jobs.progress import progress
+from ...numerics.sizes import check_norm
 from ..registry import Method, add_method
 from ..spectra import MAX_SVD, spectrum_of_matrix
 from ..views import Cost, Face, as_float
