@@ -15,6 +15,7 @@ exactly one tensor, every other index is summed::
 import functools
 import math
 import sys
+from typing import Any
 
 import numpy as np
 from autoray import infer_backend
@@ -72,7 +73,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
     36.0
     """
 
-    _EXTRA_PROPS = ()
+    _EXTRA_PROPS: Any = ()
     _CONTRACT_STRUCTURED = False
 
     def combine(self, other, *, virtual=False, check_collisions=True):

@@ -11,7 +11,7 @@ states is contracted term by term, so that no term hides another::
 import contextlib
 import contextvars
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
@@ -25,7 +25,9 @@ from ..numerics.weights import DTYPES
 
 LOG2_10 = math.log2(10)
 KEPT = 10  # bits that must be left of a result that cancels, to be more than round-off
-_taken = contextvars.ContextVar("bits that were taken out of intermediates")
+_taken: contextvars.ContextVar[Any] = contextvars.ContextVar(
+    "bits that were taken out of intermediates"
+)
 
 
 class Contracted(NamedTuple):
