@@ -14,7 +14,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from cotengra.contract import einsum, tensordot
 from quimb.tensor import Tensor
@@ -148,6 +147,8 @@ def check_memory(entries, arrays):
     ------
     BudgetError
     """
+    import psutil
+
     need = entries * max((getattr(x, "itemsize", 8) for x in arrays), default=8)
     if need > (have := psutil.virtual_memory().total):
         raise BudgetError(
