@@ -35,7 +35,7 @@ from ..numerics.scaled import (
 from .backprop import shares
 from .layerwise import Layers, choose, compute_layer, set_one, tap_index
 from .lookup import Lookup, Windows, row_codes, windows_of
-from .plan import CHUNK, cached_plan
+from .plan import cached_plan
 from .recurrence import Recursion
 from .window_tables import grouped_tables, safe_factors
 
@@ -55,16 +55,18 @@ def recurrent_flips(net, batch):
     """A function from digits ``(N, B)`` to ratios ``(B, N, M)``, RAC, and how many at once."""
     _check_depth(net)
     floats = net.L * net.phys_dim * net.bond_dim * net.depth
-    return RecurrentFlips(net), max(1, 4 * CHUNK // (floats * net._like.itemsize))
+    return RecurrentFlips(net), max(1, 4 * net._machine.chunk // (floats * net._like.itemsize))
 
 
 def conv_flips(net, batch):
     """A function from digits ``(N, B)`` to ratios ``(B, N, M)``, ConvAC, and how many at once."""
     _check_depth(net)
     g = net.geometry
-    plan = cached_plan(g, batch * net.nsites * net.phys_dim, net._like.itemsize)
+    plan = cached_plan(
+        g, batch * net.nsites * net.phys_dim, net._like.itemsize, None, None, net._machine
+    )
     floats = net.nsites * max(g.bond_dim(l) for l in range(1, g.depth + 1))
-    chunk = max(1, 4 * CHUNK // (floats * net._like.itemsize))
+    chunk = max(1, 4 * net._machine.chunk // (floats * net._like.itemsize))
     if plan.group is not None:
         flips = TableFlips(net, plan.group)
         if flips.safe:
