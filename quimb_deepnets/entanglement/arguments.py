@@ -9,13 +9,15 @@
 
 import numbers
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from autoray import do, stop_gradient
 
 from ..errors import OptionError, SitesError, check_option
 from ..geometry.where import as_plain, is_site, read_where
+from ..numerics.scaled import full_precision
 from ..numerics.sizes import check_norm
 from ..numerics.weights import MAX_BYTES
 from .registry import MAX_FLOPS, METHODS, check_budget, check_options, choose
@@ -59,6 +61,7 @@ _RAISES = """SitesError
         If the state is zero or not finite."""
 
 
+Function = TypeVar("Function", bound=Callable)
 File = str | os.PathLike | None
 
 
@@ -90,10 +93,10 @@ class Options:
         return found
 
 
-def documented(function):
+def documented(function: Function) -> Function:
     """Fill in the parameters and errors that all measures share."""
     for name, text in (("state", _STATE), ("options", _OPTIONS), ("raises", _RAISES)):
-        function.__doc__ = function.__doc__.replace(f"{{{name}}}", text)
+        function.__doc__ = (function.__doc__ or "").replace(f"{{{name}}}", text)
     return function
 
 
@@ -120,6 +123,7 @@ def read_subsystem(state, where, tags, dims):
     return view, places
 
 
+@full_precision
 def spectrum_at(view, places, options, tail=False):
     """The spectrum of a subsystem by the method asked for, or by the cheapest.
 
@@ -138,6 +142,7 @@ def spectrum_at(view, places, options, tail=False):
     return give(view, places, **options.given(give, chosen.name))
 
 
+@full_precision
 def density_at(view, places, options):
     """The density matrix of a subsystem, of trace 1."""
     check_state(view)

@@ -20,6 +20,7 @@ from ..conversion.exact_mps import predicted_bytes
 from ..conversion.transfer_states import carry_of, has_carry
 from ..errors import MethodError
 from ..evaluation.plan import FLOP
+from ..hyper.ranges import LOG2_10
 from ..networks import DeepNetwork
 from ..tensors.collapsed import even_out, quimb_vector
 from .methods.mps import ChainFace, site_arrays
@@ -40,8 +41,13 @@ def _(state: DeepNetwork, dims=None):
     if not followed:
         faces["amplitudes"] = Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
     if has_carry(state) and not (followed and not _full_rank(state)):
-        make = lambda: _chain_arrays(state)
-        faces["to_mps"] = ChainFace(lambda: _mps_cost(state), make, lambda: _bonds(state))
+        mps = functools.cache(lambda: state.to_mps(normalize="exponent"))
+        faces["to_mps"] = ChainFace(
+            lambda: _mps_cost(state),
+            lambda: site_arrays(mps()),
+            lambda: _bonds(state),
+            lambda: float(mps().exponent) * LOG2_10,
+        )
     dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
     name, count = type(state).__name__, getattr(state.geometry, "num_tensors", lambda: 1)
     return StateView(
@@ -62,13 +68,6 @@ def _full_rank(net):
         return carry_of(net).full_rank
     except MethodError:
         return True  # the conversion says why there is none
-
-
-def _chain_arrays(net):
-    """The arrays of the exact MPS, its scale spread over them."""
-    mps = net.to_mps(normalize="exponent")
-    each = 10.0 ** (float(mps.exponent) / net.nsites)
-    return [x * each for x in site_arrays(mps)]
 
 
 def _vector_cost(net):
