@@ -10,7 +10,7 @@ import torch
 
 import quimb_deepnets as qdn
 from quimb_deepnets.entanglement import METHODS, FlatSpectrum, Spectrum, view_of
-from quimb_deepnets.entanglement.registry import readable_bytes
+from quimb_deepnets.numerics.sizes import readable_bytes
 
 PHASES = {"dist": "rademacher", "dtype": "complex128"}
 qu.seed_rand(0)  # MERA.rand takes no seed of its own
@@ -335,7 +335,7 @@ def test_budgets():
         qdn.entropy(STATES["mps"], 2, method="fast")
     with pytest.raises(qdn.MethodError, match=r"use one of"):
         qdn.entropy(STATES["mps"], 2, method="to_mps")
-    with pytest.raises(qdn.OptionError, match="takes no 'checkpoint'"):
+    with pytest.raises(qdn.OptionError, match="does not take 'checkpoint'"):
         qdn.entropy(STATES["mps"], 2, checkpoint="x.npz")
     with pytest.raises(qdn.OptionError, match="alpha=-1"):
         qdn.renyi_entropy(STATES["mps"], 2, alpha=-1)

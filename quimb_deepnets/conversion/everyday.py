@@ -11,6 +11,7 @@ same state, made for the call in the form that is the cheapest to make::
 """
 
 import math
+from typing import Any
 
 from autoray import do
 from quimb.tensor import Tensor
@@ -29,7 +30,7 @@ SMALL_WINDOWS = 2**24  # bytes
 MAX_DRAWN = 2**11  # tensors
 
 
-def state_of(net, site_ind_id=None):
+def state_of(net: Any, site_ind_id: str | None = None) -> HyperVector:
     """A quimb vector of the state of a network.
 
     Parameters
@@ -131,8 +132,19 @@ def _pair(net, other):
     return state_of(net), _dense(net, vector, None)
 
 
+def _given(optimize):
+    """An option that quimb reads differently where it is None."""
+    return {} if optimize is None else {"optimize": optimize}
+
+
 @register_method(DeepNetwork)
-def norm(net, output_inds=None, squared=False, strip_exponent=False, **contract_opts):
+def norm(
+    net: Any,
+    output_inds: None = None,
+    squared: bool = False,
+    strip_exponent: bool = False,
+    optimize: Any = None,
+) -> Any:
     """The norm of the state, exactly, as quimb's ``norm``.
 
     Parameters
@@ -143,8 +155,8 @@ def norm(net, output_inds=None, squared=False, strip_exponent=False, **contract_
         Return the square of the norm.
     strip_exponent : bool, optional
         Return a mantissa and a power of ten, for any scale.
-    **contract_opts
-        Given to the contraction, such as ``optimize``.
+    optimize : str or optimizer, optional
+        Finds the contraction path.
 
     Returns
     -------
@@ -169,12 +181,12 @@ def norm(net, output_inds=None, squared=False, strip_exponent=False, **contract_
             f"output_inds={output_inds!r}: a network has no indices; leave it out, or use "
             "net.collapse().norm."
         )
-    opts = {"squared": squared, "strip_exponent": strip_exponent, **contract_opts}
-    return state_of(net).norm(**opts)
+    opts = _given(optimize)
+    return state_of(net).norm(squared=squared, strip_exponent=strip_exponent, **opts)
 
 
 @register_method(DeepNetwork)
-def overlap(net, other, **contract_opts):
+def overlap(net: Any, other: Any, optimize: Any = None, strip_exponent: bool = False) -> Any:
     """The overlap with another state, exactly, as quimb's ``overlap``.
 
     Parameters
@@ -182,8 +194,10 @@ def overlap(net, other, **contract_opts):
     other : network, quimb vector or array
         Another network, an expanded or collapsed state, an MPS, PEPS or any quimb vector on the
         same sites, or a dense vector; as in quimb, the one that is conjugated.
-    **contract_opts
-        Given to the contraction, such as ``optimize`` and ``strip_exponent``.
+    optimize : str or optimizer, optional
+        Finds the contraction path.
+    strip_exponent : bool, optional
+        Return a mantissa and a power of ten, for any scale.
 
     Returns
     -------
@@ -204,11 +218,17 @@ def overlap(net, other, **contract_opts):
     True
     """
     mine, theirs = _pair(net, other)
-    return mine.overlap(theirs, **contract_opts)
+    return mine.overlap(theirs, strip_exponent=strip_exponent, **_given(optimize))
 
 
 @register_method(DeepNetwork)
-def distance(net, other, method="auto", normalized=False, **contract_opts):
+def distance(
+    net: Any,
+    other: Any,
+    method: str = "auto",
+    normalized: bool | str = False,
+    optimize: Any = None,
+) -> Any:
     """The distance to another state, exactly, as quimb's ``distance``.
 
     Parameters
@@ -219,8 +239,8 @@ def distance(net, other, method="auto", normalized=False, **contract_opts):
         From the difference of the states, to round-off, or from overlaps, to the root of that.
     normalized : bool or {"squared", "infidelity", "infidelity_sqrt"}, optional
         Relative to the norms of the two, see quimb.
-    **contract_opts
-        Given to the contractions.
+    optimize : str or optimizer, optional
+        Finds the contraction paths.
 
     Returns
     -------
@@ -239,11 +259,18 @@ def distance(net, other, method="auto", normalized=False, **contract_opts):
     True
     """
     mine, theirs = _pair(net, other)
-    return mine.distance(theirs, method=method, normalized=normalized, **contract_opts)
+    return mine.distance(theirs, method=method, normalized=normalized, **_given(optimize))
 
 
 @register_method(DeepNetwork)
-def local_expectation_exact(net, G, where, optimize=None, normalized=True, **contract_opts):
+def local_expectation_exact(
+    net: Any,
+    G: Any,
+    where: Any,
+    optimize: Any = None,
+    normalized: bool | str = True,
+    rehearse: bool | str = False,
+) -> Any:
     """The expectation value of a local operator, exactly, as quimb's ``local_expectation_exact``.
 
     Parameters
@@ -255,8 +282,8 @@ def local_expectation_exact(net, G, where, optimize=None, normalized=True, **con
         Finds the contraction path.
     normalized : bool or "return", optional
         Divide by the squared norm (True), do not (False), or return it too.
-    **contract_opts
-        Given to the contraction.
+    rehearse : bool or "tree", optional
+        Return what the contraction would cost, see quimb.
 
     Returns
     -------
@@ -278,11 +305,11 @@ def local_expectation_exact(net, G, where, optimize=None, normalized=True, **con
     0.0
     """
     state = state_of(net)
-    return state.local_expectation_exact(G, where, optimize, normalized, **contract_opts)
+    return state.local_expectation_exact(G, where, optimize, normalized, rehearse)
 
 
 @register_method(DeepNetwork)
-def draw(net, *args, max_tensors=MAX_DRAWN, **kwargs):
+def draw(net: Any, *args: Any, max_tensors: int = MAX_DRAWN, **kwargs: Any) -> Any:
     """Draw the tensor network of a network, every re-use written out.
 
     Parameters

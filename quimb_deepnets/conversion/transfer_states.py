@@ -31,11 +31,20 @@ from .balance import frames
 
 @functools.singledispatch
 def carry_of(network):
-    """The carry of a network: an object with ``bounds, own_bytes, end, step, start, total``."""
+    """The carry of a network, an object with what it needs to be converted.
+
+    That is ``bounds, own_bytes, end, step, start, total``, and ``full_rank``: whether QR has a
+    gradient on the way.
+    """
     raise MethodError(
         f"{type(network).__name__} has no exact matrix product form; register one with "
         "quimb_deepnets.conversion.carry_of.register."
     )
+
+
+def has_carry(network):
+    """Whether the family of a network has registered a carry."""
+    return carry_of.dispatch(type(network)) is not carry_of.dispatch(object)
 
 
 @carry_of.register
@@ -70,6 +79,8 @@ class WindowCarry:
 
     A window multiplies as soon as its last site is there.
     """
+
+    full_rank = True
 
     def __init__(self, net):
         self.net, g = net, net.geometry
@@ -137,6 +148,8 @@ class WindowCarry:
 class StateCarry:
     """The state of a RAC of depth 1."""
 
+    full_rank = True
+
     def __init__(self, net):
         self.net = net
         self.hidden, e = even_out(scaled(net.hidden_weights[-1], axes=2))
@@ -181,6 +194,8 @@ class SymmetricCarry(StateCarry):
     takes, would drown the others by powers of degree n.
     """
 
+    full_rank = False  # of the matrices on the way: QR of symmetric powers has no gradient
+
     @functools.cached_property
     def degrees(self):
         """The number of monomials before each site and behind the last one."""
@@ -189,7 +204,7 @@ class SymmetricCarry(StateCarry):
 
     @functools.cached_property
     def turn(self):
-        """Up to this site the configurations are no more than the monomials, and are carried."""
+        """Up to this site the configurations, at most as many as the monomials, are kept."""
         return max(t for t, count in enumerate(self.degrees) if self.net.phys_dim**t <= count)
 
     def bounds(self):

@@ -17,10 +17,11 @@ import numpy as np
 from autoray import stop_gradient, to_numpy
 
 from ..conversion.exact_mps import predicted_bytes
-from ..conversion.transfer_states import carry_of
-from ..evaluation.plan import FLOP
-from ..networks import RAC, ConvAC, DeepNetwork
-from ..tensors.collapsed import even_out
+from ..conversion.transfer_states import carry_of, has_carry
+from ..errors import MethodError
+from ..hyper.ranges import LOG2_10
+from ..networks import DeepNetwork
+from ..tensors.collapsed import even_out, quimb_vector
 from .methods.mps import ChainFace, site_arrays
 from .methods.reduced import Ket
 from .views import Amplitudes, Cost, Face, StateView, as_float, moved, refuse_dims, view_of
@@ -38,10 +39,14 @@ def _(state: DeepNetwork, dims=None):
     followed = any(getattr(x, "requires_grad", False) for x in state.params.values())
     if not followed:
         faces["amplitudes"] = Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
-    # symmetric powers have less than full rank, where QR has no gradient
-    if isinstance(state, ConvAC) or (isinstance(state, RAC) and not (followed and state.depth > 1)):
-        make = lambda: _chain_arrays(state)
-        faces["to_mps"] = ChainFace(lambda: _mps_cost(state), make, lambda: _bonds(state))
+    if has_carry(state) and not (followed and not _full_rank(state)):
+        mps = functools.cache(lambda: state.to_mps(normalize="exponent"))
+        faces["to_mps"] = ChainFace(
+            lambda: _mps_cost(state),
+            lambda: site_arrays(mps()),
+            lambda: _bonds(state),
+            lambda: float(mps().exponent) * LOG2_10,
+        )
     dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
     name, count = type(state).__name__, getattr(state.geometry, "num_tensors", lambda: 1)
     return StateView(
@@ -56,17 +61,18 @@ def _parts(net, size):
     return view_of.dispatch(DeepNetwork)(type(net).from_params(net.geometry, params))
 
 
-def _chain_arrays(net):
-    """The arrays of the exact MPS, its scale spread over them."""
-    mps = net.to_mps(normalize="exponent")
-    each = 10.0 ** (float(mps.exponent) / net.nsites)
-    return [x * each for x in site_arrays(mps)]
+def _full_rank(net):
+    """Whether QR has a gradient on the way to the exact MPS, if there is one."""
+    try:
+        return carry_of(net).full_rank
+    except MethodError:
+        return True  # the conversion says why there is none
 
 
 def _vector_cost(net):
     """Three arrays of the size of the state, and one product for each of its channels."""
     total = net.phys_dim**net.nsites
-    each = len(net.readout) if isinstance(net, (ConvAC, RAC)) else _each(net)
+    each = len(net.readout) if hasattr(net, "readout") else _each(net)
     return Cost(3 * total * net._like.itemsize, as_float(total * round(each)))
 
 
@@ -77,7 +83,8 @@ def _vector(net):
 def _each(net):
     """Flops that take as long as one amplitude of a large batch."""
     batch = 2**12
-    return net.plan(batch).cost / batch / FLOP
+    plan = net.plan(batch)
+    return plan.cost / batch / plan.machine.flop
 
 
 def _amplitudes(net):
@@ -101,11 +108,7 @@ def _digest(net):
 
 def _ket(net):
     """The tensor network of a deep network that is the cheapest to contract."""
-    psi = (
-        net.collapse(max_bytes=MAX_WINDOWS)
-        if isinstance(net, (ConvAC, RAC))
-        else net.to_tensor_network()
-    )
+    psi = quimb_vector(net, MAX_WINDOWS)
     return Ket(psi, tuple(map(psi.site_ind, psi.sites)))
 
 

@@ -13,9 +13,11 @@ import inspect
 import math
 import numbers
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, check_option
 from ..numerics.shown import Shown
+from ..numerics.sizes import readable_bytes
 
 MAX_FLOPS = 1e15  # some hours on one core
 SOON = 1e8  # flops: with a method this cheap nothing is gained by a search for contraction paths
@@ -26,7 +28,7 @@ ALTERNATIVES = {
     "network": "method='approx', which estimates entropies",
 }
 
-METHODS = {}
+METHODS: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -144,17 +146,6 @@ def _log10(count):
     return math.log10(max(1, count)) if count < math.inf else math.inf
 
 
-def readable_bytes(count):
-    """Bytes in the unit that suits, ``"1.5 MiB"``."""
-    if count < 1024:
-        return f"{count} B"
-    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
-        count = count / 1024 if count < 1024**20 else math.inf
-        if count < 1024:
-            return f"{count:.1f} {unit}"
-    return f"{count / 1024:.1e} EiB" if math.isfinite(count) else "far more"
-
-
 def make_plan(view, places, what, max_bytes, max_flops, full=False):
     """Cost the methods that apply to a state, see `EntanglementPlan`.
 
@@ -204,7 +195,7 @@ def choose(view, places, what, method, max_bytes, max_flops):
     Raises
     ------
     OptionError
-        If there is no such method.
+        If the method is not known.
     MethodError
         If the state cannot be looked at that way.
     BudgetError
@@ -265,7 +256,7 @@ def _refuse(plan):
 
 
 def check_budget(max_bytes, max_flops):
-    """Refuse budgets that are no positive numbers."""
+    """Refuse budgets that are not positive numbers."""
     for name, value in (("max_bytes", max_bytes), ("max_flops", max_flops)):
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:
             raise OptionError(f"{name}={value!r} is not a budget; use a positive number.")
@@ -276,6 +267,6 @@ def check_options(function, method, options):
     known = set(inspect.signature(function).parameters) - {"view", "places"}
     if wrong := sorted(set(options) - known):
         raise OptionError(
-            f"method {method!r} takes no {wrong[0]!r}; its options are {sorted(known)}. Name "
+            f"method {method!r} does not take {wrong[0]!r}; its options are {sorted(known)}. Name "
             "another method with method=."
         )

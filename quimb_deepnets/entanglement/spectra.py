@@ -17,7 +17,7 @@ import numpy as np
 from autoray import do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 
 from ..errors import BudgetError, MethodError, OptionError, RangeError
-from ..hyper.ranges import check_norm
+from ..numerics.sizes import check_norm
 
 MAX_SVD = 1024  # beyond this size the Gram matrix is diagonalised, several times faster
 MAX_LOSS = 1e-9  # what lost values may change in a sum of powers, of itself; 100 eps if larger
@@ -237,7 +237,7 @@ def check_cancelled(log2_norm, log2_moved, power, epsilon):
 
 
 def check_alpha(alpha):
-    """Refuse an order of a Renyi entropy that is no number of at least 0."""
+    """Refuse an order of a Renyi entropy that is not a number of at least 0."""
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not alpha >= 0:
         raise OptionError(
             f"alpha={alpha!r} is not the order of a Renyi entropy; use a number >= 0."

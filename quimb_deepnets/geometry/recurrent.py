@@ -12,9 +12,20 @@ Node (l, t) reads its own past and the layer below: ``h[l][t] = (WH h[l][t-1]) *
 import functools
 import math
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from ..errors import GeometryError, check_positive_int
-from .expansion import READOUT, Fixed, Node, Site, Tap
+from .expansion import (
+    CHANNEL,
+    READOUT,
+    WINDOW,
+    CollapsedPiece,
+    Fixed,
+    Node,
+    Site,
+    Tap,
+    leaf_ind,
+)
 from .layers import check_layers, check_sites
 
 
@@ -45,17 +56,20 @@ class RecurrentGeometry:
         check_sites(self.shape)
         check_layers(self.depth)
         if self.phys_dim < 2:
-            raise GeometryError(f"phys_dim={self.phys_dim} leaves a site no choice; use 2 or more.")
+            raise GeometryError(
+                f"phys_dim={self.phys_dim} leaves a site only one state; use 2 or more."
+            )
 
     ndim = 1
+    is_recurrent = True  # a node reads its own past, and then the layer below
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Number of sites, as a tuple."""
         return (self.L,)
 
     @property
-    def sites(self):
+    def sites(self) -> tuple[Any, ...]:
         """The labels of the sites."""
         return tuple(range(self.L))
 
@@ -74,18 +88,47 @@ class RecurrentGeometry:
         yield Tap(f"WH{l}", past)
         yield Tap(f"WI{l}", below)
 
-    fixed_vectors = {}
+    fixed_vectors: ClassVar[dict[str, int]] = {}
 
     @functools.cached_property
-    def param_shapes(self):
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each independent parameter, in order."""
-        R, shapes = self.bond_dim, {}
+        R = self.bond_dim
+        shapes: dict[str, tuple[int, ...]] = {}
         for l in range(1, self.depth + 1):
             shapes[f"WH{l}"] = (R, R)
             shapes[f"WI{l}"] = (R, R if l > 1 else self.phys_dim)
             shapes[f"H0{l}"] = (R,)
         shapes[READOUT] = (R,)
         return shapes
+
+    # -------------------------------------------------------------- collapsed
+
+    @property
+    def collapsed_dim(self):
+        """Size of the channels of the collapsed network."""
+        return self.bond_dim
+
+    def collapsed_width(self):
+        """Number of sites of the widest window: what the last layer reads at the last step."""
+        return self.L if self.depth > 1 else 1
+
+    def collapsed_pieces(self):
+        """The pieces of the collapsed network: the last layer, and what it reads at each step.
+
+        Yields
+        ------
+        CollapsedPiece
+            For each step the hidden matrix and a window over all sites before it, ``kind`` their
+            number; the channels of all steps are legs of their own.
+        """
+        yield CollapsedPiece(f"H0{self.depth}", None, (f"{CHANNEL}0",))
+        for t in range(self.L):
+            here = f"{CHANNEL}{t + 1}"
+            sites = range(0 if self.depth > 1 else t, t + 1)
+            yield CollapsedPiece(f"WH{self.depth}", None, (here, f"{CHANNEL}{t}"))
+            yield CollapsedPiece(WINDOW, len(sites), (here, *map(leaf_ind, sites)))
+        yield CollapsedPiece(READOUT, None, (f"{CHANNEL}{self.L}",))
 
     # ---------------------------------------------------------------- counts
 
@@ -94,7 +137,7 @@ class RecurrentGeometry:
         return math.comb(self.L - t + self.depth - l, self.depth - l)
 
     @functools.cached_property
-    def duplication(self):
+    def duplication(self) -> dict[Any, int]:
         """For each site, how often the expanded network reads it."""
         return {t - 1: self.copies(1, t) for t in range(1, self.L + 1)}
 

@@ -91,7 +91,7 @@ part of its value; make a new network with net.with_params({'READOUT': ...}).
             return NotImplemented
         return list(self) == list(other) and all(map(_equal, self.values(), other.values()))
 
-    __hash__ = None  # weights of torch may change
+    __hash__ = None  # type: ignore[assignment]  # weights of torch may change
 
     def __deepcopy__(self, memo):
         leaves = {name: independent(x, memo) for name, x in self._leaves.items()}

@@ -3,6 +3,7 @@
 ::
 
     scaled     numbers as mantissa * 2**exponent, beyond the range of floats
+    sizes      bytes in words; norms that cannot be divided by
     weights    arrays of weights: seeded random ones, the laws that given ones must obey
     configs    configurations of the sites, from what users write to arrays of digits
     atomic     files that are whole or not there

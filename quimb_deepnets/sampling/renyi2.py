@@ -15,6 +15,7 @@ with the same mean, a smaller variance, and never larger than 1.
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ from ..jobs.progress import progress
 from ..networks import DeepNetwork
 from ..numerics.shown import Shown
 from ..tensors.amplitudes import StateAmplitudes
-from .metropolis import Metropolis, autocorrelation_time, rhat_of, split_rhat
+from .diagnostics import autocorrelation_time, rhat_of, split_rhat
+from .metropolis import Metropolis
 
 MIN_PAIRS, MIN_DRAWS, MIN_BURN_IN = 8, 16, 16
 MAX_RHAT, MAX_RELATIVE_ERROR = 1.05, 0.3
@@ -82,7 +84,15 @@ class RenyiEstimate(Shown, tuple):
         )
 
 
-def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=False, start=None):
+def renyi2_estimate(
+    net: Any,
+    where: Any,
+    samples: int = 2**14,
+    chains: int | None = None,
+    seed: Any = None,
+    progbar: bool = False,
+    start: Any = None,
+) -> RenyiEstimate:
     """The Renyi entropy ``S2 = -log2 Tr rho_A^2`` by sampling, with its error.
 
     Parameters
