@@ -152,7 +152,7 @@ REFUSED = {
     "collapse": (NET.collapse, qdn.OptionError, "window_tensors.register"),
     "expand": (NET.to_tensor_network, qdn.OptionError, "to_tensor_network.register"),
     "draw": (NET.draw, qdn.OptionError, "to_tensor_network.register"),
-    "paths": (lambda: qdn.path_report(NET, "norm"), qdn.OptionError, "ket_of.register"),
+    "paths": (lambda: qdn.path_report(NET, "norm"), qdn.OptionError, "to_tensor_network.register"),
     "slices": (lambda: qdn.contract_sliced(NET, "norm"), qdn.OptionError, "TwoMachines"),
     "graph": (lambda: qdn.entropy(NET, 3, method="graph"), qdn.MethodError, "dense"),
     "reduced": (lambda: qdn.entropy(NET, 3, method="reduced"), qdn.DeepNetError, "TwoMachines"),

@@ -129,7 +129,9 @@ def ket_of(state, form):
 
 @ket_of.register
 def _(network: DeepNetwork, form):
-    if hasattr(network.geometry, "collapsed_pieces"):
+    # a family of a user may borrow a geometry: its tensors are known only where it registers them
+    own = to_tensor_network.dispatch(type(network)) is not to_tensor_network.dispatch(object)
+    if own and hasattr(network.geometry, "collapsed_pieces"):
         return geometry_ket(network.geometry, form)
     return vector_ket(to_tensor_network(network), form)
 
