@@ -2,7 +2,7 @@
 
 ::
 
-    transfer_states   what crosses a bond of a chain, and the matrices that carry it on
+    transfer_states   what crosses a bond of a chain, and the matrices that continue it
     exact_mps         to_mps: a canonical matrix product state from them
     cross_mps         any network, from amplitudes at chosen configurations
 """

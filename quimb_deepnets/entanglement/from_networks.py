@@ -17,19 +17,19 @@ import numpy as np
 from autoray import stop_gradient, to_numpy
 
 from ..conversion.exact_mps import predicted_bytes
-from ..conversion.transfer_states import carry_of
+from ..conversion.transfer_states import transfer_of
 from ..evaluation.plan import FLOP
 from ..networks import RAC, ConvAC, DeepNetwork
 from ..tensors.collapsed import even_out
 from .methods.mps import ChainFace, site_arrays
-from .methods.reduced import Ket
+from .methods.reduced import KetNetwork
 from .views import Amplitudes, Cost, Face, StateView, as_float, moved, refuse_dims, view_of
 
 MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do not contract
 
 
 @view_of.register
-def _(state: DeepNetwork, dims=None):
+def _view_of_network(state: DeepNetwork, dims=None):
     refuse_dims(dims)
     faces = {
         "vector": Face(lambda: _vector_cost(state), lambda: _vector(state)),
@@ -106,17 +106,17 @@ def _ket(net):
         if isinstance(net, (ConvAC, RAC))
         else net.to_tensor_network()
     )
-    return Ket(psi, tuple(map(psi.site_ind, psi.sites)))
+    return KetNetwork(psi, tuple(map(psi.site_ind, psi.sites)))
 
 
 def _mps_cost(net):
-    """Bytes and flops of the exact conversion, from the sizes of its carry alone."""
-    carry, M = carry_of(net), net.phys_dim
-    flops = sum(6.0 * M * a * b * min(a, b) for a, b in itertools.pairwise(carry.bounds()))
-    return Cost(predicted_bytes(carry, M), flops)
+    """Bytes and flops of the exact conversion, from the sizes of its transfer states alone."""
+    transfer, M = transfer_of(net), net.phys_dim
+    flops = sum(6.0 * M * a * b * min(a, b) for a, b in itertools.pairwise(transfer.bounds()))
+    return Cost(predicted_bytes(transfer, M), flops)
 
 
 def _bonds(net):
-    """The bonds of the exact MPS: no larger than its carry, nor than the sites on either side."""
-    bounds, M, N = carry_of(net).bounds(), net.phys_dim, net.nsites
+    """The bonds of the exact MPS: at most its transfer states, and the sites on either side."""
+    bounds, M, N = transfer_of(net).bounds(), net.phys_dim, net.nsites
     return [min(bound, M ** min(t, N - t, 64)) for t, bound in enumerate(bounds)]

@@ -23,18 +23,18 @@ from ..tensors import CollapsedVector, RecursiveNetwork
 from ..tensors.collapsed import source_network
 from ..tensors.weights_from_tensors import current_network
 from .methods.mps import ChainFace, site_arrays
-from .methods.reduced import Ket
+from .methods.reduced import KetNetwork
 from .views import Cost, Face, StateView, moved, refuse_dims, view_of
 
 
 @view_of.register
-def _(state: TensorNetworkGenVector, dims=None):
+def _view_of_vector(state: TensorNetworkGenVector, dims=None):
     refuse_dims(dims)
     sites = tuple(site for site in state.sites if state.site_ind(site) in state.ind_map)
     inds = tuple(map(state.site_ind, sites))
     _check_outer(state, inds)
     hyper = state if isinstance(state, HyperTensorNetwork) else HyperTensorNetwork(state)
-    ket = Ket(hyper, inds)
+    ket = KetNetwork(hyper, inds)
     faces = {
         "network": Face(lambda: Cost(0, 0.0), lambda: ket),
         "vector": Face(ket.vector_cost, ket.vector),
@@ -59,12 +59,12 @@ def _parts(state, size):
 
 
 @view_of.register
-def _(state: RecursiveNetwork, dims=None):
+def _view_of_expanded(state: RecursiveNetwork, dims=None):
     return _through(current_network(state), state, dims)
 
 
 @view_of.register
-def _(state: CollapsedVector, dims=None):
+def _view_of_collapsed(state: CollapsedVector, dims=None):
     return _through(source_network(state), state, dims)
 
 

@@ -131,24 +131,24 @@ def ket_of(state, form):
 
 @ket_of.register(ConvGeometry)
 @ket_of.register(RecurrentGeometry)
-def _(geometry, form):
+def _ket_of_geometry(geometry, form):
     ket = expanded_ket if form.form == "expanded" else collapsed_ket
     return ket(geometry, form)
 
 
 @ket_of.register(ConvAC)
 @ket_of.register(RAC)
-def _(network, form):
+def _ket_of_network(network, form):
     return ket_of(network.geometry, form)
 
 
 @ket_of.register
-def _(network: RBM, form):
+def _ket_of_rbm(network: RBM, form):
     return ket_of(to_tensor_network(network), form)
 
 
 @ket_of.register
-def _(psi: RecursiveNetwork, form):
+def _ket_of_expanded(psi: RecursiveNetwork, form):
     try:
         geometry = collapsible_network(psi).geometry
     except (StructureError, WeightError):  # gated, fixed, simplified: the tensors as they stand
@@ -157,7 +157,7 @@ def _(psi: RecursiveNetwork, form):
 
 
 @ket_of.register
-def _(tn: TensorNetworkGenVector, form):
+def _ket_of_vector(tn: TensorNetworkGenVector, form):
     return vector_ket(tn, form)
 
 

@@ -239,7 +239,7 @@ def window_tensors(network, max_bytes):
 
 
 @window_tensors.register
-def _(network: ConvAC, max_bytes):
+def _collapse_conv(network: ConvAC, max_bytes):
     g = network.geometry
     windows = windows_of(g, g.depth, (1,) * g.ndim)
     rows = {k: g.phys_dim ** w.sites.shape[1] for w in windows for k in set(w.kinds.tolist())}
@@ -260,7 +260,7 @@ def _(network: ConvAC, max_bytes):
 
 
 @window_tensors.register
-def _(network: RAC, max_bytes):
+def _collapse_rac(network: RAC, max_bytes):
     M, depth = network.phys_dim, network.depth
     widest = M ** (network.L if depth > 1 else 1) * network.bond_dim
     check_bytes(2 * widest * network._like.itemsize, max_bytes)

@@ -13,7 +13,7 @@ from ..views import Cost, Face, StateView, refuse_dims, view_of
 
 
 @view_of.register
-def _(state: GraphStateConvAC, dims=None):
+def _view_of_graph_state(state: GraphStateConvAC, dims=None):
     refuse_dims(dims)
     view = view_of.dispatch(DeepNetwork)(state)
     edges = Face(lambda: Cost(0, 0.0), lambda: state.edges)

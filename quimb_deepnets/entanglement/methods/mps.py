@@ -133,14 +133,14 @@ def _matrix(arrays, places, one_leg):
         arrays, places = _rotated(arrays, set(places))
     runs = runs_of(places, len(arrays))
     if closed:
-        rights, carry = _right_canonical(arrays)  # balanced bonds: _one_leg squares the tensors
-        rights[-1] = do("tensordot", rights[-1], carry, axes=1)
-        lefts, carry = _left_canonical(rights)
-        parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs), carry]
+        rights, gauge = _right_canonical(arrays)  # balanced bonds: _one_leg squares the tensors
+        rights[-1] = do("tensordot", rights[-1], gauge, axes=1)
+        lefts, gauge = _left_canonical(rights)
+        parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs), gauge]
     else:
-        lefts, carry = _left_canonical(arrays[: runs[-1][0]])
-        carry = carry @ _right_canonical(arrays[runs[-1][0] :])[1]
-        parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs[1:-1]), carry]
+        lefts, gauge = _left_canonical(arrays[: runs[-1][0]])
+        gauge = gauge @ _right_canonical(arrays[runs[-1][0] :])[1]
+        parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs[1:-1]), gauge]
     psi = functools.reduce(lambda x, y: do("tensordot", x, y, axes=1), parts)
     if closed:
         left, *legs, right = psi.shape
@@ -155,12 +155,12 @@ def norm_of(arrays):
     """The binary logarithm of the norm of an open chain, stable however its parts cancel."""
     if arrays[0].shape[0] > 1:
         return None
-    carry, total = do("ones_like", arrays[0][:, 0, :1]), 0.0
+    gauge, total = do("ones_like", arrays[0][:, 0, :1]), 0.0
     for x in arrays:
-        x = do("tensordot", carry, x, axes=1)
-        carry, shift = unit(qr(x.reshape(-1, x.shape[2]))[1])
+        x = do("tensordot", gauge, x, axes=1)
+        gauge, shift = unit(qr(x.reshape(-1, x.shape[2]))[1])
         total += shift
-    size = float(do("linalg.norm", carry))
+    size = float(do("linalg.norm", gauge))
     return total + math.log2(size) if size else -math.inf
 
 
@@ -173,25 +173,25 @@ def _rotated(arrays, inside):
 
 def _left_canonical(arrays):
     """Left-canonical arrays, and the matrix behind them."""
-    lefts, carry = [], None
+    lefts, gauge = [], None
     for x in arrays:
-        x = x if carry is None else do("tensordot", carry, x, axes=1)
+        x = x if gauge is None else do("tensordot", gauge, x, axes=1)
         q, r = qr(x.reshape(-1, x.shape[2]))
         lefts.append(q.reshape(*x.shape[:2], -1))
-        carry, _ = unit(r)
-    return lefts, carry
+        gauge, _ = unit(r)
+    return lefts, gauge
 
 
 def _right_canonical(arrays):
     """Right-canonical arrays, and the matrix before them."""
-    rights, carry = [], None
+    rights, gauge = [], None
     for x in reversed(arrays):
-        x = x if carry is None else do("tensordot", x, carry, axes=1)
+        x = x if gauge is None else do("tensordot", x, gauge, axes=1)
         left = x.shape[0]
         q, r = qr(do("transpose", x.reshape(left, -1), (1, 0)))
         rights.append(do("transpose", q, (1, 0)).reshape(-1, *x.shape[1:]))
-        carry, _ = unit(do("transpose", r, (1, 0)))
-    return rights[::-1], carry
+        gauge, _ = unit(do("transpose", r, (1, 0)))
+    return rights[::-1], gauge
 
 
 def _one_leg(arrays):
@@ -236,8 +236,8 @@ def sweep(name, view, cuts, progbar=False):
     arrays = view.faces[name].value
     if arrays[0].shape[0] > 1:
         return [spectrum(name, view, tuple(range(cut))) for cut in cuts]
-    rights, carry = _right_canonical(arrays[1:])
-    x, found = do("tensordot", arrays[0], carry, axes=1), {}
+    rights, gauge = _right_canonical(arrays[1:])
+    x, found = do("tensordot", arrays[0], gauge, axes=1), {}
     following = [*rights, None][: max(cuts)]
     for n, right in enumerate(progress(following, progbar), 1):
         _, r = qr(x.reshape(-1, x.shape[2]))

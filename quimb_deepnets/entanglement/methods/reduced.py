@@ -23,7 +23,7 @@ from ..spectra import spectrum_of_density
 from ..views import Cost, as_float
 
 
-class Ket(NamedTuple):
+class KetNetwork(NamedTuple):
     """A state as a tensor network, and its outer indices in the order of the sites."""
 
     tn: HyperTensorNetwork
