@@ -31,20 +31,20 @@ from .picture import plot_entropy
 from .rank import SchmidtRank, schmidt_rank
 from .registry import METHODS, EntanglementPlan, Method, add_method
 from .spectra import FlatSpectrum, Spectrum
-from .views import Amplitudes, Cost, Face, StateView, view_of
+from .views import Amplitudes, Cost, StateView, View, view_of
 
 __all__ = [
     "METHODS",
     "Amplitudes",
     "Cost",
     "EntanglementPlan",
-    "Face",
     "FlatSpectrum",
     "Method",
     "RenyiEstimate",
     "SchmidtRank",
     "Spectrum",
     "StateView",
+    "View",
     "add_method",
     "approx",
     "dense",

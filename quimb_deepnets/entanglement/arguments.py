@@ -91,8 +91,8 @@ def spectrum_at(
     if len(places) == len(view.sites):
         check_option("method", method, ("auto", *METHODS))
         check_budget(max_bytes, max_flops)
-        if view.parts is None and "vector" in view.faces:
-            return spectrum_of_matrix(view.faces["vector"].value.reshape(-1, 1))
+        if view.parts is None and "vector" in view.views:
+            return spectrum_of_matrix(view.views["vector"].value.reshape(-1, 1))
         return Spectrum(do("ones_like", do("real", view.like.reshape(-1)[:1])))
     what = "tail" if tail else "spectrum"
     chosen = choose(view, places, what, method, max_bytes, max_flops)

@@ -21,9 +21,9 @@ from ..conversion.transfer_states import transfer_of
 from ..evaluation.plan import FLOP
 from ..networks import RAC, ConvAC, DeepNetwork
 from ..tensors.collapsed import even_out
-from .methods.mps import ChainFace, site_arrays
+from .methods.mps import ChainView, site_arrays
 from .methods.reduced import KetNetwork
-from .views import Amplitudes, Cost, Face, StateView, as_float, moved, refuse_dims, view_of
+from .views import Amplitudes, Cost, StateView, View, as_float, moved, refuse_dims, view_of
 
 MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do not contract
 
@@ -31,21 +31,21 @@ MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do no
 @view_of.register
 def _view_of_network(state: DeepNetwork, dims=None):
     refuse_dims(dims)
-    faces = {
-        "vector": Face(lambda: _vector_cost(state), lambda: _vector(state)),
-        "network": Face(lambda: Cost(0, 0.0), lambda: _ket(state)),
+    views = {
+        "vector": View(lambda: _vector_cost(state), lambda: _vector(state)),
+        "network": View(lambda: Cost(0, 0.0), lambda: _ket(state)),
     }
     followed = any(getattr(x, "requires_grad", False) for x in state.params.values())
     if not followed:
-        faces["amplitudes"] = Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
+        views["amplitudes"] = View(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
     # symmetric powers have less than full rank, where QR has no gradient
     if isinstance(state, ConvAC) or (isinstance(state, RAC) and not (followed and state.depth > 1)):
         make = lambda: _chain_arrays(state)
-        faces["to_mps"] = ChainFace(lambda: _mps_cost(state), make, lambda: _bonds(state))
+        views["to_mps"] = ChainView(lambda: _mps_cost(state), make, lambda: _bonds(state))
     dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
     name, count = type(state).__name__, getattr(state.geometry, "num_tensors", lambda: 1)
     return StateView(
-        tuple(state.sites), dims, state._like, name, faces, parts=parts, degree=count()
+        tuple(state.sites), dims, state._like, name, views, parts=parts, degree=count()
     )
 
 

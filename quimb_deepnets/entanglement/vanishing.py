@@ -68,7 +68,7 @@ def _check(view):
 
 def _sampled_soundly(still, moved, epsilon):
     """Whether amplitudes of some configurations are not round-off; they need not be."""
-    if "amplitudes" not in still.faces:
+    if "amplitudes" not in still.views:
         return False
     rng = np.random.default_rng(0)
     configs = rng.integers(still.dims, size=(SAMPLES, len(still.dims)))
@@ -78,7 +78,7 @@ def _sampled_soundly(still, moved, epsilon):
 
 def _log2_norm(view, configs):
     """Half the logarithm of the sum of squared amplitudes."""
-    _, log = view.faces["amplitudes"].value.log_amplitudes(configs)
+    _, log = view.views["amplitudes"].value.log_amplitudes(configs)
     log = np.asarray(log, "float64")
     top = log.max()
     if not math.isfinite(top):
@@ -90,10 +90,10 @@ def _by_amplitudes(view):
     """From every entry of a small state."""
     if (total := math.prod(view.dims)) > ALL:
         return None
-    if "amplitudes" in view.faces:
+    if "amplitudes" in view.views:
         return _log2_norm(view, np.indices(view.dims).reshape(len(view.dims), total).T)
-    ket = view.faces["network"].value
-    if ket.tn.num_tensors > MANY_TENSORS or view.faces["vector"].cost.flops > CHEAP:
+    ket = view.views["network"].value
+    if ket.tn.num_tensors > MANY_TENSORS or view.views["vector"].cost.flops > CHEAP:
         return None
     data, exponent = ket.scaled(ket.tn, ket.inds)
     return _log2(np.linalg.norm(data)) + exponent * math.log2(10)
@@ -102,14 +102,14 @@ def _by_amplitudes(view):
 def _by_chain(view):
     """From a sweep of QR decompositions along an open chain."""
     for name in ("mps", "to_mps"):
-        if name in view.faces and view.faces[name].cost.flops < CHEAP:
-            return norm_of(view.faces[name].value)
+        if name in view.views and view.views[name].cost.flops < CHEAP:
+            return norm_of(view.views[name].value)
     return None
 
 
 def _by_contraction(view):
     """From the squared norm, as one contraction."""
-    ket = view.faces["network"].value
+    ket = view.views["network"].value
     if ket.tn.num_tensors > MANY_TENSORS or ket.density_cost(()).flops > CHEAP:
         return None
     doubled, _, _ = ket.doubled(())

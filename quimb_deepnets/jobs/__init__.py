@@ -8,6 +8,6 @@
 """
 
 from .executors import Job, as_pool, in_order
-from .sums import Sum, add_up, checkpoint_mark
+from .sums import Sum, add_up, checkpoint_key
 
-__all__ = ["Job", "Sum", "add_up", "as_pool", "checkpoint_mark", "in_order"]
+__all__ = ["Job", "Sum", "add_up", "as_pool", "checkpoint_key", "in_order"]

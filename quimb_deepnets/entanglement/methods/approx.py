@@ -243,8 +243,8 @@ def cost(view, places, what="spectrum"):
     dim = view.dim(places)
     if dim > 2**40:
         return Cost(16 * dim * TOP, math.inf)
-    made = view.faces["network"].value.applied_cost(places)
-    calls = 2 * view.faces["network"].value.tn.num_tensors * CALL / FLOP
+    made = view.views["network"].value.applied_cost(places)
+    calls = 2 * view.views["network"].value.tn.num_tensors * CALL / FLOP
     memory = made.bytes * BLOCK + 16 * dim * (2 * TOP + 4 * BLOCK)
     return Cost(memory, PRODUCTS * (made.flops + calls / BLOCK + 10.0 * dim))
 
@@ -266,7 +266,7 @@ def spectrum(view, places, progbar=False, tol=1e-2, seed=None):
     if isinstance(tol, bool) or not (isinstance(tol, numbers.Real) and 0 < tol < 1):
         raise OptionError(f"tol={tol!r} is not a relative error; use a float between 0 and 1.")
     places = view.smaller(places)
-    tn, kets, bras = view.faces["network"].value.doubled(places)
+    tn, kets, bras = view.views["network"].value.doubled(places)
     if any(getattr(t.data, "requires_grad", False) for t in tn):
         raise MethodError(
             "method='approx' has no gradient, and the state asks for one; use another method, or "

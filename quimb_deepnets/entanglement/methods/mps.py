@@ -25,16 +25,16 @@ from ...hyper.ranges import check_norm
 from ...jobs.progress import progress
 from ..registry import Method, add_method
 from ..spectra import MAX_SVD, spectrum_of_matrix
-from ..views import Cost, Face, as_float
+from ..views import Cost, View, as_float
 
 
-class ChainFace(Face):
+class ChainView(View):
     """A chain of arrays ``(left, phys, right)``; the first left is the last right: 1 if open.
 
     Parameters
     ----------
     cost, make : callable
-        See `Face`.
+        See `View`.
     bonds : callable
         Without arguments, all ``N + 1`` bonds, as far as they are known before it is made.
     """
@@ -84,8 +84,8 @@ def runs_of(places, count):
 
 def cost(name, view, places, what="spectrum"):
     """From the bonds alone: canonical form, runs, and the singular values."""
-    face = view.faces[name]
-    made, bonds, dims = face.cost, face.bonds(), view.dims
+    chain = view.views[name]
+    made, bonds, dims = chain.cost, chain.bonds(), view.dims
     runs = runs_of(places, len(dims))
     canonical = sum(4.0 * d * l * r * max(l, r) for l, d, r in zip(bonds, dims, bonds[1:]))
     sides, largest, work = {True: 1, False: 1}, max(bonds) ** 2, canonical
@@ -117,12 +117,12 @@ def cost(name, view, places, what="spectrum"):
 
 def spectrum(name, view, places, progbar=False):
     """The spectrum of the places, from one leg for each run."""
-    return spectrum_of_matrix(_matrix(view.faces[name].value, places, _one_leg), len(view.sites))
+    return spectrum_of_matrix(_matrix(view.views[name].value, places, _one_leg), len(view.sites))
 
 
 def tail(name, view, places, progbar=False):
     """The same without squares: each leg from QR decompositions."""
-    x = _matrix(view.faces[name].value, places, _fine_leg)
+    x = _matrix(view.views[name].value, places, _fine_leg)
     return spectrum_of_matrix(x, len(view.sites), tail=True)
 
 
@@ -233,7 +233,7 @@ def _fine_leg(arrays):
 
 def sweep(name, view, cuts, progbar=False):
     """The spectra of all cuts of an open chain: a QR sweep to the left, and one back."""
-    arrays = view.faces[name].value
+    arrays = view.views[name].value
     if arrays[0].shape[0] > 1:
         return [spectrum(name, view, tuple(range(cut))) for cut in cuts]
     rights, gauge = _right_canonical(arrays[1:])
