@@ -212,7 +212,7 @@ def _interpolate(teneva, amplitudes, bond, tol, max_evals, rng, step):
     """Cores ``(l, p, r)``, with a larger scale again where amplitudes outgrew it."""
     sites = [amplitudes.phys_dim] * len(amplitudes.order)
 
-    def stop(cores, state, opts):
+    def _stop(cores, state, opts):
         step()
         return max(core.shape[0] for core in cores) > bond
 
@@ -224,7 +224,7 @@ def _interpolate(teneva, amplitudes, bond, tol, max_evals, rng, step):
             m=max(1, max_evals - amplitudes.count),
             e=tol,
             info=state,
-            cb=stop,
+            cb=_stop,
         )
         if state["stop"] != "func":
             return cores

@@ -62,10 +62,10 @@ class View:
     def cannot_be_made(self, error):
         """From now on raise this error when the cost is asked for."""
 
-        def refuse():
+        def _refuse():
             raise error
 
-        self._cost = refuse
+        self._cost = _refuse
         self.__dict__.pop("cost", None)
 
 

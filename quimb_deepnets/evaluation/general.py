@@ -25,7 +25,7 @@ def changed_ratios(net, batch):
     plan = net.plan(batch * count * (M - 1) + batch)
     evaluate = net._evaluate_by(plan)
 
-    def flips(x):
+    def _flips(x):
         old = Scaled(*(part[None] for part in evaluate(x)))
         one = do("ones_like", old.mantissa)
         ratios = [do("where", old.mantissa == 0, float("nan"), one) + 0 * x]
@@ -43,7 +43,7 @@ def changed_ratios(net, batch):
             by_value.append(here)
         return do("transpose", do("stack", tuple(by_value), axis=-1), (1, 0, 2))
 
-    return flips, max(1, plan.chunk // count)
+    return _flips, max(1, plan.chunk // count)
 
 
 def autograd_derivatives(net):
@@ -64,18 +64,18 @@ def autograd_derivatives(net):
     for x in leaves:
         x.requires_grad_()
 
-    def gradient(log):
+    def _gradient(log):
         for x in leaves:
             x.grad = None
         log.backward(retain_graph=True)
         parts = (do("zeros_like", x) if x.grad is None else x.grad for x in leaves)
         return do("concatenate", tuple(do("conj", x).reshape(-1) for x in parts))
 
-    def derive(x):
+    def _derive(x):
         configs = to_numpy(x).T.reshape(-1, *net.geometry.shape)
         logs = twin.log_amplitudes(configs)[1]
-        rows = do("stack", tuple(map(gradient, logs)))
+        rows = do("stack", tuple(map(_gradient, logs)))
         rows = do("where", (logs == -math.inf)[:, None], math.nan, rows)
         return rows if infer_backend(net._like) == "torch" else to_numpy(rows)
 
-    return derive, 64
+    return _derive, 64

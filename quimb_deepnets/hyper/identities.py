@@ -1,4 +1,4 @@
-"""Wires: identities that give a site an outer leg, left out of contractions.
+"""Identity legs: the deltas that give a site its outer leg, left out of contractions.
 
 A contraction path finder sees an identity as any other matrix, and keeps apart what it makes
 equal. Without the identities, a norm has one index per site instead of three::
@@ -15,8 +15,8 @@ from ..numerics.scaled import mutable
 def absorb_identities(tn, output_inds):
     """The same network without its identities, their two legs joined to one index.
 
-    A wire stays where both of its ends are outputs, where nothing else holds its index, or
-    where it is not a multiple of the identity (any more). Its factor goes to another tensor.
+    An identity stays where both of its ends are outputs, where nothing else holds its index, or
+    where it is not a multiple of the identity. Its factor goes to another tensor.
     """
     factors = {tid: identity_factor(tn.tensor_map[tid]) for tid in tn.tag_map.get("IDENTITY", ())}
     identities = [tid for tid, factor in factors.items() if factor is not None]
@@ -24,7 +24,7 @@ def absorb_identities(tn, output_inds):
         return tn
     root = {}
 
-    def find(ix):
+    def _find(ix):
         while root.setdefault(ix, ix) != ix:
             ix = root[ix]
         return ix
@@ -32,11 +32,11 @@ def absorb_identities(tn, output_inds):
     rest = [tid for tid in tn.tensor_map if tid not in set(identities)]
     holders = {ix: tid for tid in rest for ix in tn.tensor_map[tid].inds}
     for tid in identities:
-        a, b = map(find, tn.tensor_map[tid].inds)
+        a, b = map(_find, tn.tensor_map[tid].inds)
         root[b] = a
     groups = {}
     for tid in identities:
-        groups.setdefault(find(tn.tensor_map[tid].inds[0]), []).append(tid)
+        groups.setdefault(_find(tn.tensor_map[tid].inds[0]), []).append(tid)
     names, gone = {}, {}
     for tids in groups.values():
         inds = {ix for tid in tids for ix in tn.tensor_map[tid].inds}

@@ -5,6 +5,10 @@
     terms 0, 1, 2, ...  --executors-->  in order, lost ones once more  --sums-->  one Sum
                                                                           |
                                                                    checkpoint file
+
+    executors   pools of processes and machines, and results in order
+    sums        Sum, add_up, and the checkpoint key
+    progress    progress bars
 """
 
 from .executors import Job, as_pool, in_order

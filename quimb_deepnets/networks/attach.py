@@ -46,7 +46,7 @@ def register_method(*classes, name=None):
     if name is not None and not (isinstance(name, str) and name.isidentifier()):
         raise OptionError(f"name={name!r} cannot name a method; give an identifier.")
 
-    def attach(function):
+    def _attach(function):
         if not callable(function):
             raise OptionError(f"{function!r} cannot be called; decorate a function.")
         method = name or function.__name__
@@ -58,4 +58,4 @@ def register_method(*classes, name=None):
             setattr(cls, method, function)
         return function
 
-    return attach
+    return _attach

@@ -3,7 +3,8 @@
 ::
 
     scaled     numbers as mantissa * 2**exponent, beyond the range of floats
-    weights    arrays of weights: seeded random ones, the laws that given ones must obey
+    products   products and sums of such numbers that no channel drops out of
+    weights    arrays of weights: seeded random ones, and checks of given ones
     configs    configurations of the sites, from what users write to arrays of digits
     atomic     files that are whole or not there
 """

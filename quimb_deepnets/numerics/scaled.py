@@ -202,7 +202,7 @@ def full_precision(function):
     """Run a function out of reach of ``torch.autocast``, which would round its matrix products."""
 
     @functools.wraps(function)
-    def run(*args, **kwargs):
+    def _run(*args, **kwargs):
         torch = sys.modules.get("torch")
         with contextlib.ExitStack() as stack:
             for device in ("cpu", "cuda", "mps", "xpu") if torch is not None else ():
@@ -210,7 +210,7 @@ def full_precision(function):
                     stack.enter_context(torch.autocast(device, enabled=False))
             return function(*args, **kwargs)
 
-    return run
+    return _run
 
 
 def _functorch():

@@ -176,17 +176,17 @@ def _without_identities(parts, output, sizes, identities, site_of):
     """
     root = {}
 
-    def find(ix):
+    def _find(ix):
         while root.setdefault(ix, ix) != ix:
             ix = root[ix]
         return ix
 
     groups, names, gone = {}, {}, set()
     for i in identities:
-        a, b = map(find, parts[i].inds)
+        a, b = map(_find, parts[i].inds)
         root[b] = a
     for i in identities:
-        groups.setdefault(find(parts[i].inds[0]), []).append(i)
+        groups.setdefault(_find(parts[i].inds[0]), []).append(i)
     kept = set(output)
     for tids in groups.values():
         inds = {ix for i in tids for ix in parts[i].inds}

@@ -95,13 +95,13 @@ class EstimatedSpectrum:
         """``bits(Tr function(rho))``, with random vectors until its error is ``tol``."""
         with tqdm(total=PRODUCTS, disable=not self.progbar, unit=" products") as bar:
 
-            def apply(vectors):
+            def _apply(vectors):
                 bar.update(vectors.shape[1])
                 return self.apply(vectors)
 
             exactly = self.tol / 20
-            space = self._top_space(apply)
-            top = quadrature(apply, space, function, exactly).sum(1)
+            space = self._top_space(_apply)
+            top = quadrature(_apply, space, function, exactly).sum(1)
             if self.dim == space.shape[1]:
                 _check_trace(top[1] - 1, self.tol / 10)
                 return max(0.0, bits(top[0]))
@@ -109,7 +109,7 @@ class EstimatedSpectrum:
             seen = np.empty((0, 3))
             for _ in range(-(-self._most() // BLOCK)):
                 rest = self._probes(space)
-                seen = np.concatenate((seen, quadrature(apply, rest, function, exactly).T))
+                seen = np.concatenate((seen, quadrature(_apply, rest, function, exactly).T))
                 trace, error = _regressed(seen, known)
                 found, error = bits(top[0] + trace), error * slope(top[0] + trace)
                 bar.set_postfix_str(f"{found:.4g} +- {error:.1g} bits")
@@ -292,7 +292,7 @@ def _apply(tn, kets, bras):
     # a batch index would mislead the search
     path = BestOf().search(inputs, kets, sizes).get_path()
 
-    def apply(vectors):
+    def _apply(vectors):
         count = vectors.shape[1]
         if count not in expressions:
             expressions[count] = ctg.array_contract_expression(
@@ -305,7 +305,7 @@ def _apply(tn, kets, bras):
             )
         return expressions[count](vectors.reshape(*shape, count)).reshape(-1, count)
 
-    return apply
+    return _apply
 
 
 def _of_trace_one(tn, kets, bras, tensors, exponent):
