@@ -17,6 +17,7 @@ LADDER = (
     "errors numerics geometry theory jobs evaluation networks hyper tensors conversion sampling "
     "entanglement paths cli __main__"
 ).split()
+ONLY = {"hyper": {"errors", "numerics"}, "paths": set(LADDER) - {"entanglement"}}  # of the package
 HEAVY = {"geometry": set(), "errors": set(), "numerics": {"numpy", "autoray"}}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -56,6 +57,8 @@ def test_imports_go_up_the_ladder(path):
                 continue
             same = target.split(".")[0] == module.split(".")[0]
             assert same or row(target) < row(module), f"{module} imports {target}"
+            room = ONLY.get(module.split(".")[0], set(LADDER))
+            assert same or target.split(".")[0] in room, f"{module} imports {target}"
         else:
             top = imported.split(".")[0]
             allowed = HEAVY.get(module.split(".")[0])
@@ -151,3 +154,13 @@ def test_public_classes_and_functions_show_an_example():
         thing = getattr(qdn, name)
         if not (inspect.isclass(thing) and issubclass(thing, Exception)):
             assert ">>>" in inspect.getdoc(thing), name
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "hyper").glob("*.py")), ids=name_of)
+def test_hyper_networks_know_no_deep_network(path):
+    """Neither its classes nor the tags of its tensors, which it adds to a hook itself."""
+    names = {"WINDOW", "READOUT", "ConvAC", "RAC", "RBM", "RecursiveNetwork", "CollapsedVector"}
+    tree = ast.parse(path.read_text(encoding="utf8"))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    used |= {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and n.value in names}
+    assert not used & names

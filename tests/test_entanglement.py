@@ -10,7 +10,7 @@ import torch
 
 import quimb_deepnets as qdn
 from quimb_deepnets.entanglement import METHODS, FlatSpectrum, Spectrum, view_of
-from quimb_deepnets.entanglement.registry import readable_bytes
+from quimb_deepnets.numerics.sizes import readable_bytes
 
 PHASES = {"dist": "rademacher", "dtype": "complex128"}
 qu.seed_rand(0)  # MERA.rand takes no seed of its own

@@ -10,7 +10,8 @@ import scipy.stats
 
 import quimb_deepnets as qdn
 from quimb_deepnets.sampling import renyi2 as montecarlo
-from quimb_deepnets.sampling.metropolis import Metropolis, autocorrelation_time, split_rhat
+from quimb_deepnets.sampling.diagnostics import autocorrelation_time, split_rhat
+from quimb_deepnets.sampling.metropolis import Metropolis
 from quimb_deepnets.sampling.renyi2 import RenyiEstimate, renyi2_estimate
 
 

@@ -31,11 +31,20 @@ from .balance import frames
 
 @functools.singledispatch
 def transfer_of(network):
-    """The transfer states of a network: ``bounds, own_bytes, end, step, start, total``."""
+    """The transfer states of a network, an object with what a conversion needs.
+
+    That is ``bounds, own_bytes, end, step, start, total``, and ``full_rank``: whether QR has a
+    gradient on the way.
+    """
     raise MethodError(
         f"{type(network).__name__} has no exact matrix product form; register one with "
         "transfer_of.register."
     )
+
+
+def has_transfer(network):
+    """Whether the family of a network has registered its transfer states."""
+    return transfer_of.dispatch(type(network)) is not transfer_of.dispatch(object)
 
 
 @transfer_of.register
@@ -70,6 +79,8 @@ class WindowTransfer:
 
     A window multiplies as soon as its last site is there.
     """
+
+    full_rank = True
 
     def __init__(self, net):
         self.net, g = net, net.geometry
@@ -137,6 +148,8 @@ class WindowTransfer:
 class StateTransfer:
     """The state of a RAC of depth 1."""
 
+    full_rank = True
+
     def __init__(self, net):
         self.net = net
         self.hidden, e = even_out(scaled(net.hidden_weights[-1], axes=2))
@@ -180,6 +193,8 @@ class SymmetricTransfer(StateTransfer):
     has coordinates of its own, see `balance`: a direction that is stretched, but that no ``h[1]``
     takes, would drown the others by powers of degree n.
     """
+
+    full_rank = False  # of the matrices on the way: QR of symmetric powers has no gradient
 
     @functools.cached_property
     def degrees(self):

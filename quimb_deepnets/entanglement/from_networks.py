@@ -17,10 +17,12 @@ import numpy as np
 from autoray import stop_gradient, to_numpy
 
 from ..conversion.exact_mps import predicted_bytes
-from ..conversion.transfer_states import transfer_of
+from ..conversion.transfer_states import has_transfer, transfer_of
+from ..errors import MethodError
 from ..evaluation.plan import FLOP
-from ..networks import RAC, ConvAC, DeepNetwork
-from ..tensors.collapsed import even_out
+from ..hyper.ranges import LOG2_10
+from ..networks import DeepNetwork
+from ..tensors.collapsed import even_out, quimb_vector
 from .methods.mps import ChainView, site_arrays
 from .methods.reduced import KetNetwork
 from .views import Amplitudes, Cost, StateView, View, as_float, moved, refuse_dims, view_of
@@ -38,10 +40,14 @@ def _view_of_network(state: DeepNetwork, dims=None):
     followed = any(getattr(x, "requires_grad", False) for x in state.params.values())
     if not followed:
         views["amplitudes"] = View(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
-    # symmetric powers have less than full rank, where QR has no gradient
-    if isinstance(state, ConvAC) or (isinstance(state, RAC) and not (followed and state.depth > 1)):
-        make = lambda: _chain_arrays(state)
-        views["to_mps"] = ChainView(lambda: _mps_cost(state), make, lambda: _bonds(state))
+    if has_transfer(state) and not (followed and not _full_rank(state)):
+        mps = functools.cache(lambda: state.to_mps(normalize="exponent"))
+        views["to_mps"] = ChainView(
+            lambda: _mps_cost(state),
+            lambda: site_arrays(mps()),
+            lambda: _bonds(state),
+            lambda: float(mps().exponent) * LOG2_10,
+        )
     dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
     name, count = type(state).__name__, getattr(state.geometry, "num_tensors", lambda: 1)
     return StateView(
@@ -56,17 +62,18 @@ def _parts(net, size):
     return view_of.dispatch(DeepNetwork)(type(net).from_params(net.geometry, params))
 
 
-def _chain_arrays(net):
-    """The arrays of the exact MPS, its scale spread over them."""
-    mps = net.to_mps(normalize="exponent")
-    each = 10.0 ** (float(mps.exponent) / net.nsites)
-    return [x * each for x in site_arrays(mps)]
+def _full_rank(net):
+    """Whether QR has a gradient on the way to the exact MPS, if there is one."""
+    try:
+        return transfer_of(net).full_rank
+    except MethodError:
+        return True  # the conversion says why there is none
 
 
 def _vector_cost(net):
     """Three arrays of the size of the state, and one product for each of its channels."""
     total = net.phys_dim**net.nsites
-    each = len(net.readout) if isinstance(net, (ConvAC, RAC)) else _each(net)
+    each = len(net.readout) if hasattr(net, "readout") else _each(net)
     return Cost(3 * total * net._like.itemsize, as_float(total * round(each)))
 
 
@@ -101,11 +108,7 @@ def _digest(net):
 
 def _ket(net):
     """The tensor network of a deep network that is the cheapest to contract."""
-    psi = (
-        net.collapse(max_bytes=MAX_WINDOWS)
-        if isinstance(net, (ConvAC, RAC))
-        else net.to_tensor_network()
-    )
+    psi = quimb_vector(net, MAX_WINDOWS)
     return KetNetwork(psi, tuple(map(psi.site_ind, psi.sites)))
 
 

@@ -15,6 +15,7 @@ import numbers
 from dataclasses import dataclass
 
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, check_option
+from ..numerics.sizes import readable_bytes
 
 MAX_FLOPS = 1e15  # some hours on one core
 SOON = 1e8  # flops: with a method this cheap nothing is gained by a search for contraction paths
@@ -129,17 +130,6 @@ class EntanglementPlan:
 
 def _log10(count):
     return math.log10(max(1, count)) if count < math.inf else math.inf
-
-
-def readable_bytes(count):
-    """Bytes in the unit that suits, ``"1.5 MiB"``."""
-    if count < 1024:
-        return f"{count} B"
-    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
-        count = count / 1024 if count < 1024**20 else math.inf
-        if count < 1024:
-            return f"{count:.1f} {unit}"
-    return f"{count / 1024:.1e} EiB" if math.isfinite(count) else "far more"
 
 
 def make_plan(view, places, what, max_bytes, max_flops, full=False):

@@ -17,7 +17,7 @@ import numpy as np
 from autoray import do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 
 from ..errors import BudgetError, MethodError, OptionError, RangeError
-from ..hyper.ranges import check_norm
+from ..numerics.sizes import check_norm
 
 MAX_SVD = 1024  # beyond this size the Gram matrix is diagonalised, several times faster
 MAX_LOSS = 1e-9  # what lost values may change in a sum of powers, of itself; 100 eps if larger

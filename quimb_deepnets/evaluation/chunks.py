@@ -12,7 +12,6 @@ from ..errors import BudgetError, OptionError, check_positive_int
 from ..jobs.progress import progress
 from ..numerics.configs import batches, digits
 from ..numerics.scaled import Scaled
-from ..numerics.weights import MAX_BYTES as MAX_BYTES
 
 
 def map_chunks(net, function, configs, size, chunk=None, progbar=False):

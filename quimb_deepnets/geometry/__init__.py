@@ -13,7 +13,7 @@
 """
 
 from .conv import ConvGeometry
-from .expansion import Fixed, Node, Piece, Site, Tap, expand, leaf_ind
+from .expansion import CollapsedPiece, Fixed, Node, Piece, Site, Tap, expand, leaf_ind
 from .layers import ANCHORS, BOUNDARIES, Axis, GCLayer, plan_axis
 from .layout import Layout, layout
 from .recurrent import RecurrentGeometry
@@ -22,6 +22,7 @@ __all__ = [
     "ANCHORS",
     "BOUNDARIES",
     "Axis",
+    "CollapsedPiece",
     "ConvGeometry",
     "Fixed",
     "GCLayer",

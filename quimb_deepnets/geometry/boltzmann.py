@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 from ..errors import GeometryError, check_positive_int
+from .expansion import CollapsedPiece, leaf_ind
 from .layers import as_sizes, check_sites
 
 
@@ -33,6 +34,7 @@ class BoltzmannGeometry:
 
     depth = 1
     phys_dim = 2
+    collapsed_dim = 2  # a hidden unit is +1 or -1
 
     def __post_init__(self):
         as_sizes("shape", self.shape)
@@ -60,3 +62,22 @@ class BoltzmannGeometry:
         """Name and shape of each independent parameter, in order."""
         sites = math.prod(self.shape)
         return {"VISIBLE": (sites,), "HIDDEN": (self.hidden,), "WEIGHTS": (self.hidden, sites)}
+
+    def collapsed_width(self):
+        """Number of sites that one tensor reads."""
+        return 1
+
+    def collapsed_pieces(self):
+        """The pieces of the hyper network: a hidden unit is an index, a matrix joins it to a site.
+
+        Yields
+        ------
+        CollapsedPiece
+            ``kind`` is the place in the array of the parameter.
+        """
+        for n, site in enumerate(self.sites):
+            yield CollapsedPiece("VISIBLE", (n,), (leaf_ind(site),))
+        for j in range(self.hidden):
+            yield CollapsedPiece("HIDDEN", (j,), (f"_h{j}",))
+            for n, site in enumerate(self.sites):
+                yield CollapsedPiece("WEIGHTS", (j, n), (f"_h{j}", leaf_ind(site)))

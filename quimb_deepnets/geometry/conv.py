@@ -19,7 +19,18 @@ import reprlib
 from dataclasses import dataclass
 
 from ..errors import GeometryError, check_option, check_positive_int
-from .expansion import READOUT, Fixed, Node, Site, Tap
+from .branches import folded_branches
+from .expansion import (
+    CHANNEL,
+    READOUT,
+    WINDOW,
+    CollapsedPiece,
+    Fixed,
+    Node,
+    Site,
+    Tap,
+    leaf_ind,
+)
 from .layers import ANCHORS, BOUNDARIES, GCLayer, as_sizes, check_layers, check_sites, plan_axis
 
 
@@ -230,6 +241,35 @@ class ConvGeometry:
     def _ever_inside(axis, l, k):
         """Whether tap ``k`` of layer ``l`` reads some position along this axis."""
         return any(taps[k] is not None for taps in axis.reads[l - 1])
+
+    # -------------------------------------------------------------- collapsed
+
+    @property
+    def collapsed_dim(self):
+        """Size of the channels of the collapsed network."""
+        return self.bond_dim(self.depth)
+
+    def collapsed_width(self):
+        """Number of sites of the widest window of the folded last layer."""
+        levels = folded_branches(self).levels
+        return math.prod(max(kind.width for kind in level.kinds) for level in levels)
+
+    def collapsed_pieces(self):
+        """The pieces of the collapsed network: windows of the folded last layer, the read-out.
+
+        Yields
+        ------
+        CollapsedPiece
+            A window for each position of the last layer, in order, ``kind`` its kind as
+            `folded_branches` counts them.
+        """
+        branches = folded_branches(self)
+        for position in itertools.product(*(range(len(x.kind_of)) for x in branches.levels)):
+            kind = tuple(x.kind_of[p] for x, p in zip(branches.levels, position))
+            places = (level.windows[p] for level, p in zip(branches.levels, position))
+            sites = map(self._label, itertools.product(*places))
+            yield CollapsedPiece(WINDOW, kind, (CHANNEL, *map(leaf_ind, sites)))
+        yield CollapsedPiece(READOUT, None, (CHANNEL,))
 
     # ---------------------------------------------------------------- counts
 

@@ -24,6 +24,8 @@ from ..errors import check_option
 NODES = ("hyper", "dense")
 READOUT = "READOUT"
 TOP = "_y"
+CHANNEL = "_c"  # of a collapsed network
+WINDOW = "WINDOW"
 
 
 class Site(NamedTuple):
@@ -68,6 +70,18 @@ class Piece(NamedTuple):
     def names(self):
         """All the parameters that enter this tensor, in order."""
         return tuple(itertools.chain.from_iterable(self.factors))
+
+
+class CollapsedPiece(NamedTuple):
+    """One tensor of a network whose branches are contracted once, from ``collapsed_pieces``.
+
+    ``tag`` is the name of a parameter, or ``WINDOW``; pieces of one tag and ``kind`` hold the same
+    numbers. ``inds`` are the legs: the channels first, then those of the sites.
+    """
+
+    tag: str
+    kind: int | tuple[int, ...] | None
+    inds: tuple[str, ...]
 
 
 def leaf_ind(site):

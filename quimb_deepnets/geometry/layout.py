@@ -19,7 +19,6 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from .expansion import TOP, expand, leaf_ind
-from .recurrent import RecurrentGeometry
 
 
 class Layout(NamedTuple):
@@ -55,6 +54,7 @@ def layout(geometry, nodes="hyper"):
     Parameters
     ----------
     geometry : ConvGeometry or RecurrentGeometry
+        Anything that `expand` takes; with ``is_recurrent`` it is drawn as a chain.
     nodes : {"hyper", "dense"}, optional
 
     Returns
@@ -65,7 +65,7 @@ def layout(geometry, nodes="hyper"):
     for piece in expand(geometry):
         if len(piece.inds) == 2:
             taps[piece.inds[0]].append(piece.inds[1])
-    place = _place_chain if isinstance(geometry, RecurrentGeometry) else _place_tree
+    place = _place_chain if getattr(geometry, "is_recurrent", False) else _place_tree
     indices, matrices = {}, defaultdict(list)
     columns = _Columns()
     place(taps, TOP, geometry.depth, columns, indices, matrices)
@@ -73,7 +73,7 @@ def layout(geometry, nodes="hyper"):
     for ix, (x, y) in indices.items():
         tensors[ix,].append((x, y))
     x, y = indices[TOP]
-    if isinstance(geometry, RecurrentGeometry):
+    if getattr(geometry, "is_recurrent", False):
         tensors[TOP,] = [(x + 1, y)]
     else:
         indices[TOP], tensors[TOP,] = (x, y + 0.4), [(x, y + 0.8)]
@@ -132,7 +132,7 @@ def _join_taps(geometry, indices, matrices):
     tensors = defaultdict(list)
     for piece in expand(geometry, "dense"):
         ind, *below = piece.inds
-        if below and isinstance(geometry, RecurrentGeometry):
+        if below and getattr(geometry, "is_recurrent", False):
             tensors[piece.inds].append(indices[ind])
         elif below:
             columns = [matrices[ind, b].pop(0)[0] for b in below]

@@ -14,7 +14,17 @@ import math
 from dataclasses import dataclass
 
 from ..errors import GeometryError, check_positive_int
-from .expansion import READOUT, Fixed, Node, Site, Tap
+from .expansion import (
+    CHANNEL,
+    READOUT,
+    WINDOW,
+    CollapsedPiece,
+    Fixed,
+    Node,
+    Site,
+    Tap,
+    leaf_ind,
+)
 from .layers import check_layers, check_sites
 
 
@@ -50,6 +60,7 @@ class RecurrentGeometry:
             )
 
     ndim = 1
+    is_recurrent = True  # a node reads its own past, and then the layer below
 
     @property
     def shape(self):
@@ -88,6 +99,34 @@ class RecurrentGeometry:
             shapes[f"H0{l}"] = (R,)
         shapes[READOUT] = (R,)
         return shapes
+
+    # -------------------------------------------------------------- collapsed
+
+    @property
+    def collapsed_dim(self):
+        """Size of the channels of the collapsed network."""
+        return self.bond_dim
+
+    def collapsed_width(self):
+        """Number of sites of the widest window: what the last layer reads at the last step."""
+        return self.L if self.depth > 1 else 1
+
+    def collapsed_pieces(self):
+        """The pieces of the collapsed network: the last layer, and what it reads at each step.
+
+        Yields
+        ------
+        CollapsedPiece
+            For each step the hidden matrix and a window over all sites before it, ``kind`` their
+            number; the channels of all steps are legs of their own.
+        """
+        yield CollapsedPiece(f"H0{self.depth}", None, (f"{CHANNEL}0",))
+        for t in range(self.L):
+            here = f"{CHANNEL}{t + 1}"
+            sites = range(0 if self.depth > 1 else t, t + 1)
+            yield CollapsedPiece(f"WH{self.depth}", None, (here, f"{CHANNEL}{t}"))
+            yield CollapsedPiece(WINDOW, len(sites), (here, *map(leaf_ind, sites)))
+        yield CollapsedPiece(READOUT, None, (f"{CHANNEL}{self.L}",))
 
     # ---------------------------------------------------------------- counts
 

@@ -22,11 +22,12 @@ from quimb.tensor.tensor_core import oset, rand_uuid
 
 from ..errors import RangeError
 from ..numerics.scaled import mutable
+from ..numerics.sizes import check_norm
 from .dup import dup
 from .names import SWITCH
 from .network import HyperTensorNetwork, check_same_outer
 from .operands import in_common
-from .ranges import Contracted, check_norm, times_power
+from .ranges import Contracted, times_power
 
 MAX_DENSE = 2**16
 

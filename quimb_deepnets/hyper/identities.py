@@ -1,4 +1,4 @@
-"""Identity legs: the deltas that give a site its outer leg, left out of contractions.
+"""Identity legs: the deltas that give a site an outer leg, left out of contractions.
 
 A contraction path finder sees an identity as any other matrix, and keeps apart what it makes
 equal. Without the identities, a norm has one index per site instead of three::

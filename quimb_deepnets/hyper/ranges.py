@@ -19,7 +19,9 @@ from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from cotengra.contract import einsum, tensordot
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, DeepNetError, RangeError
+from ..errors import BudgetError, DeepNetError, OptionError, RangeError, SitesError
+from ..numerics.sizes import check_norm
+from ..numerics.weights import DTYPES
 
 LOG2_10 = math.log2(10)
 KEPT = 10  # bits that must be left of a result that cancels, to be more than round-off
@@ -94,15 +96,6 @@ class Contracted(NamedTuple):
             check_left(size + float(self.bits) - self.largest, self.array)
 
 
-def check_norm(size):
-    """Refuse a state, by the size of its norm, that is zero or not finite."""
-    if not (size > 0 and math.isfinite(size)):
-        raise RangeError(
-            f"the state has norm {size}, so it cannot be normalised and has no expectation values "
-            "and no entanglement; it must not vanish, and its entries must be finite."
-        )
-
-
 def check_left(bits, like):
     """Refuse a sum that is ``2**bits`` times its terms, if that is little more than round-off."""
     if bits < math.log2(limits_of(like).eps) + KEPT:
@@ -112,6 +105,38 @@ def check_left(bits, like):
             "has no expectation values and no entanglement. If it does not, compute the difference "
             "as a dense vector, or by other means."
         )
+
+
+def check_dtypes(arrays):
+    """Refuse numbers of half or extended precision, for which nothing here is exact to round-off.
+
+    Raises
+    ------
+    OptionError
+    """
+    for name in {get_dtype_name(x) for x in arrays}:
+        if not name.startswith(("int", "uint", "bool")) and name not in DTYPES:
+            raise OptionError(
+                f"the network holds arrays of dtype {name}; use one of {', '.join(DTYPES)}, as in "
+                "psi.astype('float64')."
+            )
+
+
+def check_sizes(tn):
+    """Refuse a network in which one index has two sizes.
+
+    Raises
+    ------
+    SitesError
+    """
+    sizes = {}
+    for t in tn:
+        for ix, size in zip(t.inds, t.shape):
+            if sizes.setdefault(ix, size) != size:
+                raise SitesError(
+                    f"the index {ix!r} has the dimension {sizes[ix]} on one tensor and {size} on "
+                    "another; contract states with the same phys_dim."
+                )
 
 
 def check_memory(entries, arrays):

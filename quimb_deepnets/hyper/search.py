@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from ..errors import BudgetError
-from ..evaluation.chunks import MAX_BYTES
+from ..numerics.weights import MAX_BYTES
 
 MANY = 300  # tensors: beyond, long searches take longer than the contraction
 SEARCHED = {"IDENTITY"}  # tags of networks whose paths are searched with care; others add theirs

@@ -174,7 +174,8 @@ class SiteNames:
             ) from error
         found = tuple(self._own_site(x, own) for x in given)
         if None in found:
-            missing = given[found.index(None)]
+            alone = isinstance(where, (str, type(self.sites[0])))  # written as one site
+            missing = where if alone else given[found.index(None)]
             raise SitesError(f"where={where!r} names the site {missing!r}, but {has}.")
         return found
 

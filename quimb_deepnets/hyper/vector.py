@@ -25,6 +25,7 @@ from .operands import expectation, read_terms, traced
 from .refusals import refuse
 from .sites import SiteNames, check_site_id, format_site, read_value
 
+MPS_MODES = ("swap+split", "nonlocal", "auto-mps")
 SPLITS = ("split-gate", "swap-split-gate", "auto-split-gate")
 
 
@@ -305,6 +306,11 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
                 "operator, G.T for a matrix."
             )
         if not isinstance(contract, bool):
+            if contract in MPS_MODES:
+                raise MethodError(
+                    f"contract={contract!r} gates matrix product states; use contract=True or "
+                    "False here, or gate psi.to_mps() of a chain (CircuitMPS takes it as psi0)."
+                )
             check_option("contract", contract, SPLITS)
             if len(where) > 2 and contract != "auto-split-gate":
                 raise OptionError(

@@ -7,13 +7,22 @@
     tensors     @register_method(ConvAC)  def collapse(net)
 """
 
+import functools
+import inspect
+import re
 import reprlib
+import types
+from collections.abc import Callable
+from typing import Any
 
 from ..errors import OptionError
 
 
-def register_method(*classes, name=None):
+def register_method(*classes: type, name: str | None = None) -> Callable[[Any], Any]:
     """Attach a function to classes as a method: how modules further down extend networks.
+
+    The first parameter of the function is the object, whatever its name: ``help`` of the method
+    shows ``self``.
 
     Parameters
     ----------
@@ -55,7 +64,37 @@ def register_method(*classes, name=None):
                 raise OptionError(
                     f"{cls.__name__} already has an attribute {method!r}; choose another name."
                 )
-            setattr(cls, method, function)
+            setattr(cls, method, as_method(function, cls, method))
         return function
 
     return _attach
+
+
+def as_method(function: Any, cls: type, name: str) -> Any:
+    """A function as a method of a class: named for it, with ``self`` as its first parameter.
+
+    Anything but a plain function (a staticmethod, a partial) is returned as it is.
+    """
+    if not isinstance(function, types.FunctionType):
+        return function
+    signature = inspect.signature(function)
+    first, *others = signature.parameters.values()
+    if first.kind is first.POSITIONAL_OR_KEYWORD:
+        first = first.replace(name="self", annotation=inspect.Parameter.empty)
+
+    @functools.wraps(function)
+    def _method(self, /, *args, **kwargs):
+        return function(self, *args, **kwargs)
+
+    _method.__name__, _method.__qualname__ = name, f"{cls.__name__}.{name}"
+    _method.__doc__ = _without_entry(function.__doc__, next(iter(signature.parameters)))
+    _method.__signature__ = signature.replace(parameters=[first, *others])  # type: ignore[attr-defined]
+    return _method
+
+
+def _without_entry(doc, name):
+    """A docstring without the entry of one parameter, which is ``self`` now."""
+    entry = (
+        rf"^( *)(?:Parameters\n *-+\n(?= *{name} :.*\n(?:\1 .*\n)*\n))?\1{name} :.*\n(?:\1 .*\n)*"
+    )
+    return doc and re.sub(entry, "", doc, count=1, flags=re.M)

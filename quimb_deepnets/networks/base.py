@@ -19,12 +19,12 @@ from typing import Any
 from autoray import do
 
 from ..errors import BudgetError, OptionError, check_positive_int
-from ..evaluation.chunks import MAX_BYTES
 from ..evaluation.evaluator import Evaluator
 from ..evaluation.general import autograd_derivatives, changed_ratios
 from ..evaluation.plan import CHUNK, Plan
 from ..numerics.configs import config_block, parse_config
 from ..numerics.scaled import Scaled, phase_and_log, plain
+from ..numerics.weights import MAX_BYTES
 from .value import NetworkValue
 
 

@@ -206,7 +206,8 @@ def full_precision(function):
         torch = sys.modules.get("torch")
         with contextlib.ExitStack() as stack:
             for device in ("cpu", "cuda", "mps", "xpu") if torch is not None else ():
-                if torch.is_autocast_enabled(device):
+                available = torch.amp.is_autocast_available(device)
+                if available and torch.is_autocast_enabled(device):
                     stack.enter_context(torch.autocast(device, enabled=False))
             return function(*args, **kwargs)
 

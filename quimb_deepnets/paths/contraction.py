@@ -5,20 +5,22 @@
     state, task --> Hypergraph, Numbers --add_slices--> Sum --> amplitude, norm, density matrix, ...
 """
 
+import functools
 import math
 
 import numpy as np
 from autoray import get_dtype_name
 from quimb.tensor import TensorNetworkGenVector
 
-from ..entanglement.spectra import check_norm
 from ..errors import MethodError, OptionError, RangeError, check_option, check_positive_int
-from ..evaluation.chunks import MAX_BYTES
 from ..hyper.operands import common_dtype, read_operator
 from ..jobs import as_pool
-from ..networks import RBM, DeepNetwork
-from ..numerics.scaled import array_like
-from ..tensors import RecursiveNetwork, collapse, to_tensor_network
+from ..networks import DeepNetwork
+from ..numerics.scaled import array_like, full_precision
+from ..numerics.sizes import check_norm
+from ..numerics.weights import MAX_BYTES
+from ..tensors import RecursiveNetwork, to_tensor_network
+from ..tensors.collapsed import quimb_vector
 from .arrays import numbers_of, read_spins
 from .kets import FORMS, Form, ket_of
 from .optimizers import check_optimizer
@@ -26,6 +28,7 @@ from .slices import add_slices
 from .tasks import problem_of, read_task
 
 
+@full_precision
 def contract_sliced(
     state,
     task="norm",
@@ -116,6 +119,8 @@ def contract_sliced(
         raise OptionError(
             f"info={info!r} is not a dict that could be filled; give one, or leave it out."
         )
+    if form is not None:
+        check_option("form", form, FORMS)
     tn = _vector(state, form)
     ket = ket_of(tn, Form())
     _check_extras(name, config, G)
@@ -137,24 +142,29 @@ def contract_sliced(
     return _result(name, found, numbers, operator, strip_exponent)
 
 
+@functools.singledispatch
 def _vector(state, form):
     """The quimb vector that a state is contracted as."""
-    if form is not None:
-        check_option("form", form, FORMS)
-    if isinstance(state, RBM):
-        return to_tensor_network(state)
-    if isinstance(state, (DeepNetwork, RecursiveNetwork)):
-        whole = form == "expanded" or (form is None and isinstance(state, RecursiveNetwork))
-        if isinstance(state, DeepNetwork):
-            return to_tensor_network(state) if whole else collapse(state)
-        return state if whole else state.collapse()
-    if not isinstance(state, TensorNetworkGenVector) or form == "collapsed":
-        what = "is taken as it stands" if form == "collapsed" else "is not a known kind of state"
-        raise OptionError(
-            f"a {type(state).__name__} {what}; give a ConvAC, RAC or RBM, or a quimb vector such "
-            "as an MPS or PEPS (without form)."
-        )
-    return state
+    what = "is taken as it stands" if form == "collapsed" else "is not a known kind of state"
+    raise OptionError(
+        f"a {type(state).__name__} {what}; give a ConvAC, RAC or RBM, or a quimb vector such "
+        "as an MPS or PEPS (without form)."
+    )
+
+
+@_vector.register
+def _vector_of_network(state: DeepNetwork, form):
+    return to_tensor_network(state) if form == "expanded" else quimb_vector(state)
+
+
+@_vector.register
+def _vector_of_expanded(state: RecursiveNetwork, form):
+    return state.collapse() if form == "collapsed" else state
+
+
+@_vector.register
+def _vector_of_vector(state: TensorNetworkGenVector, form):
+    return _vector.dispatch(object)(state, form) if form == "collapsed" else state
 
 
 def _check_extras(name, config, G):

@@ -3,7 +3,7 @@
 ::
 
     ConvAC, RAC, their geometry --.-- expanded: the pieces of `expand`, and the DUP of each site
-    RecursiveTree, RecursiveMPS --'-- collapsed: one tensor for each window
+    RecursiveTree, RecursiveMPS --'-- collapsed: one tensor for each window, `collapsed_pieces`
     RBM, any quimb vector ----------- expanded: the tensors as they stand
 
 `ket_of` is a `functools.singledispatch`: register a type of state of your own and every task
@@ -25,16 +25,12 @@ from ..errors import (
     check_option,
     check_positive_int,
 )
-from ..evaluation.lookup import windows_of
 from ..geometry import expand, leaf_ind
-from ..geometry.conv import ConvGeometry
-from ..geometry.expansion import NODES, READOUT
-from ..geometry.recurrent import RecurrentGeometry
+from ..geometry.expansion import NODES
 from ..hyper.dup import MODES
 from ..hyper.identities import identity_factor
-from ..networks import RAC, RBM, ConvAC
+from ..networks import DeepNetwork
 from ..tensors import RecursiveNetwork, to_tensor_network
-from ..tensors.collapsed import CHANNEL
 from ..tensors.weights_from_tensors import collapsible_network
 
 FORMS = ("expanded", "collapsed")
@@ -122,6 +118,8 @@ def ket_of(state, form):
     >>> ket_of(net, Form()).inputs[:3]
     [('_y',), ('_y', '_x3'), ('_y', '_x0')]
     """
+    if hasattr(state, "collapsed_pieces"):
+        return geometry_ket(state, form)
     raise OptionError(
         f"a {type(state).__name__} is not a known kind of state; give a ConvAC, RAC or RBM, or a "
         "quimb vector such as an MPS or PEPS, or register the type with "
@@ -129,22 +127,11 @@ def ket_of(state, form):
     )
 
 
-@ket_of.register(ConvGeometry)
-@ket_of.register(RecurrentGeometry)
-def _ket_of_geometry(geometry, form):
-    ket = expanded_ket if form.form == "expanded" else collapsed_ket
-    return ket(geometry, form)
-
-
-@ket_of.register(ConvAC)
-@ket_of.register(RAC)
-def _ket_of_network(network, form):
-    return ket_of(network.geometry, form)
-
-
 @ket_of.register
-def _ket_of_rbm(network: RBM, form):
-    return ket_of(to_tensor_network(network), form)
+def _ket_of_network(network: DeepNetwork, form):
+    if hasattr(network.geometry, "collapsed_pieces"):
+        return geometry_ket(network.geometry, form)
+    return vector_ket(to_tensor_network(network), form)
 
 
 @ket_of.register
@@ -169,6 +156,25 @@ def check_count(count, form):
         )
 
 
+def _check_as_it_stands(state, form, nodes=None):
+    """Refuse to write out anew what has one form only."""
+    own = {"form": ("expanded",), "mode": ("hyper",), "nodes": (None, nodes)}
+    if asked := [f"{word}={x!r}" for word in own if (x := getattr(form, word)) not in own[word]]:
+        raise OptionError(
+            f"{', '.join(asked)} rewrites the branches of a network, and this "
+            f"{type(state).__name__} is taken as it stands; leave it out, or give the ConvAC or "
+            "RAC (an expanded state that was not changed since it was built)."
+        )
+
+
+def geometry_ket(geometry, form):
+    """The legs of a network from its integers alone; without ``taps`` it has one form only."""
+    if not hasattr(geometry, "taps"):
+        _check_as_it_stands(geometry, form)
+        return collapsed_ket(geometry, form)
+    return (expanded_ket if form.form == "expanded" else collapsed_ket)(geometry, form)
+
+
 def vector_ket(tn, form, nodes=None):
     """The legs of a quimb vector, as they stand.
 
@@ -179,13 +185,7 @@ def vector_ket(tn, form, nodes=None):
     SitesError
         If an outer index belongs to no site.
     """
-    own = {"form": ("expanded",), "mode": ("hyper",), "nodes": (None, nodes)}
-    if asked := [f"{word}={x!r}" for word in own if (x := getattr(form, word)) not in own[word]]:
-        raise OptionError(
-            f"{', '.join(asked)} rewrites the branches of a network, and this {type(tn).__name__} "
-            "is taken as it stands; leave it out, or give the ConvAC or RAC (an expanded state "
-            "that was not changed since it was built)."
-        )
+    _check_as_it_stands(tn, form, nodes)
     check_count(tn.num_tensors, form)
     if twice := [t for t in tn if len(set(t.inds)) < t.ndim]:
         raise StructureError(
@@ -311,10 +311,13 @@ def _copy_mps(inds):
 
 def collapsed_ket(geometry, form):
     """Each branch contracted over its window, the last layer folded, see `collapse`."""
-    windows = _conv_windows if isinstance(geometry, ConvGeometry) else _recurrent_windows
-    inputs, labels, channels = windows(geometry)
-    size = geometry.param_shapes[READOUT][0]
-    sizes = dict.fromkeys(channels, size)
+    width = geometry.collapsed_width()
+    _check_size(width * math.log2(geometry.phys_dim), "use form='expanded'")
+    inputs, labels, sizes = [], [], {}
+    for tag, kind, inds in geometry.collapsed_pieces():
+        inputs.append(inds)
+        labels.append((tag, kind))
+        sizes.update(dict.fromkeys(inds, geometry.collapsed_dim))
     legs = {site: "k" + leaf_ind(site)[2:] for site in geometry.sites}
     start = len(inputs)
     deltas = {start + n: leaf_ind(site) for n, site in enumerate(legs)}
@@ -324,32 +327,3 @@ def collapsed_ket(geometry, form):
         sizes.update({leg: geometry.phys_dim, leaf_ind(site): geometry.phys_dim})
     labels += [DELTA] * len(legs)
     return Ket(inputs, sizes, legs, deltas, frozenset(deltas), labels)
-
-
-def _check_window(width, geometry):
-    """Refuse windows of very many sites."""
-    _check_size(width * math.log2(geometry.phys_dim), "use form='expanded'")
-
-
-def _conv_windows(geometry):
-    """Windows of the folded last layer and the read-out: legs, labels and the one channel."""
-    found = {}
-    for group in windows_of(geometry, geometry.depth, (1,) * geometry.ndim):
-        _check_window(group.sites.shape[1], geometry)
-        for p, kind, sites in zip(group.positions, group.kinds, group.sites):
-            found[p] = (CHANNEL, *(leaf_ind(geometry.sites[n]) for n in sites)), int(kind)
-    inputs, labels = map(list, zip(*(found[p] for p in sorted(found))))
-    return [*inputs, (CHANNEL,)], [*labels, READOUT], (CHANNEL,)
-
-
-def _recurrent_windows(geometry):
-    """The chain of the last layer, and what it reads at each step: all sites before it."""
-    _check_window(geometry.L if geometry.depth > 1 else 1, geometry)
-    channels = [f"{CHANNEL}{t}" for t in range(geometry.L + 1)]
-    inputs, labels = [(channels[0],)], ["H0"]
-    for t in range(geometry.L):
-        sites = range(0 if geometry.depth > 1 else t, t + 1)
-        inputs.append((channels[t + 1], channels[t]))
-        inputs.append((channels[t + 1], *map(leaf_ind, sites)))
-        labels += ["WH", len(sites)]
-    return [*inputs, (channels[-1],)], [*labels, READOUT], channels

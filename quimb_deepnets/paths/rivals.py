@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 
 from ..errors import OptionError, check_option
-from ..geometry import ConvGeometry, RecurrentGeometry
+from ..geometry import leaf_ind
 from ..geometry.boltzmann import BoltzmannGeometry
 from ..geometry.where import read_where
 from ..theory import cut_rank, rank_bound
@@ -104,7 +104,7 @@ def rivals(net, equal="params", where=None):
     ['ConvAC', 'MPS', 'tree', 'MERA', 'RBM']
     """
     geometry = getattr(net, "geometry", net)
-    if not isinstance(geometry, (ConvGeometry, RecurrentGeometry)):
+    if not hasattr(geometry, "taps"):
         raise OptionError(f"a {type(net).__name__} is not a deep network; give a ConvAC or RAC.")
     check_option("equal", equal, ("params", "entropy"))
     sites, M = geometry.sites, geometry.phys_dim
@@ -220,10 +220,9 @@ def _peps(legs, M, size):
 
 def _rbm(legs, M, size):
     """A hyper-index for each hidden unit and each site, and a matrix for each pair."""
-    for j in range(size):
-        yield {f"h{j}": 2}
-        yield from ({f"h{j}": 2, leg: 2} for leg in legs.values())
-    yield from ({leg: 2} for leg in legs.values())
+    leg_of = dict(zip(map(leaf_ind, range(len(legs))), legs.values()))
+    for piece in BoltzmannGeometry((len(legs),), size).collapsed_pieces():
+        yield {leg_of.get(ix, ix): 2 for ix in piece.inds}
 
 
 def _of_two(geometry):

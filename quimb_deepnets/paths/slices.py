@@ -17,9 +17,9 @@ import numpy as np
 from autoray import get_dtype_name, to_numpy
 from cotengra import ContractionTree
 
-from ..entanglement.registry import readable_bytes
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..jobs import Job, Sum, add_up, checkpoint_key
+from ..numerics.sizes import readable_bytes
 from .optimizers import overhead
 from .sharing import SharedPlan, contract_shared, shared_plan
 

@@ -2,7 +2,8 @@
 
 ::
 
-    metropolis   chains of configurations, with replica exchange; how well they mix
+    metropolis   chains of configurations, with replica exchange
+    diagnostics  how well they mixed: R-hat, autocorrelation
     renyi2       the swap estimator of the second Renyi entropy
 """
 

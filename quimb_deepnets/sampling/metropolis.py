@@ -1,4 +1,4 @@
-"""Metropolis sampling of a wave function: many chains at once, and how well they mixed.
+"""Metropolis sampling of a wave function: many chains at once.
 
 Configurations are drawn with probability ``|psi(s)|^2``, for any state that gives phases and
 logarithms of batches of amplitudes. Each chain has companions at higher temperatures, which draw
@@ -248,77 +248,3 @@ def _spread(logabs):
     """Standard deviation of ``log |psi|^2`` where it is not zero, in nats."""
     finite = logabs[np.isfinite(logabs)]
     return 2 * float(finite.std()) if len(finite) else 0.0
-
-
-def split_rhat(draws):
-    """How far chains disagree: the split R-hat, 1 where they sample the same distribution.
-
-    Every chain is cut into halves, and the variance between halves is compared with that inside
-    them (Gelman and Rubin 1992; split form: Eqs. (1) to (4) of Vehtari et al., arXiv:1903.08008).
-
-    Parameters
-    ----------
-    draws : array_like, shape (draws, chains)
-        A real quantity along the chains, at least 4 draws.
-
-    Returns
-    -------
-    float
-        ``inf`` if chains stand still at different values, 1 if nothing ever changes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from quimb_deepnets.sampling.metropolis import split_rhat
-    >>> x = np.random.default_rng(0).normal(size=(500, 8))
-    >>> split_rhat(x) < 1.01, split_rhat(x + np.arange(8)) > 2
-    (True, True)
-    """
-    draws = np.asarray(draws, dtype=float)
-    half = len(draws) // 2
-    halves = np.concatenate((draws[:half], draws[-half:]), axis=1)
-    return float(rhat_of(half, halves.mean(0), halves.var(0, ddof=1)))
-
-
-def rhat_of(count, means, variances):
-    """R-hat from the means and variances of pieces of ``count`` draws, shape (pieces, ...)."""
-    between, within = count * means.var(0, ddof=1), variances.mean(0)
-    still = within <= 1e-24 * (1 + (means**2).mean(0))
-    ratio = between / np.where(still, 1.0, within)
-    rhat = np.sqrt((count - 1) / count + ratio / count)
-    moved = between > 1e-24 * (1 + (means**2).mean(0))
-    return np.where(still, np.where(moved, np.inf, 1.0), rhat)
-
-
-def autocorrelation_time(draws):
-    """How many draws are worth one independent draw: ``1 + 2 sum_t rho(t)``.
-
-    Parameters
-    ----------
-    draws : array_like, shape (draws, chains)
-        A real quantity along the chains.
-
-    Returns
-    -------
-    float
-        At least 1, in units of draws. Correlations are averaged over chains (Eq. (10) of
-        arXiv:1903.08008) and summed up to the first window of five times the result (Sokal).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from quimb_deepnets.sampling.metropolis import autocorrelation_time
-    >>> x = np.random.default_rng(0).normal(size=(500, 8))
-    >>> autocorrelation_time(x) < 1.3, autocorrelation_time(np.repeat(x, 10, axis=0)) > 8
-    (True, True)
-    """
-    draws = np.asarray(draws, dtype=float)
-    count = len(draws)
-    centred = draws - draws.mean()
-    spectrum = np.fft.rfft(centred, 2 * count, axis=0)
-    covariance = np.fft.irfft(abs(spectrum) ** 2, axis=0)[:count].mean(1) / count
-    if covariance[0] <= 1e-24 * (1 + (draws**2).mean()):
-        return 1.0
-    times = 2 * np.cumsum(covariance / covariance[0]) - 1
-    inside = np.arange(count) >= 5 * times
-    return float(max(1.0, times[inside.argmax() if inside.any() else -1]))

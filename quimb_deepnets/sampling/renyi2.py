@@ -25,7 +25,8 @@ from ..jobs.progress import progress
 from ..networks import DeepNetwork
 from ..tensors.expanded import RecursiveNetwork
 from ..tensors.weights_from_tensors import current_network
-from .metropolis import Metropolis, autocorrelation_time, rhat_of, split_rhat
+from .diagnostics import autocorrelation_time, rhat_of, split_rhat
+from .metropolis import Metropolis
 
 MIN_PAIRS, MIN_DRAWS, MIN_BURN_IN = 8, 16, 16
 MAX_RHAT, MAX_RELATIVE_ERROR = 1.05, 0.3

@@ -20,11 +20,10 @@ from autoray import do, stop_gradient
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, OptionError, check_positive_int
-from ..geometry import leaf_ind
 from ..hyper.sites import check_site_id, check_site_tags
 from ..hyper.vector import HyperVector
 from ..networks import RBM
-from ..networks.base import MAX_BYTES
+from ..numerics.weights import MAX_BYTES
 from .collapsed import add_windows, check_bytes, window_tensors
 from .expanded import MAX_TENSORS, to_tensor_network
 from .scale import fits
@@ -63,23 +62,20 @@ def _expand_rbm(
 
 @window_tensors.register
 def _collapse_rbm(network: RBM, max_bytes):
-    hidden, sites = network.geometry.hidden, network.sites
-    check_bytes((4 * hidden + 2) * len(sites) * network._like.itemsize, max_bytes)
+    hidden = network.geometry.hidden
+    check_bytes((4 * hidden + 2) * network.nsites * network._like.itemsize, max_bytes)
     parts = [network.visible_bias, network.hidden_bias, network.weights]
     sizes = [stop_gradient(do("abs", do("real", x))) for x in parts]  # scales are constants
     exponent = math.fsum(float(do("sum", x)) for x in sizes) / math.log(2)
     if fits(exponent, network._like):  # then the tensors hold all of it
         sizes, exponent = [x * 0 for x in sizes], 0.0
-    visible, bias = _vectors(parts[0], sizes[0]), _vectors(parts[1], sizes[1])
-    weights = _matrices(parts[2], sizes[2])
-    tensors = [Tensor(x, (leaf_ind(s),), ("VISIBLE",)) for s, x in zip(sites, visible)]
-    for j in range(hidden):
-        tensors.append(Tensor(bias[j], (f"_h{j}",), ("HIDDEN",)))
-        tensors += [
-            Tensor(weights[j, n], (f"_h{j}", leaf_ind(site)), ("WEIGHTS",))
-            for n, site in enumerate(sites)
-        ]
-    return tensors, exponent
+    arrays = {
+        "VISIBLE": _vectors(parts[0], sizes[0]),
+        "HIDDEN": _vectors(parts[1], sizes[1]),
+        "WEIGHTS": _matrices(parts[2], sizes[2]),
+    }
+    pieces = network.geometry.collapsed_pieces()
+    return [Tensor(arrays[x.tag][x.kind], x.inds, (x.tag,)) for x in pieces], exponent
 
 
 def _vectors(bias, size):

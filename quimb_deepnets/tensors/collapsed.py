@@ -24,11 +24,10 @@ from autoray import do
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, OptionError, RangeError, check_positive_int
-from ..evaluation.chunks import MAX_BYTES
-from ..evaluation.lookup import windows_of
 from ..evaluation.recurrence import Recursion
 from ..evaluation.window_tables import folded_tables
 from ..geometry import leaf_ind
+from ..geometry.expansion import READOUT, WINDOW
 from ..hyper.dup import delta
 from ..hyper.names import unique_names
 from ..hyper.operands import expectation, read_terms
@@ -44,18 +43,19 @@ from ..numerics.scaled import (
     bits,
     by_channel,
     float_info,
+    full_precision,
     look,
     power_of_two,
     scaled,
     take,
 )
+from ..numerics.weights import MAX_BYTES
 from .density import partial_traces_exact
-from .expanded import RecursiveNetwork
+from .expanded import RecursiveNetwork, to_tensor_network
 from .scale import fits, spread
 from .weights_from_tensors import collapsible_network, fingerprint, same_fingerprint
 
-CHANNEL = "_c"
-SEARCHED.add("WINDOW")
+SEARCHED.add(WINDOW)
 
 
 class CollapsedVector(HyperVector):
@@ -102,6 +102,7 @@ class CollapsedVector(HyperVector):
         return values if return_all else functools.reduce(operator.add, values.values())
 
 
+@full_precision
 def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     """The state as a quimb vector in which each distinct branch is contracted once.
 
@@ -152,12 +153,23 @@ def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
     )
     check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
-    check_site_tags(phi, {"DELTA", "IDENTITY", "WINDOW", *g.param_shapes})
+    check_site_tags(phi, {"DELTA", "IDENTITY", WINDOW, *g.param_shapes})
     tensors, exponent = _scaled_windows(network, max_bytes)
     add_windows(phi, tensors, network)
     phi.exponent = exponent * math.log10(2)
     phi._source = fingerprint(phi), network
     return phi
+
+
+def quimb_vector(network, max_bytes=MAX_BYTES):
+    """The quimb vector of a network that is the cheapest to contract.
+
+    That is the collapsed state, or the network as `to_tensor_network` writes it where its family
+    has registered no `window_tensors`.
+    """
+    if window_tensors.dispatch(type(network)) is window_tensors.dispatch(object):
+        return to_tensor_network(network)
+    return collapse(network, max_bytes=max_bytes)
 
 
 def add_windows(psi, tensors, network):
@@ -215,7 +227,7 @@ _collapse_expanded.__doc__ = collapse.__doc__
 def _scaled_windows(network, max_bytes):
     """The tensors with their scale, shared by all windows, where it fits; else it is left over."""
     tensors, exponent = window_tensors(network, max_bytes)
-    windows = [tensor for tensor in tensors if "WINDOW" in tensor.tags]
+    windows = [tensor for tensor in tensors if WINDOW in tensor.tags]
     if not (windows and fits(exponent, windows[0].data)):
         return tensors, exponent
     for tensor, share in zip(windows, spread(exponent, len(windows))):
@@ -240,54 +252,49 @@ def window_tensors(network, max_bytes):
 
 @window_tensors.register
 def _collapse_conv(network: ConvAC, max_bytes):
-    g = network.geometry
-    windows = windows_of(g, g.depth, (1,) * g.ndim)
-    rows = {k: g.phys_dim ** w.sites.shape[1] for w in windows for k in set(w.kinds.tolist())}
-    check_bytes(sum(rows.values()) * g.bond_dim(g.depth) * network._like.itemsize, max_bytes)
-    tables = [even_out(table) for table in folded_tables(network).values()]
-    found = {}
-    for group in windows:
-        for p, kind, sites in zip(group.positions, group.kinds, group.sites):
-            data, exponent = tables[kind]
-            shape = (g.phys_dim,) * len(sites)
-            data = do("transpose", data, (1, 0)).reshape(-1, *shape)
-            inds = (CHANNEL, *(leaf_ind(g.sites[n]) for n in sites))
-            found[p] = Tensor(data, inds, ("WINDOW",)), exponent
-    tensors, exponents = zip(*(found[p] for p in sorted(found)))
-    readout, exponent = even_out(scaled(network.readout))
-    last = Tensor(readout, (CHANNEL,), ("READOUT",))
-    return [*tensors, last], math.fsum((exponent, *exponents))
+    pieces = list(network.geometry.collapsed_pieces())
+    rows = {x.kind: network.phys_dim ** (len(x.inds) - 1) for x in pieces if x.tag == WINDOW}
+    floats = sum(rows.values()) * network.geometry.collapsed_dim
+    check_bytes(floats * network._like.itemsize, max_bytes)
+    numbers = {(WINDOW, k): even_out(x) for k, x in folded_tables(network).items()}
+    numbers[READOUT, None] = even_out(scaled(network.readout))
+    return _tensors(pieces, numbers, network.phys_dim)
 
 
 @window_tensors.register
 def _collapse_rac(network: RAC, max_bytes):
     M, depth = network.phys_dim, network.depth
-    widest = M ** (network.L if depth > 1 else 1) * network.bond_dim
+    widest = M ** network.geometry.collapsed_width() * network.bond_dim
     check_bytes(2 * widest * network._like.itemsize, max_bytes)
-    hidden, e_hidden = even_out(scaled(network.hidden_weights[-1], axes=2))
-    initial, e_initial = even_out(scaled(network.initial[-1]))
-    readout, e_readout = even_out(scaled(network.readout))
-    name = f"WH{depth}"
-    tensors = [Tensor(initial, (f"{CHANNEL}0",), (f"H0{depth}",))]
-    exponents = [e_initial, e_readout]
-    for t, (data, exponent) in enumerate(_incoming(network)):
-        count = 1 if depth == 1 else t + 1
-        sites = range(t + 1 - count, t + 1)
-        here = f"{CHANNEL}{t + 1}"
-        data = do("transpose", data, (1, 0)).reshape(-1, *(M,) * count)
-        tensors.append(Tensor(hidden, (here, f"{CHANNEL}{t}"), (name,)))
-        tensors.append(Tensor(data, (here, *map(leaf_ind, sites)), ("WINDOW",)))
-        exponents += [e_hidden, exponent]
-    tensors.append(Tensor(readout, (f"{CHANNEL}{network.L}",), ("READOUT",)))
+    numbers = {
+        (f"WH{depth}", None): even_out(scaled(network.hidden_weights[-1], axes=2)),
+        (f"H0{depth}", None): even_out(scaled(network.initial[-1])),
+        (READOUT, None): even_out(scaled(network.readout)),
+    }
+    numbers |= {(WINDOW, n): x for n, x in enumerate(_incoming(network), 1)}
+    return _tensors(network.geometry.collapsed_pieces(), numbers, M)
+
+
+def _tensors(pieces, numbers, M):
+    """Tensors of pieces from their numbers by tag and kind, ``(rows, channels)`` of a window.
+
+    Each is a pair of an array and an exponent.
+    """
+    tensors, exponents = [], []
+    for tag, kind, inds in pieces:
+        data, exponent = numbers[tag, kind]
+        if tag == WINDOW:
+            data = do("transpose", data, (1, 0)).reshape(-1, *(M,) * (len(inds) - 1))
+        tensors.append(Tensor(data, inds, (tag,)))
+        exponents.append(exponent)
     return tensors, math.fsum(exponents)
 
 
 def _incoming(network):
-    """What the last layer of a RAC reads at each step: ``(M**sites, R)`` and an exponent."""
+    """What the last layer of a RAC reads from 1, 2, ... sites: ``(M**sites, R)``, an exponent."""
     M, recursion = network.phys_dim, Recursion(network)
     if network.depth == 1:
-        first = Scaled(recursion.first.mantissa, recursion.first.exponent)
-        yield from [even_out(first)] * network.L
+        yield even_out(Scaled(recursion.first.mantissa, recursion.first.exponent))
         return
     last, count = recursion.inputs[-1], 1
     states = recursion.start()

@@ -229,5 +229,6 @@ def _match_legs(tensor, expected, names):
 def _refuse(what):
     raise StructureError(
         f"the network was changed after it was built: {what}. Weights can be read only from "
-        "a network that was not gated, fixed, scaled or simplified; keep a copy from before."
+        "a network that was not gated, fixed, scaled, normalized or simplified; use a copy from "
+        "before (to_mps(normalize=True) and entropies normalize by themselves)."
     )

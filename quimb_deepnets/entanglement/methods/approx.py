@@ -25,9 +25,9 @@ from tqdm import tqdm
 from ...errors import BudgetError, MethodError, OptionError, RangeError
 from ...evaluation.plan import CALL, FLOP
 from ...hyper.search import BestOf
+from ...numerics.sizes import check_norm
 from ...numerics.weights import make_rng
 from ..registry import Method, add_method
-from ..spectra import check_norm
 from ..views import Cost
 
 TOP, BLOCK = 64, 16  # dimension of Q; vectors that are applied at once

@@ -1,0 +1,31 @@
+"""Sizes in words, and sizes that a state must have.
+
+::
+
+    1572864      ->  "1.5 MiB"
+    norm 0, nan  ->  RangeError
+"""
+
+import math
+
+from ..errors import RangeError
+
+
+def readable_bytes(count):
+    """Bytes in the unit that suits, ``"1.5 MiB"``."""
+    if count < 1024:
+        return f"{count} B"
+    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        count = count / 1024 if count < 1024**20 else math.inf
+        if count < 1024:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1024:.1e} EiB" if math.isfinite(count) else "far more"
+
+
+def check_norm(size):
+    """Refuse a state, by the size of its norm, that is zero or not finite."""
+    if not (size > 0 and math.isfinite(size)):
+        raise RangeError(
+            f"the state has norm {size}, so it cannot be normalised and has no expectation values "
+            "and no entanglement; it must not vanish, and its entries must be finite."
+        )
