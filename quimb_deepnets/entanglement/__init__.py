@@ -2,7 +2,7 @@
 
 ::
 
-    measures    entropy, schmidt_values, ...: what users call
+    measures    entropy, schmidt_values, ...: what users call; two_subsystems: those of two parts
     arguments   what they ask for, from a state and sites to a spectrum
     registry    the table of methods, and the plan that picks one
     methods/    dense, reduced, gram, mps, graph, approx: one file each
