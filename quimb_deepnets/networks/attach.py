@@ -57,7 +57,7 @@ def register_method(*classes: type, name: str | None = None) -> Callable[[Any], 
     if name is not None and not (isinstance(name, str) and name.isidentifier()):
         raise OptionError(f"name={name!r} cannot name a method; give an identifier.")
 
-    def attach(function):
+    def _attach(function):
         if not callable(function):
             raise OptionError(f"{function!r} cannot be called; decorate a function.")
         method = name or function.__name__
@@ -71,13 +71,13 @@ def register_method(*classes: type, name: str | None = None) -> Callable[[Any], 
             ATTACHED.setdefault(cls, {})[method] = attached
         return function
 
-    return attach
+    return _attach
 
 
 def as_method(function: Any, cls: type, name: str) -> Any:
     """A function as a method of a class: named for it, with ``self`` as its first parameter.
 
-    What is no plain function (a staticmethod, a partial) is returned as it is.
+    Anything but a plain function (a staticmethod, a partial) is returned as it is.
     """
     if not isinstance(function, types.FunctionType):
         return function
@@ -87,13 +87,13 @@ def as_method(function: Any, cls: type, name: str) -> Any:
         first = first.replace(name="self", annotation=inspect.Parameter.empty)
 
     @functools.wraps(function)
-    def method(self, /, *args, **kwargs):
+    def _method(self, /, *args, **kwargs):
         return function(self, *args, **kwargs)
 
-    method.__name__, method.__qualname__ = name, f"{cls.__name__}.{name}"
-    method.__doc__ = _without_entry(function.__doc__, next(iter(signature.parameters)))
-    method.__signature__ = signature.replace(parameters=[first, *others])  # type: ignore[attr-defined]
-    return method
+    _method.__name__, _method.__qualname__ = name, f"{cls.__name__}.{name}"
+    _method.__doc__ = _without_entry(function.__doc__, next(iter(signature.parameters)))
+    _method.__signature__ = signature.replace(parameters=[first, *others])  # type: ignore[attr-defined]
+    return _method
 
 
 def _without_entry(doc, name):

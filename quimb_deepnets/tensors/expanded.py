@@ -330,7 +330,7 @@ class RecursiveNetwork(ExpandedMethods, HyperVector):
         Raises
         ------
         StructureError
-            For ``nodes="dense"``, if tensors were added, removed, fixed, gated or rewired since
+            For ``nodes="dense"``, if tensors were added, removed, fixed, gated or reconnected since
             the network was built, or if copies of one tied weight differ.
         """
         return tied_network(self)
