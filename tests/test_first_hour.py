@@ -88,3 +88,53 @@ def test_training_by_the_norm_is_differentiable():
         )
     )
     assert along == pytest.approx((value(h) - value(-h)) / (2 * h), rel=1e-6)
+
+
+def test_numbers_that_are_not_weights():
+    for dtype in ("float16", "longdouble"):
+        half = PHI.astype(dtype)
+        for call in (half.norm, lambda x=half: x.partial_trace_exact([0]), lambda x=half: x @ x):
+            with pytest.raises(qdn.OptionError, match=r"use one of float32, .*astype"):
+                call()
+    for bad in (np.nan, np.inf):
+        with pytest.raises(qdn.OptionError, match="G holds nan or inf"):
+            PHI.local_expectation_exact(np.full((2, 2), bad), 0)
+    with pytest.raises(qdn.SitesError, match=r"has the dimension . on one tensor and . on another"):
+        PHI.H @ qtn.MPS_rand_state(8, 3, phys_dim=3)
+
+
+CALLS = {
+    "norm": lambda net: net.collapse().norm(),
+    "expanded": lambda net: net.to_tensor_network().norm(),
+    "dense": lambda net: net.to_tensor_network().to_dense(optimize="greedy")[5],
+    "mps": lambda net: net.to_mps(normalize=True)[0].data,
+    "sliced": lambda net: qdn.contract_sliced(net, "norm"),
+    "entropy": lambda net: net.entropy(3, method="to_mps"),
+    "reduced": lambda net: net.entropy(3, method="reduced"),
+    "density": lambda net: net.collapse().partial_traces_exact([(0, 1), (2, 3)])[1],
+    "machine": lambda net: qdn.RBM.rand(4, seed=0, dtype="float32").to("torch").to_dense(),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_autocast_rounds_nothing(name):
+    net = qdn.ConvAC.rand(6, 2, 3, 3, seed=1).to("torch-float32")
+    plain = CALLS[name](net)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = CALLS[name](net)
+    assert inside.dtype == torch.float32 and torch.equal(inside, plain)
+
+
+def test_gradients_that_bonds_leave_out_are_refused():
+    w = torch.tensor(
+        [[[1.0, 1], [-1, 1]], [[1, -1], [-1, -1]]], dtype=torch.float64, requires_grad=True
+    )
+    net = qdn.ConvAC(2, [w], torch.ones(2, dtype=torch.float64), boundary="omit")
+    with pytest.raises(qdn.MethodError, match="bonds of the MPS are smaller than those of nearby"):
+        net.to_mps()
+    sound = qdn.ConvAC.rand(4, 2, 2, 2, seed=0).to("torch")
+    leaves = [x.requires_grad_() for x in sound.params.values()]
+    exact = torch.autograd.grad((sound.to_dense() ** 2).sum(), leaves)
+    found = torch.autograd.grad((sound.to_mps().to_dense() ** 2).sum(), leaves)
+    for a, b in zip(found, exact):
+        assert torch.allclose(a, b, rtol=1e-9, atol=1e-9 * float(max(abs(x).max() for x in exact)))

@@ -16,12 +16,13 @@ import math
 from typing import Any
 
 import numpy as np
-from autoray import do, get_dtype_name, stop_gradient, to_numpy
+from autoray import astype, do, get_dtype_name, stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..jobs.progress import progress
 from ..networks import DeepNetwork, register_method
+from ..numerics.scaled import array_like, full_precision
 from ..numerics.weights import MAX_BYTES
 from ..tensors.expanded import RecursiveNetwork
 from ..tensors.scale import check_normalize, place_scale
@@ -31,6 +32,7 @@ from .drawn import check_conversion
 from .transfer_states import carry_of
 
 
+@full_precision
 def to_mps(
     network: Any,
     max_bond: int | None = None,
@@ -89,6 +91,7 @@ def to_mps(
     BudgetError
         If the predicted matrices are too large.
     MethodError
+        If a gradient is asked for that is lost with directions of zero weight.
         For lattices, and for RACs of depth 3 or more: no small exact form is known. Or if
         amplitudes of configurations drawn from the result are not those of the network.
     RangeError
@@ -110,8 +113,9 @@ def to_mps(
     >>> mps = qdn.RAC.rand(40, depth=2, bond_dim=2, seed=0).to_mps(normalize=True)
     >>> mps.L, mps.max_bond() <= 2 * 40
     (40, True)
-    >>> bool(mps.entropy(20) > 0)
-    True
+    >>> mps = qdn.RAC.rand(40, depth=1, bond_dim=4, seed=0).to_mps(normalize=True)
+    >>> mps.max_bond(), round(float(mps.entropy(20)), 6)
+    (4, 1.2852)
     """
     given = {"tol": tol, "max_evals": max_evals, "seed": seed}
     cross_opts = {name: x for name, x in given.items() if x is not None}
@@ -144,6 +148,8 @@ def to_mps(
         network, [do("transpose", x, (2, 1, 0)) for x in sites], exponent * math.log(2)
     )
     arrays, more, discarded = _left_sweep(sites, max_bond, cutoff)
+    if max_bond is None and any(getattr(x, "requires_grad", False) for x in arrays):
+        _check_followed(network, [x.shape for x in arrays], cutoff)
     info.update(discarded_weight=discarded, cur_orthog=(network.nsites - 1,) * 2)
     mps = MatrixProductState(arrays, shape="lrp", site_ind_id=site_ind_id, site_tag_id=site_tag_id)
     place_scale(mps, exponent + more, normalize, info)
@@ -189,6 +195,28 @@ def _expanded_to_mps(
 
 
 _expanded_to_mps.__doc__ = to_mps.__doc__
+
+
+def _check_followed(network, shapes, cutoff):
+    """Refuse a gradient through bonds that other weights would make larger.
+
+    Directions that are dropped because they vanish for these weights alone have derivatives.
+
+    Raises
+    ------
+    MethodError
+    """
+    rng, params = np.random.default_rng(0), {}
+    for name, x in network._bare().params.items():
+        step = array_like(rng.standard_normal(tuple(x.shape)), x)
+        params[name] = x + astype(step, get_dtype_name(x)) * (1e-3 * do("max", do("abs", x)))
+    near = to_mps(network.from_params(network.geometry, params), cutoff=cutoff)
+    if any(math.prod(a) < math.prod(t.shape) for a, t in zip(shapes, near)):
+        raise MethodError(
+            "the bonds of the MPS are smaller than those of nearby weights, and what they leave "
+            "out has a gradient; use net.to_dense(), net.collapse(), or weights without special "
+            "structure."
+        )
 
 
 def predicted_bytes(carry, M):

@@ -17,6 +17,7 @@ from autoray import do, stop_gradient
 
 from ..errors import OptionError, SitesError, check_option
 from ..geometry.where import as_plain, is_site, read_where
+from ..numerics.scaled import full_precision
 from ..numerics.sizes import check_norm
 from ..numerics.weights import MAX_BYTES
 from .registry import MAX_FLOPS, METHODS, check_budget, check_options, choose
@@ -122,6 +123,7 @@ def read_subsystem(state, where, tags, dims):
     return view, places
 
 
+@full_precision
 def spectrum_at(view, places, options, tail=False):
     """The spectrum of a subsystem by the method asked for, or by the cheapest.
 
@@ -140,6 +142,7 @@ def spectrum_at(view, places, options, tail=False):
     return give(view, places, **options.given(give, chosen.name))
 
 
+@full_precision
 def density_at(view, places, options):
     """The density matrix of a subsystem, of trace 1."""
     check_state(view)

@@ -19,7 +19,7 @@ from autoray import stop_gradient, to_numpy
 from ..conversion.exact_mps import predicted_bytes
 from ..conversion.transfer_states import carry_of, has_carry
 from ..errors import MethodError
-from ..evaluation.plan import FLOP
+from ..hyper.ranges import LOG2_10
 from ..networks import DeepNetwork
 from ..tensors.collapsed import even_out, quimb_vector
 from .methods.mps import ChainFace, site_arrays
@@ -40,8 +40,13 @@ def _(state: DeepNetwork, dims=None):
     if not followed:
         faces["amplitudes"] = Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
     if has_carry(state) and not (followed and not _full_rank(state)):
-        make = lambda: _chain_arrays(state)
-        faces["to_mps"] = ChainFace(lambda: _mps_cost(state), make, lambda: _bonds(state))
+        mps = functools.cache(lambda: state.to_mps(normalize="exponent"))
+        faces["to_mps"] = ChainFace(
+            lambda: _mps_cost(state),
+            lambda: site_arrays(mps()),
+            lambda: _bonds(state),
+            lambda: float(mps().exponent) * LOG2_10,
+        )
     dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
     name, count = type(state).__name__, getattr(state.geometry, "num_tensors", lambda: 1)
     return StateView(
@@ -64,13 +69,6 @@ def _full_rank(net):
         return True  # the conversion says why there is none
 
 
-def _chain_arrays(net):
-    """The arrays of the exact MPS, its scale spread over them."""
-    mps = net.to_mps(normalize="exponent")
-    each = 10.0 ** (float(mps.exponent) / net.nsites)
-    return [x * each for x in site_arrays(mps)]
-
-
 def _vector_cost(net):
     """Three arrays of the size of the state, and one product for each of its channels."""
     total = net.phys_dim**net.nsites
@@ -85,7 +83,8 @@ def _vector(net):
 def _each(net):
     """Flops that take as long as one amplitude of a large batch."""
     batch = 2**12
-    return net.plan(batch).cost / batch / FLOP
+    plan = net.plan(batch)
+    return plan.cost / batch / plan.machine.flop
 
 
 def _amplitudes(net):

@@ -196,6 +196,7 @@ def _unit(x):
 def moved(x, size, rng):
     """A copy of an array, in numpy, with every entry moved by a random ``size`` of itself."""
     x = to_numpy(stop_gradient(x))
+    x = x if x.dtype.kind in "fc" else x.astype(float)  # entries of 0 and 1 move too
     return (x * (1 + size * rng.normal(size=x.shape))).astype(x.dtype)
 
 

@@ -23,7 +23,7 @@ from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 
 from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
-from ..numerics.scaled import readable
+from ..numerics.scaled import full_precision, readable
 from ..numerics.weights import make_rng
 from .identities import absorb_identities
 from .names import SWITCH, plain_name
@@ -33,7 +33,9 @@ from .pictures import DrawnNetwork
 from .ranges import (
     LOG2_10,
     Contracted,
+    check_dtypes,
     check_memory,
+    check_sizes,
     contract_scaled,
     growth,
     is_certain,
@@ -145,6 +147,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
 
     # ------------------------------------------------------------ contraction
 
+    @full_precision
     def contract(self, tags=..., output_inds=None, strip_exponent=False, **kwargs):
         """Contract all or some of the tensors; every index on one tensor only is an output.
 
@@ -318,6 +321,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         """Whether the numbers can be looked at: no compiler traces them, no vmap stacks them."""
         return all(infer_backend(t.data) == "builtins" or readable(t.data) for t in self)
 
+    @full_precision
     def _contracted(self, output_inds, scaled=False, preserve_tensor=False, **kwargs):
         """The whole network contracted, whatever size its numbers have.
 
@@ -347,6 +351,8 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
                 f"optimize or one of {', '.join(sorted(TREE_OPTIONS | QUIMB_OPTIONS))}."
             )
         tn = self._prepared(output_inds)
+        check_dtypes(tn.arrays)
+        check_sizes(tn)
         check_memory(math.prod(map(self.ind_size, output_inds)), tn.arrays)
         optimize = tn._found(optimize, output_inds)
         as_tensor = bool(output_inds) or preserve_tensor

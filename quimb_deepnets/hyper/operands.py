@@ -16,7 +16,7 @@ from quimb.tensor import PTensor
 from quimb.tensor.array_ops import PArray
 
 from ..errors import OptionError
-from ..numerics.scaled import mutable
+from ..numerics.scaled import mutable, readable
 from .parts import PartNetwork
 
 
@@ -138,6 +138,8 @@ def read_operator(G, dims, like):
             f"G has shape {shape}, but an operator on {len(dims)} site(s) of dimensions "
             f"{tuple(dims)} has shape {shapes}; give as many sites as G acts on."
         )
+    if readable(G) and not bool(do("all", do("isfinite", G))):
+        raise OptionError("G holds nan or inf; give a matrix of finite numbers.")
     G = in_common(G, like)
     return astype(G, common_dtype(G, like)) if infer_backend(G) == "numpy" else G
 

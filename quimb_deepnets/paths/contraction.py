@@ -16,7 +16,7 @@ from ..errors import MethodError, OptionError, RangeError, check_option, check_p
 from ..hyper.operands import common_dtype, read_operator
 from ..jobs import as_pool
 from ..networks import DeepNetwork
-from ..numerics.scaled import array_like
+from ..numerics.scaled import array_like, full_precision
 from ..numerics.sizes import check_norm
 from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork, to_tensor_network
@@ -28,6 +28,7 @@ from .slices import add_slices
 from .tasks import problem_of, read_task
 
 
+@full_precision
 def contract_sliced(
     state,
     task="norm",

@@ -19,6 +19,7 @@ from autoray import do, get_dtype_name, stop_gradient
 
 from ..errors import SitesError
 from ..hyper.identities import identity_factor
+from ..numerics.scaled import full_precision
 
 MAX_ENVIRONMENTS = 2**28  # bytes of all environments that are kept
 
@@ -37,6 +38,7 @@ class Window(NamedTuple):
         return self.last - self.first + 1
 
 
+@full_precision
 def partial_traces_exact(psi, wheres, optimize=None):
     """The reduced density matrices of many regions, exactly.
 
