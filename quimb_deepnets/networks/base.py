@@ -22,7 +22,8 @@ from ..declared import NetworkMethods
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..evaluation.evaluator import Evaluator
 from ..evaluation.general import autograd_derivatives, changed_ratios
-from ..evaluation.plan import CHUNK, Plan
+from ..evaluation.machine import machine_of
+from ..evaluation.plan import Plan
 from ..numerics.configs import config_block, parse_config
 from ..numerics.scaled import Scaled, phase_and_log, plain
 from ..numerics.weights import MAX_BYTES
@@ -315,9 +316,9 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         return plan
 
     @property
-    def _cache(self):
-        """Bytes of one array of a chunk: a cache of the CPU, or far more to fill a GPU."""
-        return CHUNK << 10 if "cuda" in str(getattr(self._like, "device", "")) else CHUNK
+    def _machine(self):
+        """What evaluation costs where the weights are."""
+        return machine_of(self._like)
 
     def plan(self, batch: int) -> Plan:
         """How a batch of amplitudes would be evaluated."""

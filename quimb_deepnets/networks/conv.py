@@ -299,11 +299,12 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
           all layers looked up, the last one folded; 4 windows merged into rows of up to 10 sites
           tables: 65536 bytes, 64512 flops once
           each amplitude: 16 look-ups, 0 flops in matrix products
+          chosen by the costs of a cpu
         """
         batch, size = check_positive_int("batch", batch), self._like.itemsize
         if level is None and group is None:
-            return cached_plan(self.geometry, batch, size, cache=self._cache)
-        return check_plan(self.geometry, batch, size, level, group, self._cache)
+            return cached_plan(self.geometry, batch, size, machine=self._machine)
+        return check_plan(self.geometry, batch, size, level, group, self._machine)
 
     def _evaluate_by(self, plan):
         if plan.group is None:

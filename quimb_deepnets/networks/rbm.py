@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from autoray import astype, do, get_dtype_name, stop_gradient
 
 from ..errors import check_positive_int
-from ..evaluation.plan import CALL, CHUNK, FLOP, Plan
+from ..evaluation.plan import Plan
 from ..geometry.boltzmann import BoltzmannGeometry
 from ..geometry.layers import as_sizes
 from ..numerics.scaled import Scaled, full_precision, plain, product, rescale
@@ -156,8 +156,8 @@ class RBM(DeepNetwork):
     def plan(self, batch: int) -> Plan:
         """How a batch of amplitudes would be evaluated, see `ConvAC.plan`."""
         batch, size = check_positive_int("batch", batch), self._like.itemsize
-        hidden, sites = self.geometry.hidden, self.nsites
-        chunk = max(1, min(batch, self._cache // (size * hidden)))
+        hidden, sites, machine = self.geometry.hidden, self.nsites, self._machine
+        chunk = max(1, min(batch, machine.chunk // (size * hidden)))
         flops = 2 * hidden * sites
         return Plan(
             geometry=self.geometry,
@@ -170,8 +170,9 @@ class RBM(DeepNetwork):
             table_flops=0,
             flops=flops,
             lookups=0,
-            cost=batch * flops * FLOP + 20 * CALL * -(-batch // chunk),
+            cost=batch * flops * machine.flop + 20 * machine.call * -(-batch // chunk),
             lines=(f"{hidden} hidden units, each the sum over {sites} sites",),
+            machine=machine,
         )
 
     def _evaluate_by(self, plan):
@@ -200,7 +201,7 @@ class RBM(DeepNetwork):
             by_weight = (t[:, :, None] * s[:, None]).reshape(len(s), -1)
             return do("concatenate", (s, t, by_weight), axis=1)
 
-        return derive, max(1, CHUNK // self._like.itemsize // self.geometry.hidden)
+        return derive, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
 
     def _flips_by(self, batch):
         def flip(x):
@@ -219,7 +220,7 @@ class RBM(DeepNetwork):
                 )
             return do("stack", tuple(ratios), axis=1)
 
-        return flip, max(1, CHUNK // self._like.itemsize // self.geometry.hidden)
+        return flip, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
 
 
 def _exp(z):

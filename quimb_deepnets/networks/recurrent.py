@@ -236,9 +236,10 @@ class RAC(RankMethods, DeepNetwork):
           64 steps of 2 layers, WI1 looked up, the other matrices multiplied
           tables: 128 bytes, 64 flops once
           each amplitude: 64 look-ups, 24576 flops in matrix products
+          chosen by the costs of a cpu
         """
         batch = check_positive_int("batch", batch)
-        return recurrent_plan(self.geometry, batch, self._like.itemsize, self._cache)
+        return recurrent_plan(self.geometry, batch, self._like.itemsize, self._machine)
 
     def _evaluate_by(self, plan):
         return Recursion(self)

@@ -54,7 +54,12 @@ from ..numerics.weights import MAX_BYTES
 from .density import partial_traces_exact
 from .expanded import RecursiveNetwork, to_tensor_network
 from .scale import fits, spread
-from .weights_from_tensors import collapsible_network, fingerprint, same_fingerprint
+from .weights_from_tensors import (
+    architecture_of,
+    collapsible_network,
+    fingerprint,
+    same_fingerprint,
+)
 
 SEARCHED.add(WINDOW)
 
@@ -212,6 +217,12 @@ def source_network(phi):
     ]
     held = (tensor.data for tensor in phi)
     return network if all(bool(do("all", x == y)) for x, y in zip(held, arrays)) else None
+
+
+@architecture_of.register
+def _(phi: CollapsedVector):
+    network = source_network(phi)
+    return None if network is None else architecture_of(network)
 
 
 register_method(DeepNetwork)(collapse)

@@ -51,6 +51,8 @@ from ..numerics.scaled import Scaled, from_decimal, phase_and_log, plain
 from .picture import figure_size, layer_tags, positions
 from .weights_from_tensors import (
     Source,
+    architecture_of,
+    collapsible_network,
     current_network,
     dense_node,
     fingerprint,
@@ -409,3 +411,8 @@ def _arrays(network, nodes):
         if piece.factors not in built:
             built[piece.factors] = dense_node(piece.factors, arrays)
     return built
+
+
+@architecture_of.register
+def _(psi: RecursiveNetwork):
+    return architecture_of(collapsible_network(psi).geometry)
