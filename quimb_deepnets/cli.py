@@ -13,6 +13,7 @@ Exit codes: 0 done, 1 refused with one line on stderr, 2 wrong usage, 130 interr
 import argparse
 import functools
 import importlib.util
+import inspect
 import json
 import math
 import os
@@ -46,11 +47,7 @@ DEFAULTS = {
     "dtype": "float64",
     "seed": 0,
 }
-FAMILIES = {
-    "conv": ("depth", "kernel", "bond_dim", "phys_dim", "boundary", "dist", "dtype", "seed"),
-    "rac": ("depth", "bond_dim", "phys_dim", "dist", "dtype", "seed"),
-    "rbm": ("alpha", "dist", "dtype", "seed"),
-}
+FAMILIES = {"conv": ConvAC, "rac": RAC, "rbm": RBM}  # each takes those that its rand takes
 # arguments of functions, and the options of commands that set them
 OPTIONS = {
     word: "--" + word.replace("_", "-")
@@ -270,7 +267,8 @@ def _executor(text):
 def _network(options):
     """The network that a user names."""
     family, *shape = options.network
-    words = FAMILIES.get(family, ())
+    rand = getattr(FAMILIES.get(family), "rand", None)
+    words = DEFAULTS.keys() & inspect.signature(rand).parameters if rand else ()
     _refuse_given(options, set(DEFAULTS).difference(words), f"{family} has no such option")
     if not words:
         if shape:
@@ -286,8 +284,7 @@ def _network(options):
             f"{family} {' '.join(shape)!r} has no shape; write one network, as '{family} 64'."
         ) from error
     given = {word: getattr(options, word) for word in words}
-    rand = {word: DEFAULTS[word] if x is None else x for word, x in given.items()}
-    return {"conv": ConvAC, "rac": RAC, "rbm": RBM}[family].rand(shape, **rand)
+    return rand(shape, **{word: DEFAULTS[word] if x is None else x for word, x in given.items()})
 
 
 def _refuse_given(options, words, why):
@@ -321,7 +318,7 @@ def _describe(options):
         "num_params": net.num_params,
         "dtype": net.dtype,
     }
-    if not isinstance(net, RBM):
+    if hasattr(net.geometry, "duplication"):
         copies = net.geometry.duplication.values()
         data |= {
             "expanded_tensors": net.geometry.num_tensors(),

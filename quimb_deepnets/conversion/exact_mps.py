@@ -13,6 +13,7 @@ What the transfer state is, and how large, each family says in `transfer_states`
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 from autoray import astype, do, get_dtype_name, stop_gradient, to_numpy
@@ -33,18 +34,20 @@ from .transfer_states import transfer_of
 
 @full_precision
 def to_mps(
-    network,
-    max_bond=None,
-    cutoff=1e-14,
-    info=None,
-    site_ind_id="k{}",
-    site_tag_id="I{}",
-    progbar=False,
-    max_bytes=MAX_BYTES,
-    method="exact",
-    normalize=False,
-    **cross_opts,
-):
+    network: Any,
+    max_bond: int | None = None,
+    cutoff: float = 1e-14,
+    info: dict[str, Any] | None = None,
+    site_ind_id: str = "k{}",
+    site_tag_id: str = "I{}",
+    progbar: bool = False,
+    max_bytes: float = MAX_BYTES,
+    method: str = "exact",
+    normalize: bool | str = False,
+    tol: float | None = None,
+    max_evals: int | None = None,
+    seed: Any = None,
+) -> MatrixProductState:
     """The same state as a quimb `MatrixProductState`, exact unless it is truncated.
 
     Parameters
@@ -60,7 +63,7 @@ def to_mps(
         ``"cur_orthog"``, where the centre is, as quimb's own methods note it, and
         ``"log10_norm"``, of the state before it is normalised.
     site_ind_id, site_tag_id : str, optional
-        Names of the outer indices and of the site tags.
+        Names of the outer indices and of the site tags; by default those of an expanded chain.
     progbar : bool, optional
         Show a progress bar over the sites.
     max_bytes : int, optional
@@ -75,8 +78,8 @@ def to_mps(
         ``normalize`` cannot hold. True gives norm 1 and no exponent, at any scale; quimb's
         ``entropy``, ``schmidt_values`` and ``measure`` take a state of norm 1 for granted.
         ``"exponent"`` gives tensors of norm 1 and puts the scale in the ``exponent``, always.
-    **cross_opts
-        ``tol``, ``max_evals`` and ``seed`` of `cross_mps`, for ``"cross"`` alone.
+    tol, max_evals, seed : optional
+        For ``"cross"`` alone, see `cross_mps`.
 
     Returns
     -------
@@ -110,9 +113,12 @@ def to_mps(
     >>> mps = qdn.RAC.rand(40, depth=2, bond_dim=2, seed=0).to_mps(normalize=True)
     >>> mps.L, mps.max_bond() <= 2 * 40
     (40, True)
-    >>> bool(mps.entropy(20) > 0)
-    True
+    >>> mps = qdn.RAC.rand(40, depth=1, bond_dim=4, seed=0).to_mps(normalize=True)
+    >>> mps.max_bond(), round(float(mps.entropy(20)), 6)
+    (4, 1.2852)
     """
+    given = {"tol": tol, "max_evals": max_evals, "seed": seed}
+    cross_opts = {name: x for name, x in given.items() if x is not None}
     if check_option("method", method, ("exact", "cross")) == "cross":
         ids = {"site_ind_id": site_ind_id, "site_tag_id": site_tag_id, "progbar": progbar}
         ids["normalize"] = normalize
@@ -131,9 +137,8 @@ def to_mps(
     need = predicted_bytes(transfer, network.phys_dim)
     if need > max_bytes:
         raise BudgetError(
-            f"the exact MPS has transfer states of up to {max(transfer.bounds())}; its tensors "
-            f"and matrices need {need} bytes, more than max_bytes={max_bytes}; use fewer layers "
-            "or channels, or raise it."
+            f"the exact MPS has transfer states of up to {max(transfer.bounds())} and needs {need} "
+            f"bytes, more than max_bytes={max_bytes}; use fewer layers or channels, or raise it."
         )
     info = {} if info is None else info
     info["transfer_sizes"] = transfer.bounds()
@@ -154,10 +159,38 @@ register_method(DeepNetwork)(to_mps)
 
 
 @register_method(RecursiveNetwork, name="to_mps")
-def _expanded_to_mps(psi, max_bond=None, cutoff=1e-14, info=None, **opts):
-    if psi.geometry.ndim == 1:  # a chain made of a lattice is named by place
-        opts = {"site_ind_id": psi.site_ind_id, "site_tag_id": psi.site_tag_id} | opts
-    return to_mps(collapsible_network(psi), max_bond, cutoff, info, **opts)
+def _expanded_to_mps(
+    psi: Any,
+    max_bond: int | None = None,
+    cutoff: float = 1e-14,
+    info: dict[str, Any] | None = None,
+    site_ind_id: str | None = None,
+    site_tag_id: str | None = None,
+    progbar: bool = False,
+    max_bytes: float = MAX_BYTES,
+    method: str = "exact",
+    normalize: bool | str = False,
+    tol: float | None = None,
+    max_evals: int | None = None,
+    seed: Any = None,
+) -> MatrixProductState:
+    chain = psi.geometry.ndim == 1  # a chain made of a lattice is named by place
+    own = (psi.site_ind_id, psi.site_tag_id) if chain else ("k{}", "I{}")
+    return to_mps(
+        collapsible_network(psi),
+        max_bond,
+        cutoff,
+        info,
+        own[0] if site_ind_id is None else site_ind_id,
+        own[1] if site_tag_id is None else site_tag_id,
+        progbar,
+        max_bytes,
+        method,
+        normalize,
+        tol,
+        max_evals,
+        seed,
+    )
 
 
 _expanded_to_mps.__doc__ = to_mps.__doc__
@@ -198,7 +231,7 @@ def predicted_bytes(transfer, M):
 
 def _right_sweep(transfer, network, progbar):
     """Sites ``(k, M, k')``, the last one first, and the power of two that they leave out."""
-    G, exponent, sites = *unit(transfer.end()), []
+    (G, exponent), sites = unit(transfer.end()), []
     for n in progress(range(network.nsites)[::-1], progbar):
         step = transfer.step(n, G)  # (l, M, k)
         l, M, k = step.shape

@@ -9,8 +9,9 @@
 
 import numbers
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from autoray import do, stop_gradient
 
@@ -60,6 +61,7 @@ _RAISES = """SitesError
         If the state is zero or not finite."""
 
 
+Function = TypeVar("Function", bound=Callable)
 File = str | os.PathLike | None
 
 
@@ -91,10 +93,10 @@ class Options:
         return found
 
 
-def documented(function):
+def documented(function: Function) -> Function:
     """Fill in the parameters and errors that all measures share."""
     for name, text in (("state", _STATE), ("options", _OPTIONS), ("raises", _RAISES)):
-        function.__doc__ = function.__doc__.replace(f"{{{name}}}", text)
+        function.__doc__ = (function.__doc__ or "").replace(f"{{{name}}}", text)
     return function
 
 

@@ -19,7 +19,6 @@ from autoray import stop_gradient, to_numpy
 from ..conversion.exact_mps import predicted_bytes
 from ..conversion.transfer_states import has_transfer, transfer_of
 from ..errors import MethodError
-from ..evaluation.plan import FLOP
 from ..hyper.ranges import LOG2_10
 from ..networks import DeepNetwork
 from ..tensors.collapsed import even_out, quimb_vector
@@ -84,7 +83,8 @@ def _vector(net):
 def _each(net):
     """Flops that take as long as one amplitude of a large batch."""
     batch = 2**12
-    return net.plan(batch).cost / batch / FLOP
+    plan = net.plan(batch)
+    return plan.cost / batch / plan.machine.flop
 
 
 def _amplitudes(net):

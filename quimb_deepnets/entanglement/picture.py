@@ -89,14 +89,14 @@ def plot_entropy(
     for label, state in named.items():
         view = view_of(state, dims)
         curves[view.dims] = view
-        sizes = list(range(1, len(view.sites)) if cuts is None else cuts)
+        sizes: list = list(range(1, len(view.sites)) if cuts is None else cuts)
         values = [float(s) for s in entropies(state, sizes, progbar=progbar, **options)]
         (line,) = ax.plot(sizes, values, "o-", markersize=4, label=label)
         network = current_network(state) if isinstance(state, RecursiveNetwork) else state
         if bound and isinstance(network, DeepNetwork) and network.nsites == len(view.sites):
             _draw_bound(ax, network, sizes, line.get_color())
     for dims in curves if page else ():
-        sizes = range(1, len(dims)) if cuts is None else cuts
+        sizes = list(range(1, len(dims)) if cuts is None else cuts)
         values = [page_entropy(math.prod(dims[:a]), math.prod(dims[a:])) for a in sizes]
         ax.plot(sizes, values, ":", color="gray", label=f"Page, {len(dims)} sites")
     ax.set_xlabel("sites in the block")

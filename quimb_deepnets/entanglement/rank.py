@@ -11,7 +11,7 @@ columns, and classes are refined on the way up::
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,10 +19,8 @@ from ..errors import BudgetError, MethodError, OptionError, check_positive_int, 
 from ..geometry.expansion import READOUT, Node, Site
 from ..geometry.where import read_where
 from ..jobs.progress import progress
-from ..networks import RAC, ConvAC
 from ..numerics.weights import make_rng
-from ..tensors import RecursiveNetwork
-from ..tensors.weights_from_tensors import collapsible_network
+from ..tensors.weights_from_tensors import architecture_of
 from ..theory import rank_bound
 
 PRIME = 2**31 - 1
@@ -76,7 +74,14 @@ class SchmidtRank(int):
         return str(int(self))
 
 
-def schmidt_rank(net, where, size=4096, seed=None, progbar=False, max_bytes=2**32):
+def schmidt_rank(
+    net: Any,
+    where: Any,
+    size: int = 4096,
+    seed: Any = None,
+    progbar: bool = False,
+    max_bytes: float = 2**32,
+) -> SchmidtRank:
     """Schmidt rank between some sites and the rest, for generic weights of an architecture.
 
     Only the architecture of ``net`` enters, which weights are tied included; random ones are
@@ -128,12 +133,12 @@ def schmidt_rank(net, where, size=4096, seed=None, progbar=False, max_bytes=2**3
     >>> qdn.schmidt_rank(net, 6, seed=0)
     SchmidtRank(12, exact)
     """
-    if not isinstance(net, (ConvAC, RAC, RecursiveNetwork)):
+    geometry = architecture_of(net)
+    if geometry is None:
         raise MethodError(
             f"the generic rank of a {type(net).__name__} is not defined by an architecture; give a "
             "ConvAC, RAC, RecursiveTree or RecursiveMPS, or take the rank of one state numerically."
         )
-    geometry = (collapsible_network(net) if isinstance(net, RecursiveNetwork) else net).geometry
     size = check_positive_int("size", size, OptionError)
     max_bytes = check_positive_int("max_bytes", max_bytes, OptionError)
     places = read_where(geometry.sites, where)
@@ -222,7 +227,7 @@ class Classes(NamedTuple):
     """Which configurations a function tells apart: a class number for each of them."""
 
     ids: np.ndarray
-    count: int
+    count: int  # type: ignore[assignment]
 
 
 class Side:

@@ -13,6 +13,7 @@ import inspect
 import math
 import numbers
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, check_option
 from ..numerics.sizes import readable_bytes
@@ -26,7 +27,7 @@ ALTERNATIVES = {
     "network": "method='approx', which estimates entropies",
 }
 
-METHODS = {}
+METHODS: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)

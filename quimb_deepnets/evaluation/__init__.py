@@ -3,6 +3,7 @@
 ::
 
     plan                integers: what is looked up, what is computed, in which chunks
+    machine             what things cost on a device: the numbers that plans compare
     window_tables       each equal branch once, over all codes of its window
     lookup              codes of windows select rows, rows are multiplied
     layerwise           layers above the tables, one matrix product per tap

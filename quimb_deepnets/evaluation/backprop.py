@@ -48,7 +48,7 @@ class LayerStep:
 
     below: int
     index: list
-    readers: list = None
+    readers: list | None = None
 
     def __post_init__(self):
         if self.readers is None:

@@ -18,6 +18,7 @@ from ..numerics.scaled import Scaled, full_precision, phase_and_log, plain, read
 from ..numerics.weights import MAX_BYTES
 from .chunks import check_result, map_chunks
 from .general import masked_ratios, prepare
+from .plan import Plan
 
 
 class Evaluator:
@@ -52,7 +53,8 @@ class Evaluator:
     def __init__(self, net: Any, batch: int | None = None) -> None:
         if batch is not None:
             check_positive_int("batch", batch, OptionError)
-        self._net, self._batch, self._follow = net, batch, batch is None
+        self._net, self._follow = net, batch is None
+        self._batch: Any = batch  # an int once there was a call
         self._kept: dict[Any, Any] = {}
         self._state: list = []
 
@@ -86,7 +88,13 @@ class Evaluator:
             self._batch, self._kept = count, {}
         return configs
 
-    def scaled_amplitudes(self, configs, chunk=None, progbar=False, plan=None) -> Scaled:
+    def scaled_amplitudes(
+        self,
+        configs: Any,
+        chunk: int | None = None,
+        progbar: bool = False,
+        plan: Plan | None = None,
+    ) -> Scaled:
         """The amplitudes as numbers ``mantissa * 2**exponent``, each part of shape ``(B,)``."""
         configs = self._checked(configs)
         net = self._net

@@ -36,7 +36,7 @@ from .backprop import shares
 from .general import by_value, changed_ratios
 from .layerwise import Layers, choose, compute_layer, set_one, tap_index
 from .lookup import Lookup, Windows, row_codes, windows_of
-from .plan import CALL, CHUNK, ELEMENT, FLOP, cached_plan
+from .plan import cached_plan
 from .recurrence import Recursion
 from .window_tables import grouped_tables, safe_factors
 
@@ -56,7 +56,7 @@ def recurrent_flips(net, batch):
     """A function from digits ``(N, B)`` to ratios ``(B, N, M)``, RAC, and how many at once."""
     _check_depth(net)
     floats = net.L * net.phys_dim * net.bond_dim * net.depth
-    return RecurrentFlips(net), max(1, 4 * CHUNK // (floats * net._like.itemsize))
+    return RecurrentFlips(net), max(1, 4 * net._machine.chunk // (floats * net._like.itemsize))
 
 
 def conv_flips(net, batch):
@@ -67,29 +67,30 @@ def conv_flips(net, batch):
     """
     _check_depth(net)
     g, size = net.geometry, net._like.itemsize
-    plan = cached_plan(g, batch * net.nsites * net.phys_dim, size, cache=net._cache)
+    plan = cached_plan(g, batch * net.nsites * net.phys_dim, size, None, None, net._machine)
     floats = net.nsites * max(g.bond_dim(l) for l in range(1, g.depth + 1))
-    chunk = max(1, 4 * net._cache // (floats * size))
+    chunk = max(1, 4 * net._machine.chunk // (floats * size))
     if plan.group is not None:
         flips = TableFlips(net, plan.group)
         if flips.safe:
             return flips, chunk
     level = min(plan.level, g.depth - 1)
-    if _layer_cost(g, level, batch, -(-batch // chunk)) < plan.cost:
+    if _layer_cost(g, level, batch, -(-batch // chunk), net._machine) < plan.cost:
         return LayerFlips(net, level), chunk
     return changed_ratios(net, batch)
 
 
-def _layer_cost(g, level, batch, calls):
+def _layer_cost(g, level, batch, calls, machine):
     """Estimated nanoseconds of `LayerFlips`, in the terms of a `Plan`."""
     each, taps = 0, 0
     for l in range(level, g.depth + 1):
         held = sum(map(len, touched_nodes(g, l))) / math.prod(g.shape)
         count = math.prod(g.kernel(l)) if l > level else 0
-        products = 2 * g.bond_dim(l) * g.bond_dim(l - 1) * FLOP if count else 0
-        each += held * ((products + 8 * g.bond_dim(l) * ELEMENT) * max(1, count))
+        products = 2 * g.bond_dim(l) * g.bond_dim(l - 1) * machine.flop if count else 0
+        each += held * ((products + 8 * g.bond_dim(l) * machine.element) * max(1, count))
         taps += count
-    return math.prod(g.shape) * g.phys_dim * (batch * each + calls * (75 + 50 * taps) * CALL)
+    calls *= (75 + 50 * taps) * machine.call
+    return math.prod(g.shape) * g.phys_dim * (batch * each + calls)
 
 
 def touched_nodes(g, l):

@@ -16,13 +16,14 @@ from ..errors import BudgetError, MethodError, OptionError, check_positive_int
 from ..numerics.configs import digits
 from ..numerics.scaled import Scaled, array_like, plain, take_rows
 from ..numerics.weights import MAX_BYTES
-from .plan import CALL, FLOP, Plan
+from .plan import Plan
 
 
 def general_plan(net, batch):
     """The `Plan` of a network of which only its number of parameters is known."""
     batch, count, size = check_positive_int("batch", batch), net.num_params, net._like.itemsize
-    chunk = max(1, min(batch, net._cache // (size * count)))
+    machine = net._machine
+    chunk = max(1, min(batch, machine.chunk // (size * count)))
     return Plan(
         geometry=net.geometry,
         batch=batch,
@@ -34,7 +35,7 @@ def general_plan(net, batch):
         table_flops=0,
         flops=2 * count,
         lookups=0,
-        cost=batch * 2 * count * FLOP + 20 * CALL * -(-batch // chunk),
+        cost=batch * 2 * count * machine.flop + 20 * machine.call * -(-batch // chunk),
         lines=(f"each of {count} parameters used once for each configuration",),
     )
 

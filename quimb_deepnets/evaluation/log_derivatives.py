@@ -31,7 +31,7 @@ from ..numerics.scaled import (
 from .backprop import LayerStep, backward_top, forward, held, readers_of, scatter
 from .layerwise import tap_index
 from .lookup import row_codes, windows_of
-from .plan import CHUNK, make_plan
+from .plan import make_plan
 from .recurrence import Recursion
 from .scaled_derivatives import CarefulDerivatives, CarefulRecurrentDerivatives
 from .window_tables import child_codes
@@ -42,32 +42,32 @@ def recurrent_derivatives(net):
     weights = (scaled(w, axes=2) for w in (*net.hidden_weights, *net.input_weights))
     uneven = any(shared_axes(scaled(h)) < 1 for h in net.initial)
     if uneven or any(shared_axes(w) < 2 for w in weights):
-        return CarefulRecurrentDerivatives(net), CHUNK
-    states = 8 * net.L * net.depth * net.bond_dim
-    return RecurrentDerivatives(net), max(1, 64 * CHUNK // (states * net._like.itemsize))
+        return CarefulRecurrentDerivatives(net), net._machine.chunk
+    need = 8 * net.L * net.depth * net.bond_dim * net._like.itemsize
+    return RecurrentDerivatives(net), max(1, net._machine.residuals // need)
 
 
 def conv_derivatives(net):
     """A function from digits ``(N, B)`` to ``(B, num_params)``, ConvAC, and how many at once."""
     g = net.geometry
     if any(shared_axes(scaled(w, axes=2)) < 2 for w in net.weights):
-        return CarefulDerivatives(net), CHUNK
+        return CarefulDerivatives(net), net._machine.chunk
     rows = _table_rows(net) if net.shared else None
     positions = sum(math.prod(g.layer_shape(l)) for l in range(1, g.depth + 1))
     bond_dim = max(g.bond_dim(l) for l in range(1, g.depth + 1))
     if rows is not None and rows <= 4 * positions:
         floats, derive = rows * bond_dim, TableDerivatives(net)
         if all(saved.safe for saved in derive.residuals):
-            return derive, max(8, 16 * CHUNK // (floats * net._like.itemsize))
+            return derive, max(8, net._machine.residuals // 4 // (floats * net._like.itemsize))
     taps = max(math.prod(g.kernel(l)) for l in range(1, g.depth + 1))
     floats = 4 * taps * positions * bond_dim
-    return LayerDerivatives(net), max(1, 64 * CHUNK // (floats * net._like.itemsize))
+    return LayerDerivatives(net), max(1, net._machine.residuals // (floats * net._like.itemsize))
 
 
 def _table_rows(net):
     """How many rows all tables have together, or None if they do not fit."""
     g = net.geometry
-    if make_plan(g, 1, net._like.itemsize, level=g.depth, group=(1,) * g.ndim) is None:
+    if make_plan(g, 1, net._like.itemsize, g.depth, (1,) * g.ndim, net._machine) is None:
         return None
     levels = [*(branches_of(g, l) for l in range(1, g.depth)), folded_branches(g)]
     return sum(g.phys_dim ** level.width(kind) for level in levels for kind in level.kinds)

@@ -37,7 +37,8 @@ from ..numerics.scaled import (
     take_rows,
     zeros_like_exponent,
 )
-from .plan import CHUNK, grouped
+from .machine import machine_of
+from .plan import grouped
 
 
 class Windows(NamedTuple):
@@ -194,7 +195,7 @@ def multiply_rows(table, codes):
 def row_product(x, codes):
     """``prod_p x[codes[p]]``: rows of ``(rows, r)`` by codes ``(P, B)``, to ``(B, r)``."""
     size = math.prod(codes.shape[1:]) * x.shape[-1] * x.itemsize
-    block = max(1, CHUNK // max(1, size))
+    block = max(1, machine_of(x).chunk // max(1, size))
     if infer_backend(x) == "numpy" and block == 1:
         out = np.take(x, codes[0], axis=0, mode="clip")
         row = np.empty_like(out)

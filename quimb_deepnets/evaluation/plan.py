@@ -18,17 +18,7 @@ from dataclasses import dataclass
 from ..errors import BudgetError, OptionError
 from ..geometry.branches import Branches, branches_of, folded_branches, grouped_level
 from ..geometry.layers import as_sizes, broadcast
-
-# What things cost on a current core, in nanoseconds. Only their ratios decide.
-FLOP = 1 / 40  # in a matrix product
-ELEMENT = 0.6  # to gather an element and multiply it
-DIGIT = 0.3  # to add a site to the code of a window
-CALL = 2000  # to call an array function
-CACHE = 2**20  # beyond so many bytes a look-up misses the cache
-MISS = 4  # and costs so much more
-
-MAX_TABLE = 2**26  # bytes of all tables of a level
-CHUNK = 2**17  # bytes of one array of a chunk: several of them share a cache
+from .machine import CPU, Machine
 
 
 @dataclass(frozen=True)
@@ -59,6 +49,10 @@ class Plan:
         Rows that each amplitude looks up.
     cost : float
         Estimated nanoseconds for the batch; only good for comparing plans.
+    lines : tuple[str]
+        What is done, in words.
+    machine : Machine
+        Whose costs these are.
     """
 
     geometry: object
@@ -73,6 +67,7 @@ class Plan:
     lookups: int
     cost: float
     lines: tuple = ()
+    machine: Machine = CPU
 
     def __repr__(self):
         return "\n".join(
@@ -81,11 +76,12 @@ class Plan:
                 *(f"  {line}" for line in self.lines),
                 f"  tables: {self.table_bytes} bytes, {self.table_flops} flops once",
                 f"  each amplitude: {self.lookups} look-ups, {self.flops} flops in matrix products",
+                f"  chosen by the costs of a {self.machine.name}",
             )
         )
 
 
-def make_plan(geometry, batch, itemsize=8, level=None, group=None, cache=CHUNK):
+def make_plan(geometry, batch, itemsize=8, level=None, group=None, machine=CPU):
     """The cheapest `Plan` to evaluate ``batch`` amplitudes of a convolutional geometry.
 
     Parameters
@@ -98,25 +94,25 @@ def make_plan(geometry, batch, itemsize=8, level=None, group=None, cache=CHUNK):
         Tabulate just the layers up to this one; by default the cheapest choice.
     group : tuple[int], optional
         Merge just so many neighbouring windows, per dimension.
-    cache : int, optional
-        Bytes of one array of a chunk.
+    machine : Machine, optional
+        What things cost.
     """
     plans = []
-    tables = _Tables(geometry, itemsize)
+    tables = _Tables(geometry, itemsize, machine)
     for t in range(geometry.depth) if level is None else (level,):
         if t < geometry.depth:
             if t and len(tables.below) <= t:
                 break
-            plans.append(_layerwise(geometry, batch, itemsize, t, tables, cache))
+            plans.append(_layerwise(geometry, batch, itemsize, t, tables, machine))
     if level in (None, geometry.depth):
-        plans.extend(_tabulated(geometry, batch, itemsize, tables, group, cache))
+        plans.extend(_tabulated(geometry, batch, itemsize, tables, group, machine))
     return min(plans, key=lambda plan: plan.cost, default=None)
 
 
 cached_plan = functools.lru_cache(256)(make_plan)
 
 
-def check_plan(geometry, batch, itemsize, level, group, cache):
+def check_plan(geometry, batch, itemsize, level, group, machine):
     """The `Plan` that a user asks for, or an error that says why it cannot be had."""
     whole = hasattr(level, "__index__") and not isinstance(level, bool)
     if level is not None and not (whole and 0 <= level <= geometry.depth):
@@ -131,11 +127,11 @@ def check_plan(geometry, batch, itemsize, level, group, cache):
                 f"stops below it; use level={geometry.depth}."
             )
         level, group = geometry.depth, broadcast("group", as_sizes("group", group), geometry.ndim)
-    plan = make_plan(geometry, batch, itemsize, level, group, cache)
+    plan = make_plan(geometry, batch, itemsize, level, group, machine)
     if plan is None:
         raise BudgetError(
-            f"the tables of level={level}, group={group} need more than the {MAX_TABLE} bytes "
-            "allowed; use a lower level, or leave the choice to the plan."
+            f"the tables of level={level}, group={group} need more than the "
+            f"{machine.max_table} bytes allowed; use a lower level, or leave it to the plan."
         )
     return plan
 
@@ -146,10 +142,12 @@ class _Tables:
 
     geometry: object
     itemsize: int
+    machine: Machine
 
     def fit(self, l):
         """Whether the tables of layer ``l`` (not folded) are small enough to think of."""
-        return self.bytes(branches_of(self.geometry, l), self.geometry.bond_dim(l)) <= MAX_TABLE
+        need = self.bytes(branches_of(self.geometry, l), self.geometry.bond_dim(l))
+        return need <= self.machine.max_table
 
     def bytes(self, branches, bond_dim):
         """Bytes of the tables of all kinds."""
@@ -171,8 +169,8 @@ class _Tables:
                 inputs = g.phys_dim ** below.width(part.child) if part.child is not None else 1
                 if l > 1:  # the rows of the first layer are those of its matrices
                     flops += 2 * inputs * g.bond_dim(l) * g.bond_dim(l - 1)
-                cost += 2 * rows * g.bond_dim(l) * ELEMENT + 4 * CALL
-        return flops, cost + flops * FLOP
+                cost += 2 * rows * g.bond_dim(l) * self.machine.element + 4 * self.machine.call
+        return flops, cost + flops * self.machine.flop
 
     @functools.cached_property
     def below(self):
@@ -187,25 +185,27 @@ class _Tables:
         return sums
 
 
-def _layerwise(geometry, batch, itemsize, t, tables, cache):
+def _layerwise(geometry, batch, itemsize, t, tables, machine):
     """Layers up to ``t`` looked up, the rest computed."""
     g = geometry
     branches = branches_of(g, t)
     size = tables.bytes(branches, g.bond_dim(t)) if t else 0
     widest = max(_volume(g, l) * g.bond_dim(l) for l in range(t, g.depth + 1))
-    chunk = max(1, min(batch, 16 * cache // (itemsize * widest) or 1))
+    chunk = max(1, min(batch, 16 * machine.chunk // (itemsize * widest) or 1))
     calls = -(-batch // chunk)
     table_flops, cost = tables.below[t] if t < len(tables.below) else (0, 0)
-    cost += 0 if t else 2 * g.phys_dim**2 * ELEMENT  # one-hot vectors of the sites
+    cost += 0 if t else 2 * g.phys_dim**2 * machine.element  # one-hot vectors of the sites
     positions = _volume(g, t)
-    cost += batch * positions * (branches.width((0,) * g.ndim) * DIGIT + g.bond_dim(t) * ELEMENT)
+    each = branches.width((0,) * g.ndim) * machine.digit + g.bond_dim(t) * machine.element
+    cost += batch * positions * each
     lines = [f"layers 1..{t} looked up, {size} bytes"] if t else []
     flops = 0
     for l in range(t + 1, g.depth + 1):
         taps = _taps(g, l)
         each = 2 * _volume(g, l - 1) * taps * g.bond_dim(l) * g.bond_dim(l - 1)
-        cost += batch * (each * FLOP + _volume(g, l) * taps * g.bond_dim(l) * ELEMENT)
-        cost += calls * taps * 4 * CALL
+        products = _volume(g, l) * taps * g.bond_dim(l) * machine.element
+        cost += batch * (each * machine.flop + products)
+        cost += calls * taps * 4 * machine.call
         flops += each
         lines.append(f"layer {l} computed at {_volume(g, l)} positions, {each} flops each time")
     return Plan(
@@ -221,33 +221,35 @@ def _layerwise(geometry, batch, itemsize, t, tables, cache):
         lookups=positions,
         cost=cost,
         lines=tuple(lines),
+        machine=machine,
     )
 
 
-def _tabulated(geometry, batch, itemsize, tables, group, cache):
+def _tabulated(geometry, batch, itemsize, tables, group, machine):
     """All layers looked up, the last one folded, neighbours merged more and more."""
     g = geometry
     if len(tables.below) < g.depth:
         return
     bond_dim = g.bond_dim(g.depth)
     folded = folded_branches(g)
-    if tables.bytes(folded, bond_dim) > MAX_TABLE:
+    if tables.bytes(folded, bond_dim) > machine.max_table:
         return
     base_flops, base_cost = tables.build(g.depth, folded)
     flops, cost = (a + b for a, b in zip((base_flops, base_cost), tables.below[-1]))
-    chunk = min(batch, max(16, cache // (itemsize * bond_dim)))
+    chunk = min(batch, max(16, machine.chunk // (itemsize * bond_dim)))
     for sizes in _groups(g.ndim, folded.levels) if group is None else (group,):
         merged = grouped(folded, sizes)
         size = tables.bytes(merged, bond_dim)
-        if size > MAX_TABLE:
+        if size > machine.max_table:
             break
         rows, count = tables.rows(merged), merged.num_positions
         width = max(map(merged.width, merged.kinds))
         members = math.prod(sizes)
-        build = rows * bond_dim * members * 2 * ELEMENT + merged.num_kinds * members * 4 * CALL
-        missing = MISS if size > CACHE else 1
-        each = count * (width * DIGIT + bond_dim * ELEMENT * missing)
-        calls = -(-batch // max(chunk, 1)) * (count + width) * 2 * CALL
+        build = rows * bond_dim * members * 2 * machine.element
+        build += merged.num_kinds * members * 4 * machine.call
+        missing = machine.miss if size > machine.cache else 1
+        each = count * (width * machine.digit + bond_dim * machine.element * missing)
+        calls = -(-batch // max(chunk, 1)) * (count + width) * 2 * machine.call
         line = (
             f"all layers looked up, the last one folded; {'x'.join(map(str, sizes))} windows "
             f"merged into rows of up to {width} sites"
@@ -265,13 +267,14 @@ def _tabulated(geometry, batch, itemsize, tables, group, cache):
             lookups=count,
             cost=cost + build + batch * each + calls,
             lines=(line,),
+            machine=machine,
         )
 
 
-def recurrent_plan(geometry, batch, itemsize=8, cache=CHUNK):
+def recurrent_plan(geometry, batch, itemsize=8, machine=CPU):
     """The `Plan` of a RAC: the first input layer looked up, step after step for a chunk."""
     g = geometry
-    chunk = max(1, min(batch, max(64, cache // (itemsize * g.bond_dim))))
+    chunk = max(1, min(batch, max(64, machine.chunk // (itemsize * g.bond_dim))))
     flops = 2 * g.L * (2 * g.depth - 1) * g.bond_dim**2
     line = f"{g.L} steps of {g.depth} layers, WI1 looked up, the other matrices multiplied"
     return Plan(
@@ -285,8 +288,9 @@ def recurrent_plan(geometry, batch, itemsize=8, cache=CHUNK):
         table_flops=2 * g.phys_dim**2 * g.bond_dim,
         flops=flops,
         lookups=g.L,
-        cost=batch * flops * FLOP + g.L * g.depth * 4 * CALL * -(-batch // chunk),
+        cost=batch * flops * machine.flop + g.L * g.depth * 4 * machine.call * -(-batch // chunk),
         lines=(line,),
+        machine=machine,
     )
 
 

@@ -31,7 +31,6 @@ from ..numerics.scaled import (
 )
 from .backprop import readers_of, shares
 from .layerwise import choose, set_one, tap_index
-from .plan import CHUNK
 
 
 def entrywise(x, axes=1, factors=1):
@@ -103,7 +102,7 @@ class CarefulDerivatives:
         g = self.geometry
         bond_dim = max(g.bond_dim(l) for l in range(1, g.depth + 1))
         floats = 4 * max(map(len, self.taps)) * math.prod(g.shape) * bond_dim**2
-        size = max(1, 64 * CHUNK // (floats * self.net._like.itemsize))
+        size = max(1, self.net._machine.residuals // (floats * self.net._like.itemsize))
         starts = range(0, x.shape[1], size)
         return do("concatenate", tuple(self._derive(x[:, s : s + size]) for s in starts), axis=0)
 

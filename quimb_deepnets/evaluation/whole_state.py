@@ -45,7 +45,7 @@ def window_dense(net, max_bytes):
         exponent for every entry.
     """
     g = net.geometry
-    if cached_plan(g, 1, net._like.itemsize, level=g.depth) is None:
+    if cached_plan(g, 1, net._like.itemsize, g.depth, None, net._machine) is None:
         return None
     windows = windows_of(g, g.depth, (1,) * g.ndim)
     if _peak_bytes(windows, net) > max_bytes:

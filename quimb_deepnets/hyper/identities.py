@@ -22,6 +22,44 @@ def absorb_identities(tn, output_inds):
     identities = [tid for tid, factor in factors.items() if factor is not None]
     if not identities:
         return tn
+    rest = [tid for tid in tn.tensor_map if tid not in set(identities)]
+    holders = {ix: tid for tid in rest for ix in tn.tensor_map[tid].inds}
+    ends = {tid: tn.tensor_map[tid].inds for tid in identities}
+    names, gone = joined_legs(ends, output_inds, holders)
+    new = tn.copy()
+    for tid, ix in gone.items():
+        new.pop_tensor(tid)
+        if not isinstance(factors[tid], int):
+            new.tensor_map[holders[ix]].modify(apply=lambda x, factor=factors[tid]: x * factor)
+    return new.reindex(names)
+
+
+def joined_legs(ends, outputs, held):
+    """Which legs are one when identities are left out, and which identities that can be.
+
+    Parameters
+    ----------
+    ends : dict[hashable, (str, str)]
+        The two legs of each identity.
+    outputs : sequence of str
+        Outer legs; an identity between two of them stays.
+    held : collection of str
+        The legs of all other tensors; an identity that leads to none of them stays.
+
+    Returns
+    -------
+    names : dict[str, str]
+        What each leg is called that is joined to others.
+    gone : dict[hashable, str]
+        For each identity that goes a leg of another tensor, under its old name.
+
+    Examples
+    --------
+    >>> from quimb_deepnets.hyper.identities import joined_legs
+    >>> names, gone = joined_legs({0: ("k", "x"), 1: ("k", "y")}, ["k"], {"x", "y"})
+    >>> sorted(names.items()), gone
+    ([('k', 'k'), ('x', 'k'), ('y', 'k')], {0: 'x', 1: 'x'})
+    """
     root = {}
 
     def _find(ix):
@@ -29,29 +67,19 @@ def absorb_identities(tn, output_inds):
             ix = root[ix]
         return ix
 
-    rest = [tid for tid in tn.tensor_map if tid not in set(identities)]
-    holders = {ix: tid for tid in rest for ix in tn.tensor_map[tid].inds}
-    for tid in identities:
-        a, b = map(_find, tn.tensor_map[tid].inds)
-        root[b] = a
+    for a, b in ends.values():
+        root[_find(b)] = _find(a)
     groups = {}
-    for tid in identities:
-        groups.setdefault(_find(tn.tensor_map[tid].inds[0]), []).append(tid)
+    for key, (a, _) in ends.items():
+        groups.setdefault(_find(a), []).append(key)
     names, gone = {}, {}
-    for tids in groups.values():
-        inds = {ix for tid in tids for ix in tn.tensor_map[tid].inds}
-        outputs = sorted(inds.intersection(output_inds))
-        held = sorted(inds.intersection(holders))
-        if len(outputs) > 1 or not held:
-            continue
-        names.update(dict.fromkeys(inds, outputs[0] if outputs else min(inds)))
-        gone.update(dict.fromkeys(tids, holders[held[0]]))
-    new = tn.copy()
-    for tid, holder in gone.items():
-        new.pop_tensor(tid)
-        if not isinstance(factors[tid], int):
-            new.tensor_map[holder].modify(apply=lambda x, factor=factors[tid]: x * factor)
-    return new.reindex(names)
+    for keys in groups.values():
+        inds = {ix for key in keys for ix in ends[key]}
+        outer, there = sorted(inds.intersection(outputs)), sorted(inds.intersection(held))
+        if len(outer) <= 1 and there:
+            names.update(dict.fromkeys(inds, outer[0] if outer else min(inds)))
+            gone.update(dict.fromkeys(keys, there[0]))
+    return names, gone
 
 
 def identity_factor(tensor):

@@ -11,6 +11,7 @@ outside, and closes it only when parts are combined that leave nothing outside.
 """
 
 import functools
+from typing import Any
 
 from quimb.tensor import TensorNetwork
 from quimb.tensor.tensor_core import rand_uuid
@@ -36,7 +37,7 @@ class PartNetwork(TensorNetwork):
     """A `TensorNetwork` that keeps the cut hyper-indices of a selection open."""
 
     # ind -> (tids inside, tids outside), of the network that was cut
-    _cuts = {}
+    _cuts: dict[str, Any] = {}
 
     def outer_inds(self):
         """Indices on exactly one tensor, and hyper-indices that were cut."""

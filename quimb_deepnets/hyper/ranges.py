@@ -11,10 +11,9 @@ states is contracted term by term, so that no term hides another::
 import contextlib
 import contextvars
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from cotengra.contract import einsum, tensordot
 from quimb.tensor import Tensor
@@ -25,7 +24,9 @@ from ..numerics.weights import DTYPES
 
 LOG2_10 = math.log2(10)
 KEPT = 10  # bits that must be left of a result that cancels, to be more than round-off
-_taken = contextvars.ContextVar("bits that were taken out of intermediates")
+_taken: contextvars.ContextVar[Any] = contextvars.ContextVar(
+    "bits that were taken out of intermediates"
+)
 
 
 class Contracted(NamedTuple):
@@ -146,6 +147,8 @@ def check_memory(entries, arrays):
     ------
     BudgetError
     """
+    import psutil
+
     need = entries * max((getattr(x, "itemsize", 8) for x in arrays), default=8)
     if need > (have := psutil.virtual_memory().total):
         raise BudgetError(

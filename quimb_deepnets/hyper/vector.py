@@ -9,12 +9,14 @@ One class serves both: sites are ints with ``"k{}"`` and ``"I{}"``, or pairs wit
 """
 
 import functools
+from typing import Any
 
 from autoray import do
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
 from quimb.tensor.tn1d.core import TensorNetwork1D
 
+from ..declared import MeasureMethods
 from ..errors import MethodError, OptionError, check_option
 from ..numerics.configs import identity
 from .algebra import MAX_DENSE, add, distance
@@ -33,7 +35,7 @@ SPLITS = ("split-gate", "swap-split-gate", "auto-split-gate")
 class HyperTensorNetworkGen(SiteNames, HyperTensorNetwork, TensorNetworkGen):
     """A hyper network on named sites, of a chain (ints) or a lattice (pairs)."""
 
-    _EXTRA_PROPS = TensorNetworkGen._EXTRA_PROPS
+    _EXTRA_PROPS: Any = TensorNetworkGen._EXTRA_PROPS
 
     def combine(self, other, *, virtual=False, check_collisions=True):
         """Combine with another tensor network; one on the same sites keeps them, see quimb."""
@@ -67,10 +69,10 @@ class HyperTensorNetworkGen(SiteNames, HyperTensorNetwork, TensorNetworkGen):
 
 
 @refuse
-class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
+class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector):
     """A hyper network that is a state: one outer index for each site."""
 
-    _EXTRA_PROPS = TensorNetworkGenVector._EXTRA_PROPS
+    _EXTRA_PROPS: Any = TensorNetworkGenVector._EXTRA_PROPS
 
     def site_ind(self, *site):
         """The outer index of a site: ``"k3"`` on a chain, ``"k0,1"`` for (0, 1) or 0, 1."""

@@ -18,13 +18,14 @@ import numbers
 import os
 import pickle
 from dataclasses import dataclass
+from typing import Any
 
 from cotengra import parallel
 
 from ..errors import ExtraError, OptionError, WorkerError
 
 RETRIES = 3
-_POOLS = {}
+_POOLS: dict[Any, Any] = {}
 
 
 @dataclass(frozen=True)

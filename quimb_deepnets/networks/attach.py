@@ -17,6 +17,8 @@ from typing import Any
 
 from ..errors import OptionError
 
+ATTACHED: dict[type, dict[str, Any]] = {}  # by class: name and method, as they were attached
+
 
 def register_method(*classes: type, name: str | None = None) -> Callable[[Any], Any]:
     """Attach a function to classes as a method: how modules further down extend networks.
@@ -64,7 +66,9 @@ def register_method(*classes: type, name: str | None = None) -> Callable[[Any], 
                 raise OptionError(
                     f"{cls.__name__} already has an attribute {method!r}; choose another name."
                 )
-            setattr(cls, method, as_method(function, cls, method))
+            attached = as_method(function, cls, method)
+            setattr(cls, method, attached)
+            ATTACHED.setdefault(cls, {})[method] = attached
         return function
 
     return _attach
@@ -94,7 +98,5 @@ def as_method(function: Any, cls: type, name: str) -> Any:
 
 def _without_entry(doc, name):
     """A docstring without the entry of one parameter, which is ``self`` now."""
-    entry = (
-        rf"^( *)(?:Parameters\n *-+\n(?= *{name} :.*\n(?:\1 .*\n)*\n))?\1{name} :.*\n(?:\1 .*\n)*"
-    )
-    return doc and re.sub(entry, "", doc, count=1, flags=re.M)
+    found = doc and re.search(rf"^    {name} : .*\n(?:     .*\n)*", doc, re.M)
+    return doc[: found.start()] + doc[found.end() :] if found else doc

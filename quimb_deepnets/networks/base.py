@@ -18,17 +18,19 @@ from typing import Any
 
 from autoray import do
 
+from ..declared import NetworkMethods
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..evaluation.evaluator import Evaluator
 from ..evaluation.general import autograd_derivatives, changed_ratios
-from ..evaluation.plan import CHUNK, Plan
+from ..evaluation.machine import machine_of
+from ..evaluation.plan import Plan
 from ..numerics.configs import config_block, parse_config
 from ..numerics.scaled import Scaled, phase_and_log, plain
 from ..numerics.weights import MAX_BYTES
 from .value import NetworkValue
 
 
-class DeepNetwork(NetworkValue):
+class DeepNetwork(NetworkMethods, NetworkValue):
     """Base class of networks that compute amplitudes, see the module.
 
     Parameters
@@ -42,7 +44,7 @@ class DeepNetwork(NetworkValue):
 
     # ------------------------------------------------------------ amplitudes
 
-    def amplitude(self, config):
+    def amplitude(self, config: Any) -> Any:
         """The amplitude of one configuration.
 
         Parameters
@@ -71,7 +73,13 @@ class DeepNetwork(NetworkValue):
         """
         return self.amplitudes(parse_config(config, self.geometry.shape, self.phys_dim)[None])[0]
 
-    def amplitudes(self, configs, chunk=None, progbar=False, plan=None):
+    def amplitudes(
+        self,
+        configs: Any,
+        chunk: int | None = None,
+        progbar: bool = False,
+        plan: Plan | None = None,
+    ) -> Any:
         """The amplitudes of a batch of configurations.
 
         Parameters
@@ -95,7 +103,13 @@ class DeepNetwork(NetworkValue):
         """
         return plain(self._scaled_amplitudes(configs, chunk, progbar, plan))
 
-    def log_amplitudes(self, configs, chunk=None, progbar=False, plan=None):
+    def log_amplitudes(
+        self,
+        configs: Any,
+        chunk: int | None = None,
+        progbar: bool = False,
+        plan: Plan | None = None,
+    ) -> tuple[Any, Any]:
         """Phase and natural logarithm of a batch of amplitudes; never leaves the range of floats.
 
         Parameters
@@ -234,7 +248,7 @@ class DeepNetwork(NetworkValue):
         """
         return Evaluator(self, batch)
 
-    def to_dense(self, *inds_seq, max_bytes=MAX_BYTES):
+    def to_dense(self, *inds_seq: Any, max_bytes: int = MAX_BYTES) -> Any:
         """The whole state as a column vector, in the order of quimb's ``to_dense``.
 
         Parameters
@@ -302,9 +316,9 @@ class DeepNetwork(NetworkValue):
         return plan
 
     @property
-    def _cache(self):
-        """Bytes of one array of a chunk: a cache of the CPU, or far more to fill a GPU."""
-        return CHUNK << 10 if "cuda" in str(getattr(self._like, "device", "")) else CHUNK
+    def _machine(self):
+        """What evaluation costs where the weights are."""
+        return machine_of(self._like)
 
     def plan(self, batch: int) -> Plan:
         """How a batch of amplitudes would be evaluated."""

@@ -9,11 +9,13 @@ per site: the shallow rival of deep networks. Its spins are the eigenvalues of q
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from autoray import astype, do, get_dtype_name, stop_gradient
 
 from ..errors import check_positive_int
-from ..evaluation.plan import CALL, CHUNK, FLOP, Plan
+from ..evaluation.plan import Plan
 from ..geometry.boltzmann import BoltzmannGeometry
 from ..geometry.layers import as_sizes
 from ..numerics.scaled import Scaled, full_precision, plain, product, rescale
@@ -63,7 +65,14 @@ class RBM(DeepNetwork):
 
     _geometry_class = BoltzmannGeometry
 
-    def __init__(self, shape, visible_bias, hidden_bias, weights):
+    if TYPE_CHECKING:
+
+        @property
+        def geometry(self) -> BoltzmannGeometry: ...
+
+    def __init__(
+        self, shape: int | Sequence[int], visible_bias: Any, hidden_bias: Any, weights: Any
+    ) -> None:
         arrays = map(as_array, (visible_bias, hidden_bias, weights))
         params = dict(zip(("VISIBLE", "HIDDEN", "WEIGHTS"), arrays))
         hidden = int(math.prod(params["HIDDEN"].shape))
@@ -72,7 +81,16 @@ class RBM(DeepNetwork):
         super().__init__(geometry, Params(params))
 
     @classmethod
-    def rand(cls, shape, alpha=1, dist="normal", loc=0.0, scale=0.1, dtype="float64", seed=None):
+    def rand(
+        cls,
+        shape: int | Sequence[int],
+        alpha: int = 1,
+        dist: str = "normal",
+        loc: float = 0.0,
+        scale: float = 0.1,
+        dtype: str = "float64",
+        seed: Any = None,
+    ) -> Self:
         """A machine with random weights.
 
         Parameters
@@ -103,31 +121,31 @@ class RBM(DeepNetwork):
         return cls.from_params(geometry, {k: random_array(x, rng, **options) for k, x in shapes})
 
     @classmethod
-    def from_params(cls, geometry, params):
+    def from_params(cls, geometry: Any, params: Mapping[str, Any]) -> Self:
         """The machine with this geometry and these named parameters, see `params`."""
         return cls._of(geometry, cls._check_params(geometry, params))
 
     @read_only
-    def visible_bias(self):
+    def visible_bias(self) -> Any:
         """Bias of each site, ``(N,)``."""
         return self.params["VISIBLE"]
 
     @read_only
-    def hidden_bias(self):
+    def hidden_bias(self) -> Any:
         """Bias of each hidden unit, ``(hidden,)``."""
         return self.params["HIDDEN"]
 
     @read_only
-    def weights(self):
+    def weights(self) -> Any:
         """Weights of each hidden unit, ``(hidden, N)``."""
         return self.params["WEIGHTS"]
 
     @property
-    def shape(self):
+    def shape(self) -> int | tuple[int, ...]:
         """Number of sites: an int for a chain, ``(Lx, Ly)`` for a lattice."""
         return self.geometry.shape if self.geometry.ndim > 1 else self.geometry.shape[0]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(shape={self.shape}, hidden={self.geometry.hidden}, "
             f"num_params={self.num_params})"
@@ -135,11 +153,11 @@ class RBM(DeepNetwork):
 
     # ------------------------------------------------------------ evaluation
 
-    def plan(self, batch):
+    def plan(self, batch: int) -> Plan:
         """How a batch of amplitudes would be evaluated, see `ConvAC.plan`."""
         batch, size = check_positive_int("batch", batch), self._like.itemsize
-        hidden, sites = self.geometry.hidden, self.nsites
-        chunk = max(1, min(batch, self._cache // (size * hidden)))
+        hidden, sites, machine = self.geometry.hidden, self.nsites, self._machine
+        chunk = max(1, min(batch, machine.chunk // (size * hidden)))
         flops = 2 * hidden * sites
         return Plan(
             geometry=self.geometry,
@@ -152,8 +170,9 @@ class RBM(DeepNetwork):
             table_flops=0,
             flops=flops,
             lookups=0,
-            cost=batch * flops * FLOP + 20 * CALL * -(-batch // chunk),
+            cost=batch * flops * machine.flop + 20 * machine.call * -(-batch // chunk),
             lines=(f"{hidden} hidden units, each the sum over {sites} sites",),
+            machine=machine,
         )
 
     def _evaluate_by(self, plan):
@@ -182,7 +201,7 @@ class RBM(DeepNetwork):
             by_weight = (t[:, :, None] * s[:, None]).reshape(len(s), -1)
             return do("concatenate", (s, t, by_weight), axis=1)
 
-        return _derive, max(1, CHUNK // self._like.itemsize // self.geometry.hidden)
+        return _derive, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
 
     def _flips_by(self, batch):
         def _flip(x):
@@ -201,7 +220,7 @@ class RBM(DeepNetwork):
                 )
             return do("stack", tuple(ratios), axis=1)
 
-        return _flip, max(1, CHUNK // self._like.itemsize // self.geometry.hidden)
+        return _flip, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
 
 
 def _exp(z):

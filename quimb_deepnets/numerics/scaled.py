@@ -20,13 +20,15 @@ import contextlib
 import functools
 import math
 import sys
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from autoray import astype, do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 
 from ..errors import RangeError
 
+Function = TypeVar("Function", bound=Callable)
 LN2 = math.log(2)
 UNIT = 2.0**36  # of the imaginary part of an exponent
 MAX_FACTORS = 2**41  # of how many factors a float holds the exponent, each up to 2**11
@@ -39,8 +41,8 @@ class Scaled(NamedTuple):
     The exponent has the shape of the mantissa, or lacks the last axes, which then share it.
     """
 
-    mantissa: object
-    exponent: object
+    mantissa: Any
+    exponent: Any
 
 
 def float_info(x):
@@ -198,7 +200,7 @@ def look(x):
     return to_numpy(stop_gradient(x))
 
 
-def full_precision(function):
+def full_precision(function: Function) -> Function:
     """Run a function out of reach of ``torch.autocast``, which would round its matrix products."""
 
     @functools.wraps(function)
@@ -211,7 +213,7 @@ def full_precision(function):
                     stack.enter_context(torch.autocast(device, enabled=False))
             return function(*args, **kwargs)
 
-    return _run
+    return _run  # type: ignore[return-value]
 
 
 def _functorch():

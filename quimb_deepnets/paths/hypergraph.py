@@ -60,8 +60,8 @@ class Hypergraph:
     inputs: tuple
     output: tuple
     size_dict: dict
-    labels: tuple = None
-    sources: tuple = None
+    labels: tuple | None = None
+    sources: tuple | None = None
     site_of: dict = field(default_factory=dict)
 
     def __post_init__(self):

@@ -5,16 +5,17 @@
     state --hypergraph--> problem --search, here or on an executor--> tree --slice--> a row
 """
 
+import functools
 import math
 import time
 
-from ..errors import OptionError, StructureError, WeightError
-from ..geometry import ConvGeometry, RecurrentGeometry
+from quimb.tensor import TensorNetwork
+
+from ..errors import MethodError, OptionError, StructureError, WeightError
 from ..jobs import Job, as_pool, in_order
 from ..jobs.progress import progress
-from ..networks import RAC, ConvAC
 from ..tensors import RecursiveNetwork
-from ..tensors.weights_from_tensors import collapsible_network
+from ..tensors.weights_from_tensors import architecture_of
 from ..theory import rank_bound
 from .handmade import branch_path
 from .hypergraph import Hypergraph
@@ -199,10 +200,22 @@ def _default(graph, form):
     return [(word, word) for word in words]
 
 
+@functools.singledispatch
 def _own_form(state, asked):
     """In a table of several states the form is for networks; all others stand as they are."""
-    networks = (ConvAC, RAC, RecursiveNetwork, ConvGeometry, RecurrentGeometry)
-    return asked if isinstance(state, networks) else Form(max_tensors=asked.max_tensors)
+    if architecture_of(state) is None:
+        return Form(max_tensors=asked.max_tensors)
+    return asked
+
+
+@_own_form.register
+def _own_form_of_tensors(state: TensorNetwork, asked):
+    return Form(max_tensors=asked.max_tensors)
+
+
+@_own_form.register
+def _own_form_of_expanded(state: RecursiveNetwork, asked):
+    return asked
 
 
 def sizes_of(state, ket):
@@ -210,26 +223,26 @@ def sizes_of(state, ket):
     geometry = _geometry(state)
     if geometry is not None:
         params = sum(map(math.prod, geometry.param_shapes.values()))
-    elif hasattr(state, "num_params") and not isinstance(state, RecursiveNetwork):
+    elif hasattr(state, "num_params") and not isinstance(state, TensorNetwork):
         params = state.num_params
     else:
         params = sum(math.prod(map(ket.size_dict.get, inds)) for inds in ket.inputs)
     if len(ket.legs) < 2:
         return {"params": params, "cut_bits": 0.0}
     places = halves(tuple(ket.legs))[0]
-    rank = rank_across(ket, places) if geometry is None else rank_bound(geometry, list(places))
+    try:
+        rank = rank_bound(geometry, list(places))
+    except MethodError:  # no rule for what it is
+        rank = rank_across(ket, places)
     return {"params": params, "cut_bits": math.log2(rank)}
 
 
 def _geometry(state):
     """The geometry of a deep network, or of its expanded form as long as that is unchanged."""
-    if isinstance(state, RecursiveNetwork):
-        try:
-            return collapsible_network(state).geometry
-        except (StructureError, WeightError):
-            return None
-    geometry = getattr(state, "geometry", state)
-    return geometry if isinstance(geometry, (ConvGeometry, RecurrentGeometry)) else None
+    try:
+        return architecture_of(state)
+    except (StructureError, WeightError):
+        return None
 
 
 def _searched(data, k):

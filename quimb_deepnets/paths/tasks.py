@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from ..errors import OptionError, SitesError
 from ..geometry.where import as_plain, read_where
+from ..hyper.identities import joined_legs
 from .hypergraph import Hypergraph
 from .kets import MAX_TENSORS, Form, ket_of
 
@@ -170,31 +171,10 @@ def named_sites(sites, where):
 
 
 def _without_identities(parts, output, sizes, identities, site_of):
-    """Leave out identities that only give a site a leg, their two ends joined to one index.
-
-    They stay where both ends are outputs.
-    """
-    root = {}
-
-    def _find(ix):
-        while root.setdefault(ix, ix) != ix:
-            ix = root[ix]
-        return ix
-
-    groups, names, gone = {}, {}, set()
-    for i in identities:
-        a, b = map(_find, parts[i].inds)
-        root[b] = a
-    for i in identities:
-        groups.setdefault(_find(parts[i].inds[0]), []).append(i)
-    kept = set(output)
-    for tids in groups.values():
-        inds = {ix for i in tids for ix in parts[i].inds}
-        outputs = sorted(inds & kept)
-        if len(outputs) > 1:
-            continue
-        names.update(dict.fromkeys(inds, outputs[0] if outputs else min(inds)))
-        gone.update(tids)
+    """Leave out identities that only give a site a leg, their two ends joined to one index."""
+    held = {ix for i, part in enumerate(parts) if i not in identities for ix in part.inds}
+    ends = {i: parts[i].inds for i in sorted(identities)}
+    names, gone = joined_legs(ends, output, held)
     left = [
         part._replace(inds=tuple(names.get(ix, ix) for ix in part.inds))
         for i, part in enumerate(parts)

@@ -18,6 +18,7 @@ sites before it.
 import functools
 import math
 import operator
+from typing import Any
 
 import numpy as np
 from autoray import do
@@ -53,7 +54,12 @@ from ..numerics.weights import MAX_BYTES
 from .density import partial_traces_exact
 from .expanded import RecursiveNetwork, to_tensor_network
 from .scale import fits, spread
-from .weights_from_tensors import collapsible_network, fingerprint, same_fingerprint
+from .weights_from_tensors import (
+    architecture_of,
+    collapsible_network,
+    fingerprint,
+    same_fingerprint,
+)
 
 SEARCHED.add(WINDOW)
 
@@ -103,7 +109,12 @@ class CollapsedVector(HyperVector):
 
 
 @full_precision
-def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
+def collapse(
+    network: Any,
+    site_ind_id: str | None = None,
+    site_tag_id: str | None = None,
+    max_bytes: float = MAX_BYTES,
+) -> CollapsedVector:
     """The state as a quimb vector in which each distinct branch is contracted once.
 
     Norms, overlaps, density matrices and expectation values are then exact, at a cost that the
@@ -208,11 +219,22 @@ def source_network(phi):
     return network if all(bool(do("all", x == y)) for x, y in zip(held, arrays)) else None
 
 
+@architecture_of.register
+def _architecture_of_collapsed(phi: CollapsedVector):
+    network = source_network(phi)
+    return None if network is None else architecture_of(network)
+
+
 register_method(DeepNetwork)(collapse)
 
 
 @register_method(RecursiveNetwork, name="collapse")
-def _collapse_expanded(psi, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
+def _collapse_expanded(
+    psi: Any,
+    site_ind_id: str | None = None,
+    site_tag_id: str | None = None,
+    max_bytes: float = MAX_BYTES,
+) -> CollapsedVector:
     return collapse(
         collapsible_network(psi),
         psi.site_ind_id if site_ind_id is None else site_ind_id,
@@ -266,7 +288,7 @@ def _collapse_rac(network: RAC, max_bytes):
     M, depth = network.phys_dim, network.depth
     widest = M ** network.geometry.collapsed_width() * network.bond_dim
     check_bytes(2 * widest * network._like.itemsize, max_bytes)
-    numbers = {
+    numbers: dict[tuple[str, Any], Any] = {
         (f"WH{depth}", None): even_out(scaled(network.hidden_weights[-1], axes=2)),
         (f"H0{depth}", None): even_out(scaled(network.initial[-1])),
         (READOUT, None): even_out(scaled(network.readout)),

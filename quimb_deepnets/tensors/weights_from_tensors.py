@@ -18,6 +18,7 @@ from autoray import to as convert
 
 from ..errors import StructureError, WeightError
 from ..geometry import expand, leaf_ind
+from ..networks import DeepNetwork
 from ..numerics.scaled import mutable
 
 
@@ -155,6 +156,33 @@ def check_outer_legs(psi):
     for site, tensor in zip(psi.sites, list(psi)[-psi.nsites :]):
         if tensor.inds[0] != psi.site_ind(site):
             _refuse(f"site {site} has the leg {tensor.inds[0]!r}, not {psi.site_ind(site)!r}")
+
+
+@functools.singledispatch
+def architecture_of(state):
+    """The geometry of a network whose nodes read taps, or None for anything else.
+
+    Parameters
+    ----------
+    state : object
+        A geometry, a network, or an expanded or collapsed state as long as its tensors hold the
+        weights of one; register types of your own with ``architecture_of.register``.
+
+    Returns
+    -------
+    ConvGeometry, RecurrentGeometry or None
+
+    Raises
+    ------
+    StructureError
+        If the tensors of an expanded network hold the weights of none.
+    """
+    return state if hasattr(state, "taps") else None
+
+
+@architecture_of.register
+def _architecture_of_network(network: DeepNetwork):
+    return architecture_of(network.geometry)
 
 
 def collapsible_network(psi):

@@ -113,10 +113,10 @@ def _no_bound(geometry, places):
 
 
 _bound = functools.singledispatch(_no_bound)
-rank_bound.register = _bound.register
+rank_bound.register = register = _bound.register  # type: ignore[attr-defined]
 
 
-@rank_bound.register
+@register
 def _conv_bound(geometry: ConvGeometry, places):
     inside = _members(geometry, places)
     copies = _copies(geometry, 0)
@@ -126,7 +126,7 @@ def _conv_bound(geometry: ConvGeometry, places):
     return min(*sides, geometry.bond_dim(geometry.depth) * _cheapest_cut(geometry, inside, prices))
 
 
-@rank_bound.register
+@register
 def _recurrent_bound(geometry: RecurrentGeometry, places):
     inside, L = _members(geometry, places), geometry.L
     prices = [

@@ -23,7 +23,7 @@ from quimb.tensor import Tensor
 from tqdm import tqdm
 
 from ...errors import BudgetError, MethodError, OptionError, RangeError
-from ...evaluation.plan import CALL, FLOP
+from ...evaluation.machine import machine_of
 from ...hyper.search import BestOf
 from ...numerics.sizes import check_norm
 from ...numerics.weights import make_rng
@@ -66,7 +66,9 @@ class EstimatedSpectrum:
             "method='approx' estimates entropies and has no single Schmidt values; use another."
         )
 
-    gap = values.fget
+    def gap(self):
+        """Not known either."""
+        return self.values
 
     def entropy(self):
         """The von Neumann entropy, to ``tol``."""
@@ -244,7 +246,8 @@ def cost(view, places, what="spectrum"):
     if dim > 2**40:
         return Cost(16 * dim * TOP, math.inf)
     made = view.views["network"].value.applied_cost(places)
-    calls = 2 * view.views["network"].value.tn.num_tensors * CALL / FLOP
+    machine = machine_of(view.like)
+    calls = 2 * view.views["network"].value.tn.num_tensors * machine.call / machine.flop
     memory = made.bytes * BLOCK + 16 * dim * (2 * TOP + 4 * BLOCK)
     return Cost(memory, PRODUCTS * (made.flops + calls / BLOCK + 10.0 * dim))
 

@@ -273,5 +273,7 @@ def sweep(name, view, cuts, progbar=False):
 
 
 for _name in ("mps", "to_mps"):
-    _bound = (functools.partial(function, _name) for function in (cost, spectrum, sweep))
-    add_method(Method(_name, _name, *_bound, tail=functools.partial(tail, _name)))
+    _cost, _spectrum, _sweep, _tail = (
+        functools.partial(f, _name) for f in (cost, spectrum, sweep, tail)
+    )
+    add_method(Method(_name, _name, _cost, _spectrum, _sweep, tail=_tail))
