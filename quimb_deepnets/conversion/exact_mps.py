@@ -137,9 +137,8 @@ def to_mps(
     need = predicted_bytes(transfer, network.phys_dim)
     if need > max_bytes:
         raise BudgetError(
-            f"the exact MPS has transfer states of up to {max(transfer.bounds())}; its tensors "
-            f"and matrices need {need} bytes, more than max_bytes={max_bytes}; use fewer layers "
-            "or channels, or raise it."
+            f"the exact MPS has transfer states of up to {max(transfer.bounds())} and needs {need} "
+            f"bytes, more than max_bytes={max_bytes}; use fewer layers or channels, or raise it."
         )
     info = {} if info is None else info
     info["transfer_sizes"] = transfer.bounds()

@@ -220,7 +220,7 @@ def source_network(phi):
 
 
 @architecture_of.register
-def _(phi: CollapsedVector):
+def _architecture_of_collapsed(phi: CollapsedVector):
     network = source_network(phi)
     return None if network is None else architecture_of(network)
 

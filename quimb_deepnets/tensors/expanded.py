@@ -414,5 +414,5 @@ def _arrays(network, nodes):
 
 
 @architecture_of.register
-def _(psi: RecursiveNetwork):
+def _architecture_of_expanded(psi: RecursiveNetwork):
     return architecture_of(collapsible_network(psi).geometry)
