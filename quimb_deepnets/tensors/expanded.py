@@ -238,7 +238,7 @@ class RecursiveNetwork(StateAmplitudes, ExpandedMethods, HyperVector):
         Raises
         ------
         StructureError
-            For ``nodes="dense"``, if tensors were added, removed, fixed, gated or rewired since
+            For ``nodes="dense"``, if tensors were added, removed, fixed, gated or reconnected since
             the network was built, or if copies of one tied weight differ.
         """
         return tied_network(self)
@@ -322,5 +322,5 @@ def _arrays(network, nodes):
 
 
 @architecture_of.register
-def _(psi: RecursiveNetwork):
+def _architecture_of_expanded(psi: RecursiveNetwork):
     return architecture_of(collapsible_network(psi).geometry)

@@ -89,7 +89,7 @@ def _mps(state, name):
     if not _has(MatrixProductState, name):
         return None
     if isinstance(next(iter(getattr(state, "sites", ())), 0), tuple):
-        return "which is for chains (quimb's MatrixProductState), and this is on a lattice; use collapse()"
+        return "which is for chains, and this is on a lattice; use collapse()"
     word = "psi" if isinstance(state, StateAmplitudes) else "net"
     return f"but a quimb MatrixProductState does: {word}.to_mps(normalize=True).{name}"
 
