@@ -20,7 +20,7 @@ from ..conversion.exact_mps import predicted_bytes
 from ..conversion.transfer_states import carry_of, has_carry
 from ..errors import MethodError
 from ..networks import DeepNetwork
-from ..tensors.collapsed import even_out, quimb_vector
+from ..tensors.collapsed import quimb_vector
 from .methods.mps import ChainFace, site_arrays
 from .methods.reduced import Ket
 from .views import Amplitudes, Cost, Face, StateView, as_float, moved, refuse_dims, view_of
@@ -78,7 +78,7 @@ def _vector_cost(net):
 
 
 def _vector(net):
-    return even_out(net._scaled_state(math.inf), vanishing=True)[0].reshape(-1)
+    return net._scaled_state(math.inf).even_out(vanishing=True)[0].reshape(-1)
 
 
 def _each(net):

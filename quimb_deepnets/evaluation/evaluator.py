@@ -15,7 +15,7 @@ from autoray import do, infer_backend
 
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..numerics.configs import check_configs
-from ..numerics.scaled import Scaled, full_precision, phase_and_log, plain, readable
+from ..numerics.scaled import Scaled, full_precision, readable
 from ..numerics.weights import MAX_BYTES
 from .chunks import check_result, map_chunks
 
@@ -108,13 +108,13 @@ class Evaluator:
 
     def amplitudes(self, configs: Any, chunk: int | None = None, progbar: bool = False) -> Any:
         """The amplitudes of a batch, ``(B,)``, see ``net.amplitudes``."""
-        return plain(self.scaled_amplitudes(configs, chunk, progbar))
+        return self.scaled_amplitudes(configs, chunk, progbar).plain()
 
     def log_amplitudes(
         self, configs: Any, chunk: int | None = None, progbar: bool = False
     ) -> tuple[Any, Any]:
         """Phases and natural logarithms, each ``(B,)``, see ``net.log_amplitudes``."""
-        return phase_and_log(self.scaled_amplitudes(configs, chunk, progbar))
+        return self.scaled_amplitudes(configs, chunk, progbar).phase_and_log()
 
     @full_precision
     def flip_ratios(
@@ -200,4 +200,4 @@ def ratio_of(new: Scaled, old: Scaled) -> Any:
     zero = old.mantissa == 0
     safe = do("where", zero, do("ones_like", old.mantissa), old.mantissa)
     quotient = Scaled(new.mantissa / safe, new.exponent - old.exponent)
-    return do("where", zero, float("nan"), plain(quotient, "a ratio", vanishing=True))
+    return do("where", zero, float("nan"), quotient.plain("a ratio", vanishing=True))
