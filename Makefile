@@ -1,9 +1,10 @@
 # `make demo`, `make test`, `make fuzz`, `make paper`, `make paths` and `make bench` set up everything they need in .venv, then run.
+# `make test-oldest` runs the suite in .venv-oldest, with the oldest versions that pyproject.toml allows (Python 3.11 or 3.12).
 PYTHON ?= python3
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: demo test fuzz paper paths bench format clean
+.PHONY: demo test test-oldest fuzz paper paths bench format clean
 
 demo: .venv/installed
 	$(BIN)/python -m quimb_deepnets demo $(ARGS)
@@ -11,7 +12,11 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
+
+test-oldest: .venv-oldest/installed
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n auto $(ARGS)
 
 fuzz: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(ARGS)
@@ -30,16 +35,18 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv demo_output
+	rm -rf .venv .venv-oldest demo_output
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: constraints.txt
+.venv-oldest/installed: constraints-oldest.txt
+.venv/installed .venv-oldest/installed: pyproject.toml
 	@command -v $(PYTHON) >/dev/null || \
 		{ echo "$(PYTHON) is not installed: install Python 3.11 or newer, or name it with 'make PYTHON=...'."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is too old: install Python 3.11 or newer, or name it with 'make PYTHON=...'."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "$(PYTHON) has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --no-deps -c $(filter constraints%,$^) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(@D)/bin/python -m pip install --quiet -c $(filter constraints%,$^) -e '.[test]'
 	@touch $@

@@ -234,7 +234,7 @@ def _shape(text):
     try:
         return _one_or_more(text.split("x"))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 64 or 6x6") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 64 or 6x6") from error
 
 
 def _where(text):
@@ -245,7 +245,7 @@ def _where(text):
         return [_one_or_more(site.split(":")) for site in text.split(",") if site]
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r} names no sites; write 3, or 0,3,5, or 0:1,2:3 on a lattice"
+            f"{text!r} does not name sites; write 3, or 0,3,5, or 0:1,2:3 on a lattice"
         ) from error
 
 
@@ -295,7 +295,7 @@ def _refuse_given(options, words, why):
 
 
 def _show(options, data, text):
-    """Print a table, or JSON, in which what no float counts is null."""
+    """Print a table, or JSON, where numbers beyond the range of floats are null."""
     print(json.dumps(_finite(data), indent=2, allow_nan=False) if options.json else text)
 
 

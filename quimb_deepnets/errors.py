@@ -9,7 +9,7 @@ Every message says the value, the law and the remedy::
     +-- OptionError     (ValueError)     unknown option words, identifiers that do not identify
     +-- LegError        (ValueError)     legs of a tensor network that cannot be joined
     +-- SitesError      (ValueError)     two states on different sites
-    +-- StructureError  (ValueError)     a tensor network that is no longer the one that was built
+    +-- StructureError  (ValueError)     a tensor network that was changed after it was built
     +-- MethodError     (NotImplementedError)  a method of quimb that would be wrong here
     +-- MissingError    (AttributeError) a name that another object has
     +-- BudgetError     (MemoryError)    more tensors or bytes than allowed
@@ -22,6 +22,8 @@ Every message says the value, the law and the remedy::
 
 import importlib
 import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "BudgetError",
@@ -150,18 +152,20 @@ class Guide:
     ``pickle`` do as ever.
     """
 
-    _guides = ()
+    _guides: tuple[Callable[[Any, str], str | None], ...] = ()
 
-    def __getattr__(self, name):
-        if not name.startswith("_"):
-            if hasattr(type(self), name):  # a property that failed: its own error
-                return object.__getattribute__(self, name)
-            for guide in type(self)._guides:
-                if advice := guide(self, name):
-                    what = f"{type(self).__name__} has no attribute {name!r}, {advice}."
-                    raise MissingError(what, name=name, obj=self)
-        what = f"{type(self).__name__!r} object has no attribute {name!r}"
-        raise AttributeError(what, name=name, obj=self)
+    if not TYPE_CHECKING:  # which would take every name for one that is there
+
+        def __getattr__(self, name):
+            if not name.startswith("_"):
+                if hasattr(type(self), name):  # a property that failed: its own error
+                    return object.__getattribute__(self, name)
+                for guide in type(self)._guides:
+                    if advice := guide(self, name):
+                        what = f"{type(self).__name__} has no attribute {name!r}, {advice}."
+                        raise MissingError(what, name=name, obj=self)
+            what = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(what, name=name, obj=self)
 
 
 class SamplingWarning(RuntimeWarning):

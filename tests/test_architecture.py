@@ -13,11 +13,14 @@ import quimb_deepnets as qdn
 PACKAGE = pathlib.Path(qdn.__file__).parent
 # a module imports only from rows above its own, or from its own package
 LADDER = (
-    "errors numerics geometry theory jobs evaluation networks hyper tensors conversion sampling "
-    "entanglement paths cli __main__"
+    "declared errors numerics geometry theory jobs evaluation networks hyper tensors conversion "
+    "sampling entanglement paths cli __main__"
 ).split()
-ONLY = {"hyper": {"errors", "numerics"}, "paths": set(LADDER) - {"entanglement"}}  # of the package
-HEAVY = {"geometry": set(), "errors": set(), "numerics": {"numpy", "autoray"}}
+ONLY = {
+    "hyper": {"declared", "errors", "numerics"},
+    "paths": set(LADDER) - {"entanglement"},
+}  # of the package
+HEAVY = {"declared": set(), "geometry": set(), "errors": set(), "numerics": {"numpy", "autoray"}}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -30,10 +33,22 @@ def name_of(path):
     return ".".join(p for p in parts if p != "__init__")
 
 
+def is_for_checkers(node):
+    """Whether a statement is an ``if TYPE_CHECKING:`` without an else."""
+    return (
+        isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not node.orelse
+    )
+
+
 def imports_of(path):
-    """Absolute names of what a file imports, functions' bodies included."""
+    """Absolute names of what a file imports, functions' bodies included.
+
+    What only type checkers import does not count: that code never runs.
+    """
     package = ["quimb_deepnets", *path.relative_to(PACKAGE).parts[:-1]]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+    tree = ast.parse(path.read_text(encoding="utf8"))
+    tree.body = [node for node in tree.body if not is_for_checkers(node)]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -49,9 +49,9 @@ def test_what_fits_is_made():
 
 def test_methods_are_registered_on_classes():
     for wrong in (("foo",), (3,), (), (qdn.ConvAC, "RAC"), (qdn.ConvAC.rand(4, 1, 2, 2, seed=0),)):
-        with pytest.raises(qdn.OptionError, match="names no class"):
+        with pytest.raises(qdn.OptionError, match="does not name a class"):
             qdn.register_method(*wrong)
-    with pytest.raises(qdn.OptionError, match="names no class"):
+    with pytest.raises(qdn.OptionError, match="does not name a class"):
 
         @qdn.register_method
         def bare(net):

@@ -51,7 +51,7 @@ def test_chains_that_move_are_not_warned_about():
 
 
 def test_only_changes_count_as_accepted():
-    """Around one configuration with all weight, proposals that change nothing are no moves."""
+    """Around one configuration with all weight, proposals that change nothing are not moves."""
 
     def log_amplitudes(configs):
         here = (configs == MODE).all(1)

@@ -107,7 +107,7 @@ def test_entropy(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("line", "word"),
     [
-        ("describe nowhere.npz", "no such file"),
+        ("describe nowhere.npz", "does not exist"),
         ("describe conv", "shape"),
         ("describe conv 4x", "shape"),
         ("describe conv 4 5", "shape"),

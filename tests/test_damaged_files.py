@@ -139,7 +139,7 @@ def test_headers_of_other_types_and_sizes(name, load, tmp_path):
     tracemalloc.stop()
     assert most < 2**27
     for text in ("", "[]", "3", "null", "{", '{"class": []}', "[" * 100_000, '{"class": "ConvAC"}'):
-        with pytest.raises(qdn.OptionError, match="holds no network"):
+        with pytest.raises(qdn.OptionError, match="does not hold a network"):
             load(with_header(whole, lambda header, text=text: text))
 
 
@@ -184,11 +184,11 @@ def test_absurd_arrays_take_no_memory(compression, load, tmp_path):
 
 def test_what_is_no_archive(load, tmp_path):
     for data in (b"", b"PK", b"{}", np.random.default_rng(0).bytes(999)):
-        with pytest.raises(qdn.OptionError, match="holds no network"):
+        with pytest.raises(qdn.OptionError, match="does not hold a network"):
             load(data)
     array = io.BytesIO()
     np.save(array, np.ones(3))
-    with pytest.raises(qdn.OptionError, match="holds no network"):
+    with pytest.raises(qdn.OptionError, match="does not hold a network"):
         load(array.getvalue())
     for path in (None, 3, "", "\0", tmp_path):
         with pytest.raises(qdn.OptionError):

@@ -335,7 +335,7 @@ def test_budgets():
         qdn.entropy(STATES["mps"], 2, method="fast")
     with pytest.raises(qdn.MethodError, match=r"use one of"):
         qdn.entropy(STATES["mps"], 2, method="to_mps")
-    with pytest.raises(qdn.OptionError, match="takes no 'checkpoint'"):
+    with pytest.raises(qdn.OptionError, match="does not take 'checkpoint'"):
         qdn.entropy(STATES["mps"], 2, checkpoint="x.npz")
     with pytest.raises(qdn.OptionError, match="alpha=-1"):
         qdn.renyi_entropy(STATES["mps"], 2, alpha=-1)

@@ -172,7 +172,7 @@ CASES = {
     "strides a float": (
         lambda: qdn.ConvAC(4, NET.weights, NET.readout, strides=1.0),
         qdn.WeightError,
-        "strides=1.0 is no sequence",
+        "strides=1.0 is not a sequence",
     ),
     "ragged weights": (lambda: qdn.ConvAC(4, [[[1, 2], [3]]], R), qdn.WeightError, "ragged"),
     "weights None": (lambda: qdn.ConvAC(4, None, R), qdn.WeightError, "weights=None"),
@@ -184,7 +184,7 @@ CASES = {
     "one layer bare": (
         lambda: qdn.ConvAC.rand(4, layers=qdn.GCLayer(2, 2)),
         qdn.WeightError,
-        "no sequence",
+        "not a sequence",
     ),
     "parameters missing": (
         lambda: qdn.ConvAC.from_params(NET.geometry, {"READOUT": NET.readout}),
@@ -221,7 +221,11 @@ CASES = {
         qdn.MethodError,
         "G.T",
     ),
-    "fix outside": (lambda: expanded().isel({"k0": 7}), qdn.OptionError, "no value 7"),
+    "fix outside": (
+        lambda: expanded().isel({"k0": 7}),
+        qdn.OptionError,
+        "7 is not one of its values",
+    ),
     "group an unknown index": (lambda: expanded().to_dense(["zz"]), qdn.OptionError, "'zz'"),
     "max_tensors None": (
         lambda: NET.to_tensor_network(max_tensors=None),
@@ -300,7 +304,7 @@ CASES = {
     "dup of no leg": (
         lambda: qdn.dup(qtn.rand_tensor((2,), "a"), {"k": ["z"]}),
         qdn.LegError,
-        "no leg 'z'",
+        "'z' is not a leg",
     ),
     "dup twice": (
         lambda: qdn.dup(qtn.rand_tensor((2, 2), "ab"), {"k": ["a"], "q": ["a", "b"]}),

@@ -77,5 +77,5 @@ def test_what_cannot_be_saved(tmp_path):
     assert path.read_text() == "precious"
     with pytest.raises(qdn.OptionError, match="cannot be written"):
         qdn.save(qdn.RBM.rand(4, seed=0), tmp_path / "nowhere" / "net.npz")
-    with pytest.raises(qdn.OptionError, match="no such file"):
+    with pytest.raises(qdn.OptionError, match="does not exist"):
         qdn.load(tmp_path / "nowhere.npz")

@@ -90,7 +90,9 @@ def test_every_function_is_decided():
     skipped = {name for names in table.NO_STATE.values() for name in names.split()}
     undecided = table.functions() - rows - set(table.SAME_AS) - skipped
     assert not undecided, "quimb has functions that nobody has decided on"
-    assert not (skipped | set(table.SAME_AS)) - table.functions(), "quimb has these no more"
+    assert not (skipped | set(table.SAME_AS)) - table.functions(), (
+        "quimb does not have these any more"
+    )
 
 
 @pytest.mark.parametrize(

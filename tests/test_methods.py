@@ -131,7 +131,7 @@ def test_every_method_is_decided(cls):
     undecided = (public | DUNDERS) - twins - set(decided) - {"__and__"}
     assert not undecided, "quimb has methods that nobody has decided on"
     gone = set(decided) - public - DUNDERS
-    assert not gone, "quimb has these no more"
+    assert not gone, "quimb does not have these any more"
 
 
 def test_no_method_is_decided_twice():

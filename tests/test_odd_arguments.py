@@ -573,7 +573,7 @@ def test_every_function_has_a_row():
         for key, labels in functions().items()
         if key not in ROWS and key not in EXEMPT
     }
-    assert not missing, f"no row, nor a reason why there is none: {missing}"
+    assert not missing, f"neither a row nor a reason for leaving it out: {missing}"
 
 
 def test_every_row_has_a_function():

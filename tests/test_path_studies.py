@@ -174,7 +174,7 @@ def test_files_of_problems(tmp_path):
         ("", "malformed"),
         ("[1, 2]", "malformed"),
         ('{"inputs": [["a"]], "output": []}', "no 'size_dict'"),
-        ('{"inputs": [["a"]], "output": [], "size_dict": {}}', "'a' of no size"),
+        ('{"inputs": [["a"]], "output": [], "size_dict": {}}', "'a' without a size"),
         ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 0}}', "size 0"),
         ('{"inputs": [["a"]], "output": [], "size_dict": {"a": 2.5}}', r"size 2\.5"),
         ('{"inputs": [["a"]], "output": [], "size_dict": {"a": true}}', "size True"),
@@ -229,9 +229,9 @@ def test_names_of_files_that_are_none():
         with pytest.raises(qdn.OptionError):
             Hypergraph.load(name)
         if name is not None:
-            with pytest.raises(qdn.OptionError, match="no path of a file"):
+            with pytest.raises(qdn.OptionError, match="not a path of a file"):
                 graph.to_json(name)
-    with pytest.raises(qdn.OptionError, match="no path of a file"):
+    with pytest.raises(qdn.OptionError, match="not a path of a file"):
         qdn.path_report(graph).to_csv("")
     with pytest.raises(qdn.OptionError, match="malformed"):
         Hypergraph.from_json("[" * 100_000)
@@ -477,7 +477,7 @@ def test_a_worse_path_is_never_kept(tmp_path):
     for change in ({"flops": record["flops"] - 1}, {"ssa_path": [[0, 1]]}, {"ssa_path": "x"}):
         file.write_text(json.dumps(record | change))
         wrong = file.read_text()
-        with pytest.raises(qdn.OptionError, match="no path of its problem"):
+        with pytest.raises(qdn.OptionError, match="not hold a path of its problem"):
             SEARCH.keep_better(graph, file, trees[0], "quick")
         assert file.read_text() == wrong
 
@@ -571,7 +571,7 @@ def test_one_table():
     with pytest.raises(TypeError):
         report + 3
     for columns in ("state", 5):
-        with pytest.raises(qdn.OptionError, match="no list"):
+        with pytest.raises(qdn.OptionError, match="not a list"):
             report.to_markdown(columns)
     assert "a\\|b" in qdn.path_report({"a|b": net}).to_markdown()
     with pytest.raises(qdn.BudgetError, match="max_tensors=5"):
@@ -589,7 +589,7 @@ def test_one_table():
         report.to_markdown(columns=["cost"])
     with pytest.raises(qdn.OptionError, match="at least one state"):
         qdn.path_report({})
-    with pytest.raises(qdn.OptionError, match="no deep network"):
+    with pytest.raises(qdn.OptionError, match="not a deep network"):
         qdn.rivals(qdn.RBM.rand(4))
     with pytest.raises(qdn.OptionError, match="'size'"):
         qdn.rivals(net, "size")

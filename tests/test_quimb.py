@@ -247,7 +247,7 @@ def test_a_changed_network_is_not_read(change):
     if change in ("one copy", "rename"):  # these change nothing about the weights
         assert psi.network.num_params == 26
         return
-    with pytest.raises(qdn.StructureError, match="no longer the one that was built"):
+    with pytest.raises(qdn.StructureError, match="was changed after it was built"):
         psi.network
 
 

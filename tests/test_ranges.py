@@ -238,7 +238,7 @@ def test_chains_of_quimb_that_cancel():
 
 
 def test_a_small_difference_keeps_its_digits():
-    """One part in 10**5 is no round-off: nine digits are left of it, four of its square."""
+    """One part in 10**5 is not round-off: nine digits are left of it, four of its square."""
     near = BASE.collapse() * (1 + 1e-5) + OTHER.collapse() * 1e-5
     left, v = near - BASE.collapse(), V + W
     assert abs(left.norm() * 1e5 / np.linalg.norm(v) - 1) < 1e-3

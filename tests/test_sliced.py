@@ -291,7 +291,7 @@ def test_errors_of_the_work_are_not_tried_again(processes, client):
 
 def test_what_is_no_executor():
     for wrong in ("cluster", 3.5, object(), ThreadPoolExecutor):
-        with pytest.raises(qdn.OptionError, match="no executor"):
+        with pytest.raises(qdn.OptionError, match="not an executor"):
             as_pool(wrong)
     with pytest.raises(qdn.OptionError, match="executor=0"):
         as_pool(0)
@@ -537,7 +537,7 @@ def test_files_that_are_no_checkpoint_stay(tmp_path, content):
     assert file.read_bytes() == content
     with pytest.raises(qdn.OptionError, match="cannot be written"):
         qdn.contract_sliced(RING, "norm", checkpoint=tmp_path / "nowhere" / "a.npz")
-    with pytest.raises(qdn.OptionError, match="no path of a file"):
+    with pytest.raises(qdn.OptionError, match="not a path of a file"):
         qdn.contract_sliced(RING, "norm", checkpoint=3.5)
 
 
@@ -567,8 +567,8 @@ def test_files_that_are_no_checkpoint_stay(tmp_path, content):
         ({"task": ("local_expectation", [0]), "G": np.ones((1, 4))}, qdn.OptionError, r"\(1, 4\)"),
         ({"task": ("local_expectation", [0]), "G": np.nan * np.eye(2)}, qdn.RangeError, "G holds"),
         ({"info": []}, qdn.OptionError, "info="),
-        ({"checkpoint": ""}, qdn.OptionError, "no path of a file"),
-        ({"checkpoint": "a\0"}, qdn.OptionError, "no path of a file"),
+        ({"checkpoint": ""}, qdn.OptionError, "not a path of a file"),
+        ({"checkpoint": "a\0"}, qdn.OptionError, "not a path of a file"),
         ({"form": "folded"}, qdn.OptionError, "folded"),
         ({"optimize": "nothing"}, qdn.OptionError, "nothing"),
         ({"target_size": 0}, qdn.OptionError, "target_size=0"),
@@ -576,7 +576,7 @@ def test_files_that_are_no_checkpoint_stay(tmp_path, content):
         ({"task": "dense", "target_size": 2**8}, qdn.BudgetError, "output has 4096"),
         ({"max_bytes": 1000}, qdn.BudgetError, "target_size="),
         ({"max_bytes": 0}, qdn.OptionError, "max_bytes"),
-        ({"executor": "cluster"}, qdn.OptionError, "no executor"),
+        ({"executor": "cluster"}, qdn.OptionError, "not an executor"),
     ],
     ids=str,
 )

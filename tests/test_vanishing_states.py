@@ -107,3 +107,22 @@ def test_sparse_and_scaled_states_are_no_false_alarm():
         assert abs(qdn.entropy(mps(0) * scale, 4) - qdn.entropy(mps(0), 4)) < 1e-12
     deep = qdn.ConvAC.rand(10, 6, 3, 3, scale=5.0, seed=0)
     assert deep.entropy(5) >= 0
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "float32", "float64"])
+def test_integer_tensors_are_sound(dtype):
+    """GHZ states of zeros and ones, on which a relative move of whole numbers would vanish."""
+    end, site = np.eye(2).astype(dtype), np.zeros((2, 2, 2), dtype)
+    site[0, 0, 0] = site[1, 1, 1] = 1
+    for length in (4, 30):
+        mps = qtn.MatrixProductState([end, *[site] * (length - 2), end], shape="lrp")
+        assert qdn.entropy(mps, length // 2) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("options", [(10, 7, 3, 32, 1.0), (8, 5, 3, 4, 1e-3), (8, 6, 3, 8, 0.05)])
+def test_norms_that_no_float_holds_are_sound(options):
+    *sizes, scale = options
+    net = qdn.ConvAC.rand(*sizes, seed=0, scale=scale)
+    exact = net.entropy(sizes[0] // 2, method="dense")
+    assert net.entropy(sizes[0] // 2, method="to_mps") == pytest.approx(exact, abs=1e-9)
+    assert net.entropies(method="to_mps")[sizes[0] // 2 - 1] == pytest.approx(exact, abs=1e-9)

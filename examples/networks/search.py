@@ -79,7 +79,9 @@ def known(graph, path):
         if cost(tree) != (record["flops"], record["log2_width"]):
             raise ValueError(f"the path costs {cost(tree)}, not what the file says")
     except (ValueError, LookupError, TypeError) as error:
-        raise qdn.OptionError(f"{str(path)!r} holds no path of its problem: {error}.") from error
+        raise qdn.OptionError(
+            f"{str(path)!r} does not hold a path of its problem: {error}."
+        ) from error
     return tree, record
 
 
@@ -187,7 +189,7 @@ def main(args=None):
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args(args)
     if unknown := sorted(set(options.names) - set(NETWORKS)):
-        parser.error(f"there is no network {unknown[0]!r}; the names are {', '.join(NETWORKS)}")
+        parser.error(f"{unknown[0]!r} is not a known network; the names are {', '.join(NETWORKS)}")
     warnings.filterwarnings("ignore", "Couldn't import")
     for name in tqdm(options.names or list(NETWORKS)):
         try:

@@ -111,7 +111,7 @@ def cross_mps(
     check_positive_int("max_evals", max_evals, OptionError)
     for name, value in (("tol", tol), ("cutoff", cutoff)):
         if not (isinstance(value, (int, float)) and 0 <= value < 1):
-            raise OptionError(f"{name}={value!r} is no relative size; use a float from 0 to 1.")
+            raise OptionError(f"{name}={value!r} is not a relative size; use a float from 0 to 1.")
     rng, teneva = make_rng(seed), _teneva()
     amplitudes = Amplitudes(network, rng, max_evals)
     with progress_bar(progbar, desc="sweeps") as step:

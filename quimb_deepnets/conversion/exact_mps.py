@@ -13,15 +13,16 @@ What is carried, and how large it is, each family says in `carries`.
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
-from autoray import do, get_dtype_name, stop_gradient, to_numpy
+from autoray import astype, do, get_dtype_name, stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..jobs.progress import progress
 from ..networks import DeepNetwork, register_method
-from ..numerics.scaled import Scaled
+from ..numerics.scaled import Scaled, array_like, full_precision
 from ..numerics.weights import MAX_BYTES
 from ..tensors.expanded import RecursiveNetwork
 from ..tensors.scale import check_normalize, place_scale
@@ -31,19 +32,22 @@ from .drawn import check_conversion
 from .transfer_states import carry_of
 
 
+@full_precision
 def to_mps(
-    network,
-    max_bond=None,
-    cutoff=1e-14,
-    info=None,
-    site_ind_id="k{}",
-    site_tag_id="I{}",
-    progbar=False,
-    max_bytes=MAX_BYTES,
-    method="exact",
-    normalize=False,
-    **cross_opts,
-):
+    network: Any,
+    max_bond: int | None = None,
+    cutoff: float = 1e-14,
+    info: dict[str, Any] | None = None,
+    site_ind_id: str = "k{}",
+    site_tag_id: str = "I{}",
+    progbar: bool = False,
+    max_bytes: float = MAX_BYTES,
+    method: str = "exact",
+    normalize: bool | str = False,
+    tol: float | None = None,
+    max_evals: int | None = None,
+    seed: Any = None,
+) -> MatrixProductState:
     """The same state as a quimb `MatrixProductState`, exact unless it is truncated.
 
     Parameters
@@ -59,7 +63,7 @@ def to_mps(
         ``"cur_orthog"``, where the centre is, as quimb's own methods note it, and
         ``"log10_norm"``, of the state before it is normalised.
     site_ind_id, site_tag_id : str, optional
-        Names of the outer indices and of the site tags.
+        Names of the outer indices and of the site tags; by default those of an expanded chain.
     progbar : bool, optional
         Show a progress bar over the sites.
     max_bytes : int, optional
@@ -74,8 +78,8 @@ def to_mps(
         ``normalize`` cannot hold. True gives norm 1 and no exponent, at any scale; quimb's
         ``entropy``, ``schmidt_values`` and ``measure`` take a state of norm 1 for granted.
         ``"exponent"`` gives tensors of norm 1 and puts the scale in the ``exponent``, always.
-    **cross_opts
-        ``tol``, ``max_evals`` and ``seed`` of `cross_mps`, for ``"cross"`` alone.
+    tol, max_evals, seed : optional
+        For ``"cross"`` alone, see `cross_mps`.
 
     Returns
     -------
@@ -87,6 +91,7 @@ def to_mps(
     BudgetError
         If the predicted matrices are too large.
     MethodError
+        If a gradient is asked for that is lost with directions of zero weight.
         For lattices, and for RACs of depth 3 or more: no small exact form is known. Or if
         amplitudes of configurations drawn from the result are not those of the network.
     RangeError
@@ -108,23 +113,26 @@ def to_mps(
     >>> mps = qdn.RAC.rand(40, depth=2, bond_dim=2, seed=0).to_mps(normalize=True)
     >>> mps.L, mps.max_bond() <= 2 * 40
     (40, True)
-    >>> bool(mps.entropy(20) > 0)
-    True
+    >>> mps = qdn.RAC.rand(40, depth=1, bond_dim=4, seed=0).to_mps(normalize=True)
+    >>> mps.max_bond(), round(float(mps.entropy(20)), 6)
+    (4, 1.2852)
     """
+    given = {"tol": tol, "max_evals": max_evals, "seed": seed}
+    cross_opts = {name: x for name, x in given.items() if x is not None}
     if check_option("method", method, ("exact", "cross")) == "cross":
         ids = {"site_ind_id": site_ind_id, "site_tag_id": site_tag_id, "progbar": progbar}
         ids["normalize"] = normalize
         return cross_mps(network, max_bond, cutoff, info, **ids, **cross_opts)
     if cross_opts:
         raise OptionError(
-            f"{', '.join(cross_opts)} is no option of method='exact'; leave it out, or use "
+            f"{', '.join(cross_opts)} is not an option of method='exact'; leave it out, or use "
             "method='cross'."
         )
     check_normalize(normalize)
     if max_bond is not None:
         check_positive_int("max_bond", max_bond, OptionError)
     if not (isinstance(cutoff, (int, float)) and 0 <= cutoff < 1):
-        raise OptionError(f"cutoff={cutoff!r} is no relative size; use a float from 0 to below 1.")
+        raise OptionError(f"cutoff={cutoff!r} is not a relative size; use 0 <= cutoff < 1.")
     carry = carry_of(network)
     need = predicted_bytes(carry, network.phys_dim)
     if need > max_bytes:
@@ -140,6 +148,8 @@ def to_mps(
         network, [do("transpose", x, (2, 1, 0)) for x in sites], exponent * math.log(2)
     )
     arrays, more, discarded = _left_sweep(sites, max_bond, cutoff)
+    if max_bond is None and any(getattr(x, "requires_grad", False) for x in arrays):
+        _check_followed(network, [x.shape for x in arrays], cutoff)
     info.update(discarded_weight=discarded, cur_orthog=(network.nsites - 1,) * 2)
     mps = MatrixProductState(arrays, shape="lrp", site_ind_id=site_ind_id, site_tag_id=site_tag_id)
     place_scale(mps, exponent + more, normalize, info)
@@ -150,13 +160,63 @@ register_method(DeepNetwork)(to_mps)
 
 
 @register_method(RecursiveNetwork, name="to_mps")
-def _expanded_to_mps(psi, max_bond=None, cutoff=1e-14, info=None, **opts):
-    if psi.geometry.ndim == 1:  # a chain made of a lattice is named by place
-        opts = {"site_ind_id": psi.site_ind_id, "site_tag_id": psi.site_tag_id} | opts
-    return to_mps(collapsible_network(psi), max_bond, cutoff, info, **opts)
+def _expanded_to_mps(
+    psi: Any,
+    max_bond: int | None = None,
+    cutoff: float = 1e-14,
+    info: dict[str, Any] | None = None,
+    site_ind_id: str | None = None,
+    site_tag_id: str | None = None,
+    progbar: bool = False,
+    max_bytes: float = MAX_BYTES,
+    method: str = "exact",
+    normalize: bool | str = False,
+    tol: float | None = None,
+    max_evals: int | None = None,
+    seed: Any = None,
+) -> MatrixProductState:
+    chain = psi.geometry.ndim == 1  # a chain made of a lattice is named by place
+    own = (psi.site_ind_id, psi.site_tag_id) if chain else ("k{}", "I{}")
+    return to_mps(
+        collapsible_network(psi),
+        max_bond,
+        cutoff,
+        info,
+        own[0] if site_ind_id is None else site_ind_id,
+        own[1] if site_tag_id is None else site_tag_id,
+        progbar,
+        max_bytes,
+        method,
+        normalize,
+        tol,
+        max_evals,
+        seed,
+    )
 
 
 _expanded_to_mps.__doc__ = to_mps.__doc__
+
+
+def _check_followed(network, shapes, cutoff):
+    """Refuse a gradient through bonds that other weights would make larger.
+
+    Directions that are dropped because they vanish for these weights alone have derivatives.
+
+    Raises
+    ------
+    MethodError
+    """
+    rng, params = np.random.default_rng(0), {}
+    for name, x in network._bare().params.items():
+        step = array_like(rng.standard_normal(tuple(x.shape)), x)
+        params[name] = x + astype(step, get_dtype_name(x)) * (1e-3 * do("max", do("abs", x)))
+    near = to_mps(network.from_params(network.geometry, params), cutoff=cutoff)
+    if any(math.prod(a) < math.prod(t.shape) for a, t in zip(shapes, near)):
+        raise MethodError(
+            "the bonds of the MPS are smaller than those of nearby weights, and what they leave "
+            "out has a gradient; use net.to_dense(), net.collapse(), or weights without special "
+            "structure."
+        )
 
 
 def predicted_bytes(carry, M):
@@ -172,7 +232,7 @@ def predicted_bytes(carry, M):
 
 def _right_sweep(carry, network, progbar):
     """Sites ``(k, M, k')``, the last one first, and the power of two that they leave out."""
-    G, exponent, sites = *Scaled.of(carry.end()), []
+    (G, exponent), sites = Scaled.of(carry.end()), []
     for n in progress(range(network.nsites)[::-1], progbar):
         step = carry.step(n, G)  # (l, M, k)
         l, M, k = step.shape
@@ -190,7 +250,7 @@ def qr(x):
     Raises
     ------
     MethodError
-        If a gradient is asked for where there is none: QR divides by the diagonal of ``r``.
+        If a gradient is asked for where it does not exist: QR divides by the diagonal of ``r``.
     """
     q, r = do("linalg.qr", x)
     if getattr(x, "requires_grad", False):

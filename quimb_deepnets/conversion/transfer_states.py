@@ -203,7 +203,7 @@ class SymmetricCarry(StateCarry):
 
     @functools.cached_property
     def turn(self):
-        """Up to this site the configurations are no more than the monomials, and are carried."""
+        """Up to this site the configurations, at most as many as the monomials, are kept."""
         return max(t for t, count in enumerate(self.degrees) if self.net.phys_dim**t <= count)
 
     def bounds(self):

@@ -19,8 +19,6 @@ from .measures import (
     entanglement_plan,
     entropies,
     entropy,
-    logneg_subsys,
-    mutinf_subsys,
     partial_trace_exact,
     renyi_entropy,
     schmidt_gap,
@@ -31,6 +29,7 @@ from .picture import plot_entropy
 from .rank import SchmidtRank, schmidt_rank
 from .registry import METHODS, EntanglementPlan, Method, add_method
 from .spectra import FlatSpectrum, Spectrum
+from .two_subsystems import logneg_subsys, mutinf_subsys
 from .views import Amplitudes, Cost, Face, StateView, view_of
 
 __all__ = [

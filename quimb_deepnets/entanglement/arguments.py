@@ -8,11 +8,16 @@
 """
 
 import numbers
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from autoray import do, stop_gradient
 
 from ..errors import OptionError, SitesError, check_option
 from ..geometry.where import as_plain, is_site, read_where
+from ..numerics.scaled import full_precision
 from ..numerics.sizes import check_norm
 from ..numerics.weights import MAX_BYTES
 from .registry import MAX_FLOPS, METHODS, check_budget, check_options, choose
@@ -36,9 +41,14 @@ _OPTIONS = """where : int or sequence of sites, optional
         The budget.
     progbar : bool, optional
         Show a progress bar, where the method has one.
-    **options
-        Options of the method: ``checkpoint=`` and ``executor=`` of ``"gram"``, ``tol=`` and
-        ``seed=`` of ``"approx"``."""
+    checkpoint : str or path, optional
+        Of ``"gram"``: an ``.npz`` file that is written after each chunk, and gone on from.
+    executor : optional
+        Of ``"gram"``: where to compute the chunks, see `quimb_deepnets.jobs.as_pool`.
+    tol : float, optional
+        Of ``"approx"``: the standard error of the result, relative to it, 1e-2 by default.
+    seed : int or numpy.random.Generator, optional
+        Of ``"approx"``: where its random vectors come from."""
 _RAISES = """SitesError
         If ``where`` names no proper subset of the sites.
     OptionError
@@ -51,10 +61,42 @@ _RAISES = """SitesError
         If the state is zero or not finite."""
 
 
-def documented(function):
+Function = TypeVar("Function", bound=Callable)
+File = str | os.PathLike | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a measure is to be computed: the method, its budget, and options that only some take."""
+
+    method: str = "auto"
+    max_bytes: float = MAX_BYTES
+    max_flops: float = MAX_FLOPS
+    progbar: bool = False
+    checkpoint: File = None
+    executor: Any = None
+    tol: float | None = None
+    seed: Any = None
+
+    def given(self, function: Any, method: str) -> dict[str, Any]:
+        """The options that were given, as keywords of the function of a method.
+
+        Raises
+        ------
+        OptionError
+            If the function does not take one of them.
+        """
+        names = ("checkpoint", "executor", "tol", "seed")
+        found = {name: x for name in names if (x := getattr(self, name)) is not None}
+        found |= {} if self.progbar is False else {"progbar": self.progbar}
+        check_options(function, method, found)
+        return found
+
+
+def documented(function: Function) -> Function:
     """Fill in the parameters and errors that all measures share."""
     for name, text in (("state", _STATE), ("options", _OPTIONS), ("raises", _RAISES)):
-        function.__doc__ = function.__doc__.replace(f"{{{name}}}", text)
+        function.__doc__ = (function.__doc__ or "").replace(f"{{{name}}}", text)
     return function
 
 
@@ -66,7 +108,7 @@ def read_subsystem(state, where, tags, dims):
     if tags is None:
         return view, read_where(view.sites, where)
     if view.network is None:
-        raise OptionError(f"tags={tags!r} select tensors, and a {view.name} has none; use where=.")
+        raise OptionError(f"tags={tags!r} select tensors, but a {view.name} has none; use where=.")
     if not isinstance(tags, (str, list, tuple, set, frozenset)):
         raise OptionError(f"tags={tags!r} is neither a tag nor a sequence of tags; give strings.")
     tags = (tags,) if isinstance(tags, str) else tuple(tags)
@@ -81,32 +123,31 @@ def read_subsystem(state, where, tags, dims):
     return view, places
 
 
-def spectrum_at(
-    view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_FLOPS, tail=False, **options
-):
+@full_precision
+def spectrum_at(view, places, options, tail=False):
     """The spectrum of a subsystem by the method asked for, or by the cheapest.
 
     With ``tail`` the smallest values matter, and methods that do not square them come first.
     """
     check_state(view)
     if len(places) == len(view.sites):
-        check_option("method", method, ("auto", *METHODS))
-        check_budget(max_bytes, max_flops)
+        check_option("method", options.method, ("auto", *METHODS))
+        check_budget(options.max_bytes, options.max_flops)
         if view.parts is None and "vector" in view.faces:
             return spectrum_of_matrix(view.faces["vector"].value.reshape(-1, 1))
         return Spectrum(do("ones_like", do("real", view.like.reshape(-1)[:1])))
     what = "tail" if tail else "spectrum"
-    chosen = choose(view, places, what, method, max_bytes, max_flops)
-    check_options(chosen.give(what), chosen.name, options)
-    return chosen.give(what)(view, places, **options)
+    chosen = choose(view, places, what, options.method, options.max_bytes, options.max_flops)
+    give = chosen.give(what)
+    return give(view, places, **options.given(give, chosen.name))
 
 
-def density_at(view, places, method="auto", max_bytes=MAX_BYTES, max_flops=MAX_FLOPS, **options):
+@full_precision
+def density_at(view, places, options):
     """The density matrix of a subsystem, of trace 1."""
     check_state(view)
-    chosen = choose(view, places, "density", method, max_bytes, max_flops)
-    check_options(chosen.density, chosen.name, options)
-    rho = chosen.density(view, places, **options)
+    chosen = choose(view, places, "density", options.method, options.max_bytes, options.max_flops)
+    rho = chosen.density(view, places, **options.given(chosen.density, chosen.name))
     trace = do("real", do("trace", rho))
     check_norm(float(stop_gradient(trace)))
     return rho / trace
@@ -125,9 +166,9 @@ def read_cuts(view, cuts):
     return [read_where(view.sites, cut, "a cut", whole=False) for cut in listed]
 
 
-def refuse_checkpoint(options):
+def refuse_checkpoint(checkpoint):
     """One file belongs to one subsystem."""
-    if "checkpoint" in options:
+    if checkpoint is not None:
         raise OptionError(
             "checkpoint= keeps one subsystem, and here there are several; call entropy for each, "
             "with a file of its own."

@@ -11,32 +11,36 @@ from quimb.tensor import TensorNetworkGenVector
 
 from ..hyper.vector import HyperVector
 from ..networks import RAC, ConvAC, DeepNetwork, register_method
+from ..networks.attach import as_method
 from ..sampling.renyi2 import renyi2_estimate
 from ..tensors import RecursiveNetwork
-from . import measures
+from . import measures, two_subsystems
 from .rank import schmidt_rank
 
-NAMES = (
-    "schmidt_values",
-    "entropy",
-    "entropies",
-    "renyi_entropy",
-    "schmidt_gap",
-    "mutinf_subsys",
-    "logneg_subsys",
-    "entanglement_plan",
-)
+MEASURES = {
+    function.__name__: function
+    for function in (
+        measures.schmidt_values,
+        measures.entropy,
+        measures.entropies,
+        measures.renyi_entropy,
+        measures.schmidt_gap,
+        two_subsystems.mutinf_subsys,
+        two_subsystems.logneg_subsys,
+        measures.entanglement_plan,
+    )
+}
 
-for _name in NAMES:
-    register_method(DeepNetwork, HyperVector)(getattr(measures, _name))
+for _measure in MEASURES.values():
+    register_method(DeepNetwork, HyperVector)(_measure)
 register_method(DeepNetwork)(measures.partial_trace_exact)
 register_method(ConvAC, RAC, RecursiveNetwork)(schmidt_rank)
 register_method(DeepNetwork, RecursiveNetwork)(renyi2_estimate)
 
-_attached = []
+_attached: list[str] = []
 
 
-def register_with_quimb():
+def register_with_quimb() -> tuple[str, ...]:
     """Make the entanglement measures methods of every quimb vector: ``mera.entropy(where)``.
 
     No method that quimb has is replaced: ``MatrixProductState.entropy(i)`` stays quimb's. Calling
@@ -56,17 +60,21 @@ def register_with_quimb():
     True
     >>> qdn.unregister_from_quimb()
     """
-    for name in NAMES:
+    for name in MEASURES:
         if name not in _attached and not any(
             hasattr(cls, name) and not issubclass(cls, HyperVector) and _would_change(cls, name)
             for cls in _with_subclasses(TensorNetworkGenVector)
         ):
-            setattr(TensorNetworkGenVector, name, getattr(measures, name))
+            setattr(
+                TensorNetworkGenVector,
+                name,
+                as_method(MEASURES[name], TensorNetworkGenVector, name),
+            )
             _attached.append(name)
     return tuple(_attached)
 
 
-def unregister_from_quimb():
+def unregister_from_quimb() -> None:
     """Take back what `register_with_quimb` added.
 
     Examples

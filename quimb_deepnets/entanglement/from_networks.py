@@ -20,6 +20,7 @@ from ..conversion.exact_mps import predicted_bytes
 from ..conversion.transfer_states import carry_of, has_carry
 from ..errors import MethodError
 from ..networks import DeepNetwork
+from ..numerics.scaled import binary
 from ..tensors.collapsed import quimb_vector
 from .methods.mps import ChainFace, site_arrays
 from .methods.reduced import Ket
@@ -39,8 +40,13 @@ def _(state: DeepNetwork, dims=None):
     if not followed:
         faces["amplitudes"] = Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
     if has_carry(state) and not (followed and not _full_rank(state)):
-        make = lambda: _chain_arrays(state)
-        faces["to_mps"] = ChainFace(lambda: _mps_cost(state), make, lambda: _bonds(state))
+        mps = functools.cache(lambda: state.to_mps(normalize="exponent"))
+        faces["to_mps"] = ChainFace(
+            lambda: _mps_cost(state),
+            lambda: site_arrays(mps()),
+            lambda: _bonds(state),
+            lambda: binary(float(mps().exponent)),
+        )
     dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
     name, count = type(state).__name__, getattr(state.geometry, "num_tensors", lambda: 1)
     return StateView(
@@ -61,13 +67,6 @@ def _full_rank(net):
         return carry_of(net).full_rank
     except MethodError:
         return True  # the conversion says why there is none
-
-
-def _chain_arrays(net):
-    """The arrays of the exact MPS, its scale spread over them."""
-    mps = net.to_mps(normalize="exponent")
-    each = 10.0 ** (float(mps.exponent) / net.nsites)
-    return [x * each for x in site_arrays(mps)]
 
 
 def _vector_cost(net):

@@ -89,7 +89,7 @@ def check_dtypes(state):
 
 
 def _check_outer(state, inds):
-    """Refuse legs that are no sites, and sites whose leg is on several tensors."""
+    """Refuse legs that are not sites, and sites whose leg is on several tensors."""
     if doubled := [ix for ix in inds if len(state.ind_map[ix]) > 1]:
         raise SitesError(
             f"the index {doubled[0]!r} of a site is on {len(state.ind_map[doubled[0]])} tensors; "
@@ -97,8 +97,8 @@ def _check_outer(state, inds):
         )
     if extra := sorted(set(state.outer_inds()) - set(inds)):
         raise SitesError(
-            f"the state has the outer indices {extra[:4]} besides those of its sites, so it is no "
-            "pure state on them; fix or contract them first."
+            f"the state has the outer indices {extra[:4]} besides those of its sites, so it is not "
+            "a pure state on them; fix or contract them first."
         )
     if not inds or math.prod(map(state.ind_size, inds)) == 1:
-        raise SitesError("the state has no site with an outer index left, so there is no subset.")
+        raise SitesError("the state has no site with an outer index left, so it has no subsets.")

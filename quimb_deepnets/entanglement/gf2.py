@@ -38,7 +38,7 @@ def gf2_rank(rows):
     Raises
     ------
     OptionError
-        If it is no matrix, or an entry is not 0 or 1.
+        If it is not a matrix, or an entry is not 0 or 1.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def graph_entropy(edges, places, nsites):
     SitesError
         If a place is not there or named twice.
     GeometryError
-        If edges are no pairs of places.
+        If edges are not pairs of places.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def _indicator(places, nsites):
     if not len(chosen):
         return inside
     if chosen.ndim > 1 or chosen.dtype.kind not in "iu" or chosen.min() < 0:
-        raise SitesError(f"places={places!r} are no places in 0..{nsites - 1}; give integers.")
+        raise SitesError(f"places={places!r} are not places in 0..{nsites - 1}; give integers.")
     if chosen.max() >= nsites or len(np.unique(chosen)) < len(chosen):
         raise SitesError(
             f"places={places!r} holds one that is not in 0..{nsites - 1} or is named twice; name "

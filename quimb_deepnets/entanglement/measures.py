@@ -7,30 +7,46 @@
               where or tags --> places
 """
 
-import math
+from collections.abc import Sequence
+from typing import Any
 
 from autoray import do
 
 from ..jobs.progress import progress
 from ..numerics.weights import MAX_BYTES
 from .arguments import (
+    File,
+    Options,
     density_at,
     documented,
     read_cuts,
     read_one_or_more,
     read_subsystem,
-    read_two,
     refuse_checkpoint,
     spectrum_at,
 )
-from .registry import MAX_FLOPS, check_options, choose, make_plan
-from .spectra import as_float, check_alpha, not_negative
+from .registry import MAX_FLOPS, EntanglementPlan, choose, make_plan
+from .spectra import check_alpha
 from .vanishing import check_state
 from .views import view_of
 
 
 @documented
-def schmidt_values(state, where=None, *, tags=None, dims=None, **options):
+def schmidt_values(
+    state: Any,
+    where: Any = None,
+    *,
+    tags: str | Sequence[str] | None = None,
+    dims: Sequence[int] | None = None,
+    method: str = "auto",
+    max_bytes: float = MAX_BYTES,
+    max_flops: float = MAX_FLOPS,
+    progbar: bool = False,
+    checkpoint: File = None,
+    executor: Any = None,
+    tol: float | None = None,
+    seed: Any = None,
+) -> Any:
     """The Schmidt values between some sites and the rest: squared singular values.
 
     Parameters
@@ -57,11 +73,26 @@ def schmidt_values(state, where=None, *, tags=None, dims=None, **options):
     [0.5, 0.5, 0.0, 0.0]
     """
     view, places = read_subsystem(state, where, tags, dims)
-    return spectrum_at(view, places, tail=True, **options).values
+    options = Options(method, max_bytes, max_flops, progbar, checkpoint, executor, tol, seed)
+    return spectrum_at(view, places, options, tail=True).values
 
 
 @documented
-def entropy(state, where=None, *, tags=None, dims=None, **options):
+def entropy(
+    state: Any,
+    where: Any = None,
+    *,
+    tags: str | Sequence[str] | None = None,
+    dims: Sequence[int] | None = None,
+    method: str = "auto",
+    max_bytes: float = MAX_BYTES,
+    max_flops: float = MAX_FLOPS,
+    progbar: bool = False,
+    checkpoint: File = None,
+    executor: Any = None,
+    tol: float | None = None,
+    seed: Any = None,
+) -> Any:
     """The von Neumann entanglement entropy of some sites with the rest, in bits.
 
     Parameters
@@ -87,11 +118,27 @@ def entropy(state, where=None, *, tags=None, dims=None, **options):
     True
     """
     view, places = read_subsystem(state, where, tags, dims)
-    return spectrum_at(view, places, **options).entropy()
+    options = Options(method, max_bytes, max_flops, progbar, checkpoint, executor, tol, seed)
+    return spectrum_at(view, places, options).entropy()
 
 
 @documented
-def renyi_entropy(state, where=None, alpha=2, *, tags=None, dims=None, **options):
+def renyi_entropy(
+    state: Any,
+    where: Any = None,
+    alpha: float = 2,
+    *,
+    tags: str | Sequence[str] | None = None,
+    dims: Sequence[int] | None = None,
+    method: str = "auto",
+    max_bytes: float = MAX_BYTES,
+    max_flops: float = MAX_FLOPS,
+    progbar: bool = False,
+    checkpoint: File = None,
+    executor: Any = None,
+    tol: float | None = None,
+    seed: Any = None,
+) -> Any:
     """The Renyi entropy of order ``alpha`` of some sites with the rest, in bits.
 
     Parameters
@@ -122,11 +169,26 @@ def renyi_entropy(state, where=None, alpha=2, *, tags=None, dims=None, **options
     """
     alpha = check_alpha(alpha)
     view, places = read_subsystem(state, where, tags, dims)
-    return spectrum_at(view, places, tail=alpha < 1, **options).renyi(alpha)
+    options = Options(method, max_bytes, max_flops, progbar, checkpoint, executor, tol, seed)
+    return spectrum_at(view, places, options, tail=alpha < 1).renyi(alpha)
 
 
 @documented
-def schmidt_gap(state, where=None, *, tags=None, dims=None, **options):
+def schmidt_gap(
+    state: Any,
+    where: Any = None,
+    *,
+    tags: str | Sequence[str] | None = None,
+    dims: Sequence[int] | None = None,
+    method: str = "auto",
+    max_bytes: float = MAX_BYTES,
+    max_flops: float = MAX_FLOPS,
+    progbar: bool = False,
+    checkpoint: File = None,
+    executor: Any = None,
+    tol: float | None = None,
+    seed: Any = None,
+) -> Any:
     """The difference of the two largest Schmidt values of some sites with the rest.
 
     Parameters
@@ -150,21 +212,25 @@ def schmidt_gap(state, where=None, *, tags=None, dims=None, **options):
     0.0
     """
     view, places = read_subsystem(state, where, tags, dims)
-    return spectrum_at(view, places, **options).gap()
+    options = Options(method, max_bytes, max_flops, progbar, checkpoint, executor, tol, seed)
+    return spectrum_at(view, places, options).gap()
 
 
 @documented
 def entropies(
-    state,
-    cuts=None,
+    state: Any,
+    cuts: Sequence[int] | None = None,
     *,
-    dims=None,
-    method="auto",
-    max_bytes=MAX_BYTES,
-    max_flops=MAX_FLOPS,
-    progbar=False,
-    **options,
-):
+    dims: Sequence[int] | None = None,
+    method: str = "auto",
+    max_bytes: float = MAX_BYTES,
+    max_flops: float = MAX_FLOPS,
+    progbar: bool = False,
+    checkpoint: File = None,
+    executor: Any = None,
+    tol: float | None = None,
+    seed: Any = None,
+) -> Any:
     """The entropies of the first i sites, for many i, in bits: a chain in one sweep.
 
     Parameters
@@ -172,8 +238,10 @@ def entropies(
     {state}
     cuts : sequence of int, optional
         By default all, 1 to N - 1.
-    dims, method, max_bytes, max_flops, progbar, **options
+    dims, method, max_bytes, max_flops, progbar, executor, tol, seed
         See `entropy`.
+    checkpoint : None
+        A file belongs to one subsystem, so that here one is refused.
 
     Returns
     -------
@@ -194,11 +262,13 @@ def entropies(
     places = read_cuts(view, cuts)
     if not places:
         return do("zeros_like", do("real", view.like.reshape(-1)[:0]))
-    refuse_checkpoint(options)
+    refuse_checkpoint(checkpoint)
     check_state(view)
     middle = max(places, key=lambda p: min(len(p), len(view.sites) - len(p)))
     chosen = choose(view, middle, "spectrum", method, max_bytes, max_flops)
-    check_options(chosen.sweep or chosen.spectrum, chosen.name, options)
+    options = Options(executor=executor, tol=tol, seed=seed).given(
+        chosen.sweep or chosen.spectrum, chosen.name
+    )
     if chosen.sweep is not None:
         found = chosen.sweep(view, [len(p) for p in places], progbar=progbar, **options)
     else:
@@ -208,82 +278,20 @@ def entropies(
 
 
 @documented
-def mutinf_subsys(state, sysa, sysb, *, dims=None, **options):
-    """The mutual information of two subsystems, S(A) + S(B) - S(AB), in bits.
-
-    Parameters
-    ----------
-    {state}
-    sysa, sysb : site or sequence of sites
-        Disjoint; here an int is a site, as in quimb's ``mutinf_subsys``.
-    dims, **options
-        See `entropy`.
-
-    Returns
-    -------
-    scalar
-
-    Raises
-    ------
-    {raises}
-
-    Examples
-    --------
-    >>> import quimb as qu
-    >>> import quimb_deepnets as qdn
-    >>> round(float(qdn.mutinf_subsys(qu.ghz_state(4), 0, [1, 2], dims=[2] * 4)), 12)
-    1.0
-    """
-    view, a, b = read_two(state, sysa, sysb, dims)
-    refuse_checkpoint(options)
-    spectra = [spectrum_at(view, places, **options) for places in (a, b, (*a, *b))]
-    parts = [spectrum.entropy() for spectrum in spectra]
-    rounding = sum(s.rounding * (1 + as_float(x)) for s, x in zip(spectra, parts))
-    return not_negative(parts[0] + parts[1] - parts[2], rounding)
-
-
-@documented
-def logneg_subsys(state, sysa, sysb, *, dims=None, **options):
-    """The logarithmic negativity of two subsystems, in bits.
-
-    Where the two are the whole state it is read from the Schmidt values; else from the density
-    matrix of both.
-
-    Parameters
-    ----------
-    {state}
-    sysa, sysb : site or sequence of sites
-        Disjoint; here an int is a site, as in quimb's ``logneg_subsys``.
-    dims, **options
-        See `entropy`.
-
-    Returns
-    -------
-    scalar
-
-    Raises
-    ------
-    {raises}
-
-    Examples
-    --------
-    >>> import quimb as qu
-    >>> import quimb_deepnets as qdn
-    >>> round(float(qdn.logneg_subsys(qu.bell_state("phi+"), 0, 1, dims=[2, 2])), 12)
-    1.0
-    """
-    view, a, b = read_two(state, sysa, sysb, dims)
-    if len(a) + len(b) == len(view.sites):
-        return spectrum_at(view, a, tail=True, **options).renyi(0.5)
-    rho = density_at(view, (*a, *b), **options)
-    da, db = view.dim(a), view.dim(b)
-    flipped = do("transpose", rho.reshape(da, db, da, db), (2, 1, 0, 3)).reshape(da * db, -1)
-    size = do("sum", do("abs", do("linalg.eigvalsh", flipped)))
-    return do("clip", do("log2", size), 0.0, math.inf)
-
-
-@documented
-def partial_trace_exact(state, where, *, dims=None, **options):
+def partial_trace_exact(
+    state: Any,
+    where: Any,
+    *,
+    dims: Sequence[int] | None = None,
+    method: str = "auto",
+    max_bytes: float = MAX_BYTES,
+    max_flops: float = MAX_FLOPS,
+    progbar: bool = False,
+    checkpoint: File = None,
+    executor: Any = None,
+    tol: float | None = None,
+    seed: Any = None,
+) -> Any:
     """The reduced density matrix of some sites, of trace 1.
 
     Parameters
@@ -291,7 +299,7 @@ def partial_trace_exact(state, where, *, dims=None, **options):
     {state}
     where : site or sequence of sites
         Here an int is a site, as in quimb's ``partial_trace_exact``; in the order wanted.
-    dims, **options
+    dims, method, max_bytes, max_flops, progbar, checkpoint, executor, tol, seed
         See `entropy`.
 
     Returns
@@ -311,13 +319,20 @@ def partial_trace_exact(state, where, *, dims=None, **options):
     [[0.5, 0.0], [0.0, 0.5]]
     """
     view = view_of(state, dims)
-    return density_at(view, read_one_or_more(view, where, "where"), **options)
+    options = Options(method, max_bytes, max_flops, progbar, checkpoint, executor, tol, seed)
+    return density_at(view, read_one_or_more(view, where, "where"), options)
 
 
 @documented
 def entanglement_plan(
-    state, where=None, *, tags=None, dims=None, max_bytes=MAX_BYTES, max_flops=MAX_FLOPS
-):
+    state: Any,
+    where: Any = None,
+    *,
+    tags: str | Sequence[str] | None = None,
+    dims: Sequence[int] | None = None,
+    max_bytes: float = MAX_BYTES,
+    max_flops: float = MAX_FLOPS,
+) -> EntanglementPlan:
     """What each method would cost for a subsystem, and which one ``"auto"`` takes.
 
     Parameters

@@ -10,18 +10,37 @@
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from ..errors import MethodError, OptionError
 from ..networks import DeepNetwork
+from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork
 from ..tensors.picture import new_axes
 from ..tensors.weights_from_tensors import current_network
 from ..theory import page_entropy, rank_bound
 from .measures import entropies
+from .registry import MAX_FLOPS
 from .views import view_of
 
 
-def plot_entropy(states, cuts=None, *, bound=True, page=True, ax=None, progbar=False, **options):
+def plot_entropy(
+    states: Any,
+    cuts: Sequence[int] | None = None,
+    *,
+    bound: bool = True,
+    page: bool = True,
+    ax: Any = None,
+    progbar: bool = False,
+    dims: Sequence[int] | None = None,
+    method: str = "auto",
+    max_bytes: float = MAX_BYTES,
+    max_flops: float = MAX_FLOPS,
+    executor: Any = None,
+    tol: float | None = None,
+    seed: Any = None,
+) -> Any:
     """Draw the entropy of the first a sites against a, for several states.
 
     Parameters
@@ -38,8 +57,8 @@ def plot_entropy(states, cuts=None, *, bound=True, page=True, ax=None, progbar=F
         Where to draw; by default in a new figure.
     progbar : bool, optional
         Show a progress bar for each state.
-    **options
-        Given to `entropies`.
+    dims, method, max_bytes, max_flops, executor, tol, seed
+        See `entropies`.
 
     Returns
     -------
@@ -50,7 +69,7 @@ def plot_entropy(states, cuts=None, *, bound=True, page=True, ax=None, progbar=F
     ExtraError
         If matplotlib is not installed.
     OptionError
-        If there is no state.
+        If no state is given.
 
     Examples
     --------
@@ -65,17 +84,19 @@ def plot_entropy(states, cuts=None, *, bound=True, page=True, ax=None, progbar=F
     named, cuts = _named(states), None if cuts is None else list(cuts)
     ax = new_axes("plot_entropy") if ax is None else ax
     curves = {}
+    budget = {"method": method, "max_bytes": max_bytes, "max_flops": max_flops}
+    options = {**budget, "dims": dims, "executor": executor, "tol": tol, "seed": seed}
     for label, state in named.items():
-        view = view_of(state, options.get("dims"))
+        view = view_of(state, dims)
         curves[view.dims] = view
-        sizes = list(range(1, len(view.sites)) if cuts is None else cuts)
+        sizes: list = list(range(1, len(view.sites)) if cuts is None else cuts)
         values = [float(s) for s in entropies(state, sizes, progbar=progbar, **options)]
         (line,) = ax.plot(sizes, values, "o-", markersize=4, label=label)
         network = current_network(state) if isinstance(state, RecursiveNetwork) else state
         if bound and isinstance(network, DeepNetwork) and network.nsites == len(view.sites):
             _draw_bound(ax, network, sizes, line.get_color())
     for dims in curves if page else ():
-        sizes = range(1, len(dims)) if cuts is None else cuts
+        sizes = list(range(1, len(dims)) if cuts is None else cuts)
         values = [page_entropy(math.prod(dims[:a]), math.prod(dims[a:])) for a in sizes]
         ax.plot(sizes, values, ":", color="gray", label=f"Page, {len(dims)} sites")
     ax.set_xlabel("sites in the block")
@@ -91,7 +112,7 @@ def _named(states):
     if not isinstance(states, dict):
         states = {f"{i}: {type(state).__name__}": state for i, state in enumerate(states)}
     if not states:
-        raise OptionError("there is no state to draw; give one, several, or a dict by label.")
+        raise OptionError("no state to draw; give one, several, or a dict by label.")
     return states
 
 

@@ -11,7 +11,7 @@ columns, and classes are refined on the way up::
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -74,7 +74,14 @@ class SchmidtRank(int):
         return str(int(self))
 
 
-def schmidt_rank(net, where, size=4096, seed=None, progbar=False, max_bytes=2**32):
+def schmidt_rank(
+    net: Any,
+    where: Any,
+    size: int = 4096,
+    seed: Any = None,
+    progbar: bool = False,
+    max_bytes: float = 2**32,
+) -> SchmidtRank:
     """Schmidt rank between some sites and the rest, for generic weights of an architecture.
 
     Only the architecture of ``net`` enters, which weights are tied included; random ones are
@@ -109,7 +116,7 @@ def schmidt_rank(net, where, size=4096, seed=None, progbar=False, max_bytes=2**3
     SitesError
         If ``where`` does not name sites.
     OptionError
-        If ``size`` or ``max_bytes`` is no positive int, or ``seed`` no seed.
+        If ``size`` or ``max_bytes`` is not a positive int, or ``seed`` is not a seed.
     BudgetError
         If the matrix would need more than ``max_bytes``.
     ExtraError
@@ -220,7 +227,7 @@ class Classes(NamedTuple):
     """Which configurations a function tells apart: a class number for each of them."""
 
     ids: np.ndarray
-    count: int
+    count: int  # type: ignore[assignment]
 
 
 class Side:

@@ -13,6 +13,7 @@ import inspect
 import math
 import numbers
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, check_option
 from ..numerics.sizes import readable_bytes
@@ -26,7 +27,7 @@ ALTERNATIVES = {
     "network": "method='approx', which estimates entropies",
 }
 
-METHODS = {}
+METHODS: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def choose(view, places, what, method, max_bytes, max_flops):
     Raises
     ------
     OptionError
-        If there is no such method.
+        If the method is not known.
     MethodError
         If the state cannot be looked at that way.
     BudgetError
@@ -242,7 +243,7 @@ def _refuse(plan):
 
 
 def check_budget(max_bytes, max_flops):
-    """Refuse budgets that are no positive numbers."""
+    """Refuse budgets that are not positive numbers."""
     for name, value in (("max_bytes", max_bytes), ("max_flops", max_flops)):
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:
             raise OptionError(f"{name}={value!r} is not a budget; use a positive number.")
@@ -253,6 +254,6 @@ def check_options(function, method, options):
     known = set(inspect.signature(function).parameters) - {"view", "places"}
     if wrong := sorted(set(options) - known):
         raise OptionError(
-            f"method {method!r} takes no {wrong[0]!r}; its options are {sorted(known)}. Name "
+            f"method {method!r} does not take {wrong[0]!r}; its options are {sorted(known)}. Name "
             "another method with method=."
         )

@@ -8,7 +8,8 @@ changes as little, while that of a difference of equal parts becomes as large as
 
 The norm is looked at the cheapest way: amplitudes of some configurations, then all of them, a
 sweep along a chain, or one contraction. Where all of these cost too much, or an amplitude has so
-many factors that the move would change any state, it is not known.
+many factors that the move would change any state, it is not known. Of tensor networks other than
+chains only small states are asked; sums of ours refuse by themselves, see `hyper.ranges`.
 """
 
 import math
@@ -20,11 +21,12 @@ from ..errors import BudgetError, MethodError
 from ..numerics.scaled import binary
 from ..numerics.sizes import check_norm
 from ..numerics.weights import DTYPES
-from .methods.mps import norm_of
+from .methods.mps import log2_amplitudes
 from .spectra import check_cancelled
 
 SAMPLES, ALL = 64, 2**14  # configurations that are looked at: some, and when every one
 CHEAP = 1e9  # flops that the question is worth
+SMALL = 2**12  # amplitudes: of larger states that give no samples, it is not asked
 MAX_MOVE = 0.25  # how far a sound amplitude may move, of itself, about
 MANY_TENSORS = 300  # of more than these, a path takes longer to find than to follow
 
@@ -53,8 +55,11 @@ def _check(view):
     epsilon = float(np.finfo(kind if kind in DTYPES else "float64").eps)
     if view.degree * epsilon**0.5 > MAX_MOVE:
         return
+    sampled = {"amplitudes", "mps"} & view.faces.keys()
+    if not sampled and math.prod(view.dims) > SMALL:
+        return  # it would cost as much as what it is for
     still, moved = view.parts(0.0), view.parts(epsilon**0.5)
-    if not _sampled_soundly(still, moved, epsilon):
+    if not sampled or not _sampled_soundly(still, moved, epsilon):
         for measure, power in ((_by_amplitudes, 1), (_by_chain, 1), (_by_contraction, 2)):
             if view.degree * epsilon ** (0.5 / power) > MAX_MOVE:
                 continue
@@ -69,9 +74,7 @@ def _check(view):
 
 
 def _sampled_soundly(still, moved, epsilon):
-    """Whether amplitudes of some configurations are no round-off; they need not be."""
-    if "amplitudes" not in still.faces:
-        return False
+    """Whether amplitudes of some configurations are not round-off; they need not be."""
     rng = np.random.default_rng(0)
     configs = rng.integers(still.dims, size=(SAMPLES, len(still.dims)))
     norms = _log2_norm(still, configs), _log2_norm(moved, configs)
@@ -80,8 +83,11 @@ def _sampled_soundly(still, moved, epsilon):
 
 def _log2_norm(view, configs):
     """Half the logarithm of the sum of squared amplitudes."""
-    _, log = view.faces["amplitudes"].value.log_amplitudes(configs)
-    log = np.asarray(log, "float64")
+    if "amplitudes" in view.faces:
+        _, log = view.faces["amplitudes"].value.log_amplitudes(configs)
+        log = np.asarray(log, "float64")
+    else:
+        log = log2_amplitudes(view.faces["mps"].value, configs) * math.log(2)
     top = log.max()
     if not math.isfinite(top):
         return top
@@ -105,7 +111,7 @@ def _by_chain(view):
     """From a sweep of QR decompositions along an open chain."""
     for name in ("mps", "to_mps"):
         if name in view.faces and view.faces[name].cost.flops < CHEAP:
-            return norm_of(view.faces[name].value)
+            return view.faces[name].log2_norm()
     return None
 
 

@@ -32,7 +32,7 @@ class Cost(NamedTuple):
 
 
 def as_float(count):
-    """A count of any size as a float, inf where there is none as large."""
+    """A count of any size as a float, inf where no float is as large."""
     return float(count) if count < 2**1000 else math.inf
 
 
@@ -193,6 +193,7 @@ def view_of(state, dims=None):
 def moved(x, size, rng):
     """A copy of an array, in numpy, with every entry moved by a random ``size`` of itself."""
     x = to_numpy(stop_gradient(x))
+    x = x if x.dtype.kind in "fc" else x.astype(float)  # entries of 0 and 1 move too
     return (x * (1 + size * rng.normal(size=x.shape))).astype(x.dtype)
 
 

@@ -46,7 +46,7 @@ class Step:
 
     below: int
     index: list
-    readers: list = None
+    readers: list | None = None
 
     def __post_init__(self):
         if self.readers is None:
@@ -59,7 +59,7 @@ class Tape(NamedTuple):
 
     step: Step
     gathered: list
-    others: list  # product of the other factors; zero where there is no factor
+    others: list  # product of the other factors; zero where a factor is missing
     safe: bool  # whether nothing came close to underflow
 
 

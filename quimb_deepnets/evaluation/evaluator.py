@@ -10,14 +10,15 @@ them and throws them away; an evaluator holds them for as long as it lives::
 
 from typing import Any
 
-import numpy as np
-from autoray import do, infer_backend
+from autoray import infer_backend
 
-from ..errors import BudgetError, OptionError, check_positive_int
-from ..numerics.configs import check_configs
+from ..errors import OptionError, check_positive_int
+from ..numerics.configs import check_configs, digits
 from ..numerics.scaled import Scaled, full_precision, readable
 from ..numerics.weights import MAX_BYTES
 from .chunks import check_result, map_chunks
+from .general import masked_ratios, prepare
+from .plan import Plan
 
 
 class Evaluator:
@@ -27,14 +28,14 @@ class Evaluator:
     ----------
     net : DeepNetwork
     batch : int, optional
-        How many configurations each call will bring; by default as many as the first one brings.
-        Any number is right, the plan is made for this one.
+        How many configurations each call will bring. Any number is right, the plan is made for
+        this one; by default for as many as came, anew where a call brings more than twice as many.
 
     Notes
     -----
-    Weights of numpy cannot change. Those of torch may be trained in place: that is noticed, by
-    torch's version counters, and everything is prepared anew. While weights require grad nothing
-    is kept, so that each result has a graph of its own.
+    Weights of numpy cannot change. Those of torch may be trained in place, in any way: each call
+    compares them with a copy, and prepares everything anew where they differ. While weights
+    require grad nothing is kept, so that each result has a graph of its own.
 
     Examples
     --------
@@ -52,9 +53,10 @@ class Evaluator:
     def __init__(self, net: Any, batch: int | None = None) -> None:
         if batch is not None:
             check_positive_int("batch", batch, OptionError)
-        self._net, self._batch = net, batch
-        self._kept: dict[str, Any] = {}
-        self._state: tuple = ()
+        self._net, self._follow = net, batch is None
+        self._batch: Any = batch  # an int once there was a call
+        self._kept: dict[Any, Any] = {}
+        self._state: list = []
 
     def __repr__(self) -> str:
         kind, sites = type(self._net).__name__, self._net.nsites
@@ -73,36 +75,35 @@ class Evaluator:
         followed = [x for x in leaves if infer_backend(x) == "torch"]
         if any(x.requires_grad or not readable(x) for x in followed):
             return make()
-        state = tuple((x.data_ptr(), x._version) for x in followed)
-        if state != self._state:
-            self._kept, self._state = {}, state
+        if len(followed) != len(self._state) or not all(map(_same, followed, self._state)):
+            self._kept, self._state = {}, [x.clone() for x in followed]
         if name not in self._kept:
             self._kept[name] = make()
         return self._kept[name]
 
     def _checked(self, configs):
         configs = check_configs(configs, self._net.geometry.shape, self._net.phys_dim)
-        if self._batch is None:
-            self._batch = max(1, len(configs))
+        count = max(1, len(configs))
+        if self._batch is None or (self._follow and count > 2 * self._batch):
+            self._batch, self._kept = count, {}
         return configs
 
-    def _amplitudes(self, plan=None):
-        """A function from digits to scaled amplitudes, and how many at a time."""
-        net = self._net
-        plan = net.plan(self._batch) if plan is None else plan
-        if plan.chunk_bytes > MAX_BYTES:
-            raise BudgetError(
-                f"one configuration needs arrays of {plan.chunk_bytes} bytes, more than the "
-                f"{MAX_BYTES} allowed; use a smaller lattice or bond_dim."
-            )
-        return net._evaluate_by(plan), plan.chunk
-
-    def scaled_amplitudes(self, configs, chunk=None, progbar=False, plan=None) -> Scaled:
+    def scaled_amplitudes(
+        self,
+        configs: Any,
+        chunk: int | None = None,
+        progbar: bool = False,
+        plan: Plan | None = None,
+    ) -> Scaled:
         """The amplitudes as numbers ``mantissa * 2**exponent``, each part of shape ``(B,)``."""
         configs = self._checked(configs)
-        name = "amplitudes" if plan is None else f"amplitudes by {id(plan)}"
-        evaluate, size = self._prepared(name, lambda: self._amplitudes(plan))
-        return map_chunks(self._net, evaluate, configs, size, chunk, progbar)
+        net = self._net
+        if plan is not None:
+            evaluate, size = prepare(net, plan)
+        else:
+            make = lambda: prepare(net, net.plan(self._batch))
+            evaluate, size = self._prepared("amplitudes", make)
+        return map_chunks(net, evaluate, configs, size, chunk, progbar)
 
     # ------------------------------------------------------------ what users call
 
@@ -144,6 +145,7 @@ class Evaluator:
         derive, size = self._prepared("derivatives", lambda: net._bare()._derivatives_by())
         return map_chunks(net, derive, configs, size, chunk, progbar)
 
+    @full_precision
     def ratios(
         self,
         configs: Any,
@@ -186,18 +188,15 @@ class Evaluator:
         """
         net, configs = self._net, self._checked(configs)
         masks = check_configs(masks, net.geometry.shape, net.phys_dim)
-        check_result(net, "ratios", configs, len(masks), max_bytes)
-        changed = (configs[:, None] + masks[None]) % net.phys_dim
-        every = np.concatenate([configs, changed.reshape(-1, *net.geometry.shape)])
-        found = self.scaled_amplitudes(every, chunk, progbar)
-        count = len(configs)
-        new = Scaled(*(do("reshape", part[count:], (count, len(masks))) for part in found))
-        return ratio_of(new, Scaled(*(part[:count, None] for part in found)))
+        count = len(masks) + 1
+        check_result(net, "ratios", configs, count, max_bytes)
+        name = "ratios", (self._batch * count).bit_length()  # plans for half as many are alike
+        make = lambda: prepare(net, net.plan(self._batch * count))
+        evaluate, size = self._prepared(name, make)
+        ratios = masked_ratios(evaluate, digits(masks, net.phys_dim, net._like), net.phys_dim)
+        return map_chunks(net, ratios, configs, max(1, size // count), chunk, progbar)
 
 
-def ratio_of(new: Scaled, old: Scaled) -> Any:
-    """Quotients of scaled amplitudes as plain numbers, nan where the old one is zero."""
-    zero = old.mantissa == 0
-    safe = do("where", zero, do("ones_like", old.mantissa), old.mantissa)
-    quotient = Scaled(new.mantissa / safe, new.exponent - old.exponent)
-    return do("where", zero, float("nan"), quotient.plain("a ratio", vanishing=True))
+def _same(x, y):
+    """Whether two arrays of torch are equal in every respect."""
+    return x.dtype == y.dtype and x.device == y.device and x.equal(y)

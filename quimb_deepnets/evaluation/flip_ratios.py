@@ -11,7 +11,7 @@ nothing is divided by zero. A RAC runs again from the flipped step on.
 import math
 
 import numpy as np
-from autoray import do, to_numpy
+from autoray import do
 
 from ..errors import RangeError
 from ..geometry.branches import branch_levels
@@ -31,6 +31,7 @@ from ..numerics.scaled import (
     zeros_like_exponent,
 )
 from .backprop import shares
+from .general import by_value, changed_ratios
 from .layerwise import Layers, choose, compute_layer, set_one, tap_index
 from .lookup import Lookup, Windows, row_codes, windows_of
 from .plan import cached_plan
@@ -57,26 +58,60 @@ def recurrent_flips(net, batch):
 
 
 def conv_flips(net, batch):
-    """A function from digits ``(N, B)`` to ratios ``(B, N, M)``, ConvAC, and how many at once."""
+    """A function from digits ``(N, B)`` to ratios ``(B, N, M)``, ConvAC, and how many at once.
+
+    From tables where all windows fit one; else whichever of two ways takes less, each flip layer
+    by layer or all changed configurations as one batch.
+    """
     _check_depth(net)
-    g = net.geometry
-    plan = cached_plan(
-        g, batch * net.nsites * net.phys_dim, net._like.itemsize, None, None, net._machine
-    )
+    g, size = net.geometry, net._like.itemsize
+    plan = cached_plan(g, batch * net.nsites * net.phys_dim, size, None, None, net._machine)
     floats = net.nsites * max(g.bond_dim(l) for l in range(1, g.depth + 1))
-    chunk = max(1, 4 * net._machine.chunk // (floats * net._like.itemsize))
+    chunk = max(1, 4 * net._machine.chunk // (floats * size))
     if plan.group is not None:
         flips = TableFlips(net, plan.group)
         if flips.safe:
             return flips, chunk
-    return LayerFlips(net, min(plan.level, g.depth - 1)), chunk
+    level = min(plan.level, g.depth - 1)
+    if _layer_cost(g, level, batch, -(-batch // chunk), net._machine) < plan.cost:
+        return LayerFlips(net, level), chunk
+    return changed_ratios(net, batch)
+
+
+def _layer_cost(g, level, batch, calls, machine):
+    """Estimated nanoseconds of `LayerFlips`, in the terms of a `Plan`."""
+    each, taps = 0, 0
+    for l in range(level, g.depth + 1):
+        held = sum(map(len, touched_nodes(g, l))) / math.prod(g.shape)
+        count = math.prod(g.kernel(l)) if l > level else 0
+        products = 2 * g.bond_dim(l) * g.bond_dim(l - 1) * machine.flop if count else 0
+        each += held * ((products + 8 * g.bond_dim(l) * machine.element) * max(1, count))
+        taps += count
+    calls *= (75 + 50 * taps) * machine.call
+    return math.prod(g.shape) * g.phys_dim * (batch * each + calls)
+
+
+def touched_nodes(g, l):
+    """For each site the flat positions of layer ``l`` whose windows hold it."""
+    axes = []
+    for axis, length in zip(g.axes, g.shape):
+        level = branch_levels(axis, g.shared, g.boundary)[l]
+        holders = [[] for _ in range(length)]
+        for p, window in enumerate(level.windows):
+            for site in window:
+                holders[site].append(p)
+        axes.append([np.array(h, dtype=int) for h in holders])
+    if g.ndim == 1:
+        return axes[0]
+    width = g.layer_shape(l)[1]
+    return [(a[:, None] * width + b).reshape(-1) for a in axes[0] for b in axes[1]]
 
 
 def ratios_of(share, change, dead, dead_new, dead_old):
     """``sum_c share_c change_c``, over the channels that are not dead after the flip.
 
     Products leave out zeros; ``dead`` counts those of all windows, ``dead_new`` and ``dead_old``
-    those of the windows with the site. All may be None where there are no zeros.
+    those of the windows with the site. All may be None where nothing is zero.
     """
     alive = None if dead is None else dead - dead_old + dead_new == 0
 
@@ -201,7 +236,7 @@ class LayerFlips:
     def __init__(self, net, level):
         self.net, self.geometry = net, net.geometry
         self.layers = Layers(net, level)
-        self.touched = [self._touched(l) for l in range(level, net.depth + 1)]
+        self.touched = [touched_nodes(net.geometry, l) for l in range(level, net.depth + 1)]
         self.local = [self._local(positions) for positions in self.touched[0]]
         self.touched[0] = [np.concatenate([w.positions for w in local]) for local in self.local]
 
@@ -209,22 +244,6 @@ class LayerFlips:
         """The windows of some positions of the last tabulated layer."""
         groups = [(group, np.isin(group.positions, positions)) for group in self.layers.windows]
         return [Windows(*(part[mask] for part in group)) for group, mask in groups if mask.any()]
-
-    def _touched(self, l):
-        """For each site the flat positions of layer ``l`` whose windows hold it."""
-        g = self.geometry
-        axes = []
-        for axis, length in zip(g.axes, g.shape):
-            level = branch_levels(axis, g.shared, g.boundary)[l]
-            holders = [[] for _ in range(length)]
-            for p, window in enumerate(level.windows):
-                for site in window:
-                    holders[site].append(p)
-            axes.append([np.array(h, dtype=int) for h in holders])
-        if g.ndim == 1:
-            return axes[0]
-        width = g.layer_shape(l)[1]
-        return [(a[:, None] * width + b).reshape(-1) for a in axes[0] for b in axes[1]]
 
     def __call__(self, x):
         layers, g = self.layers, self.geometry
@@ -325,13 +344,4 @@ class RecurrentFlips:
         ratio = Scaled(new.mantissa / size, new.exponent - psi.exponent)
         ratio = ratio.plain("a ratio", vanishing=True)
         ratio = do("concatenate", (ratio[:, :1] * 0 + size / size, ratio), axis=1)
-        changes = (np.arange(M)[:, None, None] - to_numpy(x)[None].astype(int)) % M
-        return self._by_value(ratio, changes)
-
-    def _by_value(self, ratio, changes):
-        """From changes of the value to values, ``(N, M, B)`` to ``(B, N, M)``."""
-        N, M, B = ratio.shape
-        flat = do("transpose", ratio, (2, 0, 1)).reshape(-1)
-        start = np.arange(B * N).reshape(B, N, 1) * M
-        index = start + changes.transpose(2, 1, 0)
-        return take_rows(flat, array_like(index, flat))
+        return by_value(ratio, x)

@@ -1,7 +1,8 @@
-"""Ratios and derivatives of any network, from its amplitudes alone.
+"""Plans, ratios and derivatives of any network, from its amplitudes alone.
 
 What a family of networks uses until it has something faster::
 
+    plan           so many configurations at a time as suit the cache
     ratios         amplitudes of all changed configurations
     derivatives    autograd of torch, one configuration after another
 """
@@ -9,11 +10,83 @@ What a family of networks uses until it has something faster::
 import math
 
 import numpy as np
-from autoray import astype, do, get_dtype_name, infer_backend, to_numpy
+from autoray import do, infer_backend, to_numpy
 
-from ..errors import OptionError
-from ..numerics.scaled import Scaled, array_like
-from .evaluator import ratio_of
+from ..errors import BudgetError, MethodError, OptionError, check_positive_int
+from ..numerics.configs import digits
+from ..numerics.scaled import Scaled, array_like, take_rows
+from ..numerics.weights import MAX_BYTES
+from .plan import Plan
+
+
+def general_plan(net, batch):
+    """The `Plan` of a network of which only its number of parameters is known."""
+    batch, count, size = check_positive_int("batch", batch), net.num_params, net._like.itemsize
+    machine = net._machine
+    chunk = max(1, min(batch, machine.chunk // (size * count)))
+    return Plan(
+        geometry=net.geometry,
+        batch=batch,
+        level=0,
+        group=None,
+        chunk=chunk,
+        chunk_bytes=chunk * count * size,
+        table_bytes=0,
+        table_flops=0,
+        flops=2 * count,
+        lookups=0,
+        cost=batch * 2 * count * machine.flop + 20 * machine.call * -(-batch // chunk),
+        lines=(f"each of {count} parameters used once for each configuration",),
+    )
+
+
+def prepare(net, plan):
+    """A function from digits to scaled amplitudes, and how many at a time.
+
+    Raises
+    ------
+    BudgetError
+        If not even one configuration fits.
+    """
+    if plan.chunk_bytes > MAX_BYTES:
+        raise BudgetError(
+            f"one configuration needs arrays of {plan.chunk_bytes} bytes, more than the "
+            f"{MAX_BYTES} allowed; use a smaller lattice or bond_dim."
+        )
+    return net._evaluate_by(plan), plan.chunk
+
+
+def ratio_of(new, old):
+    """Quotients of scaled amplitudes as plain numbers, nan where the old one is zero."""
+    zero = old.mantissa == 0
+    safe = do("where", zero, do("ones_like", old.mantissa), old.mantissa)
+    quotient = Scaled(new.mantissa / safe, new.exponent - old.exponent)
+    return do("where", zero, math.nan, quotient.plain("a ratio", vanishing=True))
+
+
+def masked_ratios(evaluate, masks, phys_dim):
+    """A function from digits ``(N, B)`` to ratios ``psi(s + mask) / psi(s)``, ``(B, m)``.
+
+    Every changed configuration is evaluated as one of a large batch.
+
+    Parameters
+    ----------
+    evaluate : callable
+        From digits ``(N, B)`` to scaled amplitudes ``(B,)``.
+    masks : array of int, shape (N, m)
+        What is added to each site, modulo the local dimension, as digits.
+    phys_dim : int
+    """
+
+    def ratios(x):
+        added = do("concatenate", (0 * x[:, :1], masks), axis=1)
+        moved = (x[:, None] + added[:, :, None]) % phys_dim
+        found = evaluate(do("reshape", moved, (len(x), -1)))
+        new = Scaled(*(do("reshape", part, (added.shape[1], -1)) for part in found))
+        quotients = ratio_of(new, Scaled(*(part[:1] for part in new)))[1:]
+        return do("transpose", quotients, (1, 0))
+
+    return ratios
 
 
 def changed_ratios(net, batch):
@@ -21,29 +94,29 @@ def changed_ratios(net, batch):
 
     Every flipped configuration is evaluated as one of a large batch.
     """
-    count, M = net.nsites, net.phys_dim
-    plan = net.plan(batch * count * (M - 1) + batch)
-    evaluate = net._evaluate_by(plan)
+    N, M = net.nsites, net.phys_dim
+    evaluate, size = prepare(net, net.plan(batch * (N * (M - 1) + 1)))
+    # the change by nothing comes first, for the ratios that are 1, or nan where psi is zero
+    masks = [np.zeros((1, N), int), *(m * np.eye(N, dtype=int) for m in range(1, M))]
+    masks = np.concatenate(masks)
+    ratios = masked_ratios(evaluate, digits(masks, M, net._like), M)
 
     def flips(x):
-        old = Scaled(*(part[None] for part in evaluate(x)))
-        one = do("ones_like", old.mantissa)
-        ratios = [do("where", old.mantissa == 0, float("nan"), one) + 0 * x]
-        for change in range(1, M):
-            add = astype(array_like(change * np.eye(count, dtype=int), x), get_dtype_name(x))
-            moved = (x[:, None] + add[:, :, None]) % M
-            found = evaluate(do("reshape", moved, (count, -1)))
-            new = Scaled(*(do("reshape", part, (count, -1)) for part in found))
-            ratios.append(ratio_of(new, old))
-        by_value = []
-        for m in range(M):  # the change that leads from the digit to m
-            here = ratios[0]
-            for change in range(1, M):
-                here = do("where", (x + change) % M == m, ratios[change], here)
-            by_value.append(here)
-        return do("transpose", do("stack", tuple(by_value), axis=-1), (1, 0, 2))
+        found = do("transpose", ratios(x), (1, 0))
+        one = found[:1] * 0 + 1
+        changes = [do("concatenate", (one,) * N, axis=0), *do("reshape", found[1:], (M - 1, N, -1))]
+        return by_value(do("stack", tuple(changes), axis=1), x)
 
-    return flips, max(1, plan.chunk // count)
+    return flips, max(1, size // len(masks))
+
+
+def by_value(ratios, x):
+    """From changes of each digit to the values that it gets, ``(N, M, B)`` to ``(B, N, M)``."""
+    N, M, B = ratios.shape
+    changes = (np.arange(M)[:, None, None] - to_numpy(x)[None].astype(int)) % M
+    flat = do("transpose", ratios, (2, 0, 1)).reshape(-1)
+    index = np.arange(B * N).reshape(B, N, 1) * M + changes.transpose(2, 1, 0)
+    return take_rows(flat, array_like(index, flat))
 
 
 def autograd_derivatives(net):
@@ -74,8 +147,18 @@ def autograd_derivatives(net):
     def derive(x):
         configs = to_numpy(x).T.reshape(-1, *net.geometry.shape)
         logs = twin.log_amplitudes(configs)[1]
-        rows = do("stack", tuple(map(gradient, logs)))
-        rows = do("where", (logs == -math.inf)[:, None], math.nan, rows)
-        return rows if infer_backend(net._like) == "torch" else to_numpy(rows)
+        if not logs.requires_grad:
+            raise MethodError(
+                f"the amplitudes of a {type(net).__name__} lose the graph of torch on their way, "
+                "so nothing differentiates them; compute with autoray.do in _evaluate_by, or "
+                "give _derivatives_by."
+            )
+        alive = to_numpy(logs.detach()) != -math.inf
+        if not alive.all():  # the infinite slope of one would reach the others
+            logs = twin.log_amplitudes(configs[alive])[1]
+        blank = tuple(p.detach().reshape(-1) * math.nan for p in leaves)
+        rows, blank = iter(logs), do("concatenate", blank)
+        found = do("stack", tuple(gradient(next(rows)) if there else blank for there in alive))
+        return found if infer_backend(net._like) == "torch" else to_numpy(found)
 
     return derive, 64

@@ -113,11 +113,11 @@ cached_plan = functools.lru_cache(256)(make_plan)
 
 
 def check_plan(geometry, batch, itemsize, level, group, machine):
-    """The `Plan` that a user asks for, or an error that says why there is none."""
+    """The `Plan` that a user asks for, or an error that says why it cannot be had."""
     whole = hasattr(level, "__index__") and not isinstance(level, bool)
     if level is not None and not (whole and 0 <= level <= geometry.depth):
         raise OptionError(
-            f"level={level!r} is no level of {geometry.depth} layers; use 0 (no table) to "
+            f"level={level!r} is not a level of {geometry.depth} layers; use 0 (no table) to "
             f"{geometry.depth} (all of them, the last one folded)."
         )
     if group is not None:

@@ -142,7 +142,7 @@ class CarefulDerivatives:
             rest = Scaled(do("ones_like", factors[k].mantissa), factors[k].exponent * 0)
             for part in parts:
                 rest = multiplied(rest, part)
-            if g.boundary == "omit":  # there the tap is no factor
+            if g.boundary == "omit":  # there the tap is left out
                 outside = array_like(index == below, y.mantissa)
                 rest = choose(outside, rest._replace(mantissa=rest.mantissa * 0), rest)
             tape.append((gathered[k], rest, readers_of(index, below)))

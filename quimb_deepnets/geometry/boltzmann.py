@@ -11,6 +11,7 @@ import functools
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import GeometryError, check_positive_int
 from .expansion import CollapsedPiece, leaf_ind
@@ -47,18 +48,18 @@ class BoltzmannGeometry:
         check_positive_int("hidden", self.hidden)
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """Number of dimensions, 1 or 2."""
         return len(self.shape)
 
     @functools.cached_property
-    def sites(self):
+    def sites(self) -> tuple[Any, ...]:
         """The labels of the sites: ints on a chain, pairs on a lattice."""
         positions = itertools.product(*map(range, self.shape))
         return tuple(p if self.ndim > 1 else p[0] for p in positions)
 
     @functools.cached_property
-    def param_shapes(self):
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each independent parameter, in order."""
         sites = math.prod(self.shape)
         return {"VISIBLE": (sites,), "HIDDEN": (self.hidden,), "WEIGHTS": (self.hidden, sites)}

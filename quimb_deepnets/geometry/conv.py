@@ -17,6 +17,7 @@ import itertools
 import math
 import reprlib
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import GeometryError, check_option, check_positive_int
 from .branches import folded_branches
@@ -79,7 +80,9 @@ class ConvGeometry:
         object.__setattr__(self, "layers", layers)
         check_positive_int("phys_dim", self.phys_dim)
         if self.phys_dim < 2:
-            raise GeometryError(f"phys_dim={self.phys_dim} leaves a site no choice; use 2 or more.")
+            raise GeometryError(
+                f"phys_dim={self.phys_dim} leaves a site only one state; use 2 or more."
+            )
         if self.boundary in ("zero", "zeros"):
             raise GeometryError(
                 f"boundary={self.boundary!r} would multiply a zero vector into every window at "
@@ -93,12 +96,12 @@ class ConvGeometry:
     # ------------------------------------------------------------- positions
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """Number of dimensions, 1 or 2."""
         return len(self.shape)
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """Number of layers."""
         return len(self.layers)
 
@@ -117,7 +120,7 @@ class ConvGeometry:
         )
 
     @functools.cached_property
-    def sites(self):
+    def sites(self) -> tuple[Any, ...]:
         """The labels of the sites: ints on a chain, pairs on a lattice."""
         return tuple(map(self._label, self.positions(0)))
 
@@ -207,17 +210,17 @@ class ConvGeometry:
             yield Tap(self.weight_name(l, position, tap), child)
 
     @functools.cached_property
-    def fixed_vectors(self):
+    def fixed_vectors(self) -> dict[str, int]:
         """Name and length of each vector of ones that missing neighbours are replaced by."""
         return {f"ONES{l}": self.bond_dim(l) for l in range(self.depth)}
 
     @functools.cached_property
-    def param_shapes(self):
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each independent parameter, in order.
 
-        With ``boundary="omit"`` a tap that never falls inside is no parameter.
+        With ``boundary="omit"`` a tap that never falls inside is not a parameter.
         """
-        shapes = {}
+        shapes: dict[str, tuple[int, ...]] = {}
         for l in range(1, self.depth + 1):
             shape = (self.bond_dim(l), self.bond_dim(l - 1))
             shapes.update(dict.fromkeys(self.weight_names(l), shape))
@@ -276,7 +279,7 @@ class ConvGeometry:
         return math.prod(sum(axis.copies[l]) for axis in self.axes)
 
     @functools.cached_property
-    def duplication(self):
+    def duplication(self) -> dict[Any, int]:
         """For each site, how often the expanded network reads it."""
         counts = itertools.product(*(axis.copies[0] for axis in self.axes))
         return dict(zip(self.sites, map(math.prod, counts)))

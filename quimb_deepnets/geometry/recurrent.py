@@ -12,6 +12,7 @@ Node (l, t) reads its own past and the layer below: ``h[l][t] = (WH h[l][t-1]) *
 import functools
 import math
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from ..errors import GeometryError, check_positive_int
 from .expansion import (
@@ -55,18 +56,20 @@ class RecurrentGeometry:
         check_sites(self.shape)
         check_layers(self.depth)
         if self.phys_dim < 2:
-            raise GeometryError(f"phys_dim={self.phys_dim} leaves a site no choice; use 2 or more.")
+            raise GeometryError(
+                f"phys_dim={self.phys_dim} leaves a site only one state; use 2 or more."
+            )
 
     ndim = 1
     is_recurrent = True  # a node reads its own past, and then the layer below
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Number of sites, as a tuple."""
         return (self.L,)
 
     @property
-    def sites(self):
+    def sites(self) -> tuple[Any, ...]:
         """The labels of the sites."""
         return tuple(range(self.L))
 
@@ -85,12 +88,13 @@ class RecurrentGeometry:
         yield Tap(f"WH{l}", past)
         yield Tap(f"WI{l}", below)
 
-    fixed_vectors = {}
+    fixed_vectors: ClassVar[dict[str, int]] = {}
 
     @functools.cached_property
-    def param_shapes(self):
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each independent parameter, in order."""
-        R, shapes = self.bond_dim, {}
+        R = self.bond_dim
+        shapes: dict[str, tuple[int, ...]] = {}
         for l in range(1, self.depth + 1):
             shapes[f"WH{l}"] = (R, R)
             shapes[f"WI{l}"] = (R, R if l > 1 else self.phys_dim)
@@ -133,7 +137,7 @@ class RecurrentGeometry:
         return math.comb(self.L - t + self.depth - l, self.depth - l)
 
     @functools.cached_property
-    def duplication(self):
+    def duplication(self) -> dict[Any, int]:
         """For each site, how often the expanded network reads it."""
         return {t - 1: self.copies(1, t) for t in range(1, self.L + 1)}
 

@@ -172,7 +172,7 @@ def _check_groups(tn, groups):
     for leg in joined:
         if leg not in tn.ind_map:
             raise LegError(
-                f"the network has no leg {leg!r}; its outer legs are {tn.outer_inds()[:8]}."
+                f"{leg!r} is not a leg of the network; its outer legs are {tn.outer_inds()[:8]}."
             )
         if joined.count(leg) > 1:
             raise LegError(f"leg {leg!r} stands in the groups twice; name each leg once.")

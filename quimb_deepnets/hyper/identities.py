@@ -16,7 +16,7 @@ def absorb_identities(tn, output_inds):
     """The same network without its identities, their two legs joined to one index.
 
     An identity stays where both of its ends are outputs, where nothing else holds its index, or
-    where it is no multiple of the identity (any more). Its factor goes to another tensor.
+    where it is not a multiple of the identity (any more). Its factor goes to another tensor.
     """
     factors = {tid: identity_factor(tn.tensor_map[tid]) for tid in tn.tag_map.get("IDENTITY", ())}
     identities = [tid for tid, factor in factors.items() if factor is not None]
@@ -85,7 +85,7 @@ def joined_legs(ends, outputs, held):
 def identity_factor(tensor):
     """The number that a tensor is times the identity, or None if it is not; 1 is an int.
 
-    A tensor that is differentiated or traced is none, whatever it holds now: its derivatives are
+    A tensor that is differentiated or traced is not one, whatever it holds now: its derivatives are
     those of all its entries.
     """
     x = tensor.data

@@ -15,6 +15,7 @@ exactly one tensor, every other index is summed::
 import functools
 import math
 import sys
+from typing import Any
 
 import numpy as np
 from autoray import infer_backend
@@ -22,7 +23,7 @@ from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 
 from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
-from ..numerics.scaled import binary, readable
+from ..numerics.scaled import binary, full_precision, readable
 from ..numerics.weights import make_rng
 from .identities import absorb_identities
 from .names import SWITCH, plain_name
@@ -31,7 +32,9 @@ from .parts import PartNetwork
 from .pictures import DrawnNetwork
 from .ranges import (
     Contracted,
+    check_dtypes,
     check_memory,
+    check_sizes,
     contract_scaled,
     growth,
     is_certain,
@@ -69,7 +72,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
     36.0
     """
 
-    _EXTRA_PROPS = ()
+    _EXTRA_PROPS: Any = ()
     _CONTRACT_STRUCTURED = False
 
     def combine(self, other, *, virtual=False, check_collisions=True):
@@ -143,6 +146,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
 
     # ------------------------------------------------------------ contraction
 
+    @full_precision
     def contract(self, tags=..., output_inds=None, strip_exponent=False, **kwargs):
         """Contract all or some of the tensors; every index on one tensor only is an output.
 
@@ -316,6 +320,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         """Whether the numbers can be looked at: no compiler traces them, no vmap stacks them."""
         return all(infer_backend(t.data) == "builtins" or readable(t.data) for t in self)
 
+    @full_precision
     def _contracted(self, output_inds, scaled=False, preserve_tensor=False, **kwargs):
         """The whole network contracted, whatever size its numbers have.
 
@@ -345,6 +350,8 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
                 f"optimize or one of {', '.join(sorted(TREE_OPTIONS | QUIMB_OPTIONS))}."
             )
         tn = self._prepared(output_inds)
+        check_dtypes(tn.arrays)
+        check_sizes(tn)
         check_memory(math.prod(map(self.ind_size, output_inds)), tn.arrays)
         optimize = tn._found(optimize, output_inds)
         as_tensor = bool(output_inds) or preserve_tensor
@@ -437,7 +444,7 @@ def check_same_outer(psi, phi):
             "site_ind_id (reindex_all renames them), and join duplicated legs with dup."
         )
     phi = phi.as_network()
-    for ix in mine:
+    for ix in sorted(mine):
         if psi.ind_size(ix) != phi.ind_size(ix):
             raise SitesError(
                 f"the index {ix!r} has the dimension {psi.ind_size(ix)} here and "

@@ -16,7 +16,7 @@ from quimb.tensor import PTensor
 from quimb.tensor.array_ops import PArray
 
 from ..errors import OptionError
-from ..numerics.scaled import mutable
+from ..numerics.scaled import mutable, readable
 from .parts import PartNetwork
 
 
@@ -110,7 +110,7 @@ def read_operator(G, dims, like):
     Raises
     ------
     OptionError
-        If it is no array of numbers, or of another size.
+        If it is not an array of numbers, or of another size.
     """
     if isinstance(G, PArray):
         return G
@@ -133,10 +133,13 @@ def read_operator(G, dims, like):
         raise OptionError(f"G={G!r} is not an array of numbers; give a matrix.")
     size, shape = math.prod(dims), tuple(G.shape)
     if shape not in ((size, size), (*dims, *dims)):
+        shapes = " or ".join(map(str, dict.fromkeys([(size, size), (*dims, *dims)])))
         raise OptionError(
-            f"G has shape {shape}, but an operator on dimensions {tuple(dims)} has shape "
-            f"{(size, size)} or {(*dims, *dims)}."
+            f"G has shape {shape}, but an operator on {len(dims)} site(s) of dimensions "
+            f"{tuple(dims)} has shape {shapes}; give as many sites as G acts on."
         )
+    if readable(G) and not bool(do("all", do("isfinite", G))):
+        raise OptionError("G holds nan or inf; give a matrix of finite numbers.")
     G = in_common(G, like)
     return astype(G, common_dtype(G, like)) if infer_backend(G) == "numpy" else G
 
@@ -147,7 +150,7 @@ def read_terms(terms):
     Raises
     ------
     OptionError
-        If they are no dict, nor a ``LocalHam``, or there are none.
+        If they are neither a dict nor a ``LocalHam``, or there are none.
     """
     if hasattr(terms, "as_network") or not hasattr(terms, "items"):
         raise OptionError(
@@ -210,7 +213,7 @@ class OperandNetwork(PartNetwork):
         super().add_tensor(tensor, tid=tid, virtual=virtual)
 
     def _check_acted_on(self, inds):
-        """Refuse to act on what is no outer leg: quimb would add a leg, and change the state."""
+        """Refuse anything but outer legs: quimb would add a leg, and change the state."""
         inds = (inds,) if isinstance(inds, str) else tuple(inds)
         if len(set(inds)) < len(inds):
             raise OptionError(f"the indices {inds} name one twice; an operator takes each once.")
@@ -229,7 +232,7 @@ class OperandNetwork(PartNetwork):
         Raises
         ------
         OptionError
-            If an index is no outer one, or the operator has another size.
+            If an index is not an outer one, or the operator has another size.
         """
         inds = self._check_acted_on(inds)
         new = self if inplace else self.copy()
@@ -266,7 +269,7 @@ class OperandNetwork(PartNetwork):
         Raises
         ------
         OptionError
-            If there is no such outer index, or the vector has another length.
+            If the index is not an outer one, or the vector has another length.
         """
         self._check_acted_on((ind,))
         v = v if hasattr(v, "shape") else np.asarray(v)

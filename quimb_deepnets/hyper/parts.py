@@ -11,6 +11,7 @@ outside, and closes it only when parts are combined that leave nothing outside.
 """
 
 import functools
+from typing import Any
 
 from quimb.tensor import TensorNetwork
 from quimb.tensor.tensor_core import rand_uuid
@@ -36,7 +37,7 @@ class PartNetwork(TensorNetwork):
     """A `TensorNetwork` that keeps the cut hyper-indices of a selection open."""
 
     # ind -> (tids inside, tids outside), of the network that was cut
-    _cuts = {}
+    _cuts: dict[str, Any] = {}
 
     def outer_inds(self):
         """Indices on exactly one tensor, and hyper-indices that were cut."""
@@ -83,7 +84,7 @@ class PartNetwork(TensorNetwork):
 
     @_keeps_cuts
     def rank_simplify(self, output_inds=None, *args, inplace=False, **kwargs):
-        """Contract tensors that are no larger together, see quimb; cut indices stay open."""
+        """Contract tensors whose product is not larger, see quimb; cut indices stay open."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
         return super().rank_simplify(output_inds, *args, inplace=inplace, **kwargs)
 

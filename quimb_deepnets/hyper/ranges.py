@@ -11,20 +11,22 @@ states is contracted term by term, so that no term hides another::
 import contextlib
 import contextvars
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from cotengra.contract import einsum, tensordot
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, DeepNetError, RangeError
+from ..errors import BudgetError, DeepNetError, OptionError, RangeError, SitesError
 from ..numerics.scaled import Scaled, binary, decimal, times_power
 from ..numerics.sizes import check_norm
+from ..numerics.weights import DTYPES
 
 KEPT = 10  # bits that must be left of a result that cancels, to be more than round-off
-_taken = contextvars.ContextVar("bits that were taken out of intermediates")
+_taken: contextvars.ContextVar[Any] = contextvars.ContextVar(
+    "bits that were taken out of intermediates"
+)
 
 
 class Contracted(NamedTuple):
@@ -106,6 +108,38 @@ def check_left(bits, like):
         )
 
 
+def check_dtypes(arrays):
+    """Refuse numbers of half or extended precision, for which nothing here is exact to round-off.
+
+    Raises
+    ------
+    OptionError
+    """
+    for name in {get_dtype_name(x) for x in arrays}:
+        if not name.startswith(("int", "uint", "bool")) and name not in DTYPES:
+            raise OptionError(
+                f"the network holds arrays of dtype {name}; use one of {', '.join(DTYPES)}, as in "
+                "psi.astype('float64')."
+            )
+
+
+def check_sizes(tn):
+    """Refuse a network in which one index has two sizes.
+
+    Raises
+    ------
+    SitesError
+    """
+    sizes = {}
+    for t in tn:
+        for ix, size in zip(t.inds, t.shape):
+            if sizes.setdefault(ix, size) != size:
+                raise SitesError(
+                    f"the index {ix!r} has the dimension {sizes[ix]} on one tensor and {size} on "
+                    "another; contract states with the same phys_dim."
+                )
+
+
 def check_memory(entries, arrays):
     """Refuse a result of so many entries if it takes more memory than the machine has.
 
@@ -113,6 +147,8 @@ def check_memory(entries, arrays):
     ------
     BudgetError
     """
+    import psutil
+
     need = entries * max((getattr(x, "itemsize", 8) for x in arrays), default=8)
     if need > (have := psutil.virtual_memory().total):
         raise BudgetError(

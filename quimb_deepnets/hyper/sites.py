@@ -75,7 +75,7 @@ def read_value(ix, value, size):
     Raises
     ------
     OptionError
-        If it is no whole number, or outside the index.
+        If it is not a whole number, or outside the index.
     """
     if isinstance(value, slice) or (isinstance(value, str) and value == "r"):
         return value
@@ -92,9 +92,10 @@ def read_value(ix, value, size):
         )
     if not -size <= number < size:
         raise OptionError(
-            f"index {ix!r} has size {size}, so there is no value {number}; use 0 to {size - 1}."
+            f"index {ix!r} has size {size}, so {number} is not one of its values; use "
+            f"0 to {size - 1}."
         )
-    return number % size  # torch takes no negative ones
+    return number % size  # torch does not take negative ones
 
 
 def _plain(x):
@@ -173,7 +174,8 @@ class SiteNames:
             ) from error
         found = tuple(self._own_site(x, own) for x in given)
         if None in found:
-            missing = given[found.index(None)]
+            alone = isinstance(where, (str, type(self.sites[0])))  # written as one site
+            missing = where if alone else given[found.index(None)]
             raise SitesError(f"where={where!r} names the site {missing!r}, but {has}.")
         return found
 
@@ -239,7 +241,7 @@ class SiteNames:
             self.add_tensor(tensor, tid=tid, virtual=True)
 
     def _tid_of_site(self, key):
-        """The tensor with the outer leg of a site, or None if ``key`` is no site or has none."""
+        """The tensor with the outer leg of a site, or None if ``key`` is not a site or has none."""
         site = self._as_site(key)
         try:
             known = hasattr(self, "site_ind") and self.has_site(site)

@@ -9,12 +9,14 @@ One class serves both: sites are ints with ``"k{}"`` and ``"I{}"``, or pairs wit
 """
 
 import functools
+from typing import Any
 
 from autoray import do
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
 from quimb.tensor.tn1d.core import TensorNetwork1D
 
+from ..declared import MeasureMethods
 from ..errors import MethodError, OptionError, check_option
 from ..numerics.configs import identity
 from .algebra import MAX_DENSE, add, distance
@@ -25,6 +27,7 @@ from .operands import expectation, read_terms, traced
 from .refusals import refuse
 from .sites import SiteNames, check_site_id, format_site, read_value
 
+MPS_MODES = ("swap+split", "nonlocal", "auto-mps")
 SPLITS = ("split-gate", "swap-split-gate", "auto-split-gate")
 
 
@@ -32,7 +35,7 @@ SPLITS = ("split-gate", "swap-split-gate", "auto-split-gate")
 class HyperTensorNetworkGen(SiteNames, HyperTensorNetwork, TensorNetworkGen):
     """A hyper network on named sites, of a chain (ints) or a lattice (pairs)."""
 
-    _EXTRA_PROPS = TensorNetworkGen._EXTRA_PROPS
+    _EXTRA_PROPS: Any = TensorNetworkGen._EXTRA_PROPS
 
     def combine(self, other, *, virtual=False, check_collisions=True):
         """Combine with another tensor network; one on the same sites keeps them, see quimb."""
@@ -66,10 +69,10 @@ class HyperTensorNetworkGen(SiteNames, HyperTensorNetwork, TensorNetworkGen):
 
 
 @refuse
-class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
+class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector):
     """A hyper network that is a state: one outer index for each site."""
 
-    _EXTRA_PROPS = TensorNetworkGenVector._EXTRA_PROPS
+    _EXTRA_PROPS: Any = TensorNetworkGenVector._EXTRA_PROPS
 
     def site_ind(self, *site):
         """The outer index of a site: ``"k3"`` on a chain, ``"k0,1"`` for (0, 1) or 0, 1."""
@@ -102,12 +105,12 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         Raises
         ------
         OptionError
-            If there is no such index, or the value is outside it.
+            If the index does not exist, or the value is outside it.
         """
         for ix in selectors:
             if ix not in self.ind_map:
                 raise OptionError(
-                    f"there is no index {ix!r} to fix; the outer ones are {self.outer_inds()[:8]}."
+                    f"{ix!r} is not an index to fix; the outer ones are {self.outer_inds()[:8]}."
                 )
         selectors = {ix: read_value(ix, x, self.ind_size(ix)) for ix, x in selectors.items()}
         fixed = {ix: x for ix, x in selectors.items() if not isinstance(x, (slice, str))}
@@ -132,14 +135,14 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         Raises
         ------
         OptionError
-            If there is no such index.
+            If the index does not exist.
         RangeError
             If the result leaves the range of its dtype.
         """
         for ix in (ix for inds in inds_seq for ix in inds):
             if ix not in self.ind_map:
                 raise OptionError(
-                    f"there is no index {ix!r}; give groups of {self.outer_inds()[:8]}."
+                    f"{ix!r} is not an outer index; give groups of {self.outer_inds()[:8]}."
                 )
         if not self.outer_inds():  # every site is fixed: one number, which quimb cannot shape
             number = self.contract(output_inds=(), preserve_tensor=True, **contract_opts).data
@@ -190,7 +193,7 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         SitesError
             If a site is not there (any more).
         OptionError
-            If the operator is no array of numbers, or has another size.
+            If the operator is not an array of numbers, or has another size.
         RangeError
             If the state vanishes, or is what round-off leaves of terms that cancel.
         """
@@ -215,7 +218,7 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         Raises
         ------
         SitesError, OptionError
-            As `local_expectation_exact`, or if ``terms`` is no such dict.
+            As `local_expectation_exact`, or if ``terms`` is not such a dict.
         """
         return super().compute_local_expectation_exact(read_terms(terms), optimize, **kwargs)
 
@@ -289,7 +292,7 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
         SitesError
             If a site is not there (any more).
         OptionError
-            If the operator is no array of numbers, or has another size.
+            If the operator is not an array of numbers, or has another size.
         """
         if kwargs.get("which") not in (None, "site"):
             raise OptionError(f"which={kwargs['which']!r} is for operators; leave it out.")
@@ -305,6 +308,11 @@ class HyperVector(HyperTensorNetworkGen, TensorNetworkGenVector):
                 "operator, G.T for a matrix."
             )
         if not isinstance(contract, bool):
+            if contract in MPS_MODES:
+                raise MethodError(
+                    f"contract={contract!r} gates matrix product states; use contract=True or "
+                    "False here, or gate psi.to_mps() of a chain (CircuitMPS takes it as psi0)."
+                )
             check_option("contract", contract, SPLITS)
             if len(where) > 2 and contract != "auto-split-gate":
                 raise OptionError(

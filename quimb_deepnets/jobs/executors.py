@@ -18,13 +18,14 @@ import numbers
 import os
 import pickle
 from dataclasses import dataclass
+from typing import Any
 
 from cotengra import parallel
 
 from ..errors import ExtraError, OptionError, WorkerError
 
 RETRIES = 3
-_POOLS = {}
+_POOLS: dict[Any, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def as_pool(executor):
         raise OptionError(f"executor={executor!r} cannot be started: {error}.") from error
     if not hasattr(pool, "submit") or isinstance(pool, type):
         raise OptionError(
-            f"executor={executor!r} is no executor; give an object with submit(), such as a "
+            f"executor={executor!r} is not an executor; give an object with submit(), such as a "
             "concurrent.futures or mpi4py.futures pool or a dask.distributed Client, a number of "
             "processes, or one of 'concurrent.futures', 'threads', 'loky', 'dask', 'ray'."
         )
@@ -107,7 +108,7 @@ def _process_pool(kind, workers):
 
 
 def _is_broken(pool):
-    """Whether a pool of processes, or one of loky, takes no work any more."""
+    """Whether a pool of processes, or one of loky, has stopped taking work."""
     flags = getattr(pool, "_flags", None)
     if flags is not None:
         return bool(flags.shutdown or flags.broken)
@@ -202,8 +203,8 @@ class _Crew:
     def _guard(self, action):
         try:
             return action()
-        except Exception as cause:  # whatever a pool raises that takes no work any more
-            raise self._dead(cause, "it takes no work") from cause
+        except Exception as cause:  # whatever a pool raises that has stopped taking work
+            raise self._dead(cause, "it does not take work") from cause
 
     def _dead(self, cause, what):
         name = type(self.pool).__name__

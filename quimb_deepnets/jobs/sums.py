@@ -141,6 +141,6 @@ def _load(path):
             return str(file["mark"]), found
     except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise OptionError(
-            f"checkpoint={str(path)!r} cannot be read ({error}); it is no checkpoint of a sum: "
+            f"checkpoint={str(path)!r} cannot be read ({error}); it is not a checkpoint of a sum: "
             "choose another path, or delete it."
         ) from error

@@ -7,13 +7,24 @@
     tensors     @register_method(ConvAC)  def collapse(net)
 """
 
+import functools
+import inspect
+import re
 import reprlib
+import types
+from collections.abc import Callable
+from typing import Any
 
 from ..errors import OptionError
 
+ATTACHED: dict[type, dict[str, Any]] = {}  # by class: name and method, as they were attached
 
-def register_method(*classes, name=None):
+
+def register_method(*classes: type, name: str | None = None) -> Callable[[Any], Any]:
     """Attach a function to classes as a method: how modules further down extend networks.
+
+    The first parameter of the function is the object, whatever its name: ``help`` of the method
+    shows ``self``.
 
     Parameters
     ----------
@@ -40,7 +51,7 @@ def register_method(*classes, name=None):
     if not classes or not all(isinstance(cls, type) for cls in classes):
         shown = ", ".join(map(reprlib.repr, classes))
         raise OptionError(
-            f"register_method({shown}) names no class for the method; give classes, as in "
+            f"register_method({shown}) does not name a class for the method; give classes, as in "
             "@register_method(ConvAC, RAC)."
         )
     if name is not None and not (isinstance(name, str) and name.isidentifier()):
@@ -55,7 +66,37 @@ def register_method(*classes, name=None):
                 raise OptionError(
                     f"{cls.__name__} already has an attribute {method!r}; choose another name."
                 )
-            setattr(cls, method, function)
+            attached = as_method(function, cls, method)
+            setattr(cls, method, attached)
+            ATTACHED.setdefault(cls, {})[method] = attached
         return function
 
     return attach
+
+
+def as_method(function: Any, cls: type, name: str) -> Any:
+    """A function as a method of a class: named for it, with ``self`` as its first parameter.
+
+    What is no plain function (a staticmethod, a partial) is returned as it is.
+    """
+    if not isinstance(function, types.FunctionType):
+        return function
+    signature = inspect.signature(function)
+    first, *others = signature.parameters.values()
+    if first.kind is first.POSITIONAL_OR_KEYWORD:
+        first = first.replace(name="self", annotation=inspect.Parameter.empty)
+
+    @functools.wraps(function)
+    def method(self, /, *args, **kwargs):
+        return function(self, *args, **kwargs)
+
+    method.__name__, method.__qualname__ = name, f"{cls.__name__}.{name}"
+    method.__doc__ = _without_entry(function.__doc__, next(iter(signature.parameters)))
+    method.__signature__ = signature.replace(parameters=[first, *others])  # type: ignore[attr-defined]
+    return method
+
+
+def _without_entry(doc, name):
+    """A docstring without the entry of one parameter, which is ``self`` now."""
+    found = doc and re.search(rf"^    {name} : .*\n(?:     .*\n)*", doc, re.M)
+    return doc[: found.start()] + doc[found.end() :] if found else doc

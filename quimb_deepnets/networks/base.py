@@ -18,6 +18,7 @@ from typing import Any
 
 from autoray import do
 
+from ..declared import NetworkMethods
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..evaluation.evaluator import Evaluator
 from ..evaluation.general import autograd_derivatives, changed_ratios
@@ -29,7 +30,7 @@ from ..numerics.weights import MAX_BYTES
 from .value import NetworkValue
 
 
-class DeepNetwork(NetworkValue):
+class DeepNetwork(NetworkMethods, NetworkValue):
     """Base class of networks that compute amplitudes, see the module.
 
     Parameters
@@ -43,7 +44,7 @@ class DeepNetwork(NetworkValue):
 
     # ------------------------------------------------------------ amplitudes
 
-    def amplitude(self, config):
+    def amplitude(self, config: Any) -> Any:
         """The amplitude of one configuration.
 
         Parameters
@@ -72,7 +73,13 @@ class DeepNetwork(NetworkValue):
         """
         return self.amplitudes(parse_config(config, self.geometry.shape, self.phys_dim)[None])[0]
 
-    def amplitudes(self, configs, chunk=None, progbar=False, plan=None):
+    def amplitudes(
+        self,
+        configs: Any,
+        chunk: int | None = None,
+        progbar: bool = False,
+        plan: Plan | None = None,
+    ) -> Any:
         """The amplitudes of a batch of configurations.
 
         Parameters
@@ -96,7 +103,13 @@ class DeepNetwork(NetworkValue):
         """
         return self._scaled_amplitudes(configs, chunk, progbar, plan).plain()
 
-    def log_amplitudes(self, configs, chunk=None, progbar=False, plan=None):
+    def log_amplitudes(
+        self,
+        configs: Any,
+        chunk: int | None = None,
+        progbar: bool = False,
+        plan: Plan | None = None,
+    ) -> tuple[Any, Any]:
         """Phase and natural logarithm of a batch of amplitudes; never leaves the range of floats.
 
         Parameters
@@ -235,7 +248,7 @@ class DeepNetwork(NetworkValue):
         """
         return Evaluator(self, batch)
 
-    def to_dense(self, *inds_seq, max_bytes=MAX_BYTES):
+    def to_dense(self, *inds_seq: Any, max_bytes: int = MAX_BYTES) -> Any:
         """The whole state as a column vector, in the order of quimb's ``to_dense``.
 
         Parameters
@@ -264,7 +277,7 @@ class DeepNetwork(NetworkValue):
         """
         if inds_seq:
             raise OptionError(
-                f"to_dense{inds_seq} groups indices, and a network has none; use "
+                f"to_dense{inds_seq} groups indices, but a network has none; use "
                 "net.collapse().to_dense(['k0'], ...), or name max_bytes=."
             )
         check_positive_int("max_bytes", max_bytes, OptionError)

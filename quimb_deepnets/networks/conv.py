@@ -8,15 +8,18 @@ The network of Fig. 1 of arXiv:1803.09780, on one-hot inputs ``y[0][n] = e(s_n)`
 """
 
 import operator
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from autoray import do
 
+from ..declared import ConvolutionalMethods
 from ..errors import GeometryError, WeightError, check_positive_int
 from ..evaluation.flip_ratios import conv_flips
 from ..evaluation.layerwise import Layers
 from ..evaluation.log_derivatives import conv_derivatives
 from ..evaluation.lookup import Lookup, windows_of
-from ..evaluation.plan import cached_plan, check_plan
+from ..evaluation.plan import Plan, cached_plan, check_plan
 from ..evaluation.whole_state import window_dense
 from ..evaluation.window_tables import grouped_tables
 from ..geometry import ConvGeometry, GCLayer
@@ -35,7 +38,7 @@ from .params import Params, needs_split, trainable_in_place
 from .value import read_only
 
 
-class ConvAC(DeepNetwork):
+class ConvAC(ConvolutionalMethods, DeepNetwork):
     """A convolutional arithmetic circuit (CAC) on a chain or a lattice, from its arrays.
 
     Parameters
@@ -90,38 +93,47 @@ class ConvAC(DeepNetwork):
 
     _geometry_class = ConvGeometry
 
-    def __init__(self, shape, weights, readout, strides=None, boundary="ones", anchor="center"):
+    if TYPE_CHECKING:
+
+        @property
+        def geometry(self) -> ConvGeometry: ...
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        weights: Sequence[Any],
+        readout: Any,
+        strides: Any = None,
+        boundary: str = "ones",
+        anchor: str = "center",
+    ) -> None:
         sizes = as_sizes("shape", shape)
         weights = tuple(map(as_array, check_sequence("weights", weights)))
         leaves = {f"W{l}": w for l, w in enumerate(weights, 1)} | {"READOUT": as_array(readout)}
-        geometry = ConvGeometry(
-            sizes,
-            *_read_layers(weights, strides, len(sizes)),
-            phys_dim=weights[0].shape[-1],
-            boundary=boundary,
-            anchor=anchor,
-        )
+        layers, shared = _read_layers(weights, strides, len(sizes))
+        phys_dim = weights[0].shape[-1]
+        geometry = ConvGeometry(sizes, layers, shared, phys_dim, boundary, anchor)
         _check_layers(geometry, leaves)
         super().__init__(geometry, _named_params(geometry, leaves))
 
     @classmethod
     def rand(
         cls,
-        shape,
-        depth=None,
-        kernel=None,
-        bond_dim=None,
-        layers=None,
-        phys_dim=2,
-        boundary="ones",
-        anchor="center",
-        shared=True,
-        dist="normal",
-        loc=0.0,
-        scale=1.0,
-        dtype="float64",
-        seed=None,
-    ):
+        shape: int | Sequence[int],
+        depth: int | None = None,
+        kernel: int | tuple[int, ...] | None = None,
+        bond_dim: int | None = None,
+        layers: Sequence[GCLayer] | None = None,
+        phys_dim: int = 2,
+        boundary: str = "ones",
+        anchor: str = "center",
+        shared: bool = True,
+        dist: str = "normal",
+        loc: float = 0.0,
+        scale: float = 1.0,
+        dtype: str = "float64",
+        seed: Any = None,
+    ) -> Self:
         """A network with random weights.
 
         Parameters
@@ -156,10 +168,9 @@ class ConvAC(DeepNetwork):
         ConvAC(shape=(4, 4), layers=[3x4, 3x4], phys_dim=2, boundary='ones', num_params=220)
         """
         sizes = as_sizes("shape", shape)
-        layers = _layers_from(depth, kernel, bond_dim, layers)
-        geometry = ConvGeometry(
-            sizes, layers, (bool(shared),) * len(layers), phys_dim, boundary, anchor
-        )
+        stack = _layers_from(depth, kernel, bond_dim, layers)
+        tied = (bool(shared),) * len(stack)
+        geometry = ConvGeometry(sizes, stack, tied, phys_dim, boundary, anchor)
         rng = make_rng(seed)
         check_budget((weight_shape(geometry, l) for l in range(1, geometry.depth + 1)), dtype)
         options = {"dist": dist, "loc": loc, "scale": scale, "dtype": dtype}
@@ -170,13 +181,13 @@ class ConvAC(DeepNetwork):
                 for l in range(1, geometry.depth + 1)
             ],
             random_array((geometry.bond_dim(geometry.depth),), rng, **options),
-            strides=[layer.stride for layer in layers],
+            strides=[layer.stride for layer in stack],
             boundary=boundary,
             anchor=anchor,
         )
 
     @classmethod
-    def from_params(cls, geometry, params):
+    def from_params(cls, geometry: Any, params: Mapping[str, Any]) -> Self:
         """The network with this geometry and these named parameters, see `params`."""
         params = cls._check_params(geometry, params)
         check_nonzero("READOUT", params["READOUT"])
@@ -189,36 +200,36 @@ class ConvAC(DeepNetwork):
     # ------------------------------------------------------------ properties
 
     @property
-    def shape(self):
+    def shape(self) -> int | tuple[int, ...]:
         """Number of sites: an int for a chain, ``(Lx, Ly)`` for a lattice."""
         return self.geometry.shape if self.geometry.ndim > 1 else self.geometry.shape[0]
 
     @property
-    def layers(self):
+    def layers(self) -> tuple[GCLayer, ...]:
         """The layers as `GCLayer` tuples."""
         return self.geometry.layers
 
     @property
-    def strides(self):
+    def strides(self) -> tuple[int | tuple[int, ...], ...]:
         """Stride of each layer."""
         return tuple(layer.stride for layer in self.layers)
 
     @property
-    def shared(self):
+    def shared(self) -> bool:
         """Whether every layer shares its weights over positions."""
         return all(self.geometry.shared)
 
     @property
-    def boundary(self):
+    def boundary(self) -> str:
         """What a tap sees that falls outside."""
         return self.geometry.boundary
 
     @property
-    def anchor(self):
+    def anchor(self) -> str:
         """Which tap sits on position ``n * stride``."""
         return self.geometry.anchor
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         def text(layer):
             stride = "" if layer.stride == 1 else f"/{layer.stride}"
             return f"{layer.kernel}{stride}x{layer.bond_dim}".replace(" ", "")
@@ -234,7 +245,7 @@ class ConvAC(DeepNetwork):
     # ------------------------------------------------------------ arrays
 
     @read_only
-    def weights(self):
+    def weights(self) -> tuple[Any, ...]:
         """The array of each layer, ``(*kernel, out, in)``, positions before it if unshared."""
         leaves = self.params.leaves
         return tuple(
@@ -243,13 +254,15 @@ class ConvAC(DeepNetwork):
         )
 
     @read_only
-    def readout(self):
+    def readout(self) -> Any:
         """Weights of the channels of the last layer, ``(bond,)``."""
         return self.params["READOUT"]
 
     # ------------------------------------------------------------ evaluation
 
-    def plan(self, batch, level=None, group=None):
+    def plan(
+        self, batch: int, level: int | None = None, group: int | tuple[int, ...] | None = None
+    ) -> Plan:
         """How a batch of amplitudes would be evaluated, decided in integers.
 
         Parameters
@@ -271,9 +284,9 @@ class ConvAC(DeepNetwork):
         Raises
         ------
         GeometryError
-            If ``batch`` is no positive int.
+            If ``batch`` is not a positive int.
         OptionError
-            If there is no such level or group.
+            If the level or group does not exist.
         BudgetError
             If the tables of that level would be too large.
 

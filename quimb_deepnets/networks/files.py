@@ -42,7 +42,7 @@ def save(net, path):
     Raises
     ------
     OptionError
-        If it is no network of these classes, or the file cannot be written.
+        If it is not a network of these classes, or the file cannot be written.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def load(path):
     Raises
     ------
     OptionError
-        If there is no such file, or it holds no network.
+        If the file does not exist, or does not hold a network.
     WeightError, GeometryError
         If the arrays or integers in it do not fit.
     BudgetError
@@ -98,7 +98,7 @@ def load(path):
     >>> import quimb_deepnets as qdn
     >>> qdn.load("nowhere.npz")
     Traceback (most recent call last):
-    quimb_deepnets.errors.OptionError: 'nowhere.npz' cannot be read: there is no such file.
+    quimb_deepnets.errors.OptionError: 'nowhere.npz' cannot be read: the file does not exist.
     """
     path = as_path(path)
     try:
@@ -108,10 +108,10 @@ def load(path):
     except DeepNetError:
         raise
     except FileNotFoundError as error:
-        raise OptionError(f"{str(path)!r} cannot be read: there is no such file.") from error
+        raise OptionError(f"{str(path)!r} cannot be read: the file does not exist.") from error
     except Exception as error:  # whatever zipfile, zlib, numpy and json raise on damaged files
         raise OptionError(
-            f"{str(path)!r} cannot be read: it holds no network that was saved here "
+            f"{str(path)!r} cannot be read: it does not hold a network that was saved here "
             f"({type(error).__name__}: {error}); save one with save(net, path)."
         ) from error
 

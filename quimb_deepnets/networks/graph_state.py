@@ -18,6 +18,7 @@ This is the saturating end of Theorem 1 of arXiv:1803.09780 with all weights in 
 import functools
 import math
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class GraphStateConvAC(ConvAC):
     GeometryError
         If the distance does not fit the shape, joins sites to themselves, or cannot be reached.
     OptionError
-        If there is no such boundary or dtype.
+        If the boundary or dtype is not known.
 
     Examples
     --------
@@ -79,14 +80,15 @@ class GraphStateConvAC(ConvAC):
     array([-1.,  1.])
     """
 
-    rand, from_params = ConvAC.rand, ConvAC.from_params  # other weights: no graph state
+    # other weights: no graph state
+    rand, from_params = ConvAC.rand, ConvAC.from_params  # type: ignore[assignment]
 
     def __init__(self, shape, distance, kernel, boundary="periodic", dtype="float64"):
         sizes = as_sizes("shape", shape)
         kernel = broadcast("kernel", as_sizes("kernel", kernel), len(sizes))
         if boundary in ("ones", "valid"):
             raise OptionError(
-                f"boundary={boundary!r} is no boundary of a graph state, whose sites need the "
+                f"boundary={boundary!r} is not a boundary of a graph state, whose sites need the "
                 "factor 1 where they have no partner; use 'omit' (or 'periodic')."
             )
         check_option("boundary", boundary, ("periodic", "omit"))
@@ -133,7 +135,14 @@ class GraphStateConvAC(ConvAC):
         pairs.flags.writeable = False
         return pairs
 
-    def to(self, like=None, *, backend=None, dtype=None, device=None):
+    def to(
+        self,
+        like: Any = None,
+        *,
+        backend: str | None = None,
+        dtype: str | None = None,
+        device: Any = None,
+    ) -> Any:
         """The same network with weights of another backend, dtype or device, see `ConvAC.to`.
 
         Returns
@@ -156,9 +165,13 @@ class GraphStateConvAC(ConvAC):
         return type(self)(self.shape, self.distance, self.kernel, self.boundary, net.dtype)
 
 
-@register_method(ConvAC, name="graph_state")
-@staticmethod
-def graph_state(shape, distance, kernel, boundary="periodic", dtype="float64"):
+def graph_state(
+    shape: int | tuple[int, ...],
+    distance: int | tuple[int, ...],
+    kernel: int | tuple[int, ...],
+    boundary: str = "periodic",
+    dtype: str = "float64",
+) -> GraphStateConvAC:
     """The graph state that joins every site to the one ``distance`` away, as a ConvAC.
 
     Its amplitudes ``prod_n (-1)**(s_n s_{n + distance})`` are exactly +1 or -1, and the entropy of
@@ -186,6 +199,9 @@ def graph_state(shape, distance, kernel, boundary="periodic", dtype="float64"):
     8
     """
     return GraphStateConvAC(shape, distance, kernel, boundary, dtype)
+
+
+register_method(ConvAC)(staticmethod(graph_state))
 
 
 def _read_distance(distance, sizes):
@@ -219,7 +235,7 @@ def _shortest(vector, sizes, boundary):
     if not any(shortest):
         raise GeometryError(
             f"distance={vector} joins every site of shape {sizes} to itself, and no sites to one "
-            "another; use one that is no multiple of the lengths."
+            "another; use one that is not a multiple of the lengths."
         )
     return shortest
 

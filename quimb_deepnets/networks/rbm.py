@@ -9,6 +9,8 @@ per site: the shallow rival of deep networks. Its spins are the eigenvalues of q
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from autoray import astype, do, get_dtype_name, stop_gradient
 
@@ -63,7 +65,14 @@ class RBM(DeepNetwork):
 
     _geometry_class = BoltzmannGeometry
 
-    def __init__(self, shape, visible_bias, hidden_bias, weights):
+    if TYPE_CHECKING:
+
+        @property
+        def geometry(self) -> BoltzmannGeometry: ...
+
+    def __init__(
+        self, shape: int | Sequence[int], visible_bias: Any, hidden_bias: Any, weights: Any
+    ) -> None:
         arrays = map(as_array, (visible_bias, hidden_bias, weights))
         params = dict(zip(("VISIBLE", "HIDDEN", "WEIGHTS"), arrays))
         hidden = int(math.prod(params["HIDDEN"].shape))
@@ -72,7 +81,16 @@ class RBM(DeepNetwork):
         super().__init__(geometry, Params(params))
 
     @classmethod
-    def rand(cls, shape, alpha=1, dist="normal", loc=0.0, scale=0.1, dtype="float64", seed=None):
+    def rand(
+        cls,
+        shape: int | Sequence[int],
+        alpha: int = 1,
+        dist: str = "normal",
+        loc: float = 0.0,
+        scale: float = 0.1,
+        dtype: str = "float64",
+        seed: Any = None,
+    ) -> Self:
         """A machine with random weights.
 
         Parameters
@@ -103,31 +121,31 @@ class RBM(DeepNetwork):
         return cls.from_params(geometry, {k: random_array(x, rng, **options) for k, x in shapes})
 
     @classmethod
-    def from_params(cls, geometry, params):
+    def from_params(cls, geometry: Any, params: Mapping[str, Any]) -> Self:
         """The machine with this geometry and these named parameters, see `params`."""
         return cls._of(geometry, cls._check_params(geometry, params))
 
     @read_only
-    def visible_bias(self):
+    def visible_bias(self) -> Any:
         """Bias of each site, ``(N,)``."""
         return self.params["VISIBLE"]
 
     @read_only
-    def hidden_bias(self):
+    def hidden_bias(self) -> Any:
         """Bias of each hidden unit, ``(hidden,)``."""
         return self.params["HIDDEN"]
 
     @read_only
-    def weights(self):
+    def weights(self) -> Any:
         """Weights of each hidden unit, ``(hidden, N)``."""
         return self.params["WEIGHTS"]
 
     @property
-    def shape(self):
+    def shape(self) -> int | tuple[int, ...]:
         """Number of sites: an int for a chain, ``(Lx, Ly)`` for a lattice."""
         return self.geometry.shape if self.geometry.ndim > 1 else self.geometry.shape[0]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(shape={self.shape}, hidden={self.geometry.hidden}, "
             f"num_params={self.num_params})"
@@ -135,7 +153,7 @@ class RBM(DeepNetwork):
 
     # ------------------------------------------------------------ evaluation
 
-    def plan(self, batch):
+    def plan(self, batch: int) -> Plan:
         """How a batch of amplitudes would be evaluated, see `ConvAC.plan`."""
         batch, size = check_positive_int("batch", batch), self._like.itemsize
         hidden, sites, machine = self.geometry.hidden, self.nsites, self._machine

@@ -9,13 +9,17 @@ The network of Fig. 2 of arXiv:1803.09780, on one-hot inputs ``h[0][t] = e(s_t)`
 Depth 1 is a matrix product state, with ``A_ijk = WH_ij WI_ik`` at every site.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from autoray import do, stop_gradient
 
+from ..declared import RankMethods
 from ..errors import WeightError, check_positive_int
 from ..evaluation.flip_ratios import recurrent_flips
 from ..evaluation.log_derivatives import recurrent_derivatives
-from ..evaluation.plan import recurrent_plan
+from ..evaluation.plan import Plan, recurrent_plan
 from ..evaluation.recurrence import Recursion
 from ..evaluation.whole_state import recursive_dense
 from ..geometry import RecurrentGeometry
@@ -34,7 +38,7 @@ from .params import Params
 from .value import read_only
 
 
-class RAC(DeepNetwork):
+class RAC(RankMethods, DeepNetwork):
     """A recurrent arithmetic circuit on a chain, from its arrays.
 
     Parameters
@@ -81,7 +85,19 @@ class RAC(DeepNetwork):
 
     _geometry_class = RecurrentGeometry
 
-    def __init__(self, L, hidden_weights, input_weights, initial, readout):
+    if TYPE_CHECKING:
+
+        @property
+        def geometry(self) -> RecurrentGeometry: ...
+
+    def __init__(
+        self,
+        L: int,
+        hidden_weights: Sequence[Any],
+        input_weights: Sequence[Any],
+        initial: Sequence[Any] | None,
+        readout: Any,
+    ) -> None:
         hidden = list(map(as_array, check_sequence("hidden_weights", hidden_weights)))
         inputs = list(map(as_array, check_sequence("input_weights", input_weights)))
         readout = as_array(readout)
@@ -92,7 +108,7 @@ class RAC(DeepNetwork):
         _check_lengths(depth, inputs, initial)
         check_axes("READOUT", readout, 1)
         check_axes("input_weights[0]", inputs[0], 2)
-        params = {}
+        params: dict[str, Any] = {}
         for l, arrays in enumerate(zip(hidden, inputs, initial), 1):
             params.update(zip((f"WH{l}", f"WI{l}", f"H0{l}"), arrays))
         geometry = RecurrentGeometry(L, depth, len(readout), inputs[0].shape[-1])
@@ -103,16 +119,16 @@ class RAC(DeepNetwork):
     @classmethod
     def rand(
         cls,
-        L,
-        depth,
-        bond_dim,
-        phys_dim=2,
-        dist="normal",
-        loc=0.0,
-        scale=1.0,
-        dtype="float64",
-        seed=None,
-    ):
+        L: int,
+        depth: int,
+        bond_dim: int,
+        phys_dim: int = 2,
+        dist: str = "normal",
+        loc: float = 0.0,
+        scale: float = 1.0,
+        dtype: str = "float64",
+        seed: Any = None,
+    ) -> Self:
         """A network with random weights; its initial vectors are ones.
 
         Parameters
@@ -152,41 +168,41 @@ class RAC(DeepNetwork):
         return cls.from_params(geometry, params)
 
     @classmethod
-    def from_params(cls, geometry, params):
+    def from_params(cls, geometry: Any, params: Mapping[str, Any]) -> Self:
         """The network with this geometry and these named parameters, see `params`."""
         return cls._of(geometry, _nonzero(cls._check_params(geometry, params)))
 
     @read_only
-    def hidden_weights(self):
+    def hidden_weights(self) -> tuple[Any, ...]:
         """``WH`` of each layer, ``(R, R)``."""
         return tuple(self.params[f"WH{l}"] for l in range(1, self.depth + 1))
 
     @read_only
-    def input_weights(self):
+    def input_weights(self) -> tuple[Any, ...]:
         """``WI`` of each layer, ``(R, phys_dim)`` then ``(R, R)``."""
         return tuple(self.params[f"WI{l}"] for l in range(1, self.depth + 1))
 
     @read_only
-    def initial(self):
+    def initial(self) -> tuple[Any, ...]:
         """``h[l][0]`` of each layer, ``(R,)``."""
         return tuple(self.params[f"H0{l}"] for l in range(1, self.depth + 1))
 
     @read_only
-    def readout(self):
+    def readout(self) -> Any:
         """Weights of the channels of the last state, ``(R,)``."""
         return self.params["READOUT"]
 
     @property
-    def L(self):
+    def L(self) -> int:
         """Number of sites."""
         return self.geometry.L
 
     @property
-    def bond_dim(self):
+    def bond_dim(self) -> int:
         """Size of the hidden states."""
         return self.geometry.bond_dim
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(L={self.L}, depth={self.depth}, bond_dim={self.bond_dim}, "
             f"phys_dim={self.phys_dim}, num_params={self.num_params})"
@@ -194,7 +210,7 @@ class RAC(DeepNetwork):
 
     # ------------------------------------------------------------ evaluation
 
-    def plan(self, batch):
+    def plan(self, batch: int) -> Plan:
         """How a batch of amplitudes would be evaluated, decided in integers.
 
         Parameters
@@ -210,7 +226,7 @@ class RAC(DeepNetwork):
         Raises
         ------
         GeometryError
-            If ``batch`` is no positive int.
+            If ``batch`` is not a positive int.
 
         Examples
         --------

@@ -8,28 +8,32 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from autoray import to as convert
 
 from ..errors import Guide, OptionError, WeightError
+from ..geometry.protocol import Geometry
 from ..numerics.weights import as_array, check_arrays, check_dtype
 from .params import Params, own_copy
 
+if TYPE_CHECKING:
+    read_only = property
+else:
 
-class read_only(property):
-    """A property that is part of the value of a network: an assignment is refused by name."""
+    class read_only(property):
+        """A property that is part of the value of a network: an assignment is refused by name."""
 
-    def __set_name__(self, owner, name):
-        self.name = name
+        def __set_name__(self, owner, name):
+            self.name = name
 
-    def __set__(self, net, value):
-        raise WeightError(
-            f"{self.name} of a {type(net).__name__} cannot be assigned: it is part of its value; "
-            "make a new network with net.with_params({...}) or from arrays."
-        )
+        def __set__(self, net, value):
+            raise WeightError(
+                f"{self.name} of a {type(net).__name__} cannot be assigned: it is part of its "
+                "value; make a new network with net.with_params({...}) or from arrays."
+            )
 
 
 class NetworkValue(Guide):
@@ -45,11 +49,11 @@ class NetworkValue(Guide):
 
     _geometry_class: type = object  # what `from_params` takes
 
-    def __init__(self, geometry: Any, params: Params) -> None:
+    def __init__(self, geometry: Geometry, params: Params) -> None:
         self._geometry, self._params = geometry, params
 
     @classmethod
-    def _of(cls, geometry, params):
+    def _of(cls, geometry: Geometry, params: Mapping[str, Any]) -> Self:
         """A network of this class from its geometry and checked parameters."""
         net = cls.__new__(cls)
         NetworkValue.__init__(
@@ -60,7 +64,7 @@ class NetworkValue(Guide):
     # ------------------------------------------------------------ properties
 
     @read_only
-    def geometry(self):
+    def geometry(self) -> Geometry:
         """All the integers."""
         return self._geometry
 
@@ -70,27 +74,27 @@ class NetworkValue(Guide):
         return self._params
 
     @property
-    def sites(self):
+    def sites(self) -> tuple[Any, ...]:
         """Tuple of the sites: ints on a chain, pairs on a lattice."""
         return self.geometry.sites
 
     @property
-    def nsites(self):
+    def nsites(self) -> int:
         """Number of sites."""
         return math.prod(self.geometry.shape)
 
     @property
-    def phys_dim(self):
+    def phys_dim(self) -> int:
         """Local dimension of a site."""
         return self.geometry.phys_dim
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """Number of layers."""
         return self.geometry.depth
 
     @property
-    def num_params(self):
+    def num_params(self) -> int:
         """Number of independent parameters."""
         return sum(math.prod(x.shape) for x in self.params.values())
 
@@ -108,17 +112,17 @@ class NetworkValue(Guide):
         return do("concatenate", tuple(do("reshape", x, (-1,)) for x in self.params.values()))
 
     @property
-    def _like(self):
+    def _like(self) -> Any:
         """One of the weights: an example of their backend, dtype and device."""
         return next(iter(self.params.values()))
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """Name of the dtype of the weights."""
         return get_dtype_name(self._like)
 
     @property
-    def backend(self):
+    def backend(self) -> str:
         """Name of the array library of the weights."""
         return infer_backend(self._like)
 
@@ -153,7 +157,7 @@ class NetworkValue(Guide):
         return params
 
     @classmethod
-    def from_params(cls, geometry, params):
+    def from_params(cls, geometry: Any, params: Mapping[str, Any]) -> Self:
         """The network with this geometry and these named parameters.
 
         Parameters
@@ -225,7 +229,14 @@ class NetworkValue(Guide):
             start += math.prod(shape)
         return self.from_params(self.geometry, params)
 
-    def to(self, like=None, *, backend=None, dtype=None, device=None):
+    def to(
+        self,
+        like: Any = None,
+        *,
+        backend: str | None = None,
+        dtype: str | None = None,
+        device: Any = None,
+    ) -> Self:
         """A copy with weights of another backend, dtype or device; it shares no memory.
 
         Parameters
@@ -247,7 +258,7 @@ class NetworkValue(Guide):
         Raises
         ------
         OptionError
-            If the target is not known or not there, or its dtype is none for weights.
+            If the target is not known or not there, or its dtype does not suit weights.
         """
         dtype = None if dtype is None else check_dtype(dtype)
         for word in like.split("-") if isinstance(like, str) else ():

@@ -18,14 +18,14 @@ def as_path(path):
     Raises
     ------
     OptionError
-        If it is none.
+        If it is not one.
     """
     try:
         found = pathlib.Path(path)
         if not found.name or "\0" in str(found):
             raise ValueError("no name of a file")
     except (TypeError, ValueError) as error:
-        raise OptionError(f"{path!r} is no path of a file; give a string.") from error
+        raise OptionError(f"{path!r} is not a path of a file; give a string.") from error
     return found
 
 

@@ -120,10 +120,10 @@ def identity(phys_dim, like):
 def digits(configs, phys_dim, like):
     """Configurations ``(B, *shape)`` as digits ``(N, B)``: sites first, where ``like`` is.
 
-    They are int16 wherever phys_dim allows, so that codes are quick to add up.
+    They are int16 wherever the sum of two allows, so that codes are quick to add up.
     """
     flat = configs.reshape(len(configs), math.prod(configs.shape[1:])).T
-    dtype = "int16" if phys_dim < 2**15 else "int64"
+    dtype = "int16" if phys_dim < 2**14 else "int64"
     if infer_backend(like) != "torch":
         return np.ascontiguousarray(to_numpy(flat), dtype=dtype)
     if infer_backend(flat) != "torch":

@@ -20,13 +20,15 @@ import contextlib
 import functools
 import math
 import sys
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from autoray import astype, do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 
 from ..errors import RangeError
 
+Function = TypeVar("Function", bound=Callable)
 LN2 = math.log(2)
 LOG2_10 = math.log2(10)
 UNIT = 2.0**36  # of the imaginary part of an exponent
@@ -40,8 +42,8 @@ class Scaled(NamedTuple):
     The exponent has the shape of the mantissa, or lacks the last axes, which then share it.
     """
 
-    mantissa: object
-    exponent: object
+    mantissa: Any
+    exponent: Any
 
     @classmethod
     def of(cls, x, what=None):
@@ -292,7 +294,7 @@ def look(x):
     return to_numpy(stop_gradient(x))
 
 
-def full_precision(function):
+def full_precision(function: Function) -> Function:
     """Run a function out of reach of ``torch.autocast``, which would round its matrix products."""
 
     @functools.wraps(function)
@@ -300,11 +302,12 @@ def full_precision(function):
         torch = sys.modules.get("torch")
         with contextlib.ExitStack() as stack:
             for device in ("cpu", "cuda", "mps", "xpu") if torch is not None else ():
-                if torch.is_autocast_enabled(device):
+                available = torch.amp.is_autocast_available(device)
+                if available and torch.is_autocast_enabled(device):
                     stack.enter_context(torch.autocast(device, enabled=False))
             return function(*args, **kwargs)
 
-    return run
+    return run  # type: ignore[return-value]
 
 
 def _functorch():

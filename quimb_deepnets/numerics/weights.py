@@ -139,7 +139,7 @@ def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64")
         if not isinstance(value, numbers.Number) or (
             isinstance(value, complex) and not name.startswith("complex")
         ):
-            raise OptionError(f"{option}={value!r} is no number for dtype {name}; give a float.")
+            raise OptionError(f"{option}={value!r} is not a number for dtype {name}; give a float.")
     draw = {
         "normal": rng.normal,
         "uniform": lambda size: rng.uniform(-1.0, 1.0, size),
@@ -164,7 +164,7 @@ def as_array(x):
 def check_sequence(name, x):
     """Return ``x`` as a list if it is a sequence of one entry per layer, else refuse it."""
     if isinstance(x, str) or not hasattr(x, "__iter__"):
-        raise WeightError(f"{name}={x!r} is no sequence; give one entry per layer.")
+        raise WeightError(f"{name}={x!r} is not a sequence; give one entry per layer.")
     return list(x)
 
 

@@ -64,8 +64,8 @@ def numbers_of(tn, ket, graph, spins=None):
     held = [t.data for t in tensors]
     if any(getattr(x, "requires_grad", False) for x in held):
         raise MethodError(
-            "contract_sliced keeps no gradients; use the methods of the state, such as norm() or "
-            "local_expectation_exact, or detach the weights."
+            "contract_sliced does not keep gradients; use the methods of the state, such as "
+            "norm() or local_expectation_exact, or detach the weights."
         )
     fixed = dict(spins or {})
     fixed |= {inner: fixed[_outer(ket, i)] for i, inner in ket.deltas.items() if fixed}

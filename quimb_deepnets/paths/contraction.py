@@ -16,7 +16,7 @@ from ..errors import MethodError, OptionError, RangeError, check_option, check_p
 from ..hyper.operands import common_dtype, read_operator
 from ..jobs import as_pool
 from ..networks import DeepNetwork
-from ..numerics.scaled import array_like, decimal
+from ..numerics.scaled import array_like, decimal, full_precision
 from ..numerics.sizes import check_norm
 from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork, to_tensor_network
@@ -28,6 +28,7 @@ from .slices import add_slices
 from .tasks import problem_of, read_task
 
 
+@full_precision
 def contract_sliced(
     state,
     task="norm",
@@ -116,7 +117,7 @@ def contract_sliced(
         target_size = check_positive_int("target_size", target_size, OptionError)
     if not isinstance(info, (dict, type(None))):
         raise OptionError(
-            f"info={info!r} is no dict that could be filled; give one, or leave it out."
+            f"info={info!r} is not a dict that could be filled; give one, or leave it out."
         )
     if form is not None:
         check_option("form", form, FORMS)
@@ -144,7 +145,7 @@ def contract_sliced(
 @functools.singledispatch
 def _vector(state, form):
     """The quimb vector that a state is contracted as."""
-    what = "is taken as it stands" if form == "collapsed" else "is no state that is known here"
+    what = "is taken as it stands" if form == "collapsed" else "is not a known kind of state"
     raise OptionError(
         f"a {type(state).__name__} {what}; give a ConvAC, RAC or RBM, or a quimb vector such "
         "as an MPS or PEPS (without form)."
@@ -179,7 +180,9 @@ def _check_extras(name, config, G):
 def _operator(G, graph):
     """An operator as a matrix of the right size."""
     if getattr(G, "requires_grad", False):
-        raise MethodError("contract_sliced keeps no gradients, and G asks for them; detach it.")
+        raise MethodError(
+            "contract_sliced does not keep gradients, and G asks for them; detach it."
+        )
     dims = tuple(graph.size_dict[ix] for ix in graph.output)
     size = math.isqrt(math.prod(dims))
     G = np.asarray(read_operator(G, dims[: len(dims) // 2], np.empty(0)))

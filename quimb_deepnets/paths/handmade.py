@@ -39,7 +39,7 @@ def branch_tree(graph):
     Raises
     ------
     OptionError
-        If the network is no tree of branches.
+        If the network is not a tree of branches.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def branch_tree(graph):
     path = branch_path(graph)
     if path is None:
         raise OptionError(
-            "'branches' contracts trees of branches, and this network is none; use it for "
+            "'branches' contracts trees of branches, and this network is not one; use it for "
             "task='amplitude', form='expanded', mode='hyper', or another optimizer such as "
             "'greedy'."
         )
@@ -115,7 +115,7 @@ def sweep_tree(graph):
     Raises
     ------
     OptionError
-        If no index belongs to a site, or sites are no ints or tuples of ints.
+        If no index belongs to a site, or sites are not ints or tuples of ints.
 
     Examples
     --------

@@ -60,8 +60,8 @@ class Hypergraph:
     inputs: tuple
     output: tuple
     size_dict: dict
-    labels: tuple = None
-    sources: tuple = None
+    labels: tuple | None = None
+    sources: tuple | None = None
     site_of: dict = field(default_factory=dict)
 
     def __post_init__(self):
@@ -73,7 +73,7 @@ class Hypergraph:
                 "names), output (names) and size_dict (name to size)."
             ) from error
         used = _in_order(self.inputs)
-        if len(used) < len(self.size_dict):  # what is on no tensor is no part of the problem
+        if len(used) < len(self.size_dict):  # indices on no tensor are not part of the problem
             sizes = {ix: size for ix, size in self.size_dict.items() if ix in used}
             object.__setattr__(self, "size_dict", sizes)
 
@@ -124,7 +124,7 @@ class Hypergraph:
         Raises
         ------
         OptionError
-            If there is no such optimizer, it does not apply, or finds approximate contractions.
+            If the optimizer is not known, does not apply, or finds approximate contractions.
         BudgetError
             If a size leaves the range of floats, or no slicing reaches ``target_size``.
 
@@ -195,14 +195,14 @@ class Hypergraph:
         Raises
         ------
         OptionError
-            If it is no path of this problem.
+            If it is not a path of this problem.
         """
         count = self.num_tensors
         try:
             path = [tuple(map(operator.index, step)) for step in path]
         except TypeError as error:
             raise OptionError(
-                f"path={reprlib.repr(path)} is no path; give a sequence of pairs of ints."
+                f"path={reprlib.repr(path)} is not a path; give a sequence of pairs of ints."
             ) from error
         steps = ssa_path(path, count)
         used, last = set(), count
@@ -314,7 +314,7 @@ class Hypergraph:
         Raises
         ------
         OptionError
-            If it is no such problem.
+            If it is not such a problem.
         """
         try:
             data = json.loads(text)
@@ -344,7 +344,7 @@ class Hypergraph:
         Raises
         ------
         OptionError
-            If it is no tensor network, or an output is on no tensor.
+            If it is not a tensor network, or an output is on no tensor.
 
         Examples
         --------
@@ -354,7 +354,7 @@ class Hypergraph:
         Hypergraph(tensors=16, indices=24, hyper_edges=0, outputs=0)
         """
         if not hasattr(tn, "tensor_map"):
-            raise OptionError(f"a {type(tn).__name__} is no TensorNetwork; give one of quimb's.")
+            raise OptionError(f"a {type(tn).__name__} is not a TensorNetwork; give one of quimb's.")
         if output_inds is None:
             output_inds = (ix for ix, tids in tn.ind_map.items() if len(tids) == 1)
         sizes = {ix: tn.ind_size(ix) for ix in tn.ind_map}
@@ -369,7 +369,7 @@ class Hypergraph:
         Raises
         ------
         OptionError
-            If there is no such file, or it holds no such problem.
+            If the file does not exist, or does not hold such a problem.
         """
         try:
             text = as_path(path).read_text(encoding="utf8")
@@ -399,7 +399,7 @@ def _check_problem(graph):
     for inds in (*graph.inputs, graph.output):
         for ix in inds:
             if ix not in graph.size_dict:
-                raise ValueError(f"index {ix!r} of no size")
+                raise ValueError(f"index {ix!r} without a size")
     set(graph.labels or ())  # raises if one cannot be compared
     if graph.labels is not None and len(graph.labels) != len(graph.inputs):
         raise ValueError(f"{len(graph.labels)} labels for {len(graph.inputs)} tensors")

@@ -121,7 +121,7 @@ def ket_of(state, form):
     if hasattr(state, "collapsed_pieces"):
         return geometry_ket(state, form)
     raise OptionError(
-        f"a {type(state).__name__} is no state that is known here; give a ConvAC, RAC or RBM, or a "
+        f"a {type(state).__name__} is not a known kind of state; give a ConvAC, RAC or RBM, or a "
         "quimb vector such as an MPS or PEPS, or register the type with "
         "quimb_deepnets.paths.ket_of.register."
     )
@@ -197,8 +197,8 @@ def vector_ket(tn, form, nodes=None):
     outer = {ix for ix, tids in tn.ind_map.items() if len(tids) == 1}
     if loose := sorted(outer.difference(legs.values())):
         raise SitesError(
-            f"the outer index {loose[0]!r} belongs to no site, so no task says whether to sum it; "
-            "fix or contract it, or give it the name of a site."
+            f"the outer index {loose[0]!r} does not belong to a site, so no task says whether to "
+            "sum it; fix or contract it, or give it the name of a site."
         )
     place = {tid: i for i, tid in enumerate(tn.tensor_map)}
     deltas = {}

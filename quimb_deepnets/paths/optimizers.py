@@ -91,7 +91,7 @@ def check_optimizer(optimize):
     Raises
     ------
     OptionError
-        If there is no preset of that name, or it is no optimizer.
+        If it is neither the name of a preset nor an optimizer.
     """
     if hasattr(optimize, "tolist"):
         optimize = optimize.tolist()
@@ -101,7 +101,7 @@ def check_optimizer(optimize):
     able = hasattr(optimize, "search") or callable(optimize)
     if not given and (not able or isinstance(optimize, type)):
         raise OptionError(
-            f"optimize={reprlib.repr(optimize)} is no optimizer; give the name of a preset such as "
-            "'greedy', an optimizer object of cotengra or opt_einsum, a tree or a path."
+            f"optimize={reprlib.repr(optimize)} is not an optimizer; give the name of a preset "
+            "such as 'greedy', an optimizer object of cotengra or opt_einsum, a tree or a path."
         )
     return optimize

@@ -150,7 +150,7 @@ class PathReport:
         """
         columns = self.columns if columns is None else columns
         if not isinstance(columns, (list, tuple)):
-            raise OptionError(f"columns={columns!r} is no list of names; use {self.columns}.")
+            raise OptionError(f"columns={columns!r} is not a list of names; use {self.columns}.")
         for column in columns:
             check_option("columns", column, self.columns)
         columns = tuple(columns)

@@ -89,7 +89,7 @@ def rivals(net, equal="params", where=None):
     Raises
     ------
     OptionError
-        If it is no deep network.
+        If it is not a deep network.
     SitesError
         If ``where`` names no part of the sites.
 
@@ -105,7 +105,7 @@ def rivals(net, equal="params", where=None):
     """
     geometry = getattr(net, "geometry", net)
     if not hasattr(geometry, "taps"):
-        raise OptionError(f"a {type(net).__name__} is no deep network; give a ConvAC or RAC.")
+        raise OptionError(f"a {type(net).__name__} is not a deep network; give a ConvAC or RAC.")
     check_option("equal", equal, ("params", "entropy"))
     sites, M = geometry.sites, geometry.phys_dim
     if equal == "params":

@@ -47,8 +47,8 @@ def path_report(
     state : ConvAC, RAC, RBM, their tensor networks, any quimb vector, Hypergraph, or a dict of them
         Networks are written as ``form`` says, from their geometry. A quimb vector (MPS, tree,
         MERA, PEPS) is taken as it stands; so is an expanded state that was changed. A `Hypergraph`
-        is a problem already, and takes no task or form. A dict of states, by name, makes one table
-        of all, see `rivals`.
+        is a problem already, and does not take a task or form. A dict of states, by name, makes one
+        table of all, see `rivals`.
     task : str or (str, where), optional
         ``"amplitude"``: every site fixed, so no deltas are left. ``"dense"``: all entries.
         ``"norm"``: ket and bra joined through the sites. ``("partial_trace", where)``: the same
@@ -176,7 +176,9 @@ def _read_optimizers(optimize):
         several = isinstance(optimize, (list, tuple)) and not (optimize and is_path(optimize))
         named = [(_name_of(one), one) for one in (optimize if several else (optimize,))]
     if not named:
-        raise OptionError(f"optimize={optimize!r} names no optimizer; give one, such as 'greedy'.")
+        raise OptionError(
+            f"optimize={optimize!r} does not name an optimizer; give one, such as 'greedy'."
+        )
     if isinstance(optimize, dict) and len(dict(named)) < len(named):
         raise OptionError(f"optimize= has names that read alike, {list(optimize)}; change one.")
     return [(name, check_optimizer(one)) for name, one in named]

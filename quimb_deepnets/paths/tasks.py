@@ -161,8 +161,8 @@ def named_sites(sites, where):
         return [where]
     if isinstance(where, numbers.Integral):
         raise SitesError(
-            f"where={where!r} is no site; the state has {list(sites[:3])} ... {sites[-1:]}; name "
-            "one site or a sequence of sites."
+            f"where={where!r} is not a site; the state has {list(sites[:3])} ... {sites[-1:]}; "
+            "name one site or a sequence of sites."
         )
     return [sites[i] for i in read_where(sites, where)]
 

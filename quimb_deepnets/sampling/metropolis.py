@@ -55,7 +55,7 @@ class Metropolis:
     Raises
     ------
     ConfigError
-        If no configuration of non-zero amplitude was found, or ``start`` is none.
+        If no configuration of non-zero amplitude was found, or ``start`` is not one.
     OptionError
         If an option is not understood.
 

@@ -15,6 +15,7 @@ with the same mean, a smaller variance, and never larger than 1.
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,15 @@ class RenyiEstimate(tuple):
         )
 
 
-def renyi2_estimate(net, where, samples=2**14, chains=None, seed=None, progbar=False, start=None):
+def renyi2_estimate(
+    net: Any,
+    where: Any,
+    samples: int = 2**14,
+    chains: int | None = None,
+    seed: Any = None,
+    progbar: bool = False,
+    start: Any = None,
+) -> RenyiEstimate:
     """The Renyi entropy ``S2 = -log2 Tr rho_A^2`` by sampling, with its error.
 
     Parameters

@@ -18,6 +18,7 @@ sites before it.
 import functools
 import math
 import operator
+from typing import Any
 
 import numpy as np
 from autoray import do
@@ -41,6 +42,7 @@ from ..numerics.scaled import (
     Scaled,
     array_like,
     decimal,
+    full_precision,
     scaled,
     take,
 )
@@ -102,7 +104,13 @@ class CollapsedVector(HyperVector):
         return values if return_all else functools.reduce(operator.add, values.values())
 
 
-def collapse(network, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
+@full_precision
+def collapse(
+    network: Any,
+    site_ind_id: str | None = None,
+    site_tag_id: str | None = None,
+    max_bytes: float = MAX_BYTES,
+) -> CollapsedVector:
     """The state as a quimb vector in which each distinct branch is contracted once.
 
     Norms, overlaps, density matrices and expectation values are then exact, at a cost that the
@@ -217,7 +225,12 @@ register_method(DeepNetwork)(collapse)
 
 
 @register_method(RecursiveNetwork, name="collapse")
-def _collapse_expanded(psi, site_ind_id=None, site_tag_id=None, max_bytes=MAX_BYTES):
+def _collapse_expanded(
+    psi: Any,
+    site_ind_id: str | None = None,
+    site_tag_id: str | None = None,
+    max_bytes: float = MAX_BYTES,
+) -> CollapsedVector:
     return collapse(
         collapsible_network(psi),
         psi.site_ind_id if site_ind_id is None else site_ind_id,
@@ -271,7 +284,7 @@ def _(network: RAC, max_bytes):
     M, depth = network.phys_dim, network.depth
     widest = M ** network.geometry.collapsed_width() * network.bond_dim
     check_bytes(2 * widest * network._like.itemsize, max_bytes)
-    numbers = {
+    numbers: dict[tuple[str, Any], Any] = {
         (f"WH{depth}", None): scaled(network.hidden_weights[-1], axes=2).even_out(),
         (f"H0{depth}", None): scaled(network.initial[-1]).even_out(),
         (READOUT, None): scaled(network.readout).even_out(),

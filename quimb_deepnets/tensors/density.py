@@ -19,6 +19,7 @@ from autoray import do, get_dtype_name, stop_gradient
 
 from ..errors import SitesError
 from ..hyper.identities import identity_factor
+from ..numerics.scaled import full_precision
 
 MAX_ENVIRONMENTS = 2**28  # bytes of all environments that are kept
 
@@ -37,6 +38,7 @@ class Window(NamedTuple):
         return self.last - self.first + 1
 
 
+@full_precision
 def partial_traces_exact(psi, wheres, optimize=None):
     """The reduced density matrices of many regions, exactly.
 
@@ -72,7 +74,7 @@ def partial_traces_exact(psi, wheres, optimize=None):
     (39, (4, 4))
     """
     if not hasattr(wheres, "__iter__"):
-        raise SitesError(f"wheres={wheres!r} is no sequence of regions; use partial_trace_exact.")
+        raise SitesError(f"wheres={wheres!r} is not a list of regions; use partial_trace_exact.")
     regions = [psi._kept_sites(where) for where in wheres]
     near = [region for region in regions if _is_near(region)]
     rhos = _sweep(psi, near) if near else {}

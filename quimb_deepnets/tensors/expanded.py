@@ -19,6 +19,7 @@ site has exactly one outer leg and quimb sees an ordinary vector::
 """
 
 import functools
+from typing import Any, Self
 
 import numpy as np
 from autoray import do, stop_gradient
@@ -26,6 +27,7 @@ from autoray import to as convert
 from quimb import qarray
 from quimb.tensor import Tensor
 
+from ..declared import ExpandedMethods
 from ..errors import (
     BudgetError,
     OptionError,
@@ -63,7 +65,7 @@ MAX_DENSE_SIZE = 2**26
 
 
 @refuse_tied
-class RecursiveNetwork(HyperVector):
+class RecursiveNetwork(ExpandedMethods, HyperVector):
     """Base class of the expanded tensor networks of deep networks.
 
     Attributes
@@ -75,13 +77,18 @@ class RecursiveNetwork(HyperVector):
     """
 
     _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry", "_nodes")
-    _network_class = None
+    _network_class: Any = None
     _source = None  # what the tensors hold, see current_network
 
     @classmethod
     def from_network(
-        cls, network, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS
-    ):
+        cls,
+        network: Any,
+        nodes: str = "hyper",
+        site_ind_id: str | None = None,
+        site_tag_id: str | None = None,
+        max_tensors: int = MAX_TENSORS,
+    ) -> Self:
         """Write out the tensor network of a network.
 
         Parameters
@@ -145,42 +152,6 @@ class RecursiveNetwork(HyperVector):
         params = {name: arrays[(name,),] for name in network.params}
         psi._source = Source(fingerprint(psi), params, network, constants, dense)
         return psi
-
-    @classmethod
-    def rand(
-        cls,
-        *args,
-        nodes="hyper",
-        site_ind_id=None,
-        site_tag_id=None,
-        max_tensors=MAX_TENSORS,
-        **kwargs,
-    ):
-        """A tensor network with random weights.
-
-        Parameters
-        ----------
-        *args, **kwargs
-            The arguments of the ``rand`` of its network class: `ConvAC.rand` (shape, depth,
-            kernel, bond_dim, layers, phys_dim, boundary, anchor, shared, dist, loc, scale,
-            dtype, seed) or `RAC.rand` (L, depth, bond_dim, phys_dim, dist, loc, scale, dtype,
-            seed).
-        nodes, site_ind_id, site_tag_id, max_tensors
-            See `from_network`.
-
-        Returns
-        -------
-        RecursiveTree or RecursiveMPS
-
-        Examples
-        --------
-        >>> import quimb_deepnets as qdn
-        >>> psi = qdn.RecursiveTree.rand(6, depth=2, kernel=3, bond_dim=2, seed=0)
-        >>> psi.to_dense().shape
-        (64, 1)
-        """
-        network = cls._network_class.rand(*args, **kwargs)
-        return cls.from_network(network, nodes, site_ind_id, site_tag_id, max_tensors)
 
     @property
     def geometry(self):
@@ -378,8 +349,12 @@ class RecursiveNetwork(HyperVector):
 
 @functools.singledispatch
 def to_tensor_network(
-    network, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS
-):
+    network: Any,
+    nodes: str = "hyper",
+    site_ind_id: str | None = None,
+    site_tag_id: str | None = None,
+    max_tensors: int = MAX_TENSORS,
+) -> RecursiveNetwork:
     """The expanded tensor network: `RecursiveTree` of a `ConvAC`, `RecursiveMPS` of a `RAC`.
 
     Parameters

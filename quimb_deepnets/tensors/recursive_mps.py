@@ -15,8 +15,10 @@ once for every later step::
                                                                 0       1
 """
 
+from typing import Any, Self
+
 from ..networks import RAC
-from .expanded import RecursiveNetwork, to_tensor_network
+from .expanded import MAX_TENSORS, RecursiveNetwork, to_tensor_network
 
 
 class RecursiveMPS(RecursiveNetwork):
@@ -41,6 +43,47 @@ class RecursiveMPS(RecursiveNetwork):
     """
 
     _network_class = RAC
+
+    @classmethod
+    def rand(
+        cls,
+        L: int,
+        depth: int,
+        bond_dim: int,
+        phys_dim: int = 2,
+        dist: str = "normal",
+        loc: float = 0.0,
+        scale: float = 1.0,
+        dtype: str = "float64",
+        seed: Any = None,
+        *,
+        nodes: str = "hyper",
+        site_ind_id: str | None = None,
+        site_tag_id: str | None = None,
+        max_tensors: int = MAX_TENSORS,
+    ) -> Self:
+        """A tensor network with random weights.
+
+        Parameters
+        ----------
+        L, depth, bond_dim, phys_dim, dist, loc, scale, dtype, seed
+            See `RAC.rand`.
+        nodes, site_ind_id, site_tag_id, max_tensors
+            See `from_network`.
+
+        Returns
+        -------
+        RecursiveMPS
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> psi = qdn.RecursiveMPS.rand(6, depth=2, bond_dim=2, seed=0)
+        >>> psi.to_dense().shape
+        (64, 1)
+        """
+        network = RAC.rand(L, depth, bond_dim, phys_dim, dist, loc, scale, dtype, seed)
+        return cls.from_network(network, nodes, site_ind_id, site_tag_id, max_tensors)
 
 
 to_tensor_network.register(RAC)(RecursiveMPS.from_network)

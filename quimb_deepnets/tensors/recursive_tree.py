@@ -13,8 +13,12 @@ each of the 3 nodes on top grows a tree of its own, and site n is read 2**2 time
         0 1   1 2    1 2   2 0   2 0   0 1      sites read
 """
 
+from collections.abc import Sequence
+from typing import Any, Self
+
+from ..geometry import GCLayer
 from ..networks import ConvAC
-from .expanded import RecursiveNetwork, to_tensor_network
+from .expanded import MAX_TENSORS, RecursiveNetwork, to_tensor_network
 
 
 class RecursiveTree(RecursiveNetwork):
@@ -40,6 +44,68 @@ class RecursiveTree(RecursiveNetwork):
     """
 
     _network_class = ConvAC
+
+    @classmethod
+    def rand(
+        cls,
+        shape: int | Sequence[int],
+        depth: int | None = None,
+        kernel: int | tuple[int, ...] | None = None,
+        bond_dim: int | None = None,
+        layers: Sequence[GCLayer] | None = None,
+        phys_dim: int = 2,
+        boundary: str = "ones",
+        anchor: str = "center",
+        shared: bool = True,
+        dist: str = "normal",
+        loc: float = 0.0,
+        scale: float = 1.0,
+        dtype: str = "float64",
+        seed: Any = None,
+        *,
+        nodes: str = "hyper",
+        site_ind_id: str | None = None,
+        site_tag_id: str | None = None,
+        max_tensors: int = MAX_TENSORS,
+    ) -> Self:
+        """A tensor network with random weights.
+
+        Parameters
+        ----------
+        shape, depth, kernel, bond_dim, layers, phys_dim, boundary, anchor, shared, dist, loc,
+        scale, dtype, seed
+            See `ConvAC.rand`.
+        nodes, site_ind_id, site_tag_id, max_tensors
+            See `from_network`.
+
+        Returns
+        -------
+        RecursiveTree
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> psi = qdn.RecursiveTree.rand(6, depth=2, kernel=3, bond_dim=2, seed=0)
+        >>> psi.to_dense().shape
+        (64, 1)
+        """
+        network = ConvAC.rand(
+            shape,
+            depth,
+            kernel,
+            bond_dim,
+            layers,
+            phys_dim,
+            boundary,
+            anchor,
+            shared,
+            dist,
+            loc,
+            scale,
+            dtype,
+            seed,
+        )
+        return cls.from_network(network, nodes, site_ind_id, site_tag_id, max_tensors)
 
 
 to_tensor_network.register(ConvAC)(RecursiveTree.from_network)

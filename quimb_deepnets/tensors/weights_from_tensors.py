@@ -30,7 +30,7 @@ def read_params(psi):
     Raises
     ------
     StructureError
-        If the network is no longer the one that was built.
+        If the network was changed after it was built.
     """
     if psi.nodes == "dense":
         raise StructureError(
@@ -68,7 +68,7 @@ def read_params(psi):
 
 
 def check_constants(constants):
-    """Refuse deltas that are no identities, and fixed vectors that are not ones.
+    """Refuse deltas that are not identities, and fixed vectors that are not ones.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def check_constants(constants):
         if kind == "ones" and not _equal(x, x * 0 + 1):
             _refuse("a fixed vector is not ones any more")
         if kind == "identity" and (len(x.shape) != 2 or not _equal(x, _identity(len(x), x))):
-            _refuse("the delta of a site is no identity any more")
+            _refuse("the delta of a site is not an identity any more")
 
 
 def _identity(size, like):
@@ -121,7 +121,7 @@ def current_network(psi):
     """The network whose weights the tensors hold, or None if only a contraction can tell.
 
     Where all copies of a weight are one array, what was read is remembered with the fingerprint of
-    the tensors. Copies that are differentiated apart stay apart: then there is no network.
+    the tensors. Copies that are differentiated apart stay apart: then they do not make a network.
     """
     now, source = fingerprint(psi), psi._source
     try:
@@ -213,7 +213,7 @@ def tied_network(psi):
 
 
 def _check_tied(tied, constants, products=()):
-    """Refuse tensors that are differentiated by themselves and are no weight of a network."""
+    """Refuse tensors that are differentiated by themselves and are not weights of a network."""
     if not tied:
         _refuse(
             "the copies of a weight are differentiated apart; tie them with "
@@ -221,7 +221,7 @@ def _check_tied(tied, constants, products=()):
         )
     if not mutable(*(x for _, x in constants)):
         _refuse(
-            "its deltas or fixed vectors are differentiated, and a network has none; detach them"
+            "its deltas or fixed vectors are differentiated, but a network has none; detach them"
         )
     if any(getattr(x, "requires_grad", False) and x.is_leaf for x in products):
         _refuse("its dense nodes are differentiated by themselves, and not the weights in them")
@@ -256,6 +256,7 @@ def _match_legs(tensor, expected, names):
 
 def _refuse(what):
     raise StructureError(
-        f"the network is no longer the one that was built: {what}. Weights can be read only from "
-        "a network that was not gated, fixed, scaled or simplified; keep a copy from before."
+        f"the network was changed after it was built: {what}. Weights can be read only from "
+        "a network that was not gated, fixed, scaled, normalized or simplified; use a copy from "
+        "before (to_mps(normalize=True) and entropies normalize by themselves)."
     )

@@ -39,7 +39,7 @@ def conv_entropy_order(alpha, depth, kernel, ndim):
     Raises
     ------
     GeometryError
-        If a size is no positive int, or there are more than two dimensions.
+        If a size is not a positive int, or there are more than two dimensions.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def volume_law_depth(alpha, kernel):
     Raises
     ------
     GeometryError
-        If a size is no positive int.
+        If a size is not a positive int.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def recurrent_rank_bound(size, bond_dim, phys_dim=2):
     Raises
     ------
     GeometryError
-        If a size is no positive int.
+        If a size is not a positive int.
 
     Examples
     --------

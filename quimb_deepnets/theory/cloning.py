@@ -108,7 +108,7 @@ def _check(phi):
         phi = np.asarray(phi)
         phi = phi.astype(np.result_type(phi.dtype, np.float64))
     except (TypeError, ValueError):
-        raise WeightError("phi is no array of numbers; give a P x P x P array.") from None
+        raise WeightError("phi is not an array of numbers; give a P x P x P array.") from None
     if phi.ndim != 3 or len(set(phi.shape)) > 1 or not phi.size:
         raise WeightError(
             f"phi has shape {phi.shape}; one leg in and two out, all of the size P of the vector "

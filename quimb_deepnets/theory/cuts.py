@@ -86,7 +86,9 @@ def cut_rank(inputs, size_dict, legs_a, legs_b):
     """
     names = list(dict.fromkeys(ix for inds in inputs for ix in inds))
     if loose := sorted({*legs_a, *legs_b}.difference(names)):
-        raise LegError(f"the leg {loose[0]!r} is on no tensor; name outer indices of the network.")
+        raise LegError(
+            f"the leg {loose[0]!r} is not on any tensor; name outer indices of the network."
+        )
     if not names:
         return 1
     enter = {ix: len(inputs) + 2 * n for n, ix in enumerate(names)}

@@ -37,7 +37,7 @@ def page_entropy(dim_a, dim_b):
     Raises
     ------
     OptionError
-        If a dimension is no positive int.
+        If a dimension is not a positive int.
 
     Examples
     --------

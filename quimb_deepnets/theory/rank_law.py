@@ -66,7 +66,7 @@ def rank_bound(geometry, where):
     SitesError
         If a site is not there or given twice, or a pair of ints could be one site or two.
     MethodError
-        If there is no rule for this type of geometry.
+        If this type of geometry has no rule.
 
     Notes
     -----
@@ -89,7 +89,7 @@ def rank_bound(geometry, where):
 
 
 def _places(sites, where):
-    """The places of one side; what `read_where` refuses beside them are none, and all."""
+    """The places of one side as `read_where` reads them; here none and all are allowed too."""
     where = where.tolist() if hasattr(where, "tolist") else where
     if isinstance(where, numbers.Integral):
         return read_where(sites, where)
@@ -113,10 +113,10 @@ def _no_bound(geometry, places):
 
 
 _bound = functools.singledispatch(_no_bound)
-rank_bound.register = _bound.register
+rank_bound.register = register = _bound.register  # type: ignore[attr-defined]
 
 
-@rank_bound.register
+@register
 def _conv_bound(geometry: ConvGeometry, places):
     inside = _members(geometry, places)
     copies = _copies(geometry, 0)
@@ -126,7 +126,7 @@ def _conv_bound(geometry: ConvGeometry, places):
     return min(*sides, geometry.bond_dim(geometry.depth) * _cheapest_cut(geometry, inside, prices))
 
 
-@rank_bound.register
+@register
 def _recurrent_bound(geometry: RecurrentGeometry, places):
     inside, L = _members(geometry, places), geometry.L
     prices = [

@@ -67,7 +67,9 @@ class EstimatedSpectrum:
             "method='approx' estimates entropies and has no single Schmidt values; use another."
         )
 
-    gap = values.fget
+    def gap(self):
+        """Not known either."""
+        return self.values
 
     def entropy(self):
         """The von Neumann entropy, to ``tol``."""

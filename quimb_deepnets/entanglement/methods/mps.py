@@ -18,6 +18,7 @@ import functools
 import itertools
 import math
 
+import numpy as np
 from autoray import do, stop_gradient, to_numpy
 
 from ...conversion.exact_mps import qr
@@ -38,11 +39,14 @@ class ChainFace(Face):
         See `Face`.
     bonds : callable
         Without arguments, all ``N + 1`` bonds, as far as they are known before it is made.
+    log2_norm : callable, optional
+        Without arguments, the binary logarithm of the norm, where the arrays leave it out.
     """
 
-    def __init__(self, cost, make, bonds):
+    def __init__(self, cost, make, bonds, log2_norm=None):
         super().__init__(cost, make)
         self.bonds = functools.cache(bonds)
+        self.log2_norm = log2_norm or (lambda: norm_of(self.value))
 
 
 def site_arrays(mps):
@@ -152,6 +156,25 @@ def _matrix(arrays, places, one_leg):
     return do("transpose", psi, (*inside, *outside)).reshape(size, -1)
 
 
+def log2_amplitudes(arrays, configs):
+    """The binary logarithms of the moduli of some amplitudes, ``(B,)``, of a chain of arrays.
+
+    Parameters
+    ----------
+    arrays : sequence of numpy.ndarray, shape (left, phys, right)
+    configs : numpy.ndarray of int, shape (B, N)
+    """
+    first = np.eye(arrays[0].shape[0])
+    rows, bits = np.broadcast_to(first, (len(configs), *first.shape)), np.zeros(len(configs))
+    for x, digits in zip(arrays, configs.T):
+        every = np.tensordot(rows, x, axes=1)  # (B, closed, phys, right): no matrix is gathered
+        rows = every[np.arange(len(configs)), :, digits]
+        size = abs(rows).max((1, 2))
+        bits += np.log2(size)
+        rows = rows / np.where(size > 0, size, 1)[:, None, None]
+    return bits + np.log2(abs(np.trace(rows, axis1=1, axis2=2)))
+
+
 def norm_of(arrays):
     """The binary logarithm of the norm of an open chain, stable however its parts cancel."""
     if arrays[0].shape[0] > 1:
@@ -251,5 +274,7 @@ def sweep(name, view, cuts, progbar=False):
 
 
 for _name in ("mps", "to_mps"):
-    _bound = (functools.partial(function, _name) for function in (cost, spectrum, sweep))
-    add_method(Method(_name, _name, *_bound, tail=functools.partial(tail, _name)))
+    _cost, _spectrum, _sweep, _tail = (
+        functools.partial(f, _name) for f in (cost, spectrum, sweep, tail)
+    )
+    add_method(Method(_name, _name, _cost, _spectrum, _sweep, tail=_tail))

@@ -1,0 +1,291 @@
+"""Methods that lower modules attach to classes, declared where readers and type checkers look.
+
+A method that leads down the ladder is attached by the module that has it, `register_method`. The
+class inherits its declaration from here, where nothing runs::
+
+    declared    class NetworkMethods            def collapse(self, ...) -> CollapsedVector
+                      ^
+    networks    class DeepNetwork(NetworkMethods)
+                      ^
+    tensors     register_method(DeepNetwork)(collapse)
+
+A test holds what is declared and what is attached equal, signatures included.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from quimb.tensor import MatrixProductState
+
+    from .entanglement.arguments import File
+    from .entanglement.rank import SchmidtRank
+    from .entanglement.registry import MAX_FLOPS, EntanglementPlan
+    from .networks.graph_state import GraphStateConvAC
+    from .numerics.weights import MAX_BYTES
+    from .sampling.renyi2 import RenyiEstimate
+    from .tensors.collapsed import CollapsedVector
+    from .tensors.expanded import MAX_TENSORS, RecursiveNetwork
+
+
+class MeasureMethods:
+    """What `entanglement` attaches to networks and to states of hyper-indices alike."""
+
+    if TYPE_CHECKING:
+
+        def schmidt_values(
+            self,
+            where: Any = None,
+            *,
+            tags: str | Sequence[str] | None = None,
+            dims: Sequence[int] | None = None,
+            method: str = "auto",
+            max_bytes: float = MAX_BYTES,
+            max_flops: float = MAX_FLOPS,
+            progbar: bool = False,
+            checkpoint: File = None,
+            executor: Any = None,
+            tol: float | None = None,
+            seed: Any = None,
+        ) -> Any: ...
+
+        def entropy(
+            self,
+            where: Any = None,
+            *,
+            tags: str | Sequence[str] | None = None,
+            dims: Sequence[int] | None = None,
+            method: str = "auto",
+            max_bytes: float = MAX_BYTES,
+            max_flops: float = MAX_FLOPS,
+            progbar: bool = False,
+            checkpoint: File = None,
+            executor: Any = None,
+            tol: float | None = None,
+            seed: Any = None,
+        ) -> Any: ...
+
+        def entropies(
+            self,
+            cuts: Sequence[int] | None = None,
+            *,
+            dims: Sequence[int] | None = None,
+            method: str = "auto",
+            max_bytes: float = MAX_BYTES,
+            max_flops: float = MAX_FLOPS,
+            progbar: bool = False,
+            checkpoint: File = None,
+            executor: Any = None,
+            tol: float | None = None,
+            seed: Any = None,
+        ) -> Any: ...
+
+        def renyi_entropy(
+            self,
+            where: Any = None,
+            alpha: float = 2,
+            *,
+            tags: str | Sequence[str] | None = None,
+            dims: Sequence[int] | None = None,
+            method: str = "auto",
+            max_bytes: float = MAX_BYTES,
+            max_flops: float = MAX_FLOPS,
+            progbar: bool = False,
+            checkpoint: File = None,
+            executor: Any = None,
+            tol: float | None = None,
+            seed: Any = None,
+        ) -> Any: ...
+
+        def schmidt_gap(
+            self,
+            where: Any = None,
+            *,
+            tags: str | Sequence[str] | None = None,
+            dims: Sequence[int] | None = None,
+            method: str = "auto",
+            max_bytes: float = MAX_BYTES,
+            max_flops: float = MAX_FLOPS,
+            progbar: bool = False,
+            checkpoint: File = None,
+            executor: Any = None,
+            tol: float | None = None,
+            seed: Any = None,
+        ) -> Any: ...
+
+        def mutinf_subsys(
+            self,
+            sysa: Any,
+            sysb: Any,
+            *,
+            dims: Sequence[int] | None = None,
+            method: str = "auto",
+            max_bytes: float = MAX_BYTES,
+            max_flops: float = MAX_FLOPS,
+            progbar: bool = False,
+            checkpoint: File = None,
+            executor: Any = None,
+            tol: float | None = None,
+            seed: Any = None,
+        ) -> Any: ...
+
+        def logneg_subsys(
+            self,
+            sysa: Any,
+            sysb: Any,
+            *,
+            dims: Sequence[int] | None = None,
+            method: str = "auto",
+            max_bytes: float = MAX_BYTES,
+            max_flops: float = MAX_FLOPS,
+            progbar: bool = False,
+            checkpoint: File = None,
+            executor: Any = None,
+            tol: float | None = None,
+            seed: Any = None,
+        ) -> Any: ...
+
+        def entanglement_plan(
+            self,
+            where: Any = None,
+            *,
+            tags: str | Sequence[str] | None = None,
+            dims: Sequence[int] | None = None,
+            max_bytes: float = MAX_BYTES,
+            max_flops: float = MAX_FLOPS,
+        ) -> EntanglementPlan: ...
+
+
+class NetworkMethods(MeasureMethods):
+    """What `tensors`, `conversion`, `sampling` and `entanglement` attach to every network."""
+
+    if TYPE_CHECKING:
+
+        def to_tensor_network(
+            self,
+            nodes: str = "hyper",
+            site_ind_id: str | None = None,
+            site_tag_id: str | None = None,
+            max_tensors: int = MAX_TENSORS,
+        ) -> RecursiveNetwork: ...
+
+        def collapse(
+            self,
+            site_ind_id: str | None = None,
+            site_tag_id: str | None = None,
+            max_bytes: float = MAX_BYTES,
+        ) -> CollapsedVector: ...
+
+        def to_mps(
+            self,
+            max_bond: int | None = None,
+            cutoff: float = 1e-14,
+            info: dict[str, Any] | None = None,
+            site_ind_id: str = "k{}",
+            site_tag_id: str = "I{}",
+            progbar: bool = False,
+            max_bytes: float = MAX_BYTES,
+            method: str = "exact",
+            normalize: bool | str = False,
+            tol: float | None = None,
+            max_evals: int | None = None,
+            seed: Any = None,
+        ) -> MatrixProductState: ...
+
+        def partial_trace_exact(
+            self,
+            where: Any,
+            *,
+            dims: Sequence[int] | None = None,
+            method: str = "auto",
+            max_bytes: float = MAX_BYTES,
+            max_flops: float = MAX_FLOPS,
+            progbar: bool = False,
+            checkpoint: File = None,
+            executor: Any = None,
+            tol: float | None = None,
+            seed: Any = None,
+        ) -> Any: ...
+
+        def renyi2_estimate(
+            self,
+            where: Any,
+            samples: int = 2**14,
+            chains: int | None = None,
+            seed: Any = None,
+            progbar: bool = False,
+            start: Any = None,
+        ) -> RenyiEstimate: ...
+
+
+class RankMethods:
+    """What `entanglement` attaches to networks, expanded or not, whose generic rank is known."""
+
+    if TYPE_CHECKING:
+
+        def schmidt_rank(
+            self,
+            where: Any,
+            size: int = 4096,
+            seed: Any = None,
+            progbar: bool = False,
+            max_bytes: float = 2**32,
+        ) -> SchmidtRank: ...
+
+
+class ConvolutionalMethods(RankMethods):
+    """What is attached to convolutional circuits."""
+
+    if TYPE_CHECKING:
+
+        @staticmethod
+        def graph_state(
+            shape: int | tuple[int, ...],
+            distance: int | tuple[int, ...],
+            kernel: int | tuple[int, ...],
+            boundary: str = "periodic",
+            dtype: str = "float64",
+        ) -> GraphStateConvAC: ...
+
+
+class ExpandedMethods(RankMethods):
+    """What `tensors`, `conversion` and `sampling` attach to expanded networks."""
+
+    if TYPE_CHECKING:
+
+        def collapse(
+            self,
+            site_ind_id: str | None = None,
+            site_tag_id: str | None = None,
+            max_bytes: float = MAX_BYTES,
+        ) -> CollapsedVector: ...
+
+        def to_mps(
+            self,
+            max_bond: int | None = None,
+            cutoff: float = 1e-14,
+            info: dict[str, Any] | None = None,
+            site_ind_id: str | None = None,
+            site_tag_id: str | None = None,
+            progbar: bool = False,
+            max_bytes: float = MAX_BYTES,
+            method: str = "exact",
+            normalize: bool | str = False,
+            tol: float | None = None,
+            max_evals: int | None = None,
+            seed: Any = None,
+        ) -> MatrixProductState: ...
+
+        def renyi2_estimate(
+            self,
+            where: Any,
+            samples: int = 2**14,
+            chains: int | None = None,
+            seed: Any = None,
+            progbar: bool = False,
+            start: Any = None,
+        ) -> RenyiEstimate: ...
