@@ -19,8 +19,9 @@ from quimb.tensor import Tensor
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, SitesError
 from ..hyper.vector import HyperVector
 from ..networks import DeepNetwork, register_method
+from ..numerics.scaled import decimal
 from ..numerics.weights import as_array
-from ..tensors.collapsed import collapse, even_out
+from ..tensors.collapsed import collapse
 from ..tensors.expanded import to_tensor_network
 from .exact_mps import to_mps
 
@@ -87,8 +88,8 @@ def _chain(net, site_ind_id):
 
 def _whole(net, site_ind_id):
     """The state as a single tensor."""
-    data, exponent = even_out(net._scaled_state(math.inf), vanishing=True)
-    return _dense(net, data, site_ind_id, exponent * math.log10(2))
+    data, exponent = net._scaled_state(math.inf).even_out(vanishing=True)
+    return _dense(net, data, site_ind_id, decimal(exponent))
 
 
 def _dense(net, data, site_ind_id, exponent=0.0):

@@ -22,7 +22,7 @@ from quimb.tensor import MatrixProductState
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..jobs.progress import progress
 from ..networks import DeepNetwork, register_method
-from ..numerics.scaled import array_like, full_precision
+from ..numerics.scaled import Scaled, array_like, full_precision
 from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import CollapsedVector
 from ..tensors.expanded import RecursiveNetwork
@@ -234,13 +234,13 @@ def predicted_bytes(transfer, M):
 
 def _right_sweep(transfer, network, progbar):
     """Sites ``(k, M, k')``, the last one first, and the power of two that they leave out."""
-    (G, exponent), sites = unit(transfer.end()), []
+    (G, exponent), sites = Scaled.of(transfer.end()), []
     for n in progress(range(network.nsites)[::-1], progbar):
         step = transfer.step(n, G)  # (l, M, k)
         l, M, k = step.shape
         q, r = qr(do("transpose", step, (1, 2, 0)).reshape(M * k, l))
         sites.append(do("transpose", q.reshape(M, k, -1), (2, 0, 1)))  # (k_new, M, k)
-        G, more = unit(do("transpose", r, (1, 0)))
+        G, more = Scaled.of(do("transpose", r, (1, 0)))
         exponent += more
     sites[-1] = do("tensordot", transfer.start() @ G, sites[-1], axes=1)
     return sites, exponent + transfer.total()
@@ -287,14 +287,6 @@ def _split(x, max_bond, cutoff):
     return u, rest, discarded
 
 
-def unit(x):
-    """An array with its largest entry of size 1/2 to 1, and the power of two taken out."""
-    size = float(do("max", do("abs", stop_gradient(x))))
-    shift = math.frexp(size)[1] if size else 0
-    half = shift // 2  # 2**-shift may be too large a float
-    return x * 2.0**-half * 2.0 ** (half - shift), float(shift)
-
-
 def _left_sweep(sites, max_bond, cutoff):
     """SVDs from the left: arrays ``(l, r, p)``, the exponent of the norm, discarded weight.
 
@@ -311,7 +303,7 @@ def _left_sweep(sites, max_bond, cutoff):
             return arrays, scale + math.log2(norm), discarded
         u, rest, weight = _split(x, max_bond, cutoff)
         discarded += weight
-        rest, shift = unit(rest)
+        rest, shift = Scaled.of(rest)
         scale += shift
         u = u.reshape(-1, M, u.shape[1])
         arrays.append(u[0].T if n == 0 else do("transpose", u, (0, 2, 1)))

@@ -25,7 +25,6 @@ from ..evaluation.lookup import windows_of
 from ..evaluation.window_tables import child_codes, folded_tables
 from ..networks import RAC, ConvAC
 from ..numerics.scaled import array_like, scaled
-from ..tensors.collapsed import even_out
 from .balance import frames
 
 
@@ -95,12 +94,12 @@ class WindowTransfer:
                 for n in range(site + 1, max(sites) + 1):
                     held[n].add(site)
         self.held = [tuple(sorted(h)) for h in held]
-        self.readout, self.e_readout = even_out(scaled(net.readout))
+        self.readout, self.e_readout = scaled(net.readout).even_out()
 
     @functools.cached_property
     def tables(self):
         """The window tensors and their powers of two, made only when the plan fits."""
-        return [even_out(table) for table in folded_tables(self.net).values()]
+        return [table.even_out() for table in folded_tables(self.net).values()]
 
     @functools.cached_property
     def closing(self):
@@ -152,10 +151,10 @@ class StateTransfer:
 
     def __init__(self, net):
         self.net = net
-        self.hidden, e = even_out(scaled(net.hidden_weights[-1], axes=2))
-        self.inputs, f = even_out(scaled(net.input_weights[-1], axes=2))
-        self.initial, g = even_out(scaled(net.initial[-1]))
-        self.readout, h = even_out(scaled(net.readout))
+        self.hidden, e = scaled(net.hidden_weights[-1], axes=2).even_out()
+        self.inputs, f = scaled(net.input_weights[-1], axes=2).even_out()
+        self.initial, g = scaled(net.initial[-1]).even_out()
+        self.readout, h = scaled(net.readout).even_out()
         self.scale = net.L * (e + f) + g + h
 
     def bounds(self):
@@ -226,9 +225,9 @@ class SymmetricTransfer(StateTransfer):
         behind it ``(N, R, R)``, and the power of two that is left out in all.
         """
         N = self.net.L
-        hidden, e_hidden = even_out(scaled(self.net.hidden_weights[0], axes=2))
-        coming, e_coming = even_out(scaled(self.net.input_weights[0], axes=2))
-        start, e_start = even_out(scaled(self.net.initial[0]))
+        hidden, e_hidden = scaled(self.net.hidden_weights[0], axes=2).even_out()
+        coming, e_coming = scaled(self.net.input_weights[0], axes=2).even_out()
+        start, e_start = scaled(self.net.initial[0]).even_out()
         maps = do("transpose", coming, (1, 0))[:, :, None] * hidden
         there, back = frames(*map(_wide, (start, maps)), N, _epsilon(start) ** 0.75)
         sizes = np.linalg.norm(there[1:, None] @ _wide(maps) @ back[:-1, None], 2, axis=(2, 3))

@@ -19,9 +19,9 @@ from autoray import stop_gradient, to_numpy
 from ..conversion.exact_mps import predicted_bytes
 from ..conversion.transfer_states import has_transfer, transfer_of
 from ..errors import MethodError
-from ..hyper.ranges import LOG2_10
 from ..networks import DeepNetwork
-from ..tensors.collapsed import even_out, quimb_vector
+from ..numerics.scaled import binary
+from ..tensors.collapsed import quimb_vector
 from .methods.mps import ChainView, site_arrays
 from .methods.reduced import KetNetwork
 from .views import Amplitudes, Cost, StateView, View, as_float, moved, refuse_dims, view_of
@@ -45,7 +45,7 @@ def _view_of_network(state: DeepNetwork, dims=None):
             lambda: _mps_cost(state),
             lambda: site_arrays(mps()),
             lambda: _bonds(state),
-            lambda: float(mps().exponent) * LOG2_10,
+            lambda: binary(float(mps().exponent)),
         )
     dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
     name, count = type(state).__name__, getattr(state.geometry, "num_tensors", lambda: 1)
@@ -77,7 +77,7 @@ def _vector_cost(net):
 
 
 def _vector(net):
-    return even_out(net._scaled_state(math.inf), vanishing=True)[0].reshape(-1)
+    return net._scaled_state(math.inf).even_out(vanishing=True)[0].reshape(-1)
 
 
 def _each(net):

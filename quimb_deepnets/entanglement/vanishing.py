@@ -18,6 +18,7 @@ import numpy as np
 from autoray import get_dtype_name
 
 from ..errors import BudgetError, MethodError
+from ..numerics.scaled import binary
 from ..numerics.sizes import check_norm
 from ..numerics.weights import DTYPES
 from .methods.mps import log2_amplitudes
@@ -103,7 +104,7 @@ def _by_amplitudes(view):
     if ket.tn.num_tensors > MANY_TENSORS or view.views["vector"].cost.flops > CHEAP:
         return None
     data, exponent = ket.scaled(ket.tn, ket.inds)
-    return _log2(np.linalg.norm(data)) + exponent * math.log2(10)
+    return _log2(np.linalg.norm(data)) + binary(exponent)
 
 
 def _by_chain(view):
@@ -121,7 +122,7 @@ def _by_contraction(view):
         return None
     doubled, _, _ = ket.doubled(())
     data, exponent = ket.scaled(doubled, ())
-    return _log2(float(np.real(data))) + exponent * math.log2(10)
+    return _log2(float(np.real(data))) + binary(exponent)
 
 
 def _log2(size):

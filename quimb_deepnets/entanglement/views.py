@@ -17,9 +17,10 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from autoray import do, get_dtype_name, infer_backend, stop_gradient, to_numpy
+from autoray import get_dtype_name, infer_backend, stop_gradient, to_numpy
 
 from ..errors import OptionError
+from ..numerics.scaled import Scaled
 from ..numerics.weights import DTYPES
 
 
@@ -183,14 +184,9 @@ def view_of(state, dims=None):
         raise OptionError(
             f"dims={dims} multiply to {math.prod(dims)}, but the vector has {shape[0]} entries."
         )
-    vector = View(lambda: Cost(shape[0] * state.itemsize, 0), lambda: _unit(state.reshape(-1)))
+    made = lambda: Scaled.of(state.reshape(-1)).mantissa
+    vector = View(lambda: Cost(shape[0] * state.itemsize, 0), made)
     return StateView(tuple(range(len(dims))), dims, state, "vector", {"vector": vector})
-
-
-def _unit(x):
-    """A vector with its largest entry of size 1, so that squares stay in range."""
-    size = do("max", do("abs", x)) if x.shape[0] else 0.0
-    return x / size if bool(size > 0) else x
 
 
 def moved(x, size, rng):

@@ -24,13 +24,11 @@ from ..numerics.products import dot
 from ..numerics.scaled import (
     Scaled,
     array_like,
-    by_channel,
     float_info,
     ldexp,
     modulus,
     power_of_two,
     readable,
-    rescale,
     smallest_held,
     take_rows,
     zeros_like_exponent,
@@ -81,12 +79,12 @@ def forward(step, matrices, values):
         gone = array_like((index < 0).reshape(-1, *[1] * (len(values.shape) - 1)), values)
         absent.append(gone)
         z = do("where", gone, do("ones_like", z), z) if (index < 0).any() else z
-        z = rescale(Scaled(z, zeros_like_exponent(z[..., 0])))
+        z = Scaled(z, zeros_like_exponent(z[..., 0])).rescale()
         factors.append(z.mantissa)
         shifts.append(power_of_two(-z.exponent, z.mantissa)[..., None])
     before = list(itertools.accumulate(factors, lambda a, b: a * b))
     after = list(itertools.accumulate(factors[::-1], lambda a, b: a * b))[::-1]
-    out = rescale(Scaled(before[-1], zeros_like_exponent(before[-1][..., 0])))
+    out = Scaled(before[-1], zeros_like_exponent(before[-1][..., 0])).rescale()
     shift = power_of_two(-out.exponent, out.mantissa)[..., None]
     cofactors, safe = [], held(values, factors, [*before, *after])
     for k, gone in enumerate(absent):
@@ -185,7 +183,7 @@ def backward_top(values, counts, rest, readout):
     if some:
         dead = do("sum", counts * zero, axis=0)
         x = Scaled(do("where", dead == 0, rest.mantissa, rest.mantissa * 0), rest.exponent)
-    psi = dot(by_channel(x), readout)
+    psi = dot(x.by_channel(), readout)
     unit = Scaled(do("ones_like", readout.mantissa), readout.exponent * 0)
     ratio, weighted = (ldexp(*shares(*each)) for each in ((x, psi, unit), (rest, psi, readout)))
     if not some:

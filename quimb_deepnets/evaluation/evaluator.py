@@ -14,7 +14,7 @@ from autoray import infer_backend
 
 from ..errors import OptionError, check_positive_int
 from ..numerics.configs import check_configs, digits
-from ..numerics.scaled import Scaled, full_precision, phase_and_log, plain, readable
+from ..numerics.scaled import Scaled, full_precision, readable
 from ..numerics.weights import MAX_BYTES
 from .chunks import check_result, map_chunks
 from .general import masked_ratios, prepare
@@ -109,13 +109,13 @@ class Evaluator:
 
     def amplitudes(self, configs: Any, chunk: int | None = None, progbar: bool = False) -> Any:
         """The amplitudes of a batch, ``(B,)``, see ``net.amplitudes``."""
-        return plain(self.scaled_amplitudes(configs, chunk, progbar))
+        return self.scaled_amplitudes(configs, chunk, progbar).plain()
 
     def log_amplitudes(
         self, configs: Any, chunk: int | None = None, progbar: bool = False
     ) -> tuple[Any, Any]:
         """Phases and natural logarithms, each ``(B,)``, see ``net.log_amplitudes``."""
-        return phase_and_log(self.scaled_amplitudes(configs, chunk, progbar))
+        return self.scaled_amplitudes(configs, chunk, progbar).phase_and_log()
 
     @full_precision
     def flip_ratios(

@@ -22,10 +22,8 @@ from ..numerics.scaled import (
     array_like,
     as_index,
     bits,
-    by_channel,
     float_info,
     ldexp,
-    plain,
     product,
     scaled,
     take,
@@ -127,9 +125,9 @@ def ratios_of(share, change, dead, dead_new, dead_old):
     if found is None:
         terms = _masked(share.mantissa * change.mantissa)
         ones = Scaled(do("ones_like", terms.reshape(-1)[: terms.shape[-1]]), 0.0)
-        flat = by_channel(Scaled(terms, exponent + zeros_like_exponent(terms)))
+        flat = Scaled(terms, exponent + zeros_like_exponent(terms)).by_channel()
         flat = Scaled(*(part.reshape(-1, terms.shape[-1]) for part in flat))
-        found = plain(dot(flat, ones), "a ratio", vanishing=True).reshape(terms.shape[:-1])
+        found = dot(flat, ones).plain("a ratio", vanishing=True).reshape(terms.shape[:-1])
     first = share.mantissa[..., 0]  # nan where psi is zero
     return do("where", first == first, found, found * 0 + first)
 
@@ -162,7 +160,7 @@ def alive_shares(rest, dead, readout):
     if dead is not None:
         mantissa = do("where", dead == 0, rest.mantissa, do("zeros_like", rest.mantissa))
         alive = Scaled(mantissa, rest.exponent)
-    return shares(rest, dot(by_channel(alive), readout), readout)
+    return shares(rest, dot(alive.by_channel(), readout), readout)
 
 
 class TableFlips:
@@ -344,6 +342,6 @@ class RecurrentFlips:
         new = Scaled(*(part.reshape(N, M - 1, B) for part in new))
         size = do("where", psi.mantissa == 0, psi.mantissa * math.nan, psi.mantissa)
         ratio = Scaled(new.mantissa / size, new.exponent - psi.exponent)
-        ratio = plain(ratio, "a ratio", vanishing=True)
+        ratio = ratio.plain("a ratio", vanishing=True)
         ratio = do("concatenate", (ratio[:, :1] * 0 + size / size, ratio), axis=1)
         return by_value(ratio, x)

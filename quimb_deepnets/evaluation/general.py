@@ -14,7 +14,7 @@ from autoray import do, infer_backend, to_numpy
 
 from ..errors import BudgetError, MethodError, OptionError, check_positive_int
 from ..numerics.configs import digits
-from ..numerics.scaled import Scaled, array_like, plain, take_rows
+from ..numerics.scaled import Scaled, array_like, take_rows
 from ..numerics.weights import MAX_BYTES
 from .plan import Plan
 
@@ -62,7 +62,7 @@ def ratio_of(new, old):
     zero = old.mantissa == 0
     safe = do("where", zero, do("ones_like", old.mantissa), old.mantissa)
     quotient = Scaled(new.mantissa / safe, new.exponent - old.exponent)
-    return do("where", zero, math.nan, plain(quotient, "a ratio", vanishing=True))
+    return do("where", zero, math.nan, quotient.plain("a ratio", vanishing=True))
 
 
 def masked_ratios(evaluate, masks, phys_dim):

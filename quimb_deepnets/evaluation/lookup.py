@@ -24,7 +24,6 @@ from ..numerics.products import dot, joined_rows
 from ..numerics.scaled import (
     Scaled,
     array_like,
-    by_channel,
     float_info,
     full_precision,
     is_wide,
@@ -32,7 +31,6 @@ from ..numerics.scaled import (
     look,
     multiply_first,
     readable,
-    rescale,
     scaled,
     take_rows,
     zeros_like_exponent,
@@ -184,10 +182,10 @@ def multiply_rows(table, codes):
         exponent = zeros_like_exponent(part)
         if table.exponent is not None:
             exponent = exponent + do("sum", take_rows(table.exponent, some), axis=0)
-        part = rescale(Scaled(part, exponent), axes=0)
+        part = Scaled(part, exponent).rescale(axes=0)
         if out is not None:
             part = Scaled(out.mantissa * part.mantissa, out.exponent + part.exponent)
-            part = rescale(part, axes=0)
+            part = part.rescale(axes=0)
         out = part
     return out
 
@@ -256,7 +254,7 @@ class Lookup:
         exponent = zeros_like_exponent(out.mantissa) + array_like(self.centre, out.mantissa)
         if out.exponent is not None:
             exponent = exponent + out.exponent
-        return by_channel(Scaled(out.mantissa, exponent))
+        return Scaled(out.mantissa, exponent).by_channel()
 
     @full_precision
     def __call__(self, x):
@@ -266,4 +264,4 @@ class Lookup:
         if self.vector is None or out.exponent is not None:
             return dot(self._with_centre(out), self.readout)
         total = out.mantissa @ self.vector.mantissa
-        return rescale(Scaled(total, zeros_like_exponent(total) + self.vector.exponent), axes=0)
+        return Scaled(total, zeros_like_exponent(total) + self.vector.exponent).rescale(axes=0)

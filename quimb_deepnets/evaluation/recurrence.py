@@ -22,13 +22,11 @@ from ..numerics.products import (
 from ..numerics.scaled import (
     Scaled,
     as_index,
-    by_channel,
     float_info,
     full_precision,
     modulus,
     mutable,
     readable,
-    rescale,
     scaled,
     take_rows,
 )
@@ -89,7 +87,7 @@ class Recursion:
             sizes = [modulus(stop_gradient(h.mantissa)) for h in new]
             tops = [do("max", size, axis=-1) for size in sizes]
             if all(map(all_held, sizes, tops)):
-                return [rescale(h, size=top) for h, top in zip(new, tops)]
+                return [h.rescale(size=top) for h, top in zip(new, tops)]
             if len(x) > 1 and not any(bool(do("any", size == 0)) for size in sizes):
                 half = len(x) // 2
                 return self._segment(self._segment(states, x[:half]), x[half:])
@@ -126,7 +124,7 @@ class Recursion:
 
     def read(self, states):
         """The scaled amplitudes that the read-out makes of the last states."""
-        return dot(by_channel(states[-1]), self.readout)
+        return dot(states[-1].by_channel(), self.readout)
 
     def __call__(self, x):
         """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""

@@ -20,11 +20,8 @@ from ..numerics.scaled import (
     Scaled,
     array_like,
     as_index,
-    by_channel,
     ldexp,
-    plain,
     product,
-    rescale,
     scaled,
     take,
     take_rows,
@@ -35,12 +32,12 @@ from .layerwise import choose, set_one, tap_index
 
 def entrywise(x, axes=1, factors=1):
     """A plain array as a `Scaled` one with an exponent for each entry."""
-    return by_channel(scaled(x, axes, factors))
+    return scaled(x, axes, factors).by_channel()
 
 
 def multiplied(x, y):
     """The elementwise product, rescaled."""
-    return rescale(multiply(x, y), axes=0)
+    return multiply(x, y).rescale(axes=0)
 
 
 def added(parts):
@@ -56,7 +53,7 @@ def sum_of_outer(left, right):
         for j in range(right.mantissa.shape[1])
     ]
     stacked = Scaled(*(do("stack", tuple(x), axis=-1) for x in zip(*columns)))
-    return plain(stacked, "a derivative", vanishing=True)
+    return stacked.plain("a derivative", vanishing=True)
 
 
 def top_adjoint(values, readout):
@@ -79,7 +76,7 @@ def top_adjoint(values, readout):
     weighted = shares(rest, psi, readout)
     open_ = do("where", zero, dead[None] == 1, dead[None] == 0)
     adjoint = Scaled(weighted.mantissa * open_ / safe.mantissa, weighted.exponent - safe.exponent)
-    return ldexp(*shares(alive, psi, unit)), rescale(adjoint, axes=0)
+    return ldexp(*shares(alive, psi, unit)), adjoint.rescale(axes=0)
 
 
 class CarefulDerivatives:
@@ -230,6 +227,6 @@ class CarefulRecurrentDerivatives:
             below = stack([noted[l][2] for noted in saved])
             columns.append(sum_of_outer(stack(by_past[::-1]), pasts))
             columns.append(sum_of_outer(stack(by_coming[::-1]), below))
-            columns.append(plain(adjoints[l], "a derivative", vanishing=True))
+            columns.append(adjoints[l].plain("a derivative", vanishing=True))
         columns = [column.reshape(len(ratio), -1) for column in columns]
         return do("concatenate", (*columns, ratio), axis=1)

@@ -20,7 +20,6 @@ from ..numerics.products import multiply_out, settled, shared_axes, times, times
 from ..numerics.scaled import (
     Scaled,
     array_like,
-    by_channel,
     float_info,
     full_precision,
     readable,
@@ -76,7 +75,7 @@ def folded_tables(net):
     g = net.geometry
     below = branch_tables(net, g.depth - 1) if g.depth > 1 else {}
     tables = _level_tables(net, g.depth, folded_branches(g), below)
-    return {kind: by_channel(table) for kind, table in tables.items()}
+    return {kind: table.by_channel() for kind, table in tables.items()}
 
 
 @full_precision

@@ -21,13 +21,13 @@ from quimb.tensor import Tensor
 from quimb.tensor.tensor_core import oset, rand_uuid
 
 from ..errors import RangeError
-from ..numerics.scaled import mutable
+from ..numerics.scaled import mutable, times_power
 from ..numerics.sizes import check_norm
 from .dup import dup
 from .names import SWITCH
 from .network import HyperTensorNetwork, check_same_outer
 from .operands import in_common
-from .ranges import Contracted, times_power
+from .ranges import Contracted
 
 MAX_DENSE = 2**16
 

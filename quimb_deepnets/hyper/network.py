@@ -23,7 +23,7 @@ from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 
 from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
-from ..numerics.scaled import full_precision, readable
+from ..numerics.scaled import binary, full_precision, readable
 from ..numerics.weights import make_rng
 from .identities import absorb_identities
 from .names import SWITCH, plain_name
@@ -31,7 +31,6 @@ from .operands import OperandNetwork
 from .parts import PartNetwork
 from .pictures import DrawnNetwork
 from .ranges import (
-    LOG2_10,
     Contracted,
     check_dtypes,
     check_memory,
@@ -362,7 +361,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
                         all, output_inds=output_inds, preserve_tensor=as_tensor, **opts
                     )
                 found = Contracted(plain, 0.0)
-                if is_certain(found.array, grown + tn.exponent * LOG2_10):
+                if is_certain(found.array, grown + binary(tn.exponent)):
                     return found
         tree = tn.contraction_tree(optimize, output_inds=output_inds)
         coefficients = (tn.tensor_map[tid] for tid in tn.tag_map.get("SWITCH", ()))
@@ -375,7 +374,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         if as_tensor:
             tags = oset_union(t.tags for t in tn)
             found = found.map(lambda x: Tensor(x, tuple(output_inds), tags))
-        exponent = tn.exponent * LOG2_10
+        exponent = binary(tn.exponent)
         largest = None if found.largest is None else found.largest + float(exponent)
         return found._replace(bits=found.bits + exponent, largest=largest)
 

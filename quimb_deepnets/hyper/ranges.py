@@ -19,10 +19,10 @@ from cotengra.contract import einsum, tensordot
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, DeepNetError, OptionError, RangeError, SitesError
+from ..numerics.scaled import Scaled, binary, decimal, times_power
 from ..numerics.sizes import check_norm
 from ..numerics.weights import DTYPES
 
-LOG2_10 = math.log2(10)
 KEPT = 10  # bits that must be left of a result that cancels, to be more than round-off
 _taken: contextvars.ContextVar[Any] = contextvars.ContextVar(
     "bits that were taken out of intermediates"
@@ -63,7 +63,7 @@ class Contracted(NamedTuple):
         data = data if power == 1 else data**power
         top, limits = log2_size(data), limits_of(data)
         if top + bits >= limits.maxexp or -math.inf < top + bits < limits.minexp:
-            raise_range_error(f"entries of about 10**{float(top + bits) / LOG2_10:.0f}")
+            raise_range_error(f"entries of about 10**{decimal(float(top + bits)):.0f}")
         data = times_power(data, bits)
         if isinstance(self.data, Tensor):
             self.data.modify(data=data)
@@ -76,7 +76,7 @@ class Contracted(NamedTuple):
         size = do("max", do("abs", self.array))
         if not bool(size != 0):
             return self.in_range(), 0.0  # its derivatives have a scale
-        exponent = (do("log10", size) + self.bits / LOG2_10) * power
+        exponent = (do("log10", size) + decimal(self.bits)) * power
         scale = lambda x: x / size if power == 1 else (x / size) ** power
         if isinstance(self.data, Tensor):
             self.data.modify(apply=scale)
@@ -101,7 +101,7 @@ def check_left(bits, like):
     """Refuse a sum that is ``2**bits`` times its terms, if that is little more than round-off."""
     if bits < math.log2(limits_of(like).eps) + KEPT:
         raise RangeError(
-            f"the terms of this sum are about 10**{-bits / LOG2_10:.0f} times what is left of it, "
+            f"the terms of this sum are about 10**{decimal(-bits):.0f} times what is left of it, "
             "so that fewer than three digits of it are more than round-off; a state that vanishes "
             "has no expectation values and no entanglement. If it does not, compute the difference "
             "as a dense vector, or by other means."
@@ -208,16 +208,6 @@ def limits_of(x):
         return np.finfo("float32")
 
 
-def times_power(x, bits):
-    """``2**bits * x``, in steps, so that only the result must be in range."""
-    whole = math.floor(bits)
-    x = x * 2.0 ** (bits - whole) if bits != whole else x
-    while whole:
-        step = max(-100, min(100, whole))
-        x, whole = x * 2.0**step, whole - step
-    return x
-
-
 # ---------------------------------------------------------------- when plain numbers will do
 
 
@@ -305,7 +295,7 @@ def _contract_term(tree, arrays, kwargs):
     scaled, start, seen = [], 0, {}
     for x in arrays:
         if id(x) not in seen:
-            seen[id(x)] = _evened(x)
+            seen[id(x)] = Scaled.of(x)
         y, bits = seen[id(x)]
         scaled.append(y)
         start += bits
@@ -316,9 +306,9 @@ def _contract_term(tree, arrays, kwargs):
         _run(lambda i=i: tree.contract_slice(scaled, i, implementation=_SCALED, **kwargs))
         for i in range(tree.nslices)
     )
-    decimal = ((data, bits / LOG2_10) for data, bits in slices)
-    data, exponent = tree.gather_slices(decimal, check_zero=True)
-    return data, start + float(exponent) * LOG2_10
+    parts = ((data, decimal(bits)) for data, bits in slices)
+    data, exponent = tree.gather_slices(parts, check_zero=True)
+    return data, start + binary(float(exponent))
 
 
 def _run(contract):
@@ -332,25 +322,16 @@ def _run(contract):
     return data, sum(taken)
 
 
-def _evened(x):
-    """An array times a power of two, so that its largest entry is about 1, and that power."""
-    size = float(do("max", do("abs", stop_gradient(x)))) if math.prod(x.shape) else 0.0
-    if not 0 < size < math.inf:
-        return x, 0
-    bits = math.frexp(size)[1]
-    return (times_power(x, -bits), bits) if bits else (x, 0)
-
-
 def _einsum(eq, *arrays):
     like = einsum if infer_backend(arrays[0]) == "numpy" else lambda *args: do("einsum", *args)
-    data, bits = _evened(like(eq, *arrays))
+    data, bits = Scaled.of(like(eq, *arrays))
     _taken.get().append(bits)
     return data
 
 
 def _tensordot(a, b, axes):
     numpy = infer_backend(a) == "numpy"
-    data, bits = _evened(tensordot(a, b, axes) if numpy else do("tensordot", a, b, axes))
+    data, bits = Scaled.of(tensordot(a, b, axes) if numpy else do("tensordot", a, b, axes))
     _taken.get().append(bits)
     return data
 

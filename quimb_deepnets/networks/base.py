@@ -26,7 +26,7 @@ from ..evaluation.general import autograd_derivatives, changed_ratios, general_p
 from ..evaluation.machine import machine_of
 from ..evaluation.plan import Plan
 from ..numerics.configs import config_block, parse_config
-from ..numerics.scaled import Scaled, phase_and_log, plain
+from ..numerics.scaled import Scaled
 from ..numerics.weights import MAX_BYTES
 from .value import NetworkValue
 
@@ -102,7 +102,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         ConfigError, RangeError
             As `amplitude`.
         """
-        return plain(self._scaled_amplitudes(configs, chunk, progbar, plan))
+        return self._scaled_amplitudes(configs, chunk, progbar, plan).plain()
 
     def log_amplitudes(
         self,
@@ -130,7 +130,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         ConfigError
             If ``configs`` are not basis states of the sites.
         """
-        return phase_and_log(self._scaled_amplitudes(configs, chunk, progbar, plan))
+        return self._scaled_amplitudes(configs, chunk, progbar, plan).phase_and_log()
 
     def flip_ratios(
         self,
@@ -289,7 +289,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
                 f"more than max_bytes={max_bytes}; evaluate the amplitudes that you need with "
                 "log_amplitudes, or raise max_bytes."
             )
-        return plain(self._scaled_state(max_bytes)).reshape(-1, 1)
+        return self._scaled_state(max_bytes).plain().reshape(-1, 1)
 
     def _scaled_state(self, max_bytes):
         """All scaled amplitudes; here one by one, in blocks."""

@@ -18,7 +18,7 @@ from ..errors import check_positive_int
 from ..evaluation.plan import Plan
 from ..geometry.boltzmann import BoltzmannGeometry
 from ..geometry.layers import as_sizes
-from ..numerics.scaled import Scaled, full_precision, plain, product, rescale
+from ..numerics.scaled import Scaled, full_precision, product
 from ..numerics.weights import as_array, check_arrays, check_budget, make_rng, random_array
 from .base import DeepNetwork
 from .params import Params
@@ -208,7 +208,7 @@ class RBM(DeepNetwork):
                 old, shift = _two_cosh(angles), _exp(-2 * self.visible_bias[n] * s[n : n + 1])
                 parts = Scaled(new.mantissa / old.mantissa, new.exponent - old.exponent)
                 both = (do("concatenate", pair, axis=0)[:, :, None] for pair in zip(parts, shift))
-                ratio = plain(product(Scaled(*both)), "a ratio", vanishing=True)[:, 0]
+                ratio = product(Scaled(*both)).plain("a ratio", vanishing=True)[:, 0]
                 one, up = do("ones_like", ratio), x[n] == 0
                 ratios.append(
                     do("stack", (do("where", up, one, ratio), do("where", up, ratio, one)), axis=-1)
@@ -224,7 +224,7 @@ def _exp(z):
     bits = astype(real, "float64") * LOG2E
     whole = do("round", stop_gradient(bits))
     size = astype(do("exp2", bits - whole), get_dtype_name(real))
-    return rescale(Scaled(size * do("exp", z - real), whole), axes=0)
+    return Scaled(size * do("exp", z - real), whole).rescale(axes=0)
 
 
 def _two_cosh(z):
@@ -232,4 +232,4 @@ def _two_cosh(z):
     big = do("abs", do("real", z))
     outer = _exp(big)
     inner = do("exp", z - big) + do("exp", -z - big)
-    return rescale(Scaled(outer.mantissa * inner, outer.exponent), axes=0)
+    return Scaled(outer.mantissa * inner, outer.exponent).rescale(axes=0)

@@ -20,14 +20,12 @@ from .scaled import (
     Scaled,
     array_like,
     bits,
-    by_channel,
     float_info,
     is_wide,
     ldexp,
     look,
     modulus,
     readable,
-    rescale,
     smallest_held,
 )
 
@@ -41,7 +39,7 @@ def aligned(parts):
     """The same scaled arrays, all with exponents of one kind: their own, if one has these."""
     parts = list(parts)
     if len({shared_axes(x) for x in parts}) > 1:
-        parts = [by_channel(x) for x in parts]
+        parts = [x.by_channel() for x in parts]
     return parts
 
 
@@ -68,7 +66,7 @@ def times(x, w):
     """
     if shared_axes(x) == 1 and shared_axes(w) == 2:
         return Scaled(x.mantissa @ w.mantissa, x.exponent + w.exponent[..., None])
-    x, w = by_channel(x), by_channel(w)
+    x, w = x.by_channel(), w.by_channel()
     columns = (Scaled(*(part[..., None, :, i] for part in w)) for i in range(w.mantissa.shape[-1]))
     sums = [dot(x, column) for column in columns]
     return Scaled(*(do("stack", parts, axis=-1) for parts in zip(*sums)))
@@ -96,7 +94,7 @@ def dot(x, w):
     Scaled
         Shapes ``(...)`` and ``(...)``.
     """
-    return total(rescale(Scaled(x.mantissa * w.mantissa, x.exponent + w.exponent), axes=0))
+    return total(Scaled(x.mantissa * w.mantissa, x.exponent + w.exponent).rescale(axes=0))
 
 
 def total(terms):
@@ -108,7 +106,7 @@ def total(terms):
         parts = terms.mantissa * factor
     else:  # whose factor matters to gradients
         parts = ldexp(terms.mantissa, drop)
-    return rescale(Scaled(do("sum", parts, axis=-1), top), axes=0)
+    return Scaled(do("sum", parts, axis=-1), top).rescale(axes=0)
 
 
 def highest(x):
@@ -138,7 +136,7 @@ def settled(x):
     # zeros far above would lose their derivatives
     if shown[look(x.mantissa) != 0].min(initial=0.0) <= -limit or shown.max(initial=0.0) >= limit:
         return x
-    return rescale(Scaled(ldexp(x.mantissa, drop), top))
+    return Scaled(ldexp(x.mantissa, drop), top).rescale()
 
 
 def multiply_out(factors, every):
@@ -181,11 +179,11 @@ def checked(x):
     """A product rescaled, and whether no entry came close to underflow, as far as one can look."""
     axes = shared_axes(x)
     if not axes:
-        return rescale(x, axes=0), True
+        return x.rescale(axes=0), True
     top = size = modulus(stop_gradient(x.mantissa))
     for _ in range(axes):
         top = do("max", top, axis=-1)
-    return rescale(x, axes, top), all_held(size, top)
+    return x.rescale(axes, top), all_held(size, top)
 
 
 def all_held(size, top):
@@ -205,11 +203,11 @@ def all_held(size, top):
 def multiply_entries(factors):
     """The elementwise product with an exponent for each entry."""
     out = None
-    for count, z in enumerate(map(by_channel, factors), 1):
+    for count, z in enumerate(map(Scaled.by_channel, factors), 1):
         out = z if out is None else multiply(out, z)
         if count % (float_info(out.mantissa).maxexp // 4) == 0:
-            out = rescale(out, axes=0)
-    return rescale(out, axes=0)
+            out = out.rescale(axes=0)
+    return out.rescale(axes=0)
 
 
 def transposed(w, fast=True):

@@ -30,19 +30,144 @@ from ..errors import RangeError
 
 Function = TypeVar("Function", bound=Callable)
 LN2 = math.log(2)
+LOG2_10 = math.log2(10)
 UNIT = 2.0**36  # of the imaginary part of an exponent
 MAX_FACTORS = 2**41  # of how many factors a float holds the exponent, each up to 2**11
 MAX_FACTORS_WIDE = 2**78  # and how many the two parts of a complex number
 
 
 class Scaled(NamedTuple):
-    """An array ``mantissa * 2**exponent``.
+    """An array ``mantissa * 2**exponent``, a value: its methods give new ones.
 
     The exponent has the shape of the mantissa, or lacks the last axes, which then share it.
     """
 
     mantissa: Any
     exponent: Any
+
+    @classmethod
+    def of(cls, x, what=None):
+        """An array as a scaled one, all of it with one exponent, a float.
+
+        Parameters
+        ----------
+        x : array
+        what : str, optional
+            What to call it where inf or nan in it is refused; else they stay as they are.
+
+        Returns
+        -------
+        Scaled
+            The largest entry of size 1/2 to 1. Zeros stay as they are.
+
+        Raises
+        ------
+        RangeError
+            If an entry is not finite, and ``what`` is given.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from quimb_deepnets.numerics import Scaled
+        >>> Scaled.of(np.array([3.0, -6.0]))
+        Scaled(mantissa=array([ 0.375, -0.75 ]), exponent=3.0)
+        """
+        size = float(do("max", do("abs", stop_gradient(x)))) if math.prod(x.shape) else 0.0
+        if what is not None and not math.isfinite(size):
+            raise RangeError(f"{what} holds inf or nan; make its entries finite.")
+        power = math.frexp(size)[1] if 0 < size < math.inf else 0
+        return cls(times_power(x, -power) if power else x, float(power))
+
+    def rescale(self, axes=1, size=None):
+        """Move powers of two from the mantissa to the exponent, without rounding.
+
+        Parameters
+        ----------
+        axes : int, optional
+            How many of the last axes share an exponent; it has the shape of the mantissa without
+            them.
+        size : array, optional
+            The largest modulus of each group, where it is known.
+
+        Returns
+        -------
+        Scaled
+            The same numbers, the largest of each group of size 1/2 to 1. Zeros stay as they are.
+        """
+        if not axes and infer_backend(self.mantissa) == "numpy" and self.mantissa.dtype.kind == "f":
+            mantissa, shift = np.frexp(self.mantissa)
+            return Scaled(mantissa, carried(self.exponent + shift))
+        size = largest(self.mantissa, axes) if size is None else size
+        info = float_info(size)
+        if infer_backend(self.mantissa) == "numpy":
+            shift = np.frexp(size)[1].clip(info.minexp + 2, info.maxexp - 2)
+            factor = np.ldexp(np.ones((), size.dtype), -shift)
+            return Scaled(
+                self.mantissa * factor[(..., *[None] * axes)], carried(self.exponent + shift)
+            )
+        shift = do("clip", do("frexp", size)[1], info.minexp + 2, info.maxexp - 2)
+        factor = power_of_two(-shift, size)[(..., *[None] * axes)]
+        return Scaled(self.mantissa * factor, carried(self.exponent + astype(shift, "float64")))
+
+    def by_channel(self):
+        """The same numbers with an exponent for each entry, of size 1/2 to 1 (or zero)."""
+        exponent = self.exponent
+        while len(exponent.shape) < len(self.mantissa.shape):
+            exponent = exponent[..., None]
+        return Scaled(self.mantissa, exponent + zeros_like_exponent(self.mantissa)).rescale(axes=0)
+
+    def even_out(self, vanishing=False):
+        """A scaled array as a plain one with entries up to 1, and one exponent for all of it.
+
+        Raises
+        ------
+        RangeError
+            If its entries differ by more than floats can, unless the small ones may vanish.
+        """
+        x = self.by_channel()
+        first = x.exponent.reshape(-1)[0]  # differences stay exact where exponents are beyond 2**53
+        exponent, there = look(bits(x.exponent - first)), look(x.mantissa) != 0
+        if not there.any():
+            return x.mantissa, 0.0
+        top, low = float(exponent[there].max()), float(exponent[there].min())
+        limit = -float_info(x.mantissa).minexp - 64
+        if top - low > limit and not vanishing:
+            raise RangeError(
+                f"the entries of one window tensor differ by {top - low:.0f} powers of two, more "
+                f"than {float_info(x.mantissa).dtype} can hold; use log_amplitudes, or fewer "
+                "layers."
+            )
+        # zeros too: their derivatives have that exponent
+        drop = array_like((exponent - top).clip(-limit, limit), x.mantissa)
+        return x.mantissa * power_of_two(drop, x.mantissa), top + float(bits(first))
+
+    def phase_and_log(self):
+        """The phase ``z/|z|`` (0 for zero) and ``log|z|`` (-inf for zero)."""
+        size = do("abs", self.mantissa)
+        zero = size == 0
+        safe = do("where", zero, do("ones_like", size), size)
+        log = astype(do("log", safe) + bits(self.exponent) * LN2, get_dtype_name(size))
+        return self.mantissa / safe, do("where", zero, do("full_like", size, -math.inf), log)
+
+    def plain(self, what="the amplitude", vanishing=False):
+        """The plain numbers ``mantissa * 2**exponent``; with ``vanishing``, tiny ones may become 0.
+
+        Raises
+        ------
+        RangeError
+            If one of them leaves the range of the dtype: too large, or so small that digits are
+            lost.
+        """
+        info = float_info(self.mantissa)
+        x = Scaled(self.mantissa, bits(self.exponent))
+        if not len(x.exponent.shape):
+            return _plain_uniform(x, info, what)
+        exponent, mantissa = look(x.exponent), look(x.mantissa)
+        wrong = (exponent > info.maxexp) | ((exponent <= info.minexp) & (not vanishing))
+        wrong &= np.isfinite(mantissa) & (mantissa != 0)
+        if wrong.any():
+            _raise_range(exponent[wrong][abs(exponent[wrong]).argmax()], info, what)
+        return ldexp(*x)
 
 
 def float_info(x):
@@ -71,10 +196,10 @@ def scaled(x, axes=1, factors=1):
     zero = zeros_like_exponent(x)
     if factors > MAX_FACTORS:
         zero = zero + 0j
-    out = rescale(Scaled(x, zero[(..., *[0] * axes)]), axes)
+    out = Scaled(x, zero[(..., *[0] * axes)]).rescale(axes)
     if axes and even(out.mantissa, x):
         return out
-    return rescale(rescale(Scaled(x, zero), 0), 0)  # twice for what is below the normal range
+    return Scaled(x, zero).rescale(0).rescale(0)  # twice for what is below the normal range
 
 
 def even(mantissa, like):
@@ -117,37 +242,6 @@ def bits(exponent):
     if not is_wide(exponent):
         return exponent
     return do("real", exponent) + UNIT * do("imag", exponent)
-
-
-def rescale(x, axes=1, size=None):
-    """Move powers of two from the mantissa to the exponent, without rounding.
-
-    Parameters
-    ----------
-    x : Scaled
-        Its exponent has the shape of the mantissa without the last ``axes`` axes.
-    axes : int, optional
-        How many of the last axes share an exponent.
-    size : array, optional
-        The largest modulus of each group, where it is known.
-
-    Returns
-    -------
-    Scaled
-        The same numbers, the largest of each group of size 1/2 to 1. Zeros stay as they are.
-    """
-    if not axes and infer_backend(x.mantissa) == "numpy" and x.mantissa.dtype.kind == "f":
-        mantissa, shift = np.frexp(x.mantissa)
-        return Scaled(mantissa, carried(x.exponent + shift))
-    size = largest(x.mantissa, axes) if size is None else size
-    info = float_info(size)
-    if infer_backend(x.mantissa) == "numpy":
-        shift = np.frexp(size)[1].clip(info.minexp + 2, info.maxexp - 2)
-        factor = np.ldexp(np.ones((), size.dtype), -shift)
-        return Scaled(x.mantissa * factor[(..., *[None] * axes)], carried(x.exponent + shift))
-    shift = do("clip", do("frexp", size)[1], info.minexp + 2, info.maxexp - 2)
-    factor = power_of_two(-shift, size)[(..., *[None] * axes)]
-    return Scaled(x.mantissa * factor, carried(x.exponent + astype(shift, "float64")))
 
 
 def largest(mantissa, axes=1):
@@ -221,14 +315,6 @@ def _functorch():
     return sys.modules["torch"]._C._functorch
 
 
-def by_channel(x):
-    """The same numbers with an exponent for each entry, of size 1/2 to 1 (or zero)."""
-    exponent = x.exponent
-    while len(exponent.shape) < len(x.mantissa.shape):
-        exponent = exponent[..., None]
-    return rescale(Scaled(x.mantissa, exponent + zeros_like_exponent(x.mantissa)), axes=0)
-
-
 def product(x):
     """The product over the first axis, channel by channel.
 
@@ -242,7 +328,7 @@ def product(x):
     Scaled
         Shapes ``(B, r)`` and ``(B, r)``: each channel has an exponent of its own.
     """
-    x = by_channel(x)
+    x = x.by_channel()
     out, room = None, float_info(x.mantissa).maxexp - 24  # a mantissa takes one bit at most
     for start in range(0, len(x.mantissa), room):
         part = Scaled(
@@ -251,7 +337,7 @@ def product(x):
         )
         if out is not None:
             part = Scaled(out.mantissa * part.mantissa, out.exponent + part.exponent)
-        out = rescale(part, axes=0)
+        out = part.rescale(axes=0)
     return out
 
 
@@ -295,39 +381,37 @@ def array_like(x, like):
 
 def from_decimal(mantissa, exponent):
     """The numbers ``mantissa * 10**exponent`` as scaled ones; gradients flow through both."""
-    power = astype(exponent, "float64") / math.log10(2)
+    power = binary(astype(exponent, "float64"))
     whole = do("round", stop_gradient(power))
     factor = astype(do("exp2", power - whole), get_dtype_name(do("real", mantissa)))
-    return rescale(Scaled(mantissa * factor, whole), axes=0)
+    return Scaled(mantissa * factor, whole).rescale(axes=0)
 
 
-def phase_and_log(x):
-    """The phase ``z/|z|`` (0 for zero) and ``log|z|`` (-inf for zero) of scaled numbers."""
-    size = do("abs", x.mantissa)
-    zero = size == 0
-    safe = do("where", zero, do("ones_like", size), size)
-    log = astype(do("log", safe) + bits(x.exponent) * LN2, get_dtype_name(size))
-    return x.mantissa / safe, do("where", zero, do("full_like", size, -math.inf), log)
+def times_power(x, power):
+    """``2**power * x``, in steps, so that only the result must be in range."""
+    whole = math.floor(power)
+    x = x * 2.0 ** (power - whole) if power != whole else x
+    while whole:
+        step = max(-100, min(100, whole))
+        x, whole = x * 2.0**step, whole - step
+    return x
 
 
-def plain(x, what="the amplitude", vanishing=False):
-    """The plain numbers ``mantissa * 2**exponent``; with ``vanishing``, tiny ones may become 0.
+def decimal(power):
+    """The exponent of ten of a power of two: ``2**power = 10**decimal(power)``.
 
-    Raises
-    ------
-    RangeError
-        If one of them leaves the range of the dtype: too large, or so small that digits are lost.
+    Examples
+    --------
+    >>> from quimb_deepnets.numerics.scaled import binary, decimal
+    >>> round(decimal(10), 4), round(binary(decimal(10)), 4)
+    (3.0103, 10.0)
     """
-    info = float_info(x.mantissa)
-    x = Scaled(x.mantissa, bits(x.exponent))
-    if not len(x.exponent.shape):
-        return _plain_uniform(x, info, what)
-    exponent, mantissa = look(x.exponent), look(x.mantissa)
-    wrong = (exponent > info.maxexp) | ((exponent <= info.minexp) & (not vanishing))
-    wrong &= np.isfinite(mantissa) & (mantissa != 0)
-    if wrong.any():
-        _raise_range(exponent[wrong][abs(exponent[wrong]).argmax()], info, what)
-    return ldexp(*x)
+    return power / LOG2_10
+
+
+def binary(power):
+    """The exponent of two of a power of ten: ``10**power = 2**binary(power)``."""
+    return power * LOG2_10
 
 
 def ldexp(mantissa, exponent):
@@ -352,7 +436,7 @@ def _plain_uniform(x, info, what):
 
 def _raise_range(power, info, what):
     raise RangeError(
-        f"{what} has size 2**{power:.0f} (about 10**{power * math.log10(2):.0f}), outside the "
+        f"{what} has size 2**{power:.0f} (about 10**{decimal(power):.0f}), outside the "
         f"range of {info.dtype}, 2**{info.minexp} to 2**{info.maxexp}; "
         "use log_amplitudes, or scale the weights."
     )

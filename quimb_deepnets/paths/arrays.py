@@ -9,7 +9,6 @@
 """
 
 import hashlib
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from autoray import do, stop_gradient, to_numpy
 from ..errors import ConfigError, MethodError
 from ..hyper.identities import identity_factor
 from ..numerics.configs import parse_config
-from .sharing import evened
+from ..numerics.scaled import Scaled, binary
 
 
 class Numbers(NamedTuple):
@@ -75,7 +74,7 @@ def numbers_of(tn, ket, graph, spins=None):
         x = stop_gradient(held[i])
         if fixed:
             x = x[tuple(fixed.get(ix, slice(None)) for ix in ket.inputs[i])]
-        x, shift = evened(x)
+        x, shift = Scaled.of(x, "a tensor")
         x = do("conj", x) if side == "bra" else x
         arrays.append(do("reshape", x, tuple(graph.size_dict[ix] for ix in inds)))
         scale += shift
@@ -84,10 +83,10 @@ def numbers_of(tn, ket, graph, spins=None):
         left_out = set(range(len(held))).difference(i for s, i in graph.sources if s == side)
         for i in left_out:
             one = identity_factor(tensors[i])
-            one, shift = evened(np.asarray(1 if one is None else complex(one)))
+            one, shift = Scaled.of(np.asarray(1 if one is None else complex(one)), "a tensor")
             factor *= one.conj() if side == "bra" else one
             scale += shift
-    return Numbers(arrays, factor, scale + len(sides) * tn.exponent * math.log2(10))
+    return Numbers(arrays, factor, scale + len(sides) * binary(tn.exponent))
 
 
 def _outer(ket, i):

@@ -16,7 +16,7 @@ from ..errors import MethodError, OptionError, RangeError, check_option, check_p
 from ..hyper.operands import common_dtype, read_operator
 from ..jobs import as_pool
 from ..networks import DeepNetwork
-from ..numerics.scaled import array_like, full_precision
+from ..numerics.scaled import array_like, decimal, full_precision
 from ..numerics.sizes import check_norm
 from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork, to_tensor_network
@@ -219,7 +219,7 @@ def _result(name, found, numbers, operator, strip_exponent):
         shift = math.frexp(top)[1]
         value, scale = value * 2.0**-shift, scale + shift
     if strip_exponent:
-        return give(value), (scale * math.log10(2) if top else 0.0)
+        return give(value), (decimal(scale) if top else 0.0)
     return give(_in_range(value, scale, np.finfo(_dtype(value, dtype))))
 
 
@@ -233,7 +233,7 @@ def _in_range(value, scale, limits):
     top = float(np.abs(x).max())
     if value.any() and not float(limits.tiny) <= top <= float(limits.max):
         raise RangeError(
-            f"the result is about 10**{scale * math.log10(2):.0f}, outside the range of its dtype; "
+            f"the result is about 10**{decimal(scale):.0f}, outside the range of its dtype; "
             "use strip_exponent=True, which returns a mantissa and an exponent."
         )
     return x

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import cotengra as ctg
 from autoray import do
 
-from ..errors import OptionError, RangeError
+from ..errors import OptionError
+from ..numerics.scaled import Scaled
 
 
 class Leaf(NamedTuple):
@@ -218,7 +219,7 @@ def held_values(plan, arrays):
                 x = ctg.array_contract((x,), (value.inds,), value.kept)
         else:
             x, scale = _multiplied(value, held)
-        x, shift = evened(x)
+        x, shift = Scaled.of(x, "a tensor")
         held[n] = x, scale + shift
         yield held
         for used in freed.get(n, ()):
@@ -230,28 +231,3 @@ def _multiplied(step, held):
     (x, a), (y, b) = held[step.left], held[step.right]
     x = ctg.array_contract((x, y), (step.left_inds, step.right_inds), step.output)
     return x, a + b
-
-
-def evened(x):
-    """An array with entries up to 1, and the power of two that was taken out.
-
-    Raises
-    ------
-    RangeError
-        If an entry is not finite.
-    """
-    size = float(do("max", do("abs", x)))
-    if not math.isfinite(size):
-        raise RangeError("a tensor holds inf or nan; make its entries finite.")
-    shift = math.frexp(size)[1]
-    for some in _parts(-shift):
-        x = x * 2.0**some
-    return x, shift
-
-
-def _parts(shift, most=120):
-    """A shift in steps that no dtype is too narrow for."""
-    while shift:
-        some = max(-most, min(most, shift))
-        shift -= some
-        yield some

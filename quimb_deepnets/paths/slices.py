@@ -19,6 +19,7 @@ from cotengra import ContractionTree
 
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..jobs import Job, Sum, add_up, checkpoint_key
+from ..numerics.scaled import binary
 from ..numerics.sizes import readable_bytes
 from .optimizers import overhead
 from .sharing import SharedPlan, contract_shared, shared_plan
@@ -109,7 +110,7 @@ def slice_chunk(data, k):
             x, scale = contract_shared(plan, tree.slice_arrays(arrays, i))
         else:
             x, exponent = tree.contract_slice(arrays, i, strip_exponent=True, check_zero=True)
-            bits = float(exponent) * math.log2(10)
+            bits = binary(float(exponent))
             scale = math.floor(bits)
             x = x * 2.0 ** (bits - scale)
         x = to_numpy(x)

@@ -12,7 +12,7 @@ from autoray import do, stop_gradient
 from ..errors import OptionError, SitesError
 from ..jobs.progress import progress
 from ..numerics.configs import check_configs, parse_config
-from ..numerics.scaled import Scaled, from_decimal, phase_and_log, plain
+from ..numerics.scaled import Scaled, from_decimal
 
 
 class StateAmplitudes:
@@ -74,13 +74,13 @@ class StateAmplitudes:
         `ConvAC.amplitudes`. A contraction takes one configuration at a time and no plan.
         """
         found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
-        return plain(found) if isinstance(found, Scaled) else found
+        return found.plain() if isinstance(found, Scaled) else found
 
     def log_amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
         """Phase and natural logarithm of a batch of amplitudes, as `ConvAC.log_amplitudes`."""
         found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
         if isinstance(found, Scaled):
-            return phase_and_log(found)
+            return found.phase_and_log()
         size = do("abs", found)
         return found / (size + (size == 0)), do("log", size)
 

@@ -23,6 +23,7 @@ from ..errors import BudgetError, OptionError, check_positive_int
 from ..hyper.sites import check_site_id, check_site_tags
 from ..hyper.vector import HyperVector
 from ..networks import RBM
+from ..numerics.scaled import decimal
 from ..numerics.weights import MAX_BYTES
 from .collapsed import add_windows, check_bytes, window_tensors
 from .expanded import MAX_TENSORS, to_tensor_network
@@ -56,7 +57,7 @@ def _expand_rbm(
     check_site_tags(psi, {"DELTA", "IDENTITY", *network.geometry.param_shapes})
     tensors, exponent = window_tensors(network, MAX_BYTES)
     add_windows(psi, tensors, network)
-    psi.exponent = exponent * math.log10(2)
+    psi.exponent = decimal(exponent)
     return psi
 
 

@@ -25,7 +25,7 @@ from autoray import do
 from quimb.tensor import Tensor
 
 from ..declared import HeldMethods
-from ..errors import BudgetError, OptionError, RangeError, StructureError, check_positive_int
+from ..errors import BudgetError, OptionError, StructureError, check_positive_int
 from ..evaluation.recurrence import Recursion
 from ..evaluation.window_tables import folded_tables
 from ..geometry import leaf_ind
@@ -42,12 +42,8 @@ from ..numerics.products import times
 from ..numerics.scaled import (
     Scaled,
     array_like,
-    bits,
-    by_channel,
-    float_info,
+    decimal,
     full_precision,
-    look,
-    power_of_two,
     scaled,
     take,
 )
@@ -190,7 +186,7 @@ def collapse(
     check_site_tags(phi, {"DELTA", "IDENTITY", WINDOW, *g.param_shapes})
     tensors, exponent = _scaled_windows(network, max_bytes)
     add_windows(phi, tensors, network)
-    phi.exponent = exponent * math.log10(2)
+    phi.exponent = decimal(exponent)
     phi._source = fingerprint(phi), network
     return phi
 
@@ -301,8 +297,8 @@ def _collapse_conv(network: ConvAC, max_bytes):
     rows = {x.kind: network.phys_dim ** (len(x.inds) - 1) for x in pieces if x.tag == WINDOW}
     floats = sum(rows.values()) * network.geometry.collapsed_dim
     check_bytes(floats * network._like.itemsize, max_bytes)
-    numbers = {(WINDOW, k): even_out(x) for k, x in folded_tables(network).items()}
-    numbers[READOUT, None] = even_out(scaled(network.readout))
+    numbers = {(WINDOW, k): x.even_out() for k, x in folded_tables(network).items()}
+    numbers[READOUT, None] = scaled(network.readout).even_out()
     return _tensors(pieces, numbers, network.phys_dim)
 
 
@@ -312,9 +308,9 @@ def _collapse_rac(network: RAC, max_bytes):
     widest = M ** network.geometry.collapsed_width() * network.bond_dim
     check_bytes(2 * widest * network._like.itemsize, max_bytes)
     numbers: dict[tuple[str, Any], Any] = {
-        (f"WH{depth}", None): even_out(scaled(network.hidden_weights[-1], axes=2)),
-        (f"H0{depth}", None): even_out(scaled(network.initial[-1])),
-        (READOUT, None): even_out(scaled(network.readout)),
+        (f"WH{depth}", None): scaled(network.hidden_weights[-1], axes=2).even_out(),
+        (f"H0{depth}", None): scaled(network.initial[-1]).even_out(),
+        (READOUT, None): scaled(network.readout).even_out(),
     }
     numbers |= {(WINDOW, n): x for n, x in enumerate(_incoming(network), 1)}
     return _tensors(network.geometry.collapsed_pieces(), numbers, M)
@@ -339,7 +335,7 @@ def _incoming(network):
     """What the last layer of a RAC reads from 1, 2, ... sites: ``(M**sites, R)``, an exponent."""
     M, recursion = network.phys_dim, Recursion(network)
     if network.depth == 1:
-        yield even_out(Scaled(recursion.first.mantissa, recursion.first.exponent))
+        yield Scaled(recursion.first.mantissa, recursion.first.exponent).even_out()
         return
     last, count = recursion.inputs[-1], 1
     states = recursion.start()
@@ -349,32 +345,7 @@ def _incoming(network):
         digit = digits(np.tile(np.arange(M), count)[:, None], M, network._like)
         states, count = recursion.advance(states, digit), count * M
         below = states[-2]
-        yield even_out(times(below, last))
-
-
-def even_out(x, vanishing=False):
-    """A scaled array as a plain one with entries up to 1, and one exponent for all of it.
-
-    Raises
-    ------
-    RangeError
-        If its entries differ by more than floats can, unless the small ones may vanish.
-    """
-    x = by_channel(x)
-    first = x.exponent.reshape(-1)[0]  # differences stay exact where exponents are beyond 2**53
-    exponent, there = look(bits(x.exponent - first)), look(x.mantissa) != 0
-    if not there.any():
-        return x.mantissa, 0.0
-    top, low = float(exponent[there].max()), float(exponent[there].min())
-    limit = -float_info(x.mantissa).minexp - 64
-    if top - low > limit and not vanishing:
-        raise RangeError(
-            f"the entries of one window tensor differ by {top - low:.0f} powers of two, more than "
-            f"{float_info(x.mantissa).dtype} can hold; use log_amplitudes, or fewer layers."
-        )
-    # zeros too: their derivatives have that exponent
-    drop = array_like((exponent - top).clip(-limit, limit), x.mantissa)
-    return x.mantissa * power_of_two(drop, x.mantissa), top + float(bits(first))
+        yield times(below, last).even_out()
 
 
 def check_bytes(need, max_bytes):

@@ -7,10 +7,8 @@ hold belongs there::
                              or a power of two on each tensor          else .exponent
 """
 
-import math
-
 from ..errors import OptionError
-from ..numerics.scaled import float_info
+from ..numerics.scaled import decimal, float_info
 
 MODES = (False, True, "exponent")
 
@@ -34,14 +32,14 @@ def place_scale(mps, exponent, normalize, info=None):
         Gets ``"log10_norm"``.
     """
     if info is not None:
-        info["log10_norm"] = exponent * math.log10(2)
+        info["log10_norm"] = decimal(exponent)
     if normalize is True:
         return
     last = mps[mps.site_tag(mps.L - 1)]
     if normalize is False and fits(exponent, last.data):
         last.modify(apply=lambda x: x * 2.0**exponent)
     else:
-        mps.exponent = exponent * math.log10(2)
+        mps.exponent = decimal(exponent)
 
 
 def fits(exponent, like):

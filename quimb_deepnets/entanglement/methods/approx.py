@@ -25,6 +25,7 @@ from tqdm import tqdm
 from ...errors import BudgetError, MethodError, OptionError, RangeError
 from ...evaluation.machine import machine_of
 from ...hyper.search import BestOf
+from ...numerics.scaled import binary
 from ...numerics.sizes import check_norm
 from ...numerics.weights import make_rng
 from ..registry import Method, add_method
@@ -318,7 +319,7 @@ def _of_trace_one(tn, kets, bras, tensors, exponent):
     check_norm(float(np.real(trace)))
     sizes = [float(np.linalg.norm(t.data)) for t in tensors]
     logs = sum(map(math.log2, sizes)) - math.log2(float(np.real(trace)))
-    spread = 2.0 ** ((logs + (exponent - float(total)) / math.log10(2)) / len(sizes))
+    spread = 2.0 ** ((logs + binary(exponent - float(total))) / len(sizes))
     return [t.data * (spread / size) for t, size in zip(tensors, sizes)]
 
 

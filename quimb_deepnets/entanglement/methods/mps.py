@@ -21,8 +21,9 @@ import math
 import numpy as np
 from autoray import do, stop_gradient, to_numpy
 
-from ...conversion.exact_mps import qr, unit
+from ...conversion.exact_mps import qr
 from ...jobs.progress import progress
+from ...numerics.scaled import Scaled
 from ...numerics.sizes import check_norm
 from ..registry import Method, add_method
 from ..spectra import MAX_SVD, spectrum_of_matrix
@@ -181,7 +182,7 @@ def norm_of(arrays):
     gauge, total = do("ones_like", arrays[0][:, 0, :1]), 0.0
     for x in arrays:
         x = do("tensordot", gauge, x, axes=1)
-        gauge, shift = unit(qr(x.reshape(-1, x.shape[2]))[1])
+        gauge, shift = Scaled.of(qr(x.reshape(-1, x.shape[2]))[1])
         total += shift
     size = float(do("linalg.norm", gauge))
     return total + math.log2(size) if size else -math.inf
@@ -201,7 +202,7 @@ def _left_canonical(arrays):
         x = x if gauge is None else do("tensordot", gauge, x, axes=1)
         q, r = qr(x.reshape(-1, x.shape[2]))
         lefts.append(q.reshape(*x.shape[:2], -1))
-        gauge, _ = unit(r)
+        gauge, _ = Scaled.of(r)
     return lefts, gauge
 
 
@@ -213,7 +214,7 @@ def _right_canonical(arrays):
         left = x.shape[0]
         q, r = qr(do("transpose", x.reshape(left, -1), (1, 0)))
         rights.append(do("transpose", q, (1, 0)).reshape(-1, *x.shape[1:]))
-        gauge, _ = unit(do("transpose", r, (1, 0)))
+        gauge, _ = Scaled.of(do("transpose", r, (1, 0)))
     return rights[::-1], gauge
 
 
@@ -229,7 +230,7 @@ def _one_leg(arrays):
         gram = do("tensordot", gram, do("conj", x), axes=((2, 3), (0, 1)))  # (l, m, d', c')
         gram = do("transpose", gram, (0, 1, 3, 2))
     gram = do("transpose", gram, (0, 2, 1, 3)).reshape(left * right, left * right)
-    gram, _ = unit(gram)
+    gram, _ = Scaled.of(gram)
     check_norm(float(do("max", do("abs", stop_gradient(gram)))))
     size, vectors = do("linalg.eigh", gram)
     kept = to_numpy(stop_gradient(size)) > 1e-15 * float(stop_gradient(size[-1]))
@@ -246,7 +247,7 @@ def _fine_leg(arrays):
         leg = leg.reshape(left, -1, x.shape[2])
         if leg.shape[1] > left * x.shape[2]:
             flat = do("transpose", leg, (1, 0, 2)).reshape(leg.shape[1], -1)
-            leg, _ = unit(qr(flat)[1])
+            leg, _ = Scaled.of(qr(flat)[1])
             leg = do("transpose", leg.reshape(-1, left, x.shape[2]), (1, 0, 2))
     return leg
 
@@ -264,7 +265,7 @@ def sweep(name, view, cuts, progbar=False):
     following = [*rights, None][: max(cuts)]
     for n, right in enumerate(progress(following, progbar), 1):
         _, r = qr(x.reshape(-1, x.shape[2]))
-        r, _ = unit(r)
+        r, _ = Scaled.of(r)
         if n in cuts:
             found[n] = spectrum_of_matrix(r, len(arrays))
         if right is not None:

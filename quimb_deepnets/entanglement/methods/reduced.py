@@ -16,8 +16,8 @@ from quimb.tensor import Tensor
 from quimb.tensor.tensor_core import rand_uuid
 
 from ...hyper import HyperTensorNetwork
-from ...hyper.ranges import LOG2_10
 from ...hyper.search import BestOf
+from ...numerics.scaled import decimal
 from ..registry import Method, add_method
 from ..spectra import spectrum_of_density
 from ..views import Cost, as_float
@@ -68,7 +68,7 @@ class KetNetwork(NamedTuple):
         """A network contracted to an array, and the decimal exponent before it."""
         found = tn._contracted(output_inds, scaled=True, optimize=BestOf(math.inf))
         found.check_norm()
-        return found.array, float(found.bits) / LOG2_10
+        return found.array, decimal(float(found.bits))
 
 
 def _cost_of(tn, output_inds):
