@@ -17,10 +17,8 @@ LADDER = (
     "declared errors numerics geometry theory jobs evaluation networks hyper tensors conversion "
     "sampling entanglement paths cli __main__"
 ).split()
-ONLY = {
-    "hyper": {"declared", "errors", "numerics"},
-    "paths": set(LADDER) - {"entanglement"},
-}  # of the package
+# of the package these rows import nothing else
+ONLY = {"hyper": {"declared", "errors", "numerics"}, "paths": set(LADDER) - {"entanglement"}}
 HEAVY = {"declared": set(), "geometry": set(), "errors": set(), "numerics": {"numpy", "autoray"}}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -6,6 +6,7 @@ import inspect
 import pathlib
 import sys
 import types
+import warnings
 
 import pytest
 from quimb.tensor import TensorNetwork
@@ -186,6 +187,21 @@ def test_functions_of_users_read_as_methods():
     assert str(inspect.signature(Own.twice)) == "(self, x, *, factor=2)"
     assert double(None, 3) == 6
     assert object.__new__(Own).twice(3, factor=4) == 12
+
+
+def test_warnings_of_methods_point_at_the_call():
+    class Own(DeepNetwork):
+        """A class of a user."""
+
+    @register_method(Own)
+    def doubtful(net):
+        """Nothing else."""
+        warnings.warn("of the caller", qdn.SamplingWarning, stacklevel=2)
+
+    for call in (doubtful, Own.doubtful):
+        with pytest.warns(qdn.SamplingWarning) as caught:
+            call(None)
+        assert caught[0].filename == __file__
 
 
 STATES = [cls for cls in CLASSES if issubclass(cls, (DeepNetwork, TensorNetwork))]

@@ -86,14 +86,20 @@ def as_method(function: Any, cls: type, name: str) -> Any:
     if first.kind is first.POSITIONAL_OR_KEYWORD:
         first = first.replace(name="self", annotation=inspect.Parameter.empty)
 
-    @functools.wraps(function)
-    def _method(self, /, *args, **kwargs):
-        return function(self, *args, **kwargs)
-
-    _method.__name__, _method.__qualname__ = name, f"{cls.__name__}.{name}"
-    _method.__doc__ = _without_entry(function.__doc__, next(iter(signature.parameters)))
-    _method.__signature__ = signature.replace(parameters=[first, *others])  # type: ignore[attr-defined]
-    return _method
+    # a copy and no wrapper: warnings and tracebacks count the same frames either way
+    method = types.FunctionType(
+        function.__code__,
+        function.__globals__,
+        name,
+        function.__defaults__,
+        function.__closure__,
+    )
+    functools.update_wrapper(method, function)
+    method.__kwdefaults__ = function.__kwdefaults__
+    method.__name__, method.__qualname__ = name, f"{cls.__name__}.{name}"
+    method.__doc__ = _without_entry(function.__doc__, next(iter(signature.parameters)))
+    method.__signature__ = signature.replace(parameters=[first, *others])  # type: ignore[attr-defined]
+    return method
 
 
 def _without_entry(doc, name):
