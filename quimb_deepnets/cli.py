@@ -346,17 +346,17 @@ def _paths(options):
     else:
         net = _network(options)
         given = {word: getattr(options, word) for word in PROBLEM}
-        asked = {word: PROBLEM[word] if x is None else x for word, x in given.items()}
-        where = asked.pop("where")
-        if asked["task"] in TASKS and (where is not None) != (asked["task"] in LOCAL):
+        request = {word: PROBLEM[word] if x is None else x for word, x in given.items()}
+        where = request.pop("where")
+        if request["task"] in TASKS and (where is not None) != (request["task"] in LOCAL):
             raise OptionError(
-                f"--task {asked['task']} is about {'some' if where is None else 'all'} sites; "
+                f"--task {request['task']} is about {'some' if where is None else 'all'} sites; "
                 f"{'add' if where is None else 'leave out'} --where."
             )
-        asked["task"] = asked["task"] if where is None else (asked["task"], where)
+        request["task"] = request["task"] if where is None else (request["task"], where)
         name = type(net).__name__
         state = net if options.rivals is None else {name: net, **rivals(net, options.rivals)}
-        report = path_report(state, **asked, **search)
+        report = path_report(state, **request, **search)
     _show(options, report.to_dict(), report)
 
 

@@ -367,7 +367,7 @@ def test_plot(monkeypatch):
         ({"form": "collapsed", "mode": "tree"}, qdn.OptionError, "expanded"),
         ({"form": "collapsed", "nodes": "dense"}, qdn.OptionError, "expanded"),
         ({"optimize": "bestest"}, qdn.OptionError, "'bestest'.*'quick'"),
-        ({"optimize": ()}, qdn.OptionError, "not an optimizer"),
+        ({"optimize": ()}, qdn.OptionError, "does not name an optimizer"),
         ({"target_size": 0}, qdn.OptionError, "target_size=0"),
         ({"executor": "cluster"}, qdn.OptionError, "'cluster'"),
         ({"optimize": 3}, qdn.OptionError, "optimize=3"),

@@ -88,12 +88,12 @@ class WindowTransfer:
             for group in windows_of(g, g.depth, (1,))
             for sites, kind in zip(group.sites.tolist(), group.kinds.tolist())
         ]
-        held = [set() for _ in range(net.nsites + 1)]  # before site n
+        open_sites = [set() for _ in range(net.nsites + 1)]  # before site n
         for sites, _ in self.windows:
             for site in sites:
                 for n in range(site + 1, max(sites) + 1):
-                    held[n].add(site)
-        self.held = [tuple(sorted(h)) for h in held]
+                    open_sites[n].add(site)
+        self.open_sites = [tuple(sorted(h)) for h in open_sites]
         self.readout, self.e_readout = scaled(net.readout).even_out()
 
     @functools.cached_property
@@ -111,7 +111,7 @@ class WindowTransfer:
 
     def bounds(self):
         """The size of the transfer state before each site and behind the last one."""
-        return [len(self.readout) * self.net.phys_dim ** len(h) for h in self.held]
+        return [len(self.readout) * self.net.phys_dim ** len(h) for h in self.open_sites]
 
     def own_bytes(self):
         """Bytes of what is held besides the sites: little."""
@@ -124,13 +124,13 @@ class WindowTransfer:
     def step(self, n, G):
         """What the sites from ``n`` on do, ``(l, M, k)``, from what those behind it do."""
         M, r = self.net.phys_dim, len(self.readout)
-        sites = (*self.held[n], n)
+        sites = (*self.open_sites[n], n)
         place = {site: i for i, site in enumerate(sites)}
         codes = lambda some: array_like(
             child_codes(len(sites), tuple(place[s] for s in some), M), self.readout
         )
         G = do("transpose", G.reshape(r, -1, G.shape[-1]), (1, 0, 2))
-        out = G[codes(self.held[n + 1])]  # (codes, r, k)
+        out = G[codes(self.open_sites[n + 1])]  # (codes, r, k)
         for window, data in self.closing[n]:
             out = out * data[codes(window)][:, :, None]
         return do("transpose", out, (1, 0, 2)).reshape(len(out) // M * r, M, -1)

@@ -86,18 +86,18 @@ def forward(step, matrices, values):
     after = list(itertools.accumulate(factors[::-1], lambda a, b: a * b))[::-1]
     out = Scaled(before[-1], zeros_like_exponent(before[-1][..., 0])).rescale()
     shift = power_of_two(-out.exponent, out.mantissa)[..., None]
-    cofactors, safe = [], held(values, factors, [*before, *after])
+    cofactors, safe = [], fits_floats(values, factors, [*before, *after])
     for k, gone in enumerate(absent):
         parts = [*before[k - 1 : k], *after[k + 1 : k + 2]] if k else after[1:2]
         rest = do("ones_like", factors[k])
         for part in parts:
             rest = rest * part
-        safe = safe and (len(parts) < 2 or held(rest, parts, [rest]))
+        safe = safe and (len(parts) < 2 or fits_floats(rest, parts, [rest]))
         cofactors.append(do("where", gone, rest * 0, rest * shift * shifts[k]))
-    return out.mantissa, Residuals(step, gathered, cofactors, safe and held(out.mantissa))
+    return out.mantissa, Residuals(step, gathered, cofactors, safe and fits_floats(out.mantissa))
 
 
-def held(values, factors=(), products=()):
+def fits_floats(values, factors=(), products=()):
     """Whether floats hold the spread of values, and the products of factors.
 
     Zeros are fine, unless a product of numbers that are not zero became one. What a compiler

@@ -113,10 +113,12 @@ def _in_place(g, l, w, y):
             elif source is not None or g.boundary == "ones":
                 view *= factor
         if count % every == 0:
-            (out, exponent), held = checked(Scaled(out, exponent))
-            safe = safe and held
-    (out, exponent), held = checked(Scaled(out, exponent))
-    return Scaled(out.reshape(-1, batch, g.bond_dim(l)), exponent.reshape(-1, batch)), safe and held
+            (out, exponent), in_range = checked(Scaled(out, exponent))
+            safe = safe and in_range
+    (out, exponent), in_range = checked(Scaled(out, exponent))
+    return Scaled(
+        out.reshape(-1, batch, g.bond_dim(l)), exponent.reshape(-1, batch)
+    ), safe and in_range
 
 
 def blank(shape, like):

@@ -28,7 +28,7 @@ from ..numerics.scaled import (
     take_rows,
     zeros_like_exponent,
 )
-from .backprop import LayerStep, backward_top, forward, held, readers_of, scatter
+from .backprop import LayerStep, backward_top, fits_floats, forward, readers_of, scatter
 from .layerwise import tap_index
 from .lookup import row_codes, windows_of
 from .plan import make_plan
@@ -266,7 +266,7 @@ class RecurrentDerivatives:
                 coming = below @ do("swapaxes", wi.mantissa, 0, 1)
                 new_h = past * coming
                 out, safe = checked(Scaled(new_h, zeros_like_exponent(past[:, 0])))
-                if not safe and not held(out.mantissa, (past, coming), (new_h,)):
+                if not safe and not fits_floats(out.mantissa, (past, coming), (new_h,)):
                     return CarefulRecurrentDerivatives(net)(x)
                 shift = power_of_two(-out.exponent, past)[:, None]
                 noted.append((coming * shift, past * shift, below))

@@ -51,7 +51,7 @@ MAKERS = [getattr(TensorNetwork, f).__code__ for f in ("add_tensor_network", "ad
 OPERATORS = TensorNetwork.combine.__code__, TensorNetwork.__matmul__.__code__
 SEEN = ("builtins", "numpy", "torch")  # whose numbers can be looked at
 TREE_OPTIONS = {"backend", "order", "prefer_einsum", "progbar"}
-QUIMB_OPTIONS = {"cache", "cache_expression", "canonicalize", "implementation", "via"}
+QUIMB_OPTIONS = {"cache", "cache_expression", "canonicalize", "drop_tags", "implementation", "via"}
 
 
 @refuse

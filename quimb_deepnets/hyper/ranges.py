@@ -275,12 +275,12 @@ def _terms(arrays, inds, switches):
         yield arrays
         return
     ix, *rest = switches
-    held = [n for n, legs in enumerate(inds) if ix in legs]
-    for value in range(arrays[held[0]].shape[inds[held[0]].index(ix)]):
+    touching = [n for n, legs in enumerate(inds) if ix in legs]
+    for value in range(arrays[touching[0]].shape[inds[touching[0]].index(ix)]):
         term = list(arrays)
-        for n in held:
+        for n in touching:
             term[n] = _fixed(arrays[n], inds[n], {ix: value})
-        if all(bool(do("any", stop_gradient(term[n]) != 0)) for n in held):
+        if all(bool(do("any", stop_gradient(term[n]) != 0)) for n in touching):
             yield from _terms(term, inds, rest)
 
 

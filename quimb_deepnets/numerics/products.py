@@ -159,13 +159,13 @@ def multiply_out(factors, every):
     for count, z in enumerate(factors(), 1):
         out = z if out is None else multiply(out, z)
         if count % every == 0:
-            out, held = checked(out)
-            safe = safe and held
+            out, in_range = checked(out)
+            safe = safe and in_range
     if out is None:
         return None
     if count % every:
-        out, held = checked(out)
-        safe = safe and held
+        out, in_range = checked(out)
+        safe = safe and in_range
     return out if safe else multiply_entries(factors())
 
 

@@ -161,9 +161,9 @@ def check_count(count, form):
 def _check_as_it_stands(state, form, nodes=None):
     """Refuse to write out anew what has one form only."""
     own = {"form": ("expanded",), "mode": ("hyper",), "nodes": (None, nodes)}
-    if asked := [f"{word}={x!r}" for word in own if (x := getattr(form, word)) not in own[word]]:
+    if unsuited := [f"{word}={x!r}" for word in own if (x := getattr(form, word)) not in own[word]]:
         raise OptionError(
-            f"{', '.join(asked)} rewrites the branches of a network, and this "
+            f"{', '.join(unsuited)} rewrites the branches of a network, and this "
             f"{type(state).__name__} is taken as it stands; leave it out, or give the ConvAC or "
             "RAC (an expanded state that was not changed since it was built)."
         )

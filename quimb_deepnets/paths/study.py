@@ -111,11 +111,11 @@ def path_report(
     """
     name, where = read_task(task)
     where = list(where) if hasattr(where, "__next__") else where
-    asked = Form(form, mode, nodes, max_tensors).check()
+    written = Form(form, mode, nodes, max_tensors).check()
     optimizers, executor = _read_optimizers(optimize), as_pool(executor)
     searches = []
     for title, one in _named_states(state).items():
-        graph, about = _problem(one, title, name, where, asked)
+        graph, about = _problem(one, title, name, where, written)
         chosen = optimizers or _default(graph, form)
         searches += [(graph, about, *pair) for pair in chosen]
     job = Job(_searched, (searches, shared, target_size))
@@ -142,24 +142,24 @@ def _named_states(state):
     return named
 
 
-def _problem(state, title, name, where, asked):
+def _problem(state, title, name, where, form):
     """The hypergraph of a state, and what its rows say beforehand; ``title`` in a comparison."""
     about = {} if title is None else {"state": title}
     if isinstance(state, Hypergraph):
-        graph = state if title is not None else _problem_as_it_is(state, name, asked)
+        graph = state if title is not None else _problem_as_it_is(state, name, form)
     else:
-        ket = ket_of(state, asked if title is None else _own_form(state, asked))
+        ket = ket_of(state, form if title is None else _own_form(state, form))
         graph = problem_of(ket, name, where)
         about |= {} if title is None else sizes_of(state, ket)
     about |= {"tensors": graph.num_tensors, "indices": graph.num_indices}
     return graph, about | {"hyper_edges": graph.hyper_edges}
 
 
-def _problem_as_it_is(graph, task, asked):
+def _problem_as_it_is(graph, task, form):
     """A problem that is there already, and cannot be asked for in another form."""
-    if task != "amplitude" or asked != Form(max_tensors=asked.max_tensors):
+    if task != "amplitude" or form != Form(max_tensors=form.max_tensors):
         raise OptionError(
-            f"task={task!r}, form={asked.form!r}, mode={asked.mode!r}, nodes={asked.nodes!r}: a "
+            f"task={task!r}, form={form.form!r}, mode={form.mode!r}, nodes={form.nodes!r}: a "
             "Hypergraph is a problem already; leave them out."
         )
     return graph
@@ -201,21 +201,21 @@ def _default(graph, form):
 
 
 @functools.singledispatch
-def _own_form(state, asked):
+def _own_form(state, form):
     """In a table of several states the form is for networks; all others stand as they are."""
     if architecture_of(state) is None:
-        return Form(max_tensors=asked.max_tensors)
-    return asked
+        return Form(max_tensors=form.max_tensors)
+    return form
 
 
 @_own_form.register
-def _own_form_of_tensors(state: TensorNetwork, asked):
-    return Form(max_tensors=asked.max_tensors)
+def _own_form_of_tensors(state: TensorNetwork, form):
+    return Form(max_tensors=form.max_tensors)
 
 
 @_own_form.register
-def _own_form_of_expanded(state: RecursiveNetwork, asked):
-    return asked
+def _own_form_of_expanded(state: RecursiveNetwork, form):
+    return form
 
 
 def sizes_of(state, ket):
