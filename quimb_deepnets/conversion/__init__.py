@@ -2,9 +2,13 @@
 
 ::
 
-    transfer_states   what crosses a bond of a chain, and the matrices that carry it on
+    transfer_states   what crosses a bond of a chain, and the matrices that continue it
     exact_mps         to_mps: a canonical matrix product state from them
+    balance           coordinates in which transfer states fill the unit ball
     cross_mps         any network, from amplitudes at chosen configurations
+    cross_error       how far that is from the network
+    drawn             configurations drawn from an MPS, and its error on them
+    vanishing         states that vanish, exactly or to the precision of their weights
 """
 
 from .exact_mps import to_mps

@@ -116,7 +116,8 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         fixed = {ix: x for ix, x in selectors.items() if not isinstance(x, (slice, str))}
         behind = {self._behind_delta(ix): value for ix, value in fixed.items()}
         behind.pop(None, None)
-        return super().isel({**behind, **selectors}, inplace=inplace)
+        new = super().isel(behind, inplace=inplace)  # one axis at a time, as torch.vmap needs it
+        return super(HyperVector, new).isel(selectors, inplace=True)
 
     def _behind_delta(self, ix):
         """The inner leg of the identity delta that carries an outer leg, or None."""

@@ -57,7 +57,7 @@ def register_method(*classes: type, name: str | None = None) -> Callable[[Any], 
     if name is not None and not (isinstance(name, str) and name.isidentifier()):
         raise OptionError(f"name={name!r} cannot name a method; give an identifier.")
 
-    def attach(function):
+    def _attach(function):
         if not callable(function):
             raise OptionError(f"{function!r} cannot be called; decorate a function.")
         method = name or function.__name__
@@ -71,13 +71,13 @@ def register_method(*classes: type, name: str | None = None) -> Callable[[Any], 
             ATTACHED.setdefault(cls, {})[method] = attached
         return function
 
-    return attach
+    return _attach
 
 
 def as_method(function: Any, cls: type, name: str) -> Any:
     """A function as a method of a class: named for it, with ``self`` as its first parameter.
 
-    What is no plain function (a staticmethod, a partial) is returned as it is.
+    Anything but a plain function (a staticmethod, a partial) is returned as it is.
     """
     if not isinstance(function, types.FunctionType):
         return function

@@ -16,8 +16,7 @@ import numpy as np
 from autoray import stop_gradient, to_numpy
 
 from ..errors import BudgetError, DeepNetError, OptionError, WeightError
-from ..geometry import ConvGeometry, GCLayer, RecurrentGeometry
-from ..geometry.boltzmann import BoltzmannGeometry
+from ..geometry import GCLayer
 from ..numerics.atomic import as_path, replacing
 from ..numerics.weights import MAX_BYTES
 from .base import DeepNetwork
@@ -27,7 +26,7 @@ from .rbm import RBM
 from .recurrent import RAC
 
 MAX_HEADER = 2**26  # bytes
-GEOMETRIES = {ConvAC: ConvGeometry, RAC: RecurrentGeometry, RBM: BoltzmannGeometry}
+SAVED = {cls.__name__: cls for cls in (ConvAC, RAC, RBM)}
 
 
 def save(net, path):
@@ -58,7 +57,7 @@ def save(net, path):
     kind = GraphStateConvAC if isinstance(net, GraphStateConvAC) else type(net)
     if kind is GraphStateConvAC:
         header = {"class": kind.__name__, "arguments": net.__reduce__()[1]}
-    elif kind in GEOMETRIES:
+    elif kind in SAVED.values():
         header = {"class": kind.__name__, "geometry": dataclasses.asdict(net.geometry)}
     else:
         hint = "a network of your own" if isinstance(net, DeepNetwork) else "an expanded state"
@@ -182,10 +181,9 @@ def _network(header, arrays):
         if any(not np.array_equal(net.params[name], x) for name, x in found.items()):
             raise WeightError("the weights in the file are not those of its graph state.")
         return net
-    kinds = {cls.__name__: (cls, geometry) for cls, geometry in GEOMETRIES.items()}
-    cls, geometry = kinds[header["class"]]
+    cls = SAVED[header["class"]]
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in header["geometry"].items()}
     if "layers" in fields:
         fields["layers"] = tuple(GCLayer(**layer) for layer in fields["layers"])
-    geometry = geometry(**fields)
+    geometry = cls._geometry_class(**fields)
     return cls.from_params(geometry, arrays.read(dict(geometry.param_shapes)))

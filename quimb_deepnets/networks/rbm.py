@@ -194,17 +194,17 @@ class RBM(DeepNetwork):
         return self.hidden_bias[:, None] + self.weights @ s
 
     def _derivatives_by(self):
-        def derive(x):
+        def _derive(x):
             s = self._spins(x)
             t = do("transpose", do("tanh", self._angles(s)), (1, 0))  # (B, hidden)
             s = do("transpose", s, (1, 0))
             by_weight = (t[:, :, None] * s[:, None]).reshape(len(s), -1)
             return do("concatenate", (s, t, by_weight), axis=1)
 
-        return derive, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
+        return _derive, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
 
     def _flips_by(self, batch):
-        def flip(x):
+        def _flip(x):
             s = self._spins(x)
             angles = self._angles(s)
             ratios = []
@@ -220,7 +220,7 @@ class RBM(DeepNetwork):
                 )
             return do("stack", tuple(ratios), axis=1)
 
-        return flip, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
+        return _flip, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
 
 
 def _exp(z):

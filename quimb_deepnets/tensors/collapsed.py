@@ -220,7 +220,7 @@ def source_network(phi):
 
 
 @architecture_of.register
-def _(phi: CollapsedVector):
+def _architecture_of_collapsed(phi: CollapsedVector):
     network = source_network(phi)
     return None if network is None else architecture_of(network)
 
@@ -273,7 +273,7 @@ def window_tensors(network, max_bytes):
 
 
 @window_tensors.register
-def _(network: ConvAC, max_bytes):
+def _collapse_conv(network: ConvAC, max_bytes):
     pieces = list(network.geometry.collapsed_pieces())
     rows = {x.kind: network.phys_dim ** (len(x.inds) - 1) for x in pieces if x.tag == WINDOW}
     floats = sum(rows.values()) * network.geometry.collapsed_dim
@@ -284,7 +284,7 @@ def _(network: ConvAC, max_bytes):
 
 
 @window_tensors.register
-def _(network: RAC, max_bytes):
+def _collapse_rac(network: RAC, max_bytes):
     M, depth = network.phys_dim, network.depth
     widest = M ** network.geometry.collapsed_width() * network.bond_dim
     check_bytes(2 * widest * network._like.itemsize, max_bytes)

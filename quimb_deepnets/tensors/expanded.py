@@ -330,7 +330,7 @@ class RecursiveNetwork(ExpandedMethods, HyperVector):
         Raises
         ------
         StructureError
-            For ``nodes="dense"``, if tensors were added, removed, fixed, gated or rewired since
+            For ``nodes="dense"``, if tensors were added, removed, fixed, gated or reconnected since
             the network was built, or if copies of one tied weight differ.
         """
         return tied_network(self)
@@ -414,5 +414,5 @@ def _arrays(network, nodes):
 
 
 @architecture_of.register
-def _(psi: RecursiveNetwork):
+def _architecture_of_expanded(psi: RecursiveNetwork):
     return architecture_of(collapsible_network(psi).geometry)
