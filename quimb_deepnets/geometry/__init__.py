@@ -2,6 +2,7 @@
 
 ::
 
+    protocol    Geometry: what every geometry has
     layers      GCLayer, and what each of its positions reads along one axis
     conv        ConvGeometry: layers on a chain or a lattice
     recurrent   RecurrentGeometry: hidden states along a chain
