@@ -31,7 +31,15 @@ DUNDERS = {
     for n in dir(qdn.RecursiveTree)
     if n.startswith("__")
     and n not in dir(object)
-    and n not in ("__dict__", "__module__", "__weakref__", "__setstate__", "__getitem__")
+    and n
+    not in (
+        "__annotations__",
+        "__dict__",
+        "__module__",
+        "__weakref__",
+        "__setstate__",
+        "__getitem__",
+    )
     and n not in ("__delitem__", "__iter__")
 }
 
