@@ -25,11 +25,11 @@ class Jastrow:
 
 
 @ent.view_of.register
-def _(state: Jastrow, dims=None):
+def view_of_jastrow(state: Jastrow, dims=None):
     digest = lambda: state.v.tobytes().hex()  # for checkpoints: no other state has it
     amplitudes = ent.Amplitudes(state.log_amplitudes, 2.0 * state.N**2, digest)
-    faces = {"amplitudes": ent.Face(lambda: FREE, lambda: amplitudes)}
-    return ent.StateView(tuple(range(state.N)), (2,) * state.N, state.v, "Jastrow", faces)
+    views = {"amplitudes": ent.View(lambda: FREE, lambda: amplitudes)}
+    return ent.StateView(tuple(range(state.N)), (2,) * state.N, state.v, "Jastrow", views)
 
 
 rng = np.random.default_rng(0)
@@ -51,17 +51,17 @@ class BellPairs:
 
 
 @ent.view_of.register
-def _(state: BellPairs, dims=None):
+def view_of_pairs(state: BellPairs, dims=None):
     amplitudes = ent.Amplitudes(state.log_amplitudes, 1.0 * state.N, lambda: str(state.pairs))
-    faces = {
-        "amplitudes": ent.Face(lambda: FREE, lambda: amplitudes),
-        "pairs": ent.Face(lambda: FREE, lambda: state.pairs),  # a face that nobody knows but us
+    views = {
+        "amplitudes": ent.View(lambda: FREE, lambda: amplitudes),
+        "pairs": ent.View(lambda: FREE, lambda: state.pairs),  # a view that nobody knows but us
     }
-    return ent.StateView(tuple(range(state.N)), (2,) * state.N, np.ones(1), "BellPairs", faces)
+    return ent.StateView(tuple(range(state.N)), (2,) * state.N, np.ones(1), "BellPairs", views)
 
 
 def cut_pairs(view, places, progbar=False):
-    inside, pairs = set(places), view.faces["pairs"].value
+    inside, pairs = set(places), view.views["pairs"].value
     return ent.FlatSpectrum(sum((i in inside) != (j in inside) for i, j in pairs))
 
 

@@ -1,4 +1,4 @@
-"""One state, two faces: a network that computes amplitudes, and its quimb tensor network."""
+"""One state, two forms: a network that computes amplitudes, and its quimb tensor network."""
 
 import numpy as np
 

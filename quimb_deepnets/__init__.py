@@ -1,7 +1,7 @@
 """Deep neural networks as quimb tensor networks.
 
 A deep network re-uses information, and a tensor network cannot copy it. So one state has two
-faces, exactly equal::
+forms, exactly equal::
 
     ConvAC, RAC                      RecursiveTree, RecursiveMPS
     layers, each node once   ---->   quimb tensor networks, every re-use a branch of its own
@@ -21,6 +21,28 @@ node, branch
     The output vector of a layer at a position; its sub-tree in the expanded network.
 DUP, delta
     All duplicated legs of one site joined by one delta tensor (Eq. (2), Fig. 3).
+expanded, collapsed
+    The network with every branch written out; the same state with each branch contracted once.
+
+Ladder
+------
+A module imports only from rows above its own::
+
+    errors        one class for each rule that input can break
+    numerics      numbers beyond the range of floats, weights, configurations, whole files
+    geometry      networks in integers: windows, branches, copies, places of sites
+    theory        what is proven or known exactly, from integers
+    jobs          sums in terms, on any executor, with checkpoints
+    evaluation    amplitudes, ratios and derivatives of batches, planned and prepared
+    networks      ConvAC, RAC, RBM: weights and a geometry, as values
+    hyper         quimb networks whose indices may be on any number of tensors
+    tensors       networks as quimb tensor networks, expanded and collapsed
+    conversion    networks as matrix product states
+    sampling      Markov chains, and what they estimate
+    entanglement  entropies and spectra of any state, by the cheapest method
+    paths         what contractions cost, and contractions in slices
+    cli           the command line
+    __main__      ``python -m quimb_deepnets``
 """
 
 from . import theory as theory
@@ -61,7 +83,7 @@ from .geometry import GCLayer
 from .hyper import HyperTensorNetwork, dup
 from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
 from .paths import contract_sliced, path_report, rivals
-from .tensors import RecursiveMPS, RecursiveTree
+from .tensors import CollapsedVector, RecursiveMPS, RecursiveTree
 
 __version__ = "0.1.0"
 
@@ -69,6 +91,7 @@ __all__ = [
     "RAC",
     "RBM",
     "BudgetError",
+    "CollapsedVector",
     "ConfigError",
     "ConvAC",
     "DeepNetError",

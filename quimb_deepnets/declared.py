@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from quimb.tensor import MatrixProductState
 
+    from .conversion.everyday import MAX_DRAWN
     from .entanglement.arguments import File
     from .entanglement.rank import SchmidtRank
     from .entanglement.registry import MAX_FLOPS, EntanglementPlan
@@ -196,6 +197,37 @@ class NetworkMethods(MeasureMethods):
             seed: Any = None,
         ) -> MatrixProductState: ...
 
+        def norm(
+            self,
+            output_inds: None = None,
+            squared: bool = False,
+            strip_exponent: bool = False,
+            optimize: Any = None,
+        ) -> Any: ...
+
+        def overlap(
+            self, other: Any, optimize: Any = None, strip_exponent: bool = False
+        ) -> Any: ...
+
+        def distance(
+            self,
+            other: Any,
+            method: str = "auto",
+            normalized: bool | str = False,
+            optimize: Any = None,
+        ) -> Any: ...
+
+        def local_expectation_exact(
+            self,
+            G: Any,
+            where: Any,
+            optimize: Any = None,
+            normalized: bool | str = True,
+            rehearse: bool | str = False,
+        ) -> Any: ...
+
+        def draw(self, *args: Any, max_tensors: int = MAX_DRAWN, **kwargs: Any) -> Any: ...
+
         def partial_trace_exact(
             self,
             where: Any,
@@ -252,17 +284,10 @@ class ConvolutionalMethods(RankMethods):
         ) -> GraphStateConvAC: ...
 
 
-class ExpandedMethods(RankMethods):
-    """What `tensors`, `conversion` and `sampling` attach to expanded networks."""
+class HeldMethods:
+    """What `conversion` and `sampling` attach to states that may hold their network still."""
 
     if TYPE_CHECKING:
-
-        def collapse(
-            self,
-            site_ind_id: str | None = None,
-            site_tag_id: str | None = None,
-            max_bytes: float = MAX_BYTES,
-        ) -> CollapsedVector: ...
 
         def to_mps(
             self,
@@ -289,3 +314,16 @@ class ExpandedMethods(RankMethods):
             progbar: bool = False,
             start: Any = None,
         ) -> RenyiEstimate: ...
+
+
+class ExpandedMethods(RankMethods, HeldMethods):
+    """What is attached to expanded networks."""
+
+    if TYPE_CHECKING:
+
+        def collapse(
+            self,
+            site_ind_id: str | None = None,
+            site_tag_id: str | None = None,
+            max_bytes: float = MAX_BYTES,
+        ) -> CollapsedVector: ...

@@ -290,7 +290,7 @@ def _logs_of(t, what, net, codes, configs):
 
 @call
 def writes(t):
-    """One weight gets another value: every face of the network sees it, and no copy does."""
+    """One weight gets another value: every form of the network sees it, and no copy does."""
     name = str(t.rng.choice(list(t.plain.params)))
     entry = int(t.rng.integers(t.plain.params[name].size))
     params = {key: x.copy() for key, x in t.plain.params.items()}
@@ -592,19 +592,19 @@ def gradients(t):
     if t.extreme:
         return
     codes, configs = t.configs()
-    face = ["amplitudes", "to_dense", "expanded", "collapsed"][t.rng.integers(4)]
-    if t.spec.family == "rbm" and face == "collapsed":
+    form = ["amplitudes", "to_dense", "expanded", "collapsed"][t.rng.integers(4)]
+    if t.spec.family == "rbm" and form == "collapsed":
         return
     params, net = _trainable(t)
-    if face == "amplitudes":
+    if form == "amplitudes":
         weights = t.rng.normal(size=len(codes))
         found = net.amplitudes(configs)
     else:
         weights, codes = t.rng.normal(size=len(t.v)), np.arange(len(t.v))
-        if face == "to_dense":
+        if form == "to_dense":
             found = net.to_dense()[:, 0]
         else:
-            psi = net.to_tensor_network() if face == "expanded" else net.collapse()
+            psi = net.to_tensor_network() if form == "expanded" else net.collapse()
             found = psi.to_dense(optimize="greedy").reshape(-1)
     like = torch.tensor(weights.astype(t.spec.dtype))
     value = (found * like).sum()

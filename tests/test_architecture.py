@@ -5,6 +5,7 @@ import doctest
 import importlib
 import inspect
 import pathlib
+import re
 
 import pytest
 
@@ -16,10 +17,8 @@ LADDER = (
     "declared errors numerics geometry theory jobs evaluation networks hyper tensors conversion "
     "sampling entanglement paths cli __main__"
 ).split()
-ONLY = {
-    "hyper": {"declared", "errors", "numerics"},
-    "paths": set(LADDER) - {"entanglement"},
-}  # of the package
+# of the package these rows import nothing else
+ONLY = {"hyper": {"declared", "errors", "numerics"}, "paths": set(LADDER) - {"entanglement"}}
 HEAVY = {"declared": set(), "geometry": set(), "errors": set(), "numerics": {"numpy", "autoray"}}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -95,6 +94,39 @@ def test_files_are_small_and_open_with_a_sentence(path):
             if isinstance(node, ast.FunctionDef):
                 doc = ast.get_docstring(node, clean=False) or ""
                 assert node.end_lineno - node.lineno - doc.count("\n") <= 51, node.name
+
+
+def definitions(kind):
+    """The classes or functions of the package, anywhere in its files, with their modules."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            if isinstance(node, kind):
+                yield node.name, name_of(path)
+
+
+def test_one_class_for_each_name():
+    found = {}
+    for name, module in definitions(ast.ClassDef):
+        assert name not in found, f"{module} and {found[name]} both define a class {name}"
+        found[name] = module
+
+
+def test_functions_have_names():
+    nameless = [module for name, module in definitions(ast.FunctionDef) if not name.strip("_")]
+    assert not nameless
+
+
+def test_the_package_docstring_prints_the_ladder():
+    printed = inspect.getdoc(qdn).split("Ladder\n------\n")[1].split("::\n\n")[1]
+    assert [line.split()[0] for line in printed.splitlines()] == LADDER
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if f.name == "__init__.py"], ids=name_of)
+def test_folders_have_a_map_of_their_files(path):
+    words = set(re.findall(r"\w+", ast.get_docstring(ast.parse(path.read_text(encoding="utf8")))))
+    files = {f.stem for f in path.parent.glob("*.py")} - {"__init__"}
+    folders = {f.parent.name for f in path.parent.glob("*/__init__.py")}
+    assert files | folders <= words, (files | folders) - words
 
 
 def test_public_names():

@@ -103,7 +103,7 @@ def test_every_method_equals_dense_quimb(name):
         values = np.linalg.eigvalsh(rho)[::-1]
         entropy = qu.entropy_subsys(psi, view.dims, places)
         for method in METHODS.values():
-            if method.face not in view.faces or not method.exact:
+            if method.view not in view.views or not method.exact:
                 continue
             try:
                 found = np.asarray(qdn.schmidt_values(state, where, method=method.name))

@@ -39,7 +39,7 @@ def test_mps_is_the_state(i):
     unit.normalize()
     for cut, size in enumerate(mps.bond_sizes() if mps.L > 1 else (), 1):
         s = np.linalg.svd(vector.reshape(net.phys_dim**cut, -1), compute_uv=False)
-        assert size <= min(info["carry"][cut], len(s))
+        assert size <= min(info["transfer_sizes"][cut], len(s))
         assert abs(unit.entropy(cut) - qu.entropy(np.diag(s**2 / (s**2).sum()))) < 1e-9
 
 
@@ -47,10 +47,10 @@ def test_long_chains_have_the_bonds_of_the_law():
     """Open chain ``r M**(w-1)``, ring its square in w, RAC of depth 2 the symmetric power."""
     open_, info = qdn.ConvAC.rand(100, 3, 3, 4, seed=0), {}
     mps = open_.to_mps(cutoff=0.0, info=info)
-    assert max(info["carry"]) == 4 * 2**4 == mps.max_bond()
+    assert max(info["transfer_sizes"]) == 4 * 2**4 == mps.max_bond()
     ring = qdn.ConvAC.rand(12, 2, 3, 3, boundary="periodic", seed=0)
     ring.to_mps(info=info)
-    assert max(info["carry"]) == 3 * 2 ** (2 * 2)
+    assert max(info["transfer_sizes"]) == 3 * 2 ** (2 * 2)
     rac = qdn.RAC.rand(60, 2, 2, seed=0)
     mps = rac.to_mps(cutoff=0.0, info=info)
     law = [min(2**t, 2 * math.comb(60 - t + 1, 60 - t), 2 ** (60 - t)) for t in range(1, 60)]

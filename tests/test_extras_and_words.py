@@ -50,7 +50,7 @@ def test_without_the_others(monkeypatch):
         NET.to_tensor_network().draw()
     with pytest.raises(qdn.ExtraError, match=words.format("python-flint", "quimb-deepnets")):
         qdn.schmidt_rank(NET, 2)
-    monkeypatch.setattr(cross_mps, "Amplitudes", never)
+    monkeypatch.setattr(cross_mps, "ScaledAmplitudes", never)
     with pytest.raises(qdn.ExtraError, match=words.format("teneva", "quimb-deepnets")):
         NET.to_mps(method="cross")
     monkeypatch.setitem(sys.modules, "networkx", sys)

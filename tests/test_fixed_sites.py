@@ -9,7 +9,7 @@ from .reference import conv_vector, rac_vector
 
 CONV = qdn.ConvAC.rand(3, 2, 2, 2, seed=0)
 RAC = qdn.RAC.rand(3, 2, 2, seed=0)
-FACES = {
+FORMS = {
     "tree": (CONV.to_tensor_network, conv_vector(CONV)),
     "dense nodes": (lambda: CONV.to_tensor_network(nodes="dense"), conv_vector(CONV)),
     "collapsed": (CONV.collapse, conv_vector(CONV)),
@@ -22,9 +22,9 @@ FACES = {
 
 
 @pytest.mark.parametrize("like", ["numpy", "torch"])
-@pytest.mark.parametrize("face", FACES)
-def test_to_dense_when_every_site_is_fixed(face, like):
-    make, vector = FACES[face]
+@pytest.mark.parametrize("form", FORMS)
+def test_to_dense_when_every_site_is_fixed(form, like):
+    make, vector = FORMS[form]
     psi, n = make(), len(vector).bit_length() - 1
     psi = psi if like == "numpy" else psi.to("torch")
     for code, amplitude in enumerate(vector):

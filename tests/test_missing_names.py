@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -20,19 +21,26 @@ OBJECTS = {
 }
 # object, name that it lacks, where it is (evaluated below)
 MISSING = [
-    ("net", "norm", "net.collapse().norm"),
+    ("net", "set_params", "net.with_params"),
+    ("net", "astype", "net.to("),
+    ("net", "cuda", "net.to("),
+    ("net", "detach", "net.to("),
+    ("net", "normalize", "net.readout / net.norm()"),
+    ("net", "normalize_", "net.collapse().normalize()"),
+    ("net", "parameters", "net.params.leaves"),
+    ("net", "requires_grad_", "net.params.leaves"),
     ("net", "gate", "net.collapse().gate"),
     ("net", "compute_local_expectation_exact", "net.collapse()."),
     ("net", "shared_tags", "net.to_tensor_network().shared_tags"),
-    ("net", "canonize", "net.to_mps().canonize"),
+    ("net", "canonize", "net.to_mps(normalize=True).canonize"),
     ("rbm", "H", "net.collapse().H"),
     ("psi", "flip_ratios", "psi.network.flip_ratios"),
     ("psi", "params", "psi.network.params"),
     ("psi", "partial_traces_exact", "net.collapse().partial_traces_exact"),
-    ("psi", "canonicalize", "psi.to_mps().canonicalize"),
-    ("phi", "amplitude", "net.amplitude"),
-    ("phi", "to_mps", "net.to_mps"),
-    ("phi", "network", "net.to_tensor_network().network"),
+    ("psi", "canonicalize", "psi.to_mps(normalize=True).canonicalize"),
+    ("phi", "flip_ratios", "psi.network.flip_ratios"),
+    ("phi", "params", "psi.network.params"),
+    ("phi", "canonicalize", "psi.to_mps(normalize=True).canonicalize"),
     ("sum", "log_amplitudes", "net.log_amplitudes"),
     ("dup", "site_ind", "no sites"),
 ]
@@ -47,9 +55,17 @@ def test_the_error_names_the_object_that_has_it(owner, name, where):
     assert isinstance(caught.value, AttributeError) and isinstance(caught.value, qdn.DeepNetError)
     assert where in str(caught.value) and caught.value.name == name
     net = OBJECTS["rbm"] if owner == "rbm" else NET
-    if "." in where and not where.endswith("."):  # the remedy is there
+    if re.fullmatch(r"\w+(\.\w+(\([\w=]*\))?)*\.\w+", where):  # the remedy is there
         remedy = where.rsplit(".", 1)
         assert hasattr(eval(remedy[0], {"net": net, "psi": OBJECTS["psi"]}), remedy[1])
+
+
+def test_a_lattice_is_not_sent_to_the_tools_of_chains():
+    net = qdn.ConvAC.rand((2, 2), 1, 2, 2, seed=0)
+    for thing in (net, net.collapse(), net.to_tensor_network()):
+        with pytest.raises(AttributeError) as caught:
+            _ = thing.canonize
+        assert "to_mps" not in str(caught.value)
 
 
 @pytest.mark.parametrize("owner", OBJECTS)
@@ -72,16 +88,17 @@ def test_copies_and_pickles(owner):
 def test_a_property_that_fails_keeps_its_own_error():
     class Broken(type(NET)):
         @property
-        def norm(self):
+        def entropy(self):
             return self.weights.there_is_no_such_thing
 
     broken = Broken(4, NET.weights, NET.readout)
     with pytest.raises(AttributeError, match="there_is_no_such_thing"):
-        _ = broken.norm
+        _ = broken.entropy
 
 
 def test_functions_of_quimb_that_ask_for_an_mps():
-    for psi, remedy in ((OBJECTS["psi"], "psi.to_mps()"), (OBJECTS["phi"], "net.to_mps()")):
+    remedy = "psi.to_mps(normalize=True)"
+    for psi in (OBJECTS["psi"], OBJECTS["phi"]):
         with pytest.raises(qdn.MissingError) as caught:
             qtn.TEBD(psi, qtn.ham_1d_heis(4))
         assert remedy in str(caught.value)

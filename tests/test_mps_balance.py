@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import quimb_deepnets as qdn
-from quimb_deepnets.conversion import transfer_states as carries
+from quimb_deepnets.conversion import transfer_states
 from quimb_deepnets.conversion.balance import frames
 from quimb_deepnets.conversion.drawn import draw, relative_error
 from quimb_deepnets.entanglement.methods.mps import site_arrays
@@ -96,7 +96,7 @@ def test_what_is_lost_is_refused_and_auto_goes_on(monkeypatch):
 
     net = qdn.RAC.rand(18, depth=2, bond_dim=2, seed=3)
     right = net.entropy(9, method="dense")
-    monkeypatch.setattr(carries, "frames", unbalanced)
+    monkeypatch.setattr(transfer_states, "frames", unbalanced)
     with pytest.raises(qdn.MethodError, match="has lost the state"):
         net.to_mps()
     with pytest.raises(qdn.MethodError, match="has lost the state"):

@@ -45,7 +45,7 @@ def full(G, where):
     return np.moveaxis(x, range(n), where).reshape(16, 16)
 
 
-def close(x, expected, psi):
+def check_close(x, expected, psi):
     x = np.asarray(x.detach().resolve_conj() if hasattr(x, "detach") else x)
     assert x.reshape(-1) == pytest.approx(np.asarray(expected).reshape(-1), abs=tolerance(psi) * 10)
 
@@ -78,41 +78,43 @@ def test_expectation_values_and_gates(form, library, name):
     G, where = OPERATORS[name], (1, 2)
     D = full(dense(G), where)
     expected = (v.conj() @ D @ v) / (v.conj() @ v)
-    close(psi.local_expectation_exact(G, where), expected, psi)
-    close(
+    check_close(psi.local_expectation_exact(G, where), expected, psi)
+    check_close(
         psi.compute_local_expectation_exact({where: G, 0: Z}, return_all=True)[where], expected, psi
     )
     value, norm = psi.local_expectation_exact(G, where, normalized="return")
-    close(value / norm, expected, psi)
+    check_close(value / norm, expected, psi)
     for contract in (False, True, "split-gate"):
         gated = psi.gate(G, where, contract=contract)
-        close(gated.to_dense(), D @ v, psi)
+        check_close(gated.to_dense(), D @ v, psi)
         assert len({t.data.dtype for t in gated}) == 1 or "numpy" in str(type(gated.arrays[0]))
-    close(psi.gate_inds(G, ["k1", "k2"]).to_dense(), D @ v, psi)
+    check_close(psi.gate_inds(G, ["k1", "k2"]).to_dense(), D @ v, psi)
 
 
 def test_states_and_numbers(psi, v):
     w = MPS.to_dense().reshape(-1)
-    close(psi.overlap(MPS), w.conj() @ v, psi)
-    close(psi.H @ MPS, v.conj() @ w, psi)
-    close((psi.H & MPS) ^ all, v.conj() @ w, psi)
-    close((psi + MPS).to_dense(), v + w, psi)
-    close(psi.distance(MPS), np.linalg.norm(v - w), psi)
-    close(psi.overlap(NET.collapse()), np.asarray(NET.to_dense()).reshape(-1) @ v, psi)
+    check_close(psi.overlap(MPS), w.conj() @ v, psi)
+    check_close(psi.H @ MPS, v.conj() @ w, psi)
+    check_close((psi.H & MPS) ^ all, v.conj() @ w, psi)
+    check_close((psi + MPS).to_dense(), v + w, psi)
+    check_close(psi.distance(MPS), np.linalg.norm(v - w), psi)
+    check_close(psi.overlap(NET.collapse()), np.asarray(NET.to_dense()).reshape(-1) @ v, psi)
     for x in (1j, 2 - 1j, np.complex128(1j), torch.tensor(2j), -3.0, np.float64(2.0)):
-        close((x * psi).to_dense(), complex(x) * v, psi)
-        close((psi / x).to_dense(), v / complex(x), psi)
-    close((1j * psi).partial_trace_exact([0]), psi.partial_trace_exact([0]), psi)
+        check_close((x * psi).to_dense(), complex(x) * v, psi)
+        check_close((psi / x).to_dense(), v / complex(x), psi)
+    check_close((1j * psi).partial_trace_exact([0]), psi.partial_trace_exact([0]), psi)
     u = np.array([1j, 2.0])
-    close(psi.vector_reduce("k0", u).to_dense(), u @ v.reshape(2, 8), psi)
+    check_close(psi.vector_reduce("k0", u).to_dense(), u @ v.reshape(2, 8), psi)
     H = qtn.MPO_ham_heis(4)
-    close(psi.gate_with_op_lazy(H).overlap(psi), v.conj() @ H.to_dense() @ v, psi)
+    check_close(psi.gate_with_op_lazy(H).overlap(psi), v.conj() @ H.to_dense() @ v, psi)
     gate = qtn.TensorNetwork([qtn.Tensor(Y, ("a", "b"))])
-    close(psi.gate_inds_with_tn(["k0"], gate, ["b"], ["a"]).to_dense(), full(Y, [0]) @ v, psi)
-    close(psi.gate_sandwich_inds(Y, ["k0"], ["k3"]).to_dense(), full(Y & Y.conj(), [0, 3]) @ v, psi)
+    check_close(psi.gate_inds_with_tn(["k0"], gate, ["b"], ["a"]).to_dense(), full(Y, [0]) @ v, psi)
+    check_close(
+        psi.gate_sandwich_inds(Y, ["k0"], ["k3"]).to_dense(), full(Y & Y.conj(), [0, 3]) @ v, psi
+    )
     terms = qtn.ham_1d_heis(4)
     expected = (v.conj() @ qu.ham_heis(4, sparse=False) @ v) / (v.conj() @ v)
-    close(psi.compute_local_expectation_exact(terms), expected, psi)
+    check_close(psi.compute_local_expectation_exact(terms), expected, psi)
 
 
 @pytest.mark.parametrize("library", ["numpy", "torch-float32"])
@@ -122,7 +124,7 @@ def test_contract_sliced(library, name):
     v, D = np.asarray(NET.to_dense()).reshape(-1), full(dense(OPERATORS[name]), (1, 2))
     G = OPERATORS[name]
     found = qdn.contract_sliced(net, ("local_expectation", (1, 2)), G=G)
-    close(found, (v @ D @ v) / (v @ v), net)
+    check_close(found, (v @ D @ v) / (v @ v), net)
 
 
 def test_the_dtype_never_falls():

@@ -199,8 +199,8 @@ def test_any_vector(name):
     psi = STATES[name]()
     sites = tuple(psi.sites)
     legs = tuple(map(psi.site_ind, sites))
-    wired = hasattr(psi, "_prepared")
-    ready = (lambda tn, out: tn._prepared(out)) if wired else (lambda tn, out: tn)
+    prepares = hasattr(psi, "_prepared")
+    ready = (lambda tn, out: tn._prepared(out)) if prepares else (lambda tn, out: tn)
     fixed = psi.isel(dict.fromkeys(legs, 0))
     assert of_graph(hypergraph(psi)) == of_network(fixed, ())
     assert of_graph(hypergraph(psi, "dense")) == of_network(ready(psi, legs), legs)
@@ -528,7 +528,7 @@ def test_an_index_on_one_tensor_is_summed_beforehand():
     assert shared_flops(graph, tree) == tree.contraction_cost() == 36
 
 
-def test_a_wire_that_nothing_else_holds_is_a_loose_end():
+def test_an_identity_leg_that_nothing_else_holds_is_a_loose_end():
     phi = qdn.ConvAC.rand(3, depth=1, kernel=1, bond_dim=2, seed=0).collapse()
     phi.pop_tensor(next(iter(phi.tag_map["WINDOW"])))
     with pytest.raises(qdn.SitesError, match="_x0"):

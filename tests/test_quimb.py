@@ -310,12 +310,12 @@ def test_gradients_of_amplitudes_by_contraction():
     net = qdn.ConvAC.rand(4, 2, 2, 2, seed=0)
     config = [[0, 1, 1, 0], [1, 1, 0, 1]]
     grads = []
-    for face in ("network", "tensors"):
+    for form in ("network", "tensors"):
         params = {k: torch.tensor(x, requires_grad=True) for k, x in net.params.items()}
         state = type(net).from_params(net.geometry, params)
-        if face == "tensors":
+        if form == "tensors":
             state = state.to_tensor_network()
-        by = {} if face == "network" else {"optimize": "greedy"}
+        by = {} if form == "network" else {"optimize": "greedy"}
         loss = state.amplitudes(config, **by).sum() + state.log_amplitudes(config, **by)[1].sum()
         grads.append(torch.autograd.grad(loss, list(params.values())))
     for a, b in zip(*grads):

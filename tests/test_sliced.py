@@ -354,7 +354,7 @@ def test_a_pool_that_breaks_leaves_its_checkpoint(tmp_path, monkeypatch):
     """A process pool is lost with its first worker; a new one goes on where the file is."""
     file, bullets = tmp_path / "sum.npz", tmp_path / "bullets"
     bullets.write_text("one")
-    job, opts = Job(die, bullets), {"checkpoint": file, "mark": "test"}
+    job, opts = Job(die, bullets), {"checkpoint": file, "key": "test"}
     context = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(1, mp_context=context) as pool,

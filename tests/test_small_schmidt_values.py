@@ -66,9 +66,9 @@ def test_every_method_is_right_or_refuses(name, dims, places, scale):
     x = planted(sigma, dims, places)
     refused = set()
     for state, opts in ((x * scale, {"dims": dims}), (chain(x, dims) * scale, {})):
-        faces = view_of(state, **opts).faces
+        views = view_of(state, **opts).views
         for method in METHODS.values():
-            if method.face not in faces or not method.exact:
+            if method.view not in views or not method.exact:
                 continue
             for alpha in ALPHAS:
                 try:

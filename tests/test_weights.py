@@ -111,7 +111,7 @@ def test_gradients_where_a_channel_is_zero():
 
 
 def test_single_precision_near_its_range():
-    """Tiny weights, huge read-out: both faces stay exact to the precision of float32."""
+    """Tiny weights, huge read-out: both forms stay exact to the precision of float32."""
     net = qdn.ConvAC.rand(6, 1, 2, 2, seed=1, scale=10**-3.5, dtype="float32")
     readout = (net.readout / abs(net.readout).max() * 1e36).astype("float32")
     net = qdn.ConvAC(6, net.weights, readout)

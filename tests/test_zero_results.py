@@ -15,14 +15,14 @@ SIGNS = {
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0**40, 2.0**-40])
-@pytest.mark.parametrize("face", ["to_tensor_network", "collapse"])
+@pytest.mark.parametrize("form", ["to_tensor_network", "collapse"])
 @pytest.mark.parametrize("shifted", [False, True])
-def test_derivatives_of_amplitudes_that_vanish(face, scale, shifted):
+def test_derivatives_of_amplitudes_that_vanish(form, scale, shifted):
     """All four amplitudes are zero; their derivatives are those of the network, by products."""
     like = qdn.ConvAC.rand(2, 1, 3, 2, boundary="periodic", seed=0)
     params = {k: torch.tensor(scale * np.array(x), requires_grad=True) for k, x in SIGNS.items()}
     net = like.from_params(like.geometry, params)
-    psi = getattr(net, face)()
+    psi = getattr(net, form)()
     found = psi.contract(output_inds=psi.site_inds, strip_exponent=shifted, preserve_tensor=True)
     mantissa, exponent = found if shifted else (found, 0.0)
     assert exponent == 0.0

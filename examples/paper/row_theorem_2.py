@@ -19,8 +19,8 @@ CERTIFIED = (
     "Ranks of random weights modulo the prime 2**31 - 1: an integer that bounds the generic rank "
     "from below without any tolerance, met from above by the number of polynomials that the rest "
     "of the chain can be, less those that vanish identically if M < R. "
-    "The bonds of the exact MPS follow the law by construction, since its carry is the space of "
-    "polynomials that the law counts."
+    "The bonds of the exact MPS follow the law by construction, since its transfer states "
+    "are the space of polynomials that the law counts."
 )
 
 

@@ -27,7 +27,7 @@ def measured_error(cores, amplitudes, rng):
     ----------
     cores : list[numpy.ndarray], shape (l, p, r)
         The MPS, its orthogonality centre on the last site.
-    amplitudes : Amplitudes
+    amplitudes : ScaledAmplitudes
         Phases and logarithms in the order of the chain, and the scale that the cores leave out.
     rng : numpy.random.Generator
 

@@ -113,7 +113,7 @@ def cross_mps(
         if not (isinstance(value, (int, float)) and 0 <= value < 1):
             raise OptionError(f"{name}={value!r} is not a relative size; use a float from 0 to 1.")
     rng, teneva = make_rng(seed), _teneva()
-    amplitudes = Amplitudes(network, rng, max_evals)
+    amplitudes = ScaledAmplitudes(network, rng, max_evals)
     with progress_bar(progbar, desc="sweeps") as step:
         cores = _interpolate(teneva, amplitudes, bond, tol, max_evals, rng, step)
     mps = MatrixProductState(
@@ -146,7 +146,7 @@ def _teneva():
     return import_extra("to_mps(method='cross')", "cross", "teneva")
 
 
-class Amplitudes:
+class ScaledAmplitudes:
     """Amplitudes of configurations in the order of the chain, divided by ``exp(scale)``."""
 
     def __init__(self, network, rng, batch):
@@ -212,7 +212,7 @@ def _interpolate(teneva, amplitudes, bond, tol, max_evals, rng, step):
     """Cores ``(l, p, r)``, with a larger scale again where amplitudes outgrew it."""
     sites = [amplitudes.phys_dim] * len(amplitudes.order)
 
-    def stop(cores, state, opts):
+    def _stop(cores, state, opts):
         step()
         return max(core.shape[0] for core in cores) > bond
 
@@ -224,7 +224,7 @@ def _interpolate(teneva, amplitudes, bond, tol, max_evals, rng, step):
             m=max(1, max_evals - amplitudes.count),
             e=tol,
             info=state,
-            cb=stop,
+            cb=_stop,
         )
         if state["stop"] != "func":
             return cores

@@ -1,14 +1,14 @@
 """Exact conversions to quimb's matrix product states, with bonds no larger than the state needs.
 
-Both families are functions of a small *carry* from left to right. What a part of the chain to the
-right does with the carry is a matrix; a QR per site keeps it small, and a sweep of SVDs back puts
-the state into canonical form::
+Both families are functions of a small *transfer state* from left to right. What a part of the
+chain to the right does with it is a matrix; a QR per site keeps it small, and a sweep of SVDs back
+puts the state into canonical form::
 
-    carry (l) --site n--> carry (l')        G[n] (l, k):   psi = carry . G[n] . (right part)
+    state (l) --site n--> state (l')        G[n] (l, k):   psi = state . G[n] . (right part)
                  |
                 s_n                         G[n] = step(s_n) G[n+1],  G[n]^T = Q R,  Q is the site
 
-What is carried, and how large it is, each family says in `carries`.
+What the transfer state is, and how large, each family says in `transfer_states`.
 """
 
 import itertools
@@ -24,12 +24,13 @@ from ..jobs.progress import progress
 from ..networks import DeepNetwork, register_method
 from ..numerics.scaled import array_like, full_precision
 from ..numerics.weights import MAX_BYTES
+from ..tensors.collapsed import CollapsedVector
 from ..tensors.expanded import RecursiveNetwork
 from ..tensors.scale import check_normalize, place_scale
 from ..tensors.weights_from_tensors import collapsible_network
 from .cross_mps import cross_mps
 from .drawn import check_conversion
-from .transfer_states import carry_of
+from .transfer_states import transfer_of
 
 
 @full_precision
@@ -59,7 +60,7 @@ def to_mps(
         round-off alone.
     info : dict, optional
         Gets ``"discarded_weight"``, the sum over cuts of the squared singular values dropped,
-        relative to the squared norm, ``"carry"``, the sizes that were predicted,
+        relative to the squared norm, ``"transfer_sizes"``, those predicted,
         ``"cur_orthog"``, where the centre is, as quimb's own methods note it, and
         ``"log10_norm"``, of the state before it is normalised.
     site_ind_id, site_tag_id : str, optional
@@ -67,7 +68,7 @@ def to_mps(
     progbar : bool, optional
         Show a progress bar over the sites.
     max_bytes : int, optional
-        Refuse carries whose matrices would need more; only for ``"exact"``.
+        Refuse transfer states whose matrices would need more; only for ``"exact"``.
     method : {"exact", "cross"}, optional
         ``"cross"`` interpolates through amplitudes, for lattices and deep networks too; its error
         is measured into ``info["error"]``, see `cross_mps`.
@@ -133,17 +134,16 @@ def to_mps(
         check_positive_int("max_bond", max_bond, OptionError)
     if not (isinstance(cutoff, (int, float)) and 0 <= cutoff < 1):
         raise OptionError(f"cutoff={cutoff!r} is not a relative size; use 0 <= cutoff < 1.")
-    carry = carry_of(network)
-    need = predicted_bytes(carry, network.phys_dim)
+    transfer = transfer_of(network)
+    need = predicted_bytes(transfer, network.phys_dim)
     if need > max_bytes:
         raise BudgetError(
-            f"the exact MPS has a carry of up to {max(carry.bounds())}; its tensors and matrices "
-            f"need {need} bytes, more than max_bytes={max_bytes}; use fewer layers or channels, or "
-            "raise it."
+            f"the exact MPS has transfer states of up to {max(transfer.bounds())} and needs {need} "
+            f"bytes, more than max_bytes={max_bytes}; use fewer layers or channels, or raise it."
         )
     info = {} if info is None else info
-    info["carry"] = carry.bounds()
-    sites, exponent = _right_sweep(carry, network, progbar)
+    info["transfer_sizes"] = transfer.bounds()
+    sites, exponent = _right_sweep(transfer, network, progbar)
     check_conversion(
         network, [do("transpose", x, (2, 1, 0)) for x in sites], exponent * math.log(2)
     )
@@ -159,8 +159,8 @@ def to_mps(
 register_method(DeepNetwork)(to_mps)
 
 
-@register_method(RecursiveNetwork, name="to_mps")
-def _expanded_to_mps(
+@register_method(RecursiveNetwork, CollapsedVector, name="to_mps")
+def _state_to_mps(
     psi: Any,
     max_bond: int | None = None,
     cutoff: float = 1e-14,
@@ -175,10 +175,12 @@ def _expanded_to_mps(
     max_evals: int | None = None,
     seed: Any = None,
 ) -> MatrixProductState:
-    chain = psi.geometry.ndim == 1  # a chain made of a lattice is named by place
+    expanded = isinstance(psi, RecursiveNetwork)
+    network = collapsible_network(psi) if expanded else psi.network
+    chain = network.geometry.ndim == 1  # a chain made of a lattice is named by place
     own = (psi.site_ind_id, psi.site_tag_id) if chain else ("k{}", "I{}")
     return to_mps(
-        collapsible_network(psi),
+        network,
         max_bond,
         cutoff,
         info,
@@ -194,7 +196,7 @@ def _expanded_to_mps(
     )
 
 
-_expanded_to_mps.__doc__ = to_mps.__doc__
+_state_to_mps.__doc__ = to_mps.__doc__
 
 
 def _check_followed(network, shapes, cutoff):
@@ -219,29 +221,29 @@ def _check_followed(network, shapes, cutoff):
         )
 
 
-def predicted_bytes(carry, M):
+def predicted_bytes(transfer, M):
     """Bytes of all site tensors behind the right sweep, of three of the largest matrices, and of
-    what the carry itself holds."""
-    bounds = carry.bounds()
+    what the transfer matrices themselves take."""
+    bounds = transfer.bounds()
     behind = (M ** min(len(bounds) - 1 - n, 64) for n in range(len(bounds)))
     kept = list(map(min, bounds, behind))
     sites = sum(a * b for a, b in itertools.pairwise(kept))
     largest = max(a * b for a, b in zip(bounds, kept[1:]))
-    return 16 * M * (sites + 3 * largest) + carry.own_bytes()
+    return 16 * M * (sites + 3 * largest) + transfer.own_bytes()
 
 
-def _right_sweep(carry, network, progbar):
+def _right_sweep(transfer, network, progbar):
     """Sites ``(k, M, k')``, the last one first, and the power of two that they leave out."""
-    (G, exponent), sites = unit(carry.end()), []
+    (G, exponent), sites = unit(transfer.end()), []
     for n in progress(range(network.nsites)[::-1], progbar):
-        step = carry.step(n, G)  # (l, M, k)
+        step = transfer.step(n, G)  # (l, M, k)
         l, M, k = step.shape
         q, r = qr(do("transpose", step, (1, 2, 0)).reshape(M * k, l))
         sites.append(do("transpose", q.reshape(M, k, -1), (2, 0, 1)))  # (k_new, M, k)
         G, more = unit(do("transpose", r, (1, 0)))
         exponent += more
-    sites[-1] = do("tensordot", carry.start() @ G, sites[-1], axes=1)
-    return sites, exponent + carry.total()
+    sites[-1] = do("tensordot", transfer.start() @ G, sites[-1], axes=1)
+    return sites, exponent + transfer.total()
 
 
 def qr(x):

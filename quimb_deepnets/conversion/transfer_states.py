@@ -1,15 +1,15 @@
-"""What an exact matrix product state carries from site to site, for each family of networks.
+"""The transfer states of exact matrix product states: what crosses each bond, for each family.
 
 ::
 
-    carry (l) --site n--> carry (l')        psi = carry . (right part),  both of them small
+    state (l) --site n--> state (l')        psi = state . (right part),  both of them small
                  |
                 s_n
 
-- `WindowCarry`, of a `ConvAC`: the channel, and the sites that later windows still hold:
+- `WindowTransfer`, of a `ConvAC`: the channel, and the sites that later windows still hold:
   ``r * M**(w - 1)`` inside an open chain, ``r * M**(2 (w - 1))`` on a ring (w: width of a window).
-- `StateCarry`, of a `RAC` of depth 1: the state, R.
-- `SymmetricCarry`, of a `RAC` of depth 2: psi is linear in ``h[2]`` and homogeneous of degree
+- `StateTransfer`, of a `RAC` of depth 1: the state, R.
+- `SymmetricTransfer`, of a `RAC` of depth 2: psi is linear in ``h[2]`` and homogeneous of degree
   N - t in ``h[1]``, so it is ``Sym^(N-t)(R^R) x R^R``, ``R * binomial(R + N - t - 1, N - t)``; at
   the first few sites, where they are fewer, the configurations so far.
 """
@@ -30,43 +30,43 @@ from .balance import frames
 
 
 @functools.singledispatch
-def carry_of(network):
-    """The carry of a network, an object with what it needs to be converted.
+def transfer_of(network):
+    """The transfer states of a network, an object with what a conversion needs.
 
     That is ``bounds, own_bytes, end, step, start, total``, and ``full_rank``: whether QR has a
     gradient on the way.
     """
     raise MethodError(
         f"{type(network).__name__} has no exact matrix product form; register one with "
-        "carry_of.register."
+        "quimb_deepnets.conversion.transfer_of.register."
     )
 
 
-def has_carry(network):
-    """Whether the family of a network has registered a carry."""
-    return carry_of.dispatch(type(network)) is not carry_of.dispatch(object)
+def has_transfer(network):
+    """Whether the family of a network has registered its transfer states."""
+    return transfer_of.dispatch(type(network)) is not transfer_of.dispatch(object)
 
 
-@carry_of.register
-def _(network: ConvAC):
+@transfer_of.register
+def _transfer_of_conv(network: ConvAC):
     if network.geometry.ndim != 1:
         raise MethodError(
             "a lattice has no exact matrix product form of small bond: a cut crosses a whole row "
             f"of windows, and the bond can be {_largest_bond(network)}; use method='cross' for an "
             "approximate one, collapse() for expectation values, or to_dense on small ones."
         )
-    return WindowCarry(network)
+    return WindowTransfer(network)
 
 
-@carry_of.register
-def _(network: RAC):
+@transfer_of.register
+def _transfer_of_rac(network: RAC):
     if network.depth > 2:
         raise MethodError(
             f"a RAC of depth {network.depth} has generically full rank, a bond of "
             f"{_largest_bond(network)}, so no small exact matrix product form; use method='cross' "
             "for an approximate one, or depth 1 or 2."
         )
-    return StateCarry(network) if network.depth == 1 else SymmetricCarry(network)
+    return StateTransfer(network) if network.depth == 1 else SymmetricTransfer(network)
 
 
 def _largest_bond(network):
@@ -74,7 +74,7 @@ def _largest_bond(network):
     return f"{network.phys_dim}**{network.nsites // 2}"
 
 
-class WindowCarry:
+class WindowTransfer:
     """The channel and the sites that later windows of a chain still hold.
 
     A window multiplies as soon as its last site is there.
@@ -111,7 +111,7 @@ class WindowCarry:
         return found
 
     def bounds(self):
-        """The size of the carry before each site and behind the last one."""
+        """The size of the transfer state before each site and behind the last one."""
         return [len(self.readout) * self.net.phys_dim ** len(h) for h in self.held]
 
     def own_bytes(self):
@@ -137,7 +137,7 @@ class WindowCarry:
         return do("transpose", out, (1, 0, 2)).reshape(len(out) // M * r, M, -1)
 
     def start(self):
-        """The carry before the first site."""
+        """The transfer state before the first site."""
         return do("ones_like", self.readout)[None]
 
     def total(self):
@@ -145,7 +145,7 @@ class WindowCarry:
         return math.fsum([self.e_readout, *(self.tables[kind][1] for _, kind in self.windows)])
 
 
-class StateCarry:
+class StateTransfer:
     """The state of a RAC of depth 1."""
 
     full_rank = True
@@ -159,7 +159,7 @@ class StateCarry:
         self.scale = net.L * (e + f) + g + h
 
     def bounds(self):
-        """The size of the carry before each site and behind the last one."""
+        """The size of the transfer state before each site and behind the last one."""
         return [self.net.bond_dim] * (self.net.L + 1)
 
     def own_bytes(self):
@@ -177,7 +177,7 @@ class StateCarry:
         return out.reshape(-1, *x.shape[1:])
 
     def start(self):
-        """The carry before the first site."""
+        """The transfer state before the first site."""
         return self.initial[None]
 
     def total(self):
@@ -185,7 +185,7 @@ class StateCarry:
         return self.scale
 
 
-class SymmetricCarry(StateCarry):
+class SymmetricTransfer(StateTransfer):
     """``Sym^n(R^R) x R^R``: monomials of degree n in ``h[1]``, each times ``h[2]``.
 
     Monomials are normalised, ``m_g(x) = sqrt(n! / prod_a g_a!) x**g``, so that the vector of all
@@ -208,7 +208,7 @@ class SymmetricCarry(StateCarry):
         return max(t for t, count in enumerate(self.degrees) if self.net.phys_dim**t <= count)
 
     def bounds(self):
-        """The size of the carry before each site and behind the last one."""
+        """The size of the transfer state before each site and behind the last one."""
         R, M = self.net.bond_dim, self.net.phys_dim
         return [M**t if t < self.turn else R * count for t, count in enumerate(self.degrees)]
 
@@ -293,7 +293,7 @@ class SymmetricCarry(StateCarry):
         return (value[:, :, None] * h2[:, None]).reshape(len(h1), -1)
 
     def start(self):
-        """The carry before the first site."""
+        """The transfer state before the first site."""
         return do("ones_like", self.reached[:1, :1]) if self.turn else self.reached
 
     def total(self):

@@ -2,14 +2,17 @@
 
 ::
 
-    measures    entropy, schmidt_values, ...: what users call;  request: what they ask for
+    measures    entropy, schmidt_values, ...: what users call; two_subsystems: those of two parts
+    arguments   what they ask for, from a state and sites to a spectrum
     registry    the table of methods, and the plan that picks one
-    states      what a state can show of itself, by its type: from_networks, from_quimb
-    dense  reduced  gram  mps  graph  approx     one method each
-    spectra     numbers from a spectrum          where      places from what users write
+    methods/    dense, reduced, gram, mps, graph, approx: one file each
+    views       what methods look at, by the type of the state: from_networks, from_quimb
+    spectra     numbers from a spectrum
     vanishing   states that cancel to round-off
-    rank        certified Schmidt ranks          gf2        ranks over GF(2)
-    montecarlo  the swap estimator               sampler    Metropolis chains
+    rank        certified Schmidt ranks
+    gf2         ranks over GF(2), entropies of graph states
+    attach      the measures as methods of networks, and of quimb's vectors on request
+    picture     plot_entropy
 """
 
 from ..sampling.renyi2 import RenyiEstimate, renyi2_estimate
@@ -30,20 +33,20 @@ from .rank import SchmidtRank, schmidt_rank
 from .registry import METHODS, EntanglementPlan, Method, add_method
 from .spectra import FlatSpectrum, Spectrum
 from .two_subsystems import logneg_subsys, mutinf_subsys
-from .views import Amplitudes, Cost, Face, StateView, view_of
+from .views import Amplitudes, Cost, StateView, View, view_of
 
 __all__ = [
     "METHODS",
     "Amplitudes",
     "Cost",
     "EntanglementPlan",
-    "Face",
     "FlatSpectrum",
     "Method",
     "RenyiEstimate",
     "SchmidtRank",
     "Spectrum",
     "StateView",
+    "View",
     "add_method",
     "approx",
     "dense",

@@ -133,8 +133,8 @@ def spectrum_at(view, places, options, tail=False):
     if len(places) == len(view.sites):
         check_option("method", options.method, ("auto", *METHODS))
         check_budget(options.max_bytes, options.max_flops)
-        if view.parts is None and "vector" in view.faces:
-            return spectrum_of_matrix(view.faces["vector"].value.reshape(-1, 1))
+        if view.parts is None and "vector" in view.views:
+            return spectrum_of_matrix(view.views["vector"].value.reshape(-1, 1))
         return Spectrum(do("ones_like", do("real", view.like.reshape(-1)[:1])))
     what = "tail" if tail else "spectrum"
     chosen = choose(view, places, what, options.method, options.max_bytes, options.max_flops)

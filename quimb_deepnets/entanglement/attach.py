@@ -13,7 +13,7 @@ from ..hyper.vector import HyperVector
 from ..networks import RAC, ConvAC, DeepNetwork, register_method
 from ..networks.attach import as_method
 from ..sampling.renyi2 import renyi2_estimate
-from ..tensors import RecursiveNetwork
+from ..tensors import CollapsedVector, RecursiveNetwork
 from . import measures, two_subsystems
 from .rank import schmidt_rank
 
@@ -35,7 +35,7 @@ for _measure in MEASURES.values():
     register_method(DeepNetwork, HyperVector)(_measure)
 register_method(DeepNetwork)(measures.partial_trace_exact)
 register_method(ConvAC, RAC, RecursiveNetwork)(schmidt_rank)
-register_method(DeepNetwork, RecursiveNetwork)(renyi2_estimate)
+register_method(DeepNetwork, RecursiveNetwork, CollapsedVector)(renyi2_estimate)
 
 _attached: list[str] = []
 

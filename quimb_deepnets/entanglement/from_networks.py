@@ -17,31 +17,31 @@ import numpy as np
 from autoray import stop_gradient, to_numpy
 
 from ..conversion.exact_mps import predicted_bytes
-from ..conversion.transfer_states import carry_of, has_carry
+from ..conversion.transfer_states import has_transfer, transfer_of
 from ..errors import MethodError
 from ..hyper.ranges import LOG2_10
 from ..networks import DeepNetwork
 from ..tensors.collapsed import even_out, quimb_vector
-from .methods.mps import ChainFace, site_arrays
-from .methods.reduced import Ket
-from .views import Amplitudes, Cost, Face, StateView, as_float, moved, refuse_dims, view_of
+from .methods.mps import ChainView, site_arrays
+from .methods.reduced import KetNetwork
+from .views import Amplitudes, Cost, StateView, View, as_float, moved, refuse_dims, view_of
 
 MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do not contract
 
 
 @view_of.register
-def _(state: DeepNetwork, dims=None):
+def _view_of_network(state: DeepNetwork, dims=None):
     refuse_dims(dims)
-    faces = {
-        "vector": Face(lambda: _vector_cost(state), lambda: _vector(state)),
-        "network": Face(lambda: Cost(0, 0.0), lambda: _ket(state)),
+    views = {
+        "vector": View(lambda: _vector_cost(state), lambda: _vector(state)),
+        "network": View(lambda: Cost(0, 0.0), lambda: _ket(state)),
     }
     followed = any(getattr(x, "requires_grad", False) for x in state.params.values())
     if not followed:
-        faces["amplitudes"] = Face(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
-    if has_carry(state) and not (followed and not _full_rank(state)):
+        views["amplitudes"] = View(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
+    if has_transfer(state) and not (followed and not _full_rank(state)):
         mps = functools.cache(lambda: state.to_mps(normalize="exponent"))
-        faces["to_mps"] = ChainFace(
+        views["to_mps"] = ChainView(
             lambda: _mps_cost(state),
             lambda: site_arrays(mps()),
             lambda: _bonds(state),
@@ -50,7 +50,7 @@ def _(state: DeepNetwork, dims=None):
     dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
     name, count = type(state).__name__, getattr(state.geometry, "num_tensors", lambda: 1)
     return StateView(
-        tuple(state.sites), dims, state._like, name, faces, parts=parts, degree=count()
+        tuple(state.sites), dims, state._like, name, views, parts=parts, degree=count()
     )
 
 
@@ -64,7 +64,7 @@ def _parts(net, size):
 def _full_rank(net):
     """Whether QR has a gradient on the way to the exact MPS, if there is one."""
     try:
-        return carry_of(net).full_rank
+        return transfer_of(net).full_rank
     except MethodError:
         return True  # the conversion says why there is none
 
@@ -109,17 +109,17 @@ def _digest(net):
 def _ket(net):
     """The tensor network of a deep network that is the cheapest to contract."""
     psi = quimb_vector(net, MAX_WINDOWS)
-    return Ket(psi, tuple(map(psi.site_ind, psi.sites)))
+    return KetNetwork(psi, tuple(map(psi.site_ind, psi.sites)))
 
 
 def _mps_cost(net):
-    """Bytes and flops of the exact conversion, from the sizes of its carry alone."""
-    carry, M = carry_of(net), net.phys_dim
-    flops = sum(6.0 * M * a * b * min(a, b) for a, b in itertools.pairwise(carry.bounds()))
-    return Cost(predicted_bytes(carry, M), flops)
+    """Bytes and flops of the exact conversion, from the sizes of its transfer states alone."""
+    transfer, M = transfer_of(net), net.phys_dim
+    flops = sum(6.0 * M * a * b * min(a, b) for a, b in itertools.pairwise(transfer.bounds()))
+    return Cost(predicted_bytes(transfer, M), flops)
 
 
 def _bonds(net):
-    """The bonds of the exact MPS: no larger than its carry, nor than the sites on either side."""
-    bounds, M, N = carry_of(net).bounds(), net.phys_dim, net.nsites
+    """The bonds of the exact MPS: at most its transfer states, and the sites on either side."""
+    bounds, M, N = transfer_of(net).bounds(), net.phys_dim, net.nsites
     return [min(bound, M ** min(t, N - t, 64)) for t, bound in enumerate(bounds)]

@@ -22,33 +22,33 @@ from ..numerics.weights import DTYPES
 from ..tensors import CollapsedVector, RecursiveNetwork
 from ..tensors.collapsed import source_network
 from ..tensors.weights_from_tensors import current_network
-from .methods.mps import ChainFace, site_arrays
-from .methods.reduced import Ket
-from .views import Cost, Face, StateView, moved, refuse_dims, view_of
+from .methods.mps import ChainView, site_arrays
+from .methods.reduced import KetNetwork
+from .views import Cost, StateView, View, moved, refuse_dims, view_of
 
 
 @view_of.register
-def _(state: TensorNetworkGenVector, dims=None):
+def _view_of_vector(state: TensorNetworkGenVector, dims=None):
     refuse_dims(dims)
     sites = tuple(site for site in state.sites if state.site_ind(site) in state.ind_map)
     inds = tuple(map(state.site_ind, sites))
     _check_outer(state, inds)
     hyper = state if isinstance(state, HyperTensorNetwork) else HyperTensorNetwork(state)
-    ket = Ket(hyper, inds)
-    faces = {
-        "network": Face(lambda: Cost(0, 0.0), lambda: ket),
-        "vector": Face(ket.vector_cost, ket.vector),
+    ket = KetNetwork(hyper, inds)
+    views = {
+        "network": View(lambda: Cost(0, 0.0), lambda: ket),
+        "vector": View(ket.vector_cost, ket.vector),
     }
     if isinstance(state, MatrixProductState) and (arrays := site_arrays(state)) is not None:
         bonds = [x.shape[0] for x in arrays] + [arrays[-1].shape[2]]
-        faces["mps"] = ChainFace(lambda: Cost(0, 0.0), lambda: arrays, lambda: bonds)
+        views["mps"] = ChainView(lambda: Cost(0, 0.0), lambda: arrays, lambda: bonds)
     check_dtypes(state)
     sizes = tuple(map(state.ind_size, inds))
     like = next(iter(state)).data
     known = all(infer_backend(t.data) in ("numpy", "torch") for t in state)
     parts = functools.partial(_parts, state) if known else None
     name, degree = type(state).__name__, state.num_tensors
-    return StateView(sites, sizes, like, name, faces, state, parts, degree)
+    return StateView(sites, sizes, like, name, views, state, parts, degree)
 
 
 def _parts(state, size):
@@ -59,17 +59,17 @@ def _parts(state, size):
 
 
 @view_of.register
-def _(state: RecursiveNetwork, dims=None):
+def _view_of_expanded(state: RecursiveNetwork, dims=None):
     return _through(current_network(state), state, dims)
 
 
 @view_of.register
-def _(state: CollapsedVector, dims=None):
+def _view_of_collapsed(state: CollapsedVector, dims=None):
     return _through(source_network(state), state, dims)
 
 
 def _through(net, state, dims):
-    """The view of a tensor network through the faces of the deep network that it holds."""
+    """The view of a tensor network by the views of the deep network that it holds."""
     view = view_of.dispatch(TensorNetworkGenVector)(state, dims)
     if net is None or len(view.sites) < net.nsites:
         return view

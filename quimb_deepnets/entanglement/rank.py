@@ -19,6 +19,7 @@ from ..errors import BudgetError, MethodError, OptionError, check_positive_int, 
 from ..geometry.expansion import READOUT, Node, Site
 from ..geometry.where import read_where
 from ..jobs.progress import progress
+from ..numerics.shown import Shown
 from ..numerics.weights import make_rng
 from ..tensors.weights_from_tensors import architecture_of
 from ..theory import rank_bound
@@ -29,7 +30,7 @@ BLOCK_ENTRIES = 2**19
 BLOCK_NUMBERS = 2**25
 
 
-class SchmidtRank(int):
+class SchmidtRank(Shown, int):
     """A Schmidt rank, an int that knows how sure it is.
 
     The number is a lower bound on the rank for generic weights of the architecture: a minor that

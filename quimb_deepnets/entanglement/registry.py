@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, check_option
+from ..numerics.shown import Shown
 from ..numerics.sizes import readable_bytes
 
 MAX_FLOPS = 1e15  # some hours on one core
 SOON = 1e8  # flops: with a method this cheap nothing is gained by a search for contraction paths
 
-# what to do instead where nothing fits, for states with a face
+# what to do instead where nothing fits, for states with a view
 ALTERNATIVES = {
     "amplitudes": "renyi2_estimate, which samples amplitudes",
     "network": "method='approx', which estimates entropies",
@@ -37,8 +38,8 @@ class Method:
     Parameters
     ----------
     name : str
-    face : str
-        What it looks at; it applies to states with that face.
+    view : str
+        The view that it looks at; it applies to states that have it, see `StateView`.
     cost : callable
         ``cost(view, places, what="spectrum") -> Cost``, all in all; may raise a `DeepNetError`.
         ``what`` is ``"spectrum"``, ``"tail"`` or ``"density"``.
@@ -63,7 +64,7 @@ class Method:
     """
 
     name: str
-    face: str
+    view: str
     cost: object
     spectrum: object
     sweep: object = None
@@ -92,7 +93,7 @@ def add_method(method):
     return method
 
 
-class EntanglementPlan:
+class EntanglementPlan(Shown):
     """What each method would cost for a subsystem, and the one that is taken.
 
     Attributes
@@ -115,18 +116,30 @@ class EntanglementPlan:
         self.chosen = min(fitting, key=lambda row: row["flops"])["method"] if fitting else None
 
     def __repr__(self):
-        lines = [
-            f"EntanglementPlan for {len(self.places)} of {len(self.view.sites)} sites of a "
-            f"{self.view.name}, at most {readable_bytes(self.max_bytes)}:",
-            f"  {'method':10} {'memory':>10} {'log10 flops':>12}",
-        ]
-        for row in self.rows:
-            mark = "*" if row["method"] == self.chosen else " "
-            memory = "" if row["bytes"] is None else readable_bytes(row["bytes"])
-            flops = "" if row["flops"] is None else f"{_log10(row['flops']):.1f}"
-            reason = f"  {row['reason']}" if row["reason"] else ""
-            lines.append(f"{mark} {row['method']:10} {memory:>10} {flops:>12}{reason}".rstrip())
+        lines = [f"{self._title}:", f"  {'method':10} {'memory':>10} {'log10 flops':>12}"]
+        for method, memory, flops, reason in map(_cells, self.rows):
+            mark = "*" if method == self.chosen else " "
+            lines.append(f"{mark} {method:10} {memory:>10} {flops:>12}  {reason}".rstrip())
         return "\n".join(lines)
+
+    @property
+    def _title(self):
+        return (
+            f"EntanglementPlan for {len(self.places)} of {len(self.view.sites)} sites of a "
+            f"{self.view.name}, at most {readable_bytes(self.max_bytes)}"
+        )
+
+    def _html_table(self):
+        chosen = [n for n, row in enumerate(self.rows) if row["method"] == self.chosen]
+        header = "method", "memory", "log10 flops", ""
+        return self._title, header, list(map(_cells, self.rows)), chosen
+
+
+def _cells(row):
+    """What a row of a plan says, in words."""
+    memory = "" if row["bytes"] is None else readable_bytes(row["bytes"])
+    flops = "" if row["flops"] is None else f"{_log10(row['flops']):.1f}"
+    return row["method"], memory, flops, row["reason"] or ""
 
 
 def _log10(count):
@@ -151,7 +164,7 @@ def make_plan(view, places, what, max_bytes, max_flops, full=False):
     check_budget(max_bytes, max_flops)
     rows = []
     for method in sorted(METHODS.values(), key=lambda method: method.searches):
-        if method.face not in view.faces or method.give(what) is None:
+        if method.view not in view.views or method.give(what) is None:
             continue
         known = [row["flops"] for row in rows if row["reason"] is None]
         late = method.searches and known and min(known) < SOON
@@ -194,16 +207,16 @@ def choose(view, places, what, method, max_bytes, max_flops):
         plan = make_plan(view, places, what, max_bytes, max_flops)
         if plan.chosen is None:
             _refuse(plan)
-        face = view.faces[METHODS[plan.chosen].face]
+        looked_at = view.views[METHODS[plan.chosen].view]
         try:
-            face.value
+            looked_at.value
         except MethodError as error:  # what it would show is not the state
-            face.cannot_be_made(error)
+            looked_at.cannot_be_made(error)
         else:
             return METHODS[plan.chosen]
     chosen = METHODS[method]
-    if chosen.face not in view.faces or chosen.give(what) is None:
-        able = [m.name for m in METHODS.values() if m.face in view.faces and m.give(what)]
+    if chosen.view not in view.views or chosen.give(what) is None:
+        able = [m.name for m in METHODS.values() if m.view in view.views and m.give(what)]
         what = what if what == "density" else "spectrum"
         raise MethodError(
             f"method={method!r} does not give the {what} of this {view.name}; use one of {able}."
@@ -233,7 +246,7 @@ def _refuse(plan):
         f"{row['method']} {readable_bytes(row['bytes'])} and 10**{_log10(row['flops']):.1f} flops"
         for row in costed
     )
-    others = "".join(f"{way}, " for face, way in ALTERNATIVES.items() if face in view.faces)
+    others = "".join(f"{way}, " for name, way in ALTERNATIVES.items() if name in view.views)
     raise BudgetError(
         f"{len(plan.places)} of {len(view.sites)} sites of a {view.name} need {size} by "
         f"{least['method']!r} ({needs}); that is beyond max_bytes={plan.max_bytes} or "

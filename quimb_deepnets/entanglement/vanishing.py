@@ -54,7 +54,7 @@ def _check(view):
     epsilon = float(np.finfo(kind if kind in DTYPES else "float64").eps)
     if view.degree * epsilon**0.5 > MAX_MOVE:
         return
-    sampled = {"amplitudes", "mps"} & view.faces.keys()
+    sampled = {"amplitudes", "mps"} & view.views.keys()
     if not sampled and math.prod(view.dims) > SMALL:
         return  # it would cost as much as what it is for
     still, moved = view.parts(0.0), view.parts(epsilon**0.5)
@@ -82,11 +82,11 @@ def _sampled_soundly(still, moved, epsilon):
 
 def _log2_norm(view, configs):
     """Half the logarithm of the sum of squared amplitudes."""
-    if "amplitudes" in view.faces:
-        _, log = view.faces["amplitudes"].value.log_amplitudes(configs)
+    if "amplitudes" in view.views:
+        _, log = view.views["amplitudes"].value.log_amplitudes(configs)
         log = np.asarray(log, "float64")
     else:
-        log = log2_amplitudes(view.faces["mps"].value, configs) * math.log(2)
+        log = log2_amplitudes(view.views["mps"].value, configs) * math.log(2)
     top = log.max()
     if not math.isfinite(top):
         return top
@@ -97,10 +97,10 @@ def _by_amplitudes(view):
     """From every entry of a small state."""
     if (total := math.prod(view.dims)) > ALL:
         return None
-    if "amplitudes" in view.faces:
+    if "amplitudes" in view.views:
         return _log2_norm(view, np.indices(view.dims).reshape(len(view.dims), total).T)
-    ket = view.faces["network"].value
-    if ket.tn.num_tensors > MANY_TENSORS or view.faces["vector"].cost.flops > CHEAP:
+    ket = view.views["network"].value
+    if ket.tn.num_tensors > MANY_TENSORS or view.views["vector"].cost.flops > CHEAP:
         return None
     data, exponent = ket.scaled(ket.tn, ket.inds)
     return _log2(np.linalg.norm(data)) + exponent * math.log2(10)
@@ -109,14 +109,14 @@ def _by_amplitudes(view):
 def _by_chain(view):
     """From a sweep of QR decompositions along an open chain."""
     for name in ("mps", "to_mps"):
-        if name in view.faces and view.faces[name].cost.flops < CHEAP:
-            return view.faces[name].log2_norm()
+        if name in view.views and view.views[name].cost.flops < CHEAP:
+            return view.views[name].log2_norm()
     return None
 
 
 def _by_contraction(view):
     """From the squared norm, as one contraction."""
-    ket = view.faces["network"].value
+    ket = view.views["network"].value
     if ket.tn.num_tensors > MANY_TENSORS or ket.density_cost(()).flops > CHEAP:
         return None
     doubled, _, _ = ket.doubled(())

@@ -1,15 +1,15 @@
-"""What a state can show of itself: the faces that methods look at, chosen by its type.
+"""The views of a state that methods of entanglement look at, chosen by its type.
 
 ::
 
-    state --view_of--> StateView(sites, dims, faces)
+    state --view_of--> StateView(sites, dims, views)
                          "vector"      all entries                        dense
                          "network"     a tensor network, one leg a site   reduced, approx
                          "amplitudes"  single entries, in batches         gram
                          "mps"         the tensors of a chain             mps, to_mps
 
-A face says what it costs before it is made. `view_of` is a `functools.singledispatch`: register a
-type of state of your own and every method that looks at its faces serves it.
+A view says what it costs before it is made. `view_of` is a `functools.singledispatch`: register a
+type of state of your own and every method that looks at its views serves it.
 """
 
 import functools
@@ -35,7 +35,7 @@ def as_float(count):
     return float(count) if count < 2**1000 else math.inf
 
 
-class Face:
+class View:
     """One way to look at a state, made when first needed.
 
     Parameters
@@ -43,7 +43,7 @@ class Face:
     cost : callable
         Without arguments, the `Cost` of making it; raises a `DeepNetError` if it cannot be made.
     make : callable
-        Without arguments, the face itself.
+        Without arguments, the view itself.
     """
 
     def __init__(self, cost, make):
@@ -56,16 +56,16 @@ class Face:
 
     @functools.cached_property
     def value(self):
-        """The face."""
+        """What there is to look at."""
         return self._make()
 
     def cannot_be_made(self, error):
         """From now on raise this error when the cost is asked for."""
 
-        def refuse():
+        def _refuse():
             raise error
 
-        self._cost = refuse
+        self._cost = _refuse
         self.__dict__.pop("cost", None)
 
 
@@ -96,7 +96,7 @@ class StateView:
         An example of its arrays: their backend, dtype and device.
     name : str
         What messages call it.
-    faces : dict[str, Face]
+    views : dict[str, View]
     network : TensorNetwork or None
         Where ``tags`` are read.
     parts : callable or None
@@ -112,7 +112,7 @@ class StateView:
     dims: tuple
     like: object
     name: str
-    faces: dict = field(default_factory=dict)
+    views: dict = field(default_factory=dict)
     network: object = None
     parts: object = None
     degree: int = 1
@@ -183,7 +183,7 @@ def view_of(state, dims=None):
         raise OptionError(
             f"dims={dims} multiply to {math.prod(dims)}, but the vector has {shape[0]} entries."
         )
-    vector = Face(lambda: Cost(shape[0] * state.itemsize, 0), lambda: _unit(state.reshape(-1)))
+    vector = View(lambda: Cost(shape[0] * state.itemsize, 0), lambda: _unit(state.reshape(-1)))
     return StateView(tuple(range(len(dims))), dims, state, "vector", {"vector": vector})
 
 

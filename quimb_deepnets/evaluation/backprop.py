@@ -38,7 +38,7 @@ from ..numerics.scaled import (
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class LayerStep:
     """A layer as gathers: for each tap the rows that it reads.
 
     An index of ``below`` (one beyond the last row) stands for a vector of ones, -1 for no factor.
@@ -56,12 +56,12 @@ class Step:
             object.__setattr__(self, "readers", readers)
 
 
-class Tape(NamedTuple):
-    """What a layer leaves for its derivatives, one entry of each list per tap."""
+class Residuals(NamedTuple):
+    """What a layer keeps for its backward pass, one entry of each list per tap."""
 
-    step: Step
+    step: LayerStep
     gathered: list
-    others: list  # product of the other factors; zero where a factor is missing
+    cofactors: list  # product of the other factors; zero where a factor is missing
     safe: bool  # whether nothing came close to underflow
 
 
@@ -71,7 +71,7 @@ def forward(step, matrices, values):
     Returns
     -------
     mantissas : array, of size about 1
-    Tape
+    Residuals
     """
     padded = do("concatenate", (values, do("ones_like", values[:1])), axis=0)
     gathered, factors, absent, shifts = [], [], [], []
@@ -88,15 +88,15 @@ def forward(step, matrices, values):
     after = list(itertools.accumulate(factors[::-1], lambda a, b: a * b))[::-1]
     out = rescale(Scaled(before[-1], zeros_like_exponent(before[-1][..., 0])))
     shift = power_of_two(-out.exponent, out.mantissa)[..., None]
-    others, safe = [], held(values, factors, [*before, *after])
+    cofactors, safe = [], held(values, factors, [*before, *after])
     for k, gone in enumerate(absent):
         parts = [*before[k - 1 : k], *after[k + 1 : k + 2]] if k else after[1:2]
         rest = do("ones_like", factors[k])
         for part in parts:
             rest = rest * part
         safe = safe and (len(parts) < 2 or held(rest, parts, [rest]))
-        others.append(do("where", gone, rest * 0, rest * shift * shifts[k]))
-    return out.mantissa, Tape(step, gathered, others, safe and held(out.mantissa))
+        cofactors.append(do("where", gone, rest * 0, rest * shift * shifts[k]))
+    return out.mantissa, Residuals(step, gathered, cofactors, safe and held(out.mantissa))
 
 
 def held(values, factors=(), products=()):

@@ -117,15 +117,15 @@ def ratios_of(share, change, dead, dead_new, dead_old):
     """
     alive = None if dead is None else dead - dead_old + dead_new == 0
 
-    def masked(terms):
+    def _masked(terms):
         if alive is not None:
             terms = do("where", alive, terms, do("zeros_like", terms))
         return terms
 
     exponent = share.exponent + change.exponent
-    found = _quick_sum(share.mantissa, exponent, change.mantissa, masked)
+    found = _quick_sum(share.mantissa, exponent, change.mantissa, _masked)
     if found is None:
-        terms = masked(share.mantissa * change.mantissa)
+        terms = _masked(share.mantissa * change.mantissa)
         ones = Scaled(do("ones_like", terms.reshape(-1)[: terms.shape[-1]]), 0.0)
         flat = by_channel(Scaled(terms, exponent + zeros_like_exponent(terms)))
         flat = Scaled(*(part.reshape(-1, terms.shape[-1]) for part in flat))
@@ -295,7 +295,7 @@ class LayerFlips:
         here, below = self.touched[depth + 1][n], self.touched[depth][n]
         rank = dict(zip(below.tolist(), range(len(below))))
 
-        def factors():
+        def _factors():
             for tap in g.tap_indices(l):
                 index = tap_index(g, l, tap)[here]
                 ranks = np.array([rank.get(q, -1) for q in index.tolist()])
@@ -308,7 +308,7 @@ class LayerFlips:
                     z = set_one(z, array_like(outside, z.mantissa))
                 yield z
 
-        return settled(multiply_out(factors, safe_factors(w.mantissa)))
+        return settled(multiply_out(_factors, safe_factors(w.mantissa)))
 
     def _apply(self, l, w, tap, here, z):
         """The matrix of a tap on nodes ``here``."""

@@ -37,6 +37,7 @@ def general_plan(net, batch):
         lookups=0,
         cost=batch * 2 * count * machine.flop + 20 * machine.call * -(-batch // chunk),
         lines=(f"each of {count} parameters used once for each configuration",),
+        machine=machine,
     )
 
 
@@ -78,7 +79,7 @@ def masked_ratios(evaluate, masks, phys_dim):
     phys_dim : int
     """
 
-    def ratios(x):
+    def _ratios(x):
         added = do("concatenate", (0 * x[:, :1], masks), axis=1)
         moved = (x[:, None] + added[:, :, None]) % phys_dim
         found = evaluate(do("reshape", moved, (len(x), -1)))
@@ -86,7 +87,7 @@ def masked_ratios(evaluate, masks, phys_dim):
         quotients = ratio_of(new, Scaled(*(part[:1] for part in new)))[1:]
         return do("transpose", quotients, (1, 0))
 
-    return ratios
+    return _ratios
 
 
 def changed_ratios(net, batch):
@@ -101,13 +102,13 @@ def changed_ratios(net, batch):
     masks = np.concatenate(masks)
     ratios = masked_ratios(evaluate, digits(masks, M, net._like), M)
 
-    def flips(x):
+    def _flips(x):
         found = do("transpose", ratios(x), (1, 0))
         one = found[:1] * 0 + 1
         changes = [do("concatenate", (one,) * N, axis=0), *do("reshape", found[1:], (M - 1, N, -1))]
         return by_value(do("stack", tuple(changes), axis=1), x)
 
-    return flips, max(1, size // len(masks))
+    return _flips, max(1, size // len(masks))
 
 
 def by_value(ratios, x):
@@ -137,14 +138,14 @@ def autograd_derivatives(net):
     for x in leaves:
         x.requires_grad_()
 
-    def gradient(log):
+    def _gradient(log):
         for x in leaves:
             x.grad = None
         log.backward(retain_graph=True)
         parts = (do("zeros_like", x) if x.grad is None else x.grad for x in leaves)
         return do("concatenate", tuple(do("conj", x).reshape(-1) for x in parts))
 
-    def derive(x):
+    def _derive(x):
         configs = to_numpy(x).T.reshape(-1, *net.geometry.shape)
         logs = twin.log_amplitudes(configs)[1]
         if not logs.requires_grad:
@@ -158,7 +159,7 @@ def autograd_derivatives(net):
             logs = twin.log_amplitudes(configs[alive])[1]
         blank = tuple(p.detach().reshape(-1) * math.nan for p in leaves)
         rows, blank = iter(logs), do("concatenate", blank)
-        found = do("stack", tuple(gradient(next(rows)) if there else blank for there in alive))
+        found = do("stack", tuple(_gradient(next(rows)) if there else blank for there in alive))
         return found if infer_backend(net._like) == "torch" else to_numpy(found)
 
-    return derive, 64
+    return _derive, 64

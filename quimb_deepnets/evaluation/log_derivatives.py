@@ -28,7 +28,7 @@ from ..numerics.scaled import (
     take_rows,
     zeros_like_exponent,
 )
-from .backprop import Step, backward_top, forward, held, readers_of, scatter
+from .backprop import LayerStep, backward_top, forward, held, readers_of, scatter
 from .layerwise import tap_index
 from .lookup import row_codes, windows_of
 from .plan import make_plan
@@ -57,7 +57,7 @@ def conv_derivatives(net):
     bond_dim = max(g.bond_dim(l) for l in range(1, g.depth + 1))
     if rows is not None and rows <= 4 * positions:
         floats, derive = rows * bond_dim, TableDerivatives(net)
-        if all(tape.safe for tape in derive.tapes):
+        if all(saved.safe for saved in derive.residuals):
             return derive, max(8, net._machine.residuals // 4 // (floats * net._like.itemsize))
     taps = max(math.prod(g.kernel(l)) for l in range(1, g.depth + 1))
     floats = 4 * taps * positions * bond_dim
@@ -105,27 +105,28 @@ class TableDerivatives(_Derivatives):
         super().__init__(net)
         g = self.geometry
         self.windows = windows_of(g, g.depth, (1,) * g.ndim)
-        values, starts, self.tapes = identity(g.phys_dim, net._like), {(0,) * g.ndim: 0}, []
+        values, starts, self.residuals = identity(g.phys_dim, net._like), {(0,) * g.ndim: 0}, []
         for l in range(1, g.depth + 1):
             step, starts, self.constants = _table_step(g, l, starts, len(values))
             matrices = [self.weights[l - 1].mantissa[tap] for tap in self.taps[l - 1]]
-            values, tape = forward(step, matrices, values)
-            self.tapes.append(tape)
+            values, saved = forward(step, matrices, values)
+            self.residuals.append(saved)
         self.values, self.offsets = values, np.array(list(starts.values()))
         self.products = [self._products(l) for l in range(1, g.depth + 1)]
 
     def _products(self, l):
-        """``others * gathered`` per channel ``(r, n, K r_in)``; ``others * W`` per row and tap.
+        """``cofactors * gathered`` by channel ``(r, n, K r_in)``; ``cofactors * W`` by row and tap.
 
         All taps of the folded layer read the same row: there they are added up beforehand.
         """
-        tape, w = self.tapes[l - 1], self.weights[l - 1].mantissa
+        saved, w = self.residuals[l - 1], self.weights[l - 1].mantissa
         by_weight = [
-            do("transpose", others, (1, 0))[:, :, None] * gathered[None]
-            for others, gathered in zip(tape.others, tape.gathered)
+            do("transpose", cofactors, (1, 0))[:, :, None] * gathered[None]
+            for cofactors, gathered in zip(saved.cofactors, saved.gathered)
         ]
         by_row = [
-            others[:, :, None] * w[tap][None] for others, tap in zip(tape.others, self.taps[l - 1])
+            cofactors[:, :, None] * w[tap][None]
+            for cofactors, tap in zip(saved.cofactors, self.taps[l - 1])
         ]
         if l == self.geometry.depth:
             by_row = [functools.reduce(lambda a, b: a + b, by_row)]
@@ -144,7 +145,7 @@ class TableDerivatives(_Derivatives):
         adjoint, grads = top.adjoint, {}
         for l in range(self.geometry.depth, 0, -1):
             by_weight, by_row = self.products[l - 1]
-            step, count = self.tapes[l - 1].step, len(self.taps[l - 1])
+            step, count = self.residuals[l - 1].step, len(self.taps[l - 1])
             columns = do("transpose", adjoint, (2, 1, 0)) @ by_weight
             columns = columns.reshape(*columns.shape[:2], count, -1)
             for k, tap in enumerate(self.taps[l - 1]):
@@ -185,7 +186,7 @@ def _table_step(g, l, starts, below):
     times = dict(enumerate(constants.values(), total))
     index = list(index.values())
     readers = [readers_of(np.max(index, axis=0), below)] if l == g.depth else None
-    return Step(below, index, readers), new, times
+    return LayerStep(below, index, readers), new, times
 
 
 class LayerDerivatives(_Derivatives):
@@ -196,23 +197,23 @@ class LayerDerivatives(_Derivatives):
         self.steps = [self._step(l) for l in range(1, net.depth + 1)]
 
     def __call__(self, x):
-        g, tapes = self.geometry, []
+        g, residuals = self.geometry, []
         values = take_rows(identity(g.phys_dim, self.net._like), as_index(x))
         for l in range(1, g.depth + 1):
-            values, tape = forward(self.steps[l - 1], self._matrices(l), values)
-            if not tape.safe:
+            values, saved = forward(self.steps[l - 1], self._matrices(l), values)
+            if not saved.safe:
                 return CarefulDerivatives(self.net)(x)
-            tapes.append(tape)
+            residuals.append(saved)
         one = do("ones_like", values[:1, :1, :1])
         top = self.top(values, one, values)
         adjoint, grads = top.adjoint, {}
         for l in range(g.depth, 0, -1):
-            tape, parts = tapes[l - 1], []
+            saved, parts = residuals[l - 1], []
             for k, (tap, matrix) in enumerate(zip(self.taps[l - 1], self._matrices(l))):
-                moved = adjoint * tape.others[k]
-                self._by_weight(grads, l, tap, moved, tape.gathered[k])
+                moved = adjoint * saved.cofactors[k]
+                self._by_weight(grads, l, tap, moved, saved.gathered[k])
                 if l > 1:
-                    parts.append(scatter(moved @ matrix, tape.step.readers[k]))
+                    parts.append(scatter(moved @ matrix, saved.step.readers[k]))
             adjoint = functools.reduce(lambda a, b: a + b, parts) if parts else None
         return self.flat(grads, top.ratio)
 
@@ -234,7 +235,7 @@ class LayerDerivatives(_Derivatives):
         index = [tap_index(g, l, tap) for tap in self.taps[l - 1]]
         if g.boundary == "omit":
             index = [np.where(i == below, -1, i) for i in index]
-        return Step(below, index)
+        return LayerStep(below, index)
 
     def _matrices(self, l):
         g, w = self.geometry, self.weights[l - 1].mantissa
@@ -257,7 +258,7 @@ class RecurrentDerivatives:
         onehot = take_rows(identity(net.phys_dim, net._like), as_index(x))  # (N, B, M)
         start = [scaled(h).mantissa[None] for h in net.initial]
         states = [[h + do("zeros_like", onehot[0, :, :1]) for h in start]]
-        tape = []
+        saved = []
         for t in range(net.L):
             below, new, noted = onehot[t], [], []
             for h, wh, wi in zip(states[-1], self.hidden, self.inputs):
@@ -272,10 +273,10 @@ class RecurrentDerivatives:
                 below = out.mantissa
                 new.append(below)
             states.append(new)
-            tape.append(noted)
-        return self._backward(states, tape)
+            saved.append(noted)
+        return self._backward(states, saved)
 
-    def _backward(self, states, tape):
+    def _backward(self, states, saved):
         """The adjoints of all states, last to first, and the derivatives they give."""
         net = self.net
         zeros = do("zeros_like", states[0][0])
@@ -286,7 +287,7 @@ class RecurrentDerivatives:
         top = backward_top(last[None], one, rest, scaled(net.readout, axes=0))
         adjoints = [zeros] * (net.depth - 1) + [top.adjoint[0]]
         moved = [([], []) for _ in range(net.depth)]  # per layer: by past, by coming
-        for noted in reversed(tape):
+        for noted in reversed(saved):
             above = None
             for l in reversed(range(net.depth)):
                 adjoint = adjoints[l] if above is None else adjoints[l] + above
@@ -296,13 +297,13 @@ class RecurrentDerivatives:
                 moved[l][1].append(by_coming)
                 adjoints[l] = by_past @ self.hidden[l].mantissa
                 above = by_coming @ self.inputs[l].mantissa if l else None
-        return self._flat(states, tape, moved, adjoints, top.ratio)
+        return self._flat(states, saved, moved, adjoints, top.ratio)
 
-    def _flat(self, states, tape, moved, adjoints, ratio):
+    def _flat(self, states, saved, moved, adjoints, ratio):
         columns, B = [], len(ratio)
         for l, (by_past, by_coming) in enumerate(moved):
             pasts = do("stack", tuple(state[l] for state in states[:-1]), axis=1)
-            below = do("stack", tuple(noted[l][2] for noted in tape), axis=1)
+            below = do("stack", tuple(noted[l][2] for noted in saved), axis=1)
             for parts, inputs, w in (
                 (by_past, pasts, self.hidden[l]),
                 (by_coming, below, self.inputs[l]),

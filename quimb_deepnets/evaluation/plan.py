@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from ..errors import BudgetError, OptionError
 from ..geometry.branches import Branches, branches_of, folded_branches, grouped_level
 from ..geometry.layers import as_sizes, broadcast
+from ..numerics.shown import Shown
 from .machine import CPU, Machine
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Shown):
     """What is done to evaluate a batch of amplitudes.
 
     Attributes

@@ -6,7 +6,7 @@ beside a larger one::
 
     values --W, products--> values --> ... --> psi        mantissa * 2**exponent, entry by entry
                  |                              |
-    adjoints <--W, others-- adjoints <-- ... <--+         sums: terms relative to the largest
+    adjoints <--W, cofactors-- adjoints <-- ... <--+         sums: terms relative to the largest
 """
 
 import itertools
@@ -108,13 +108,13 @@ class CarefulDerivatives:
 
     def _derive(self, x):
         onehot = take_rows(identity(self.geometry.phys_dim, self.net._like), as_index(x))
-        values, tapes, grads = entrywise(onehot), [], {}
+        values, residuals, grads = entrywise(onehot), [], {}
         for l in range(1, self.geometry.depth + 1):
-            values, tape = self._forward(l, values)
-            tapes.append(tape)
+            values, saved = self._forward(l, values)
+            residuals.append(saved)
         ratio, adjoint = top_adjoint(values, self.readout)
         for l in range(self.geometry.depth, 0, -1):
-            adjoint = self._backward(l, tapes[l - 1], adjoint, grads)
+            adjoint = self._backward(l, residuals[l - 1], adjoint, grads)
         columns = [grads[name].reshape(len(ratio), -1) for name in self.net.params if name in grads]
         return do("concatenate", (*columns, ratio), axis=1)
 
@@ -126,7 +126,7 @@ class CarefulDerivatives:
         return Scaled(*(part.reshape(-1, *part.shape[-2:]) for part in parts))
 
     def _forward(self, l, y):
-        """A layer, and for each tap its inputs, the product of the others, and what it reads."""
+        """A layer, and for each tap its inputs, its cofactors, and what it reads."""
         g, below = self.geometry, len(y.mantissa)
         one = Scaled(do("ones_like", y.mantissa[:1]), y.exponent[:1] * 0)
         padded, factors, gathered, indices = joined_rows((y, one)), [], [], []
@@ -139,7 +139,7 @@ class CarefulDerivatives:
             indices.append(index)
         before = list(itertools.accumulate(factors, multiplied))
         after = list(itertools.accumulate(factors[::-1], multiplied))[::-1]
-        tape = []
+        saved = []
         for k, index in enumerate(indices):
             parts = [*before[k - 1 : k], *after[k + 1 : k + 2]] if k else after[1:2]
             rest = Scaled(do("ones_like", factors[k].mantissa), factors[k].exponent * 0)
@@ -148,14 +148,14 @@ class CarefulDerivatives:
             if g.boundary == "omit":  # there the tap is left out
                 outside = array_like(index == below, y.mantissa)
                 rest = choose(outside, rest._replace(mantissa=rest.mantissa * 0), rest)
-            tape.append((gathered[k], rest, readers_of(index, below)))
-        return before[-1], tape
+            saved.append((gathered[k], rest, readers_of(index, below)))
+        return before[-1], saved
 
-    def _backward(self, l, tape, adjoint, grads):
+    def _backward(self, l, saved, adjoint, grads):
         """Note the derivatives by the weights of a layer; the adjoints of the layer below."""
         g, parts = self.geometry, []
-        for tap, (gathered, others, readers) in zip(self.taps[l - 1], tape):
-            moved = multiplied(adjoint, others)
+        for tap, (gathered, cofactors, readers) in zip(self.taps[l - 1], saved):
+            moved = multiplied(adjoint, cofactors)
             if g.shared[l - 1]:
                 grads[g.weight_name(l, None, tap)] = sum_of_outer(moved, gathered)
             else:
@@ -195,7 +195,7 @@ class CarefulRecurrentDerivatives:
         states = [
             [joined_rows([Scaled(*(p[None] for p in entrywise(h)))] * B) for h in net.initial]
         ]
-        tape = []
+        saved = []
         for t in range(net.L):
             below, new, noted = Scaled(*(part[t] for part in onehot)), [], []
             for h, wh, wi in zip(states[-1], self.hidden, self.inputs):
@@ -204,16 +204,16 @@ class CarefulRecurrentDerivatives:
                 below = multiplied(past, coming)
                 new.append(below)
             states.append(new)
-            tape.append(noted)
-        return self._backward(states, tape)
+            saved.append(noted)
+        return self._backward(states, saved)
 
-    def _backward(self, states, tape):
+    def _backward(self, states, saved):
         depth = self.net.depth
         ratio, adjoint = top_adjoint(Scaled(*(x[None] for x in states[-1][-1])), self.readout)
         last = Scaled(*(x[0] for x in adjoint))
         adjoints = [last._replace(mantissa=last.mantissa * 0)] * (depth - 1) + [last]
         moved = [([], []) for _ in range(depth)]  # per layer: by past, by coming
-        for noted in reversed(tape):
+        for noted in reversed(saved):
             above = None
             for l in reversed(range(depth)):
                 adjoint = adjoints[l] if above is None else added((adjoints[l], above))
@@ -227,7 +227,7 @@ class CarefulRecurrentDerivatives:
         stack = lambda parts: Scaled(*(do("stack", tuple(x), axis=0) for x in zip(*parts)))
         for l, (by_past, by_coming) in enumerate(moved):
             pasts = stack([state[l] for state in states[:-1]])
-            below = stack([noted[l][2] for noted in tape])
+            below = stack([noted[l][2] for noted in saved])
             columns.append(sum_of_outer(stack(by_past[::-1]), pasts))
             columns.append(sum_of_outer(stack(by_coming[::-1]), below))
             columns.append(plain(adjoints[l], "a derivative", vanishing=True))

@@ -27,7 +27,7 @@ from .window_tables import folded_tables
 BLOCK = 2**22  # bytes of one state of a RAC, for all prefixes that are extended together
 
 
-class Piece(NamedTuple):
+class WindowProduct(NamedTuple):
     """A product of window tensors: its sites, in order, and ``(r, M**len(sites))`` numbers."""
 
     sites: tuple[int, ...]
@@ -53,16 +53,18 @@ def window_dense(net, max_bytes):
     rows = Lookup(folded_tables(net), windows, net.readout, g.phys_dim)
     if rows.vector is None:
         return None
-    pieces = {}
+    products = {}
     for group in windows:
         for p, kind, sites in zip(group.positions, group.kinds, group.sites):
             start = rows.offsets[kind]
             table = rows.table.mantissa[start : start + g.phys_dim ** len(sites)]
-            pieces[p] = Piece(tuple(sites.tolist()), do("transpose", table, (1, 0)))
-    *rest, last = halve([pieces[p] for p in sorted(pieces)], g.phys_dim)
-    last = Piece(last.sites, last.data * rows.vector.mantissa[:, None])
+            products[p] = WindowProduct(tuple(sites.tolist()), do("transpose", table, (1, 0)))
+    *rest, last = halve([products[p] for p in sorted(products)], g.phys_dim)
+    last = WindowProduct(last.sites, last.data * rows.vector.mantissa[:, None])
     data = (
-        _close(*rest, last, g.phys_dim) if rest else Piece(last.sites, do("sum", last.data, axis=0))
+        _close(*rest, last, g.phys_dim)
+        if rest
+        else WindowProduct(last.sites, do("sum", last.data, axis=0))
     )
     return Scaled(_in_order(data, g.phys_dim), rows.vector.exponent)
 
@@ -78,37 +80,37 @@ def _peak_bytes(windows, net):
     return 2 * sum(g.phys_dim**size for size in sizes) * bond_dim * net._like.itemsize
 
 
-def halve(pieces, phys_dim):
-    """Merge pieces pairwise until only two are left, or one."""
-    if len(pieces) <= 2:
-        return pieces
-    half = len(pieces) // 2
-    return [_merged(part, phys_dim) for part in (pieces[:half], pieces[half:])]
+def halve(products, phys_dim):
+    """Merge products pairwise until only two are left, or one."""
+    if len(products) <= 2:
+        return products
+    half = len(products) // 2
+    return [_merged(part, phys_dim) for part in (products[:half], products[half:])]
 
 
-def _merged(pieces, phys_dim):
-    """The product of neighbouring pieces, channel by channel."""
-    if len(pieces) == 1:
-        return pieces[0]
-    half = len(pieces) // 2
+def _merged(products, phys_dim):
+    """The product of neighbouring products, channel by channel."""
+    if len(products) == 1:
+        return products[0]
+    half = len(products) // 2
     a, b, sites = _aligned(
-        _merged(pieces[:half], phys_dim), _merged(pieces[half:], phys_dim), phys_dim
+        _merged(products[:half], phys_dim), _merged(products[half:], phys_dim), phys_dim
     )
     product = a[:, :, :, None] * b[:, None]
-    return Piece(sites, product.reshape(len(product), -1))
+    return WindowProduct(sites, product.reshape(len(product), -1))
 
 
 def _close(left, right, phys_dim):
-    """The product of the last two pieces, summed over the channels."""
+    """The product of the last two products, summed over the channels."""
     a, b, sites = _aligned(left, right, phys_dim)
     psi = do("transpose", a, (2, 1, 0)) @ do("transpose", b, (1, 0, 2))  # (s, a, b)
     shared = [site for site in left.sites if site in right.sites]
     only = [site for site in left.sites if site not in shared]
-    return Piece((*shared, *only, *sites[len(left.sites) :]), psi.reshape(-1))
+    return WindowProduct((*shared, *only, *sites[len(left.sites) :]), psi.reshape(-1))
 
 
 def _aligned(left, right, phys_dim):
-    """Two pieces as ``(r, own of left, shared)`` and ``(r, shared, own of right)``."""
+    """Two products as ``(r, own of left, shared)`` and ``(r, shared, own of right)``."""
     shared = [site for site in left.sites if site in right.sites]
     own_a = [site for site in left.sites if site not in shared]
     own_b = [site for site in right.sites if site not in shared]

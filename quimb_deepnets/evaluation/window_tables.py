@@ -97,7 +97,7 @@ def _level_tables(net, l, branches, below):
     """The tables of one layer from those of the layer below; the sites need none."""
     w = scaled(net.weights[l - 1], axes=2, factors=net.geometry.num_tensors())
 
-    def factor(part):
+    def _factor(part):
         taps, positions = zip(*part.label)
         where = taps if None in positions else (*positions, *taps)
         matrix = Scaled(*(x[where] for x in w))
@@ -112,20 +112,20 @@ def _level_tables(net, l, branches, below):
         return Scaled(matrix.mantissa, zeros_like_exponent(matrix.mantissa[:, 0]) + matrix.exponent)
 
     every = safe_factors(net.weights[l - 1])
-    return {kind: _table(branches, kind, net, factor, every) for kind in branches.kinds}
+    return {kind: _table(branches, kind, net, _factor, every) for kind in branches.kinds}
 
 
 def _table(branches, kind, net, factor, every):
     """The product of the parts of a kind, for every code of its window."""
     phys_dim, width = net.phys_dim, branches.width(kind)
 
-    def factors():
+    def _factors():
         for part in branches.parts(kind):
             z = factor(part)
             codes = child_codes(width, part.places, phys_dim)
             yield take(z, array_like(codes, z.mantissa))
 
-    out = multiply_out(factors, every)
+    out = multiply_out(_factors, every)
     # where no tap reads it, the factor is one
     return scaled(do("ones_like", net.readout)[None]) if out is None else out
 

@@ -1,4 +1,16 @@
-"""Integers only: which weights, sites and copies make up a network, before any array exists."""
+"""Integers only: which weights, sites and copies make up a network, before any array exists.
+
+::
+
+    layers      GCLayer, and what each of its positions reads along one axis
+    conv        ConvGeometry: layers on a chain or a lattice
+    recurrent   RecurrentGeometry: hidden states along a chain
+    boltzmann   hidden units that see every site
+    branches    which branches are equal: one kind for each distinct one
+    expansion   the tensors of the expanded network: names and legs
+    layout      where to draw them
+    where       sites as users write them, to places in the list of sites
+"""
 
 from .boltzmann import BoltzmannGeometry
 from .conv import ConvGeometry

@@ -126,15 +126,15 @@ def _sites_of_nodes(geometry):
     """The function from a node to the site that it belongs to."""
 
     @functools.cache
-    def site_of(child):
+    def _site_of(child):
         if isinstance(child, Site):
             return child.site
         below = [tap.child for tap in map(Tap._make, geometry.taps(child))]
         read = [k for k, vector in enumerate(below) if not isinstance(vector, Fixed)]
         middle = min(read, key=lambda k: abs(k - len(below) // 2), default=None)
-        return geometry.sites[0] if middle is None else site_of(below[middle])
+        return geometry.sites[0] if middle is None else _site_of(below[middle])
 
-    return site_of
+    return _site_of
 
 
 def _matrices(layer, ind, legs, site):

@@ -234,9 +234,9 @@ def _layer_reads(number, length, kernel, stride, boundary, anchor):
         count = length // stride
         offset = (kernel - stride + 1) // 2 if anchor == "center" else 0
 
-    def read(position):
+    def _read(position):
         if boundary == "periodic":
             return position % length
         return position if 0 <= position < length else None
 
-    return tuple(tuple(read(p * stride + k - offset) for k in range(kernel)) for p in range(count))
+    return tuple(tuple(_read(p * stride + k - offset) for k in range(kernel)) for p in range(count))

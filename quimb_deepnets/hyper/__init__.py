@@ -3,8 +3,14 @@
 Nothing here knows a deep network::
 
     parts       what selection, partition and deletion leave of a network with hyper-indices
+    names       inner indices that no other network has
+    sites       names of sites, values of indices, checked
+    operands    arrays and networks that users join to a network, in one dtype
+    ranges      contractions beyond the range of floats
     refusals    methods of quimb that would be wrong, and what to use instead
     search      the best path of several searches
+    trees       one tree for one problem
+    pictures    figures
     identities  identity tensors leave a contraction before it is planned
     network     HyperTensorNetwork: contraction, combination
     dup         delta tensors that join duplicated legs

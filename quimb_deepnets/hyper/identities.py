@@ -1,4 +1,4 @@
-"""Identity legs: identities that give a site an outer leg, left out of contractions.
+"""Identity legs: the deltas that give a site an outer leg, left out of contractions.
 
 A contraction path finder sees an identity as any other matrix, and keeps apart what it makes
 equal. Without the identities, a norm has one index per site instead of three::
@@ -16,7 +16,7 @@ def absorb_identities(tn, output_inds):
     """The same network without its identities, their two legs joined to one index.
 
     An identity stays where both of its ends are outputs, where nothing else holds its index, or
-    where it is not a multiple of the identity (any more). Its factor goes to another tensor.
+    where it is not a multiple of the identity. Its factor goes to another tensor.
     """
     factors = {tid: identity_factor(tn.tensor_map[tid]) for tid in tn.tag_map.get("IDENTITY", ())}
     identities = [tid for tid, factor in factors.items() if factor is not None]
@@ -62,16 +62,16 @@ def joined_legs(ends, outputs, held):
     """
     root = {}
 
-    def find(ix):
+    def _find(ix):
         while root.setdefault(ix, ix) != ix:
             ix = root[ix]
         return ix
 
     for a, b in ends.values():
-        root[find(b)] = find(a)
+        root[_find(b)] = _find(a)
     groups = {}
     for key, (a, _) in ends.items():
-        groups.setdefault(find(a), []).append(key)
+        groups.setdefault(_find(a), []).append(key)
     names, gone = {}, {}
     for keys in groups.values():
         inds = {ix for key in keys for ix in ends[key]}

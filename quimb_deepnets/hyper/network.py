@@ -48,10 +48,7 @@ from .trees import check_preset, tree_of
 MAX_EXPONENT = 250  # decimal: beyond, plain numbers leave the range of floats
 MAX_GROWTH = 800  # bits: beyond, a plain contraction is hardly ever certain
 # the functions of quimb between ``mps & psi`` or ``mps @ psi`` and the network that it makes
-MAKERS = [
-    function.__code__
-    for function in (TensorNetwork.add_tensor_network, TensorNetwork.add, TensorNetwork.__init__)
-]
+MAKERS = [getattr(TensorNetwork, f).__code__ for f in ("add_tensor_network", "add", "__init__")]
 OPERATORS = TensorNetwork.combine.__code__, TensorNetwork.__matmul__.__code__
 SEEN = ("builtins", "numpy", "torch")  # whose numbers can be looked at
 TREE_OPTIONS = {"backend", "order", "prefer_einsum", "progbar"}

@@ -23,14 +23,14 @@ def _keeps_cuts(method):
     """A method that replaces tensors, after which the cut indices are as open as before."""
 
     @functools.wraps(method)
-    def wrapped(self, *args, **kwargs):
+    def _wrapped(self, *args, **kwargs):
         cuts = dict(self._cuts)
         result = method(self, *args, **kwargs)
         new = result if isinstance(result, PartNetwork) else self
         new._cuts = {ix: cut for ix, cut in cuts.items() if ix in new.ind_map}
         return result
 
-    return wrapped
+    return _wrapped
 
 
 class PartNetwork(TensorNetwork):

@@ -93,10 +93,10 @@ def _guard(inherited, name, verdict):
     why, instead = verdict or (PAIRS, "hyperinds_resolve() first, which writes COPY tensors")
 
     @functools.wraps(inherited)
-    def method(self, *args, **kwargs):
+    def _method(self, *args, **kwargs):
         if verdict or self.get_hyperinds():
             raise MethodError(f"{name} cannot work on this network: {why}; use {instead}.")
         return inherited(self, *args, **kwargs)
 
-    method.refused = why, instead
-    return method
+    _method.refused = why, instead
+    return _method

@@ -39,7 +39,7 @@ class Sum(NamedTuple):
         return Sum(next(parts) + next(parts), scale, done)
 
 
-def add_up(job, total, zero, *, executor=None, checkpoint=None, mark=None, progbar=False):
+def add_up(job, total, zero, *, executor=None, checkpoint=None, key=None, progbar=False):
     """Add up ``job(k)`` for k = 0 .. total - 1, in this order wherever each is computed.
 
     Parameters
@@ -53,8 +53,8 @@ def add_up(job, total, zero, *, executor=None, checkpoint=None, mark=None, progb
         See `as_pool`.
     checkpoint : str or path, optional
         An ``.npz`` file that is written after each term, and gone on from if it is there.
-    mark : str, optional
-        What the file must have been written for.
+    key : str, optional
+        The checkpoint key: what the file must have been written for.
     progbar : bool, optional
 
     Returns
@@ -77,22 +77,22 @@ def add_up(job, total, zero, *, executor=None, checkpoint=None, mark=None, progb
     """
     found = Sum(zero, 0, 0)
     if checkpoint is not None:
-        found = _read(checkpoint, mark, total) or found
+        found = _read(checkpoint, key, total) or found
     with progress_bar(progbar, initial=found.done, total=total) as step:
         try:
             for term in in_order(job, range(found.done, total), executor):
                 found += term
                 if checkpoint is not None:
                     with replacing(checkpoint, "wb") as file:
-                        np.savez(file, mark=mark, **found._asdict())
+                        np.savez(file, key=key, **found._asdict())
                 step()
         except WorkerError as error:
             raise WorkerError(f"{error} {found.done} of {total} chunks were done.") from error
     return found
 
 
-def checkpoint_mark(path):
-    """What a checkpoint file was written for, or None if there is none.
+def checkpoint_key(path):
+    """The key of a checkpoint file: what it was written for. None if it does not exist.
 
     Raises
     ------
@@ -103,30 +103,30 @@ def checkpoint_mark(path):
     return found and found[0]
 
 
-def _read(path, mark, total):
-    """The sum in a file, or None if there is none."""
+def _read(path, key, total):
+    """The sum in a file, or None if it does not exist."""
     found = _load(path)
     if found is None:
         return None
-    if found[0] != mark or not 0 <= found[1].done <= total:
+    if found[0] != key or not 0 <= found[1].done <= total:
         raise OptionError(
             f"checkpoint={str(path)!r} was written for another state or task"
-            f"{_difference(found[0], mark)}; choose another path, or delete it to start anew."
+            f"{_difference(found[0], key)}; choose another path, or delete it to start anew."
         )
     return found[1]
 
 
 def _difference(old, new):
-    """Which laws of two marks differ, in words, if both are objects in JSON."""
+    """Which entries of two keys differ, in words, if both are objects in JSON."""
     try:
         old, new = json.loads(old), json.loads(new)
-        return f" ({', '.join(key for key in new if old.get(key) != new[key])} differ)"
+        return f" ({', '.join(name for name in new if old.get(name) != new[name])} differ)"
     except (ValueError, TypeError, AttributeError):
         return ""
 
 
 def _load(path):
-    """The mark and the sum in a file, or None if there is none."""
+    """The key and the sum in a file, or None if it does not exist."""
     path = as_path(path)
     if not path.exists():
         if not os.access(path.parent, os.W_OK):  # better known before any work is done
@@ -138,7 +138,7 @@ def _load(path):
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             found = Sum(file["value"], int(file["scale"]), int(file["done"]))
-            return str(file["mark"]), found
+            return str(file["key"]), found
     except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise OptionError(
             f"checkpoint={str(path)!r} cannot be read ({error}); it is not a checkpoint of a sum: "

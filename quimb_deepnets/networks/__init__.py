@@ -1,4 +1,17 @@
-"""Networks that compute amplitudes: weights, geometry, and a pass from the sites upward."""
+"""Networks that compute amplitudes: weights, geometry, and a pass from the sites upward.
+
+::
+
+    params       named arrays of weights, which are not assigned
+    value        a network as a value: equality, copies, dtype and device, parameters as a vector
+    base         DeepNetwork: what every network can do
+    conv         ConvAC, of a chain or a lattice
+    recurrent    RAC
+    rbm          RBM
+    graph_state  GraphStateConvAC, whose entanglement is known exactly
+    files        save and load
+    attach       methods that rows below give to networks
+"""
 
 from .attach import register_method
 from .base import DeepNetwork

@@ -57,7 +57,7 @@ def register_method(*classes: type, name: str | None = None) -> Callable[[Any], 
     if name is not None and not (isinstance(name, str) and name.isidentifier()):
         raise OptionError(f"name={name!r} cannot name a method; give an identifier.")
 
-    def attach(function):
+    def _attach(function):
         if not callable(function):
             raise OptionError(f"{function!r} cannot be called; decorate a function.")
         method = name or function.__name__
@@ -71,13 +71,13 @@ def register_method(*classes: type, name: str | None = None) -> Callable[[Any], 
             ATTACHED.setdefault(cls, {})[method] = attached
         return function
 
-    return attach
+    return _attach
 
 
 def as_method(function: Any, cls: type, name: str) -> Any:
     """A function as a method of a class: named for it, with ``self`` as its first parameter.
 
-    What is no plain function (a staticmethod, a partial) is returned as it is.
+    Anything but a plain function (a staticmethod, a partial) is returned as it is.
     """
     if not isinstance(function, types.FunctionType):
         return function
@@ -86,10 +86,16 @@ def as_method(function: Any, cls: type, name: str) -> Any:
     if first.kind is first.POSITIONAL_OR_KEYWORD:
         first = first.replace(name="self", annotation=inspect.Parameter.empty)
 
-    @functools.wraps(function)
-    def method(self, /, *args, **kwargs):
-        return function(self, *args, **kwargs)
-
+    # a copy and no wrapper: warnings and tracebacks count the same frames either way
+    method = types.FunctionType(
+        function.__code__,
+        function.__globals__,
+        name,
+        function.__defaults__,
+        function.__closure__,
+    )
+    functools.update_wrapper(method, function)
+    method.__kwdefaults__ = function.__kwdefaults__
     method.__name__, method.__qualname__ = name, f"{cls.__name__}.{name}"
     method.__doc__ = _without_entry(function.__doc__, next(iter(signature.parameters)))
     method.__signature__ = signature.replace(parameters=[first, *others])  # type: ignore[attr-defined]

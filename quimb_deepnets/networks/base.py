@@ -9,8 +9,9 @@ amplitudes without ever writing out a tensor network::
 A family of networks hands both to ``__init__`` and says how amplitudes are evaluated; all else has
 a general form that it may replace::
 
-    must    from_params, plan, _evaluate_by     integers and arrays to amplitudes
-    may     _flips_by, _derivatives_by          else: changed configurations, autograd of torch
+    must    _evaluate_by                        digits to amplitudes
+    may     from_params, plan                   else: checks of shapes, a chunk at a time
+            _flips_by, _derivatives_by          else: changed configurations, autograd of torch
             _scaled_state                       else: all amplitudes, one by one
 """
 
@@ -21,7 +22,7 @@ from autoray import do
 from ..declared import NetworkMethods
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..evaluation.evaluator import Evaluator
-from ..evaluation.general import autograd_derivatives, changed_ratios
+from ..evaluation.general import autograd_derivatives, changed_ratios, general_plan
 from ..evaluation.machine import machine_of
 from ..evaluation.plan import Plan
 from ..numerics.configs import config_block, parse_config
@@ -322,7 +323,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
 
     def plan(self, batch: int) -> Plan:
         """How a batch of amplitudes would be evaluated."""
-        raise NotImplementedError
+        return general_plan(self, batch)
 
     def _evaluate_by(self, plan):
         """A function from digits ``(N, B)`` to scaled amplitudes ``(B,)``."""

@@ -230,13 +230,13 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
         return self.geometry.anchor
 
     def __repr__(self) -> str:
-        def text(layer):
+        def _text(layer):
             stride = "" if layer.stride == 1 else f"/{layer.stride}"
             return f"{layer.kernel}{stride}x{layer.bond_dim}".replace(" ", "")
 
         return (
             f"{type(self).__name__}(shape={self.shape}, "
-            f"layers=[{', '.join(map(text, self.layers))}], phys_dim={self.phys_dim}, "
+            f"layers=[{', '.join(map(_text, self.layers))}], phys_dim={self.phys_dim}, "
             f"boundary={self.boundary!r}"
             + ("" if self.shared else ", shared=False")
             + f", num_params={self.num_params})"

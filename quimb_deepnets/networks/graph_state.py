@@ -101,16 +101,27 @@ class GraphStateConvAC(ConvAC):
         weights = [w.astype(dtype) for w in (*weights, _sign_layer(kernel))]
         readout = np.ones(1, dtype)
         super().__init__(shape, weights, readout, boundary=boundary, anchor="corner")
-        self.distance = vector if len(sizes) > 1 else vector[0]
+        self._distance = vector if len(sizes) > 1 else vector[0]
 
     def __reduce__(self):
-        return type(self), (self.shape, self.distance, self.kernel, self.boundary, self.dtype)
+        return type(self), (self.shape, self._distance, self.kernel, self.boundary, self.dtype)
 
     def __repr__(self):
         return (
-            f"{type(self).__name__}(shape={self.shape}, distance={self.distance}, "
+            f"{type(self).__name__}(shape={self.shape}, distance={self._distance}, "
             f"kernel={self.kernel}, boundary={self.boundary!r}, depth={self.depth})"
         )
+
+    @property
+    def distance(self):
+        """How far the sites are that it joins: an int, or a pair on a lattice.
+
+        Called with another state, as of any network, it is the distance to that.
+        """
+        kind = _Pair if self.geometry.ndim > 1 else _Int
+        distance = kind(self._distance)
+        distance.to_state = super().distance
+        return distance
 
     @property
     def kernel(self):
@@ -162,7 +173,26 @@ class GraphStateConvAC(ConvAC):
         net = plain.to(like, backend=backend, dtype=dtype, device=device)
         if net.backend != "numpy":
             return net
-        return type(self)(self.shape, self.distance, self.kernel, self.boundary, net.dtype)
+        return type(self)(self.shape, self._distance, self.kernel, self.boundary, net.dtype)
+
+
+class _ToState:
+    """A number of sites that is also the method of that name of every network."""
+
+    def __call__(self, *args, **kwargs):
+        return self.to_state(*args, **kwargs)
+
+    def __reduce__(self):
+        plain = int if isinstance(self, int) else tuple
+        return plain, (plain(self),)
+
+
+class _Int(_ToState, int):
+    pass
+
+
+class _Pair(_ToState, tuple):
+    pass
 
 
 def graph_state(

@@ -85,6 +85,14 @@ part of its value; make a new network with net.with_params({'READOUT': ...}).
             shapes[4:-1] = ["..."]
         return f"{type(self).__name__}({', '.join(shapes)})"
 
+    def __eq__(self, other: object) -> bool:
+        """Whether all names, libraries, dtypes and numbers are equal, in the same order."""
+        if not isinstance(other, Params):
+            return NotImplemented
+        return list(self) == list(other) and all(map(_equal, self.values(), other.values()))
+
+    __hash__ = None  # type: ignore[assignment]  # weights of torch may change
+
     def __deepcopy__(self, memo):
         leaves = {name: independent(x, memo) for name, x in self._leaves.items()}
         return type(self)(leaves, self._parts)
@@ -92,6 +100,16 @@ part of its value; make a new network with net.with_params({'READOUT': ...}).
     def __reduce__(self):
         leaves = {name: independent(x, {}) for name, x in self._leaves.items()}
         return type(self), (leaves, self._parts)
+
+
+def _equal(x, y):
+    """Whether two arrays are of one library, device, dtype and shape, with equal numbers."""
+    if x is y:
+        return True
+    alike = infer_backend(x) == infer_backend(y) and x.dtype == y.dtype and x.shape == y.shape
+    if not alike or getattr(x, "device", None) != getattr(y, "device", None):
+        return False
+    return bool((x == y).all())
 
 
 def trainable_in_place(x: Any) -> bool:

@@ -9,7 +9,7 @@ per site: the shallow rival of deep networks. Its spins are the eigenvalues of q
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from autoray import astype, do, get_dtype_name, stop_gradient
@@ -120,11 +120,6 @@ class RBM(DeepNetwork):
         shapes = geometry.param_shapes.items()
         return cls.from_params(geometry, {k: random_array(x, rng, **options) for k, x in shapes})
 
-    @classmethod
-    def from_params(cls, geometry: Any, params: Mapping[str, Any]) -> Self:
-        """The machine with this geometry and these named parameters, see `params`."""
-        return cls._of(geometry, cls._check_params(geometry, params))
-
     @read_only
     def visible_bias(self) -> Any:
         """Bias of each site, ``(N,)``."""
@@ -194,17 +189,17 @@ class RBM(DeepNetwork):
         return self.hidden_bias[:, None] + self.weights @ s
 
     def _derivatives_by(self):
-        def derive(x):
+        def _derive(x):
             s = self._spins(x)
             t = do("transpose", do("tanh", self._angles(s)), (1, 0))  # (B, hidden)
             s = do("transpose", s, (1, 0))
             by_weight = (t[:, :, None] * s[:, None]).reshape(len(s), -1)
             return do("concatenate", (s, t, by_weight), axis=1)
 
-        return derive, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
+        return _derive, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
 
     def _flips_by(self, batch):
-        def flip(x):
+        def _flip(x):
             s = self._spins(x)
             angles = self._angles(s)
             ratios = []
@@ -220,7 +215,7 @@ class RBM(DeepNetwork):
                 )
             return do("stack", tuple(ratios), axis=1)
 
-        return flip, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
+        return _flip, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
 
 
 def _exp(z):

@@ -193,11 +193,6 @@ class RAC(RankMethods, DeepNetwork):
         return self.params["READOUT"]
 
     @property
-    def L(self) -> int:
-        """Number of sites."""
-        return self.geometry.L
-
-    @property
     def bond_dim(self) -> int:
         """Size of the hidden states."""
         return self.geometry.bond_dim

@@ -5,19 +5,22 @@
     geometry, params --.with_params, .with_vector, .to--> a new network of the same class
 """
 
+import copy
+import hashlib
 import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from autoray import do, get_dtype_name, infer_backend, stop_gradient
+from autoray import do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 from autoray import to as convert
 
-from ..errors import Guide, OptionError, WeightError
+from ..errors import Guide, MissingError, OptionError, WeightError
 from ..geometry.protocol import Geometry
+from ..numerics.shown import Shown
 from ..numerics.weights import as_array, check_arrays, check_dtype
-from .params import Params, own_copy
+from .params import Params, own_copy, trainable_in_place
 
 if TYPE_CHECKING:
     read_only = property
@@ -36,7 +39,7 @@ else:
             )
 
 
-class NetworkValue(Guide):
+class NetworkValue(Shown, Guide):
     """Geometry and parameters of a network, and the networks that differ in the parameters.
 
     Parameters
@@ -84,6 +87,31 @@ class NetworkValue(Guide):
         return math.prod(self.geometry.shape)
 
     @property
+    def L(self) -> int:
+        """Number of sites of a chain."""
+        return self._sizes("L", 1)[0]
+
+    @property
+    def Lx(self) -> int:
+        """Number of rows of a lattice."""
+        return self._sizes("Lx", 2)[0]
+
+    @property
+    def Ly(self) -> int:
+        """Number of columns of a lattice."""
+        return self._sizes("Ly", 2)[1]
+
+    def _sizes(self, name, ndim):
+        shape = self.geometry.shape
+        if len(shape) != ndim:
+            instead = "L" if len(shape) == 1 else "Lx and Ly"
+            raise MissingError(
+                f"a {type(self).__name__} on sites of shape {tuple(shape)} has no {name}; use "
+                f"{instead}, or nsites."
+            )
+        return shape
+
+    @property
     def phys_dim(self) -> int:
         """Local dimension of a site."""
         return self.geometry.phys_dim
@@ -125,6 +153,59 @@ class NetworkValue(Guide):
     def backend(self) -> str:
         """Name of the array library of the weights."""
         return infer_backend(self._like)
+
+    # ------------------------------------------------------------ a value
+
+    def copy(self) -> Self:
+        """The same network with memory of its own.
+
+        Weights of numpy never change, so the copy shares them. Those of torch are cloned: leaves
+        that may be trained without a word to this network.
+
+        Returns
+        -------
+        same class
+
+        Examples
+        --------
+        >>> import quimb_deepnets as qdn
+        >>> net = qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0)
+        >>> net.copy() == net
+        True
+        """
+        return copy.deepcopy(self)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are of one class, with equal geometries and, now, equal `params`.
+
+        Equal parameters are equal in library, dtype and every number. Weights of torch may be
+        trained in place, which may end it.
+        """
+        if not isinstance(other, NetworkValue):
+            return NotImplemented
+        return (
+            type(self) is type(other)
+            and self.geometry == other.geometry
+            and self.params == other.params
+        )
+
+    def __hash__(self) -> int:
+        """A hash of geometry and numbers; weights that may be trained in place have none.
+
+        Raises
+        ------
+        TypeError
+            If weights are of torch, as for any object that compares by value and may change.
+        """
+        if any(map(trainable_in_place, self.params.leaves.values())):
+            raise TypeError(
+                f"a {type(self).__name__} with weights of torch is not hashable, because they may "
+                "be trained in place; use net.to('numpy'), or id(net) as a key."
+            )
+        digest = hashlib.sha256()
+        for x in self.params.values():  # -0.0 equals 0.0
+            digest.update(np.ascontiguousarray(to_numpy(x) + 0.0).tobytes())
+        return hash((type(self), self.geometry, self.backend, self.dtype, digest.digest()))
 
     # ------------------------------------------------------------ other weights
 
@@ -172,7 +253,7 @@ class NetworkValue(Guide):
         WeightError
             If names, shapes, dtypes, backends or devices do not fit, or a number is not finite.
         """
-        raise NotImplementedError
+        return cls._of(geometry, cls._check_params(geometry, params))
 
     def with_params(self, params: Mapping[str, Any]) -> Self:
         """The network with some of its parameters replaced: a new one.

@@ -3,10 +3,12 @@
 ::
 
     scaled     numbers as mantissa * 2**exponent, beyond the range of floats
+    products   products and sums of such numbers that no channel drops out of
     sizes      bytes in words; norms that cannot be divided by
-    weights    arrays of weights: seeded random ones, the laws that given ones must obey
+    weights    arrays of weights: seeded random ones, and checks of given ones
     configs    configurations of the sites, from what users write to arrays of digits
     atomic     files that are whole or not there
+    shown      objects as a notebook shows them
 """
 
 from .scaled import Scaled

@@ -215,10 +215,10 @@ def multiply_entries(factors):
 def transposed(w, fast=True):
     """Scaled matrices ``(..., out, in)`` as ``(..., in, out)``, in the layout that is fastest."""
 
-    def swap(x):
+    def _swap(x):
         x = do("swapaxes", x, -1, -2)
         if infer_backend(x) == "numpy" and fast:
             return np.ascontiguousarray(x)
         return x.contiguous() if infer_backend(x) == "torch" and fast else x
 
-    return Scaled(swap(w.mantissa), w.exponent if shared_axes(w) else swap(w.exponent))
+    return Scaled(_swap(w.mantissa), w.exponent if shared_axes(w) else _swap(w.exponent))

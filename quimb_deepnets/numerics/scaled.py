@@ -204,7 +204,7 @@ def full_precision(function: Function) -> Function:
     """Run a function out of reach of ``torch.autocast``, which would round its matrix products."""
 
     @functools.wraps(function)
-    def run(*args, **kwargs):
+    def _run(*args, **kwargs):
         torch = sys.modules.get("torch")
         with contextlib.ExitStack() as stack:
             for device in ("cpu", "cuda", "mps", "xpu") if torch is not None else ():
@@ -213,7 +213,7 @@ def full_precision(function: Function) -> Function:
                     stack.enter_context(torch.autocast(device, enabled=False))
             return function(*args, **kwargs)
 
-    return run  # type: ignore[return-value]
+    return _run  # type: ignore[return-value]
 
 
 def _functorch():

@@ -153,17 +153,17 @@ def _vector(state, form):
 
 
 @_vector.register
-def _(state: DeepNetwork, form):
+def _vector_of_network(state: DeepNetwork, form):
     return to_tensor_network(state) if form == "expanded" else quimb_vector(state)
 
 
 @_vector.register
-def _(state: RecursiveNetwork, form):
+def _vector_of_expanded(state: RecursiveNetwork, form):
     return state.collapse() if form == "collapsed" else state
 
 
 @_vector.register
-def _(state: TensorNetworkGenVector, form):
+def _vector_of_vector(state: TensorNetworkGenVector, form):
     return _vector.dispatch(object)(state, form) if form == "collapsed" else state
 
 

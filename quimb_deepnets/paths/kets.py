@@ -128,14 +128,16 @@ def ket_of(state, form):
 
 
 @ket_of.register
-def _(network: DeepNetwork, form):
-    if hasattr(network.geometry, "collapsed_pieces"):
+def _ket_of_network(network: DeepNetwork, form):
+    # a family of a user may borrow a geometry: its tensors are known only where it registers them
+    own = to_tensor_network.dispatch(type(network)) is not to_tensor_network.dispatch(object)
+    if own and hasattr(network.geometry, "collapsed_pieces"):
         return geometry_ket(network.geometry, form)
     return vector_ket(to_tensor_network(network), form)
 
 
 @ket_of.register
-def _(psi: RecursiveNetwork, form):
+def _ket_of_expanded(psi: RecursiveNetwork, form):
     try:
         geometry = collapsible_network(psi).geometry
     except (StructureError, WeightError):  # gated, fixed, simplified: the tensors as they stand
@@ -144,7 +146,7 @@ def _(psi: RecursiveNetwork, form):
 
 
 @ket_of.register
-def _(tn: TensorNetworkGenVector, form):
+def _ket_of_vector(tn: TensorNetworkGenVector, form):
     return vector_ket(tn, form)
 
 

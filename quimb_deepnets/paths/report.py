@@ -17,6 +17,7 @@ import json
 
 from ..errors import OptionError, check_option
 from ..numerics.atomic import written
+from ..numerics.shown import Shown
 from ..tensors.picture import new_axes
 
 COLUMNS = (
@@ -42,7 +43,7 @@ COLUMNS = (
 MARKERS = "osD^vPX*"
 
 
-class PathReport:
+class PathReport(Shown):
     """What contracting a state costs, by the optimizer that finds the path.
 
     Made by `path_report`.
@@ -122,16 +123,25 @@ class PathReport:
         return found
 
     def __repr__(self):
-        words = ", ".join(f"{k}={v!r}" for k, v in self.problem.items() if v is not None)
         table = [self.columns, *map(self._cells, self.rows)]
         widths = [max(map(len, column)) for column in zip(*table)]
-        winners, lines = self.winners.values(), [f"PathReport({words}):"]
+        winners, lines = self.winners.values(), [f"{self._title}:"]
         for row, cells in zip((None, *self.rows), table):
             first = cells[0].ljust(widths[0])
             rest = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:]))
             mark = "*" if any(row is winner for winner in winners) else " "
             lines.append(f"{mark} {'  '.join((first, *rest))}")
         return "\n".join(lines)
+
+    @property
+    def _title(self):
+        words = ", ".join(f"{k}={v!r}" for k, v in self.problem.items() if v is not None)
+        return f"PathReport({words})"
+
+    def _html_table(self):
+        winners = list(self.winners.values())
+        best = [n for n, row in enumerate(self.rows) if any(row is x for x in winners)]
+        return self._title, self.columns, list(map(self._cells, self.rows)), best
 
     def _cells(self, row, columns=None):
         return tuple(_short(row.get(column, "")) for column in columns or self.columns)

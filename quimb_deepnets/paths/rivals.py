@@ -60,7 +60,7 @@ def _boltzmann(rival):
 
 
 @ket_of.register
-def _(rival: Rival, form):
+def _ket_of_rival(rival: Rival, form):
     check_count(len(rival.ket.inputs), form)
     return rival.ket
 

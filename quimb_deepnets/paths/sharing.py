@@ -114,7 +114,7 @@ def shared_plan(graph, tree):
     sliced = {names[ix] for ix in tree.sliced_inds}
     known, values, found = {}, [], []
 
-    def number(key, value):
+    def _number(key, value):
         if key not in known:
             known[key] = len(values)
             values.append(value)
@@ -128,7 +128,7 @@ def shared_plan(graph, tree):
         place = {ix: k for k, ix in enumerate(distinct)}
         legs = (tuple(map(place.get, some)) for some in (left, kept))
         leaf = Leaf(i, *legs, tuple(graph.size_dict[ix] for ix in distinct))
-        found.append((number((label, cut, *leaf[1:]), leaf), kept))
+        found.append((_number((label, cut, *leaf[1:]), leaf), kept))
     for i, j in tree.get_ssa_path():
         left, right = sorted((found[i], found[j]), key=lambda entry: entry[0])
         union = tuple(dict.fromkeys((*left[1], *right[1])))
@@ -138,7 +138,7 @@ def shared_plan(graph, tree):
         legs = (tuple(map(place.get, inds)) for inds in (left[1], right[1], kept))
         step = Step(left[0], right[0], *legs, tuple(graph.size_dict[ix] for ix in union))
         found[i] = found[j] = None
-        found.append((number(step, step), kept))
+        found.append((_number(step, step), kept))
     result, kept = found[-1]
     axes = tuple(kept.index(ix) for ix in graph.output if ix not in sliced)
     return SharedPlan(values, result, axes)

@@ -18,7 +18,7 @@ from autoray import get_dtype_name, to_numpy
 from cotengra import ContractionTree
 
 from ..errors import BudgetError, OptionError, check_positive_int
-from ..jobs import Job, Sum, add_up, checkpoint_mark
+from ..jobs import Job, Sum, add_up, checkpoint_key
 from ..numerics.sizes import readable_bytes
 from .optimizers import overhead
 from .sharing import SharedPlan, contract_shared, shared_plan
@@ -29,7 +29,9 @@ FLOPS_PER_SECOND, SECONDS_PER_STEP = 1e9, 3e-5
 MAX_SLICES, MAX_AXES = 2**40, 64
 
 
-def add_slices(graph, numbers, law, *, optimize, executor, checkpoint, progbar, max_bytes, info):
+def add_slices(
+    graph, numbers, request, *, optimize, executor, checkpoint, progbar, max_bytes, info
+):
     """The contraction of a problem, slice by slice.
 
     Parameters
@@ -37,9 +39,9 @@ def add_slices(graph, numbers, law, *, optimize, executor, checkpoint, progbar, 
     graph : Hypergraph
     numbers : Numbers
         Of its ``squeezed()`` form.
-    law : dict
-        What is asked for, in JSON's words, ``target_size`` and ``shared`` among it: what a
-        checkpoint must have been written for.
+    request : dict
+        What is asked for, as JSON, with ``target_size`` and ``shared`` in it: the start of the
+        checkpoint key, so a checkpoint must have been written for the same.
     optimize, executor, checkpoint, progbar, max_bytes, info
         See `contract_sliced`.
 
@@ -49,14 +51,14 @@ def add_slices(graph, numbers, law, *, optimize, executor, checkpoint, progbar, 
         Its shape is that of the outputs.
     """
     if checkpoint is not None:
-        law = law | {"problem": graph.to_equation(), "numbers": numbers.digest()}
+        request = request | {"problem": graph.to_equation(), "numbers": numbers.digest()}
     if len(graph.output) > MAX_AXES:
         raise BudgetError(
             f"the result has {len(graph.output)} axes, and arrays have {MAX_AXES} at most; ask for "
             "fewer sites."
         )
-    tree, length = _planned(graph, optimize, checkpoint, law)
-    plan = shared_plan(graph.squeezed(), tree) if law["shared"] else None
+    tree, length = _planned(graph, optimize, checkpoint, request)
+    plan = shared_plan(graph.squeezed(), tree) if request["shared"] else None
     _check_bytes(tree, plan, numbers, max_bytes)
     slices = int(tree.multiplicity)
     chunks = -(-slices // length)
@@ -68,7 +70,7 @@ def add_slices(graph, numbers, law, *, optimize, executor, checkpoint, progbar, 
         np.zeros(shape, "complex128" if complex_ else "float64"),
         executor=executor,
         checkpoint=checkpoint,
-        mark=None if checkpoint is None else _mark(law, tree, length),
+        key=None if checkpoint is None else _checkpoint_key(request, tree, length),
         progbar=progbar,
     )
     if info is not None:
@@ -116,24 +118,24 @@ def slice_chunk(data, k):
     return total._replace(done=1)
 
 
-def _planned(graph, optimize, checkpoint, law):
+def _planned(graph, optimize, checkpoint, request):
     """A sliced tree, and how many slices make a chunk.
 
     They are those of the checkpoint, so that its sum can go on, or new ones.
     """
-    mark = None if checkpoint is None else checkpoint_mark(checkpoint)
+    key = None if checkpoint is None else checkpoint_key(checkpoint)
     squeezed = graph.squeezed().with_symbols()
-    if mark is not None:
+    if key is not None:
         try:
-            old = json.loads(mark)
-            if all(old[key] == value for key, value in law.items()):
+            old = json.loads(key)
+            if all(old[name] == value for name, value in request.items()):
                 tree = squeezed.tree(old["path"])
                 for ix in old["sliced"]:
                     tree.remove_ind_(ix)
                 return tree, int(old["length"])
         except (ValueError, TypeError, LookupError):
             pass  # another file altogether, which the sum refuses
-    found = graph.search(optimize, law["target_size"])
+    found = graph.search(optimize, request["target_size"])
     names = graph.names_in(found)
     symbols = {ix: symbol for symbol, ix in graph.squeezed().names_in(squeezed).items()}
     tree = squeezed.tree(found.get_ssa_path())
@@ -163,11 +165,11 @@ def _chunk_length(tree):
     return max(1, math.floor(slices / chunks))
 
 
-def _mark(law, tree, length):
+def _checkpoint_key(request, tree, length):
     """What a checkpoint was written for; its path and its chunks are gone on with."""
     path = [list(map(int, step)) for step in tree.get_ssa_path()]
     plan = {"path": path, "sliced": list(tree.sliced_inds), "length": length}
-    return json.dumps(law | plan)
+    return json.dumps(request | plan)
 
 
 def _check_bytes(tree, plan, numbers, max_bytes):

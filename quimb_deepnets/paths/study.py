@@ -209,12 +209,12 @@ def _own_form(state, asked):
 
 
 @_own_form.register
-def _(state: TensorNetwork, asked):
+def _own_form_of_tensors(state: TensorNetwork, asked):
     return Form(max_tensors=asked.max_tensors)
 
 
 @_own_form.register
-def _(state: RecursiveNetwork, asked):
+def _own_form_of_expanded(state: RecursiveNetwork, asked):
     return asked
 
 

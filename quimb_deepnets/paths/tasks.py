@@ -87,7 +87,7 @@ def hypergraph(
     return problem_of(ket, name, where)
 
 
-class Part(NamedTuple):
+class ProblemTensor(NamedTuple):
     """A tensor of a problem: its indices, what names its numbers, and where they come from."""
 
     inds: tuple
@@ -99,7 +99,10 @@ def problem_of(ket, name, where=None):
     """The hypergraph of a task on a `Ket`."""
     if name == "amplitude":
         return _fixed(ket)
-    parts = [Part(inds, x, ("ket", i)) for i, (inds, x) in enumerate(zip(ket.inputs, ket.labels))]
+    parts = [
+        ProblemTensor(inds, x, ("ket", i))
+        for i, (inds, x) in enumerate(zip(ket.inputs, ket.labels))
+    ]
     site_of = _sites_of_indices(ket)
     if name == "dense":
         return _without_identities(
@@ -109,7 +112,7 @@ def problem_of(ket, name, where=None):
     names = _bra_names(ket, sites)
     parts = [part._replace(label=("ket", part.label)) for part in parts]
     parts += [
-        Part(tuple(map(names.get, inds)), ("bra", label), ("bra", i))
+        ProblemTensor(tuple(map(names.get, inds)), ("bra", label), ("bra", i))
         for i, (inds, (_, label), _) in enumerate(parts)
     ]
     sizes = {**ket.size_dict, **{names[ix]: d for ix, d in ket.size_dict.items()}}
@@ -118,7 +121,7 @@ def problem_of(ket, name, where=None):
     legs = [ket.legs[s] for s in sites]
     output = (*legs, *map(names.get, legs))
     if name == "local_expectation":
-        parts.append(Part(output, name, ("operator", 0)))
+        parts.append(ProblemTensor(output, name, ("operator", 0)))
         output = ()
     return _without_identities(parts, output, sizes, identities, site_of)
 
@@ -140,7 +143,7 @@ def _fixed(ket):
             # a tensor with a fixed leg: other numbers for each site
             fixed = ((k, ix) for k, ix in enumerate(inds) if ix in gone)
             kept = tuple(ix for ix in inds if ix not in gone)
-            parts.append(Part(kept, (label, *fixed), ("ket", i)))
+            parts.append(ProblemTensor(kept, (label, *fixed), ("ket", i)))
     sizes = {ix: d for ix, d in ket.size_dict.items() if ix not in gone}
     return _problem(parts, (), sizes, {})
 

@@ -24,8 +24,8 @@ from ..errors import MethodError, OptionError, RangeError, SamplingWarning, chec
 from ..geometry.where import read_where
 from ..jobs.progress import progress
 from ..networks import DeepNetwork
-from ..tensors.expanded import RecursiveNetwork
-from ..tensors.weights_from_tensors import current_network
+from ..numerics.shown import Shown
+from ..tensors.amplitudes import StateAmplitudes
 from .diagnostics import autocorrelation_time, rhat_of, split_rhat
 from .metropolis import Metropolis
 
@@ -37,7 +37,7 @@ MIN_ACCEPTANCE, MIN_MOVED = 1e-3, 0.5  # below, chains practically stand still
 _SAMPLED = ("rhat", "acceptance", "samples", "autocorrelation", "moved")
 
 
-class RenyiEstimate(tuple):
+class RenyiEstimate(Shown, tuple):
     """A second Renyi entropy and its error, in bits: unpacks as ``mean, error``.
 
     Attributes
@@ -97,7 +97,7 @@ def renyi2_estimate(
 
     Parameters
     ----------
-    net : ConvAC, RAC, RBM, RecursiveTree or RecursiveMPS
+    net : ConvAC, RAC, RBM, RecursiveTree, RecursiveMPS or CollapsedVector
         A state that gives batches of amplitudes; it need not be normalised.
     where : int or sequence of sites
         The subsystem A: the first so many sites, or sites by name.
@@ -160,10 +160,12 @@ def renyi2_estimate(
     True
     """
     state = _state(net)
-    sites, shape, phys_dim = tuple(state.sites), state.geometry.shape, state.phys_dim
+    sites = tuple(state.sites)
+    own = isinstance(state, DeepNetwork)
+    shape, phys_dim = (state.geometry.shape, state.phys_dim) if own else state._axes()
     A = np.array(read_where(sites, where))
     chains, draws = _check_counts(samples, chains)
-    ready = state.evaluator(chains) if isinstance(state, DeepNetwork) else state
+    ready = state.evaluator(chains) if own else state
     sampler = Metropolis(
         lambda configs: ready.log_amplitudes(configs.reshape(len(configs), *shape)),
         len(sites), phys_dim, chains, seed, start,
@@ -176,7 +178,7 @@ def renyi2_estimate(
             sampler.forget()
         if sweep >= burn_in:
             record.add(sweep - burn_in)
-    if isinstance(state, DeepNetwork):
+    if own:
         check_not_cancelled(state, sampler.configs.reshape(-1, *shape))
     estimate = _summary(record, sampler)
     _warn_of_chains(estimate, burn_in + draws)
@@ -213,13 +215,13 @@ def _warn_of_chains(estimate, sweeps):
 
 def _state(net):
     """What is sampled: a network, or a tensor network that none can be read from any more."""
-    network = current_network(net) if isinstance(net, RecursiveNetwork) else net
+    network = net._held_network() if isinstance(net, StateAmplitudes) else net
     if network is None:  # changed since it was built: amplitudes are contracted
         return net
     if not isinstance(network, DeepNetwork):
         raise MethodError(
             f"renyi2_estimate needs batches of log_amplitudes, and a {type(net).__name__} has "
-            "none; it takes a ConvAC, RAC, RBM, RecursiveTree or RecursiveMPS."
+            "none; it takes a ConvAC, RAC, RBM, RecursiveTree, RecursiveMPS or CollapsedVector."
         )
     return network._bare()
 

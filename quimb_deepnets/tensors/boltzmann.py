@@ -30,7 +30,9 @@ from .scale import fits
 
 
 @to_tensor_network.register
-def _(network: RBM, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS):
+def _expand_rbm(
+    network: RBM, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tensors=MAX_TENSORS
+):
     if nodes != "hyper":
         raise OptionError(
             f"nodes={nodes!r} is for the layers of a ConvAC or RAC; an RBM has only "
@@ -59,7 +61,7 @@ def _(network: RBM, nodes="hyper", site_ind_id=None, site_tag_id=None, max_tenso
 
 
 @window_tensors.register
-def _(network: RBM, max_bytes):
+def _collapse_rbm(network: RBM, max_bytes):
     hidden = network.geometry.hidden
     check_bytes((4 * hidden + 2) * network.nsites * network._like.itemsize, max_bytes)
     parts = [network.visible_bias, network.hidden_bias, network.weights]

@@ -24,7 +24,8 @@ import numpy as np
 from autoray import do
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, OptionError, RangeError, check_positive_int
+from ..declared import HeldMethods
+from ..errors import BudgetError, OptionError, RangeError, StructureError, check_positive_int
 from ..evaluation.recurrence import Recursion
 from ..evaluation.window_tables import folded_tables
 from ..geometry import leaf_ind
@@ -51,6 +52,7 @@ from ..numerics.scaled import (
     take,
 )
 from ..numerics.weights import MAX_BYTES
+from .amplitudes import StateAmplitudes
 from .density import partial_traces_exact
 from .expanded import RecursiveNetwork, to_tensor_network
 from .scale import fits, spread
@@ -64,22 +66,43 @@ from .weights_from_tensors import (
 SEARCHED.add(WINDOW)
 
 
-class CollapsedVector(HyperVector):
+class CollapsedVector(StateAmplitudes, HeldMethods, HyperVector):
     """A state with one tensor per window: an ordinary quimb vector of low contraction width.
 
     Made by ``collapse()``. Its tensors carry the tag ``WINDOW`` (``READOUT`` and, for a RAC, the
     names of the weights of its last layer), and ``IDENTITY`` for the identities that give each site
     its outer leg; contractions leave those out. Where no ``optimize`` is given, several searches
     run and the best path is kept.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> phi = qdn.ConvAC.rand(6, depth=2, kernel=3, bond_dim=2, seed=0).collapse()
+    >>> isinstance(phi, qdn.CollapsedVector), phi.network
+    (True, ConvAC(shape=6, layers=[3x2, 3x2], phys_dim=2, boundary='ones', num_params=26))
     """
 
     _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_cyclic")
-    _source = None  # what the tensors were made from, see source_network
 
     @property
-    def geometry(self):
-        """The integers of the network that it was made from."""
-        return self._geometry
+    def network(self):
+        """The network that it was made from.
+
+        Raises
+        ------
+        StructureError
+            If tensors, or the weights of the network, were changed since then.
+        """
+        if (network := source_network(self)) is None:
+            raise StructureError(
+                "the state is no longer the one that was collapsed: it was gated, fixed, scaled, "
+                "copied deeply or unpickled, or its weights were trained; keep the network that "
+                "it was made from."
+            )
+        return network
+
+    def _held_network(self):
+        return source_network(self)
 
     @property
     def cyclic(self):
@@ -220,7 +243,7 @@ def source_network(phi):
 
 
 @architecture_of.register
-def _(phi: CollapsedVector):
+def _architecture_of_collapsed(phi: CollapsedVector):
     network = source_network(phi)
     return None if network is None else architecture_of(network)
 
@@ -268,12 +291,12 @@ def window_tensors(network, max_bytes):
     """
     raise OptionError(
         f"{type(network).__name__} has no collapsed form; register one with "
-        "window_tensors.register."
+        "quimb_deepnets.tensors.window_tensors.register."
     )
 
 
 @window_tensors.register
-def _(network: ConvAC, max_bytes):
+def _collapse_conv(network: ConvAC, max_bytes):
     pieces = list(network.geometry.collapsed_pieces())
     rows = {x.kind: network.phys_dim ** (len(x.inds) - 1) for x in pieces if x.tag == WINDOW}
     floats = sum(rows.values()) * network.geometry.collapsed_dim
@@ -284,7 +307,7 @@ def _(network: ConvAC, max_bytes):
 
 
 @window_tensors.register
-def _(network: RAC, max_bytes):
+def _collapse_rac(network: RAC, max_bytes):
     M, depth = network.phys_dim, network.depth
     widest = M ** network.geometry.collapsed_width() * network.bond_dim
     check_bytes(2 * widest * network._like.itemsize, max_bytes)

@@ -22,7 +22,6 @@ import functools
 from typing import Any, Self
 
 import numpy as np
-from autoray import do, stop_gradient
 from autoray import to as convert
 from quimb import qarray
 from quimb.tensor import Tensor
@@ -32,7 +31,6 @@ from ..errors import (
     BudgetError,
     OptionError,
     RangeError,
-    SitesError,
     check_option,
     check_positive_int,
 )
@@ -43,11 +41,10 @@ from ..hyper.names import unique_names
 from ..hyper.refusals import refuse_tied
 from ..hyper.sites import check_site_id, check_site_tags
 from ..hyper.vector import HyperVector
-from ..jobs.progress import progress
 from ..networks import DeepNetwork, register_method
 from ..networks.params import writable
-from ..numerics.configs import check_configs, identity, parse_config
-from ..numerics.scaled import Scaled, from_decimal, phase_and_log, plain
+from ..numerics.configs import identity
+from .amplitudes import StateAmplitudes
 from .picture import figure_size, layer_tags, positions
 from .weights_from_tensors import (
     Source,
@@ -65,7 +62,7 @@ MAX_DENSE_SIZE = 2**26
 
 
 @refuse_tied
-class RecursiveNetwork(ExpandedMethods, HyperVector):
+class RecursiveNetwork(StateAmplitudes, ExpandedMethods, HyperVector):
     """Base class of the expanded tensor networks of deep networks.
 
     Attributes
@@ -78,7 +75,6 @@ class RecursiveNetwork(ExpandedMethods, HyperVector):
 
     _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry", "_nodes")
     _network_class: Any = None
-    _source = None  # what the tensors hold, see current_network
 
     @classmethod
     def from_network(
@@ -168,14 +164,6 @@ class RecursiveNetwork(ExpandedMethods, HyperVector):
         """Whether nodes are hyper-indices (``"hyper"``) or tensors (``"dense"``)."""
         return self._nodes
 
-    def copy(self, virtual=False, deep=False):
-        """Copy the network, see quimb."""
-        new = super().copy(virtual=virtual, deep=deep)
-        new._source = self._source
-        return new
-
-    __copy__ = copy
-
     def _repr_info(self):
         info = super()._repr_info()
         info["sites"] = self.nsites
@@ -216,52 +204,6 @@ class RecursiveNetwork(ExpandedMethods, HyperVector):
 
     # ------------------------------------------------------------ amplitudes
 
-    def amplitude(self, config, optimize=None):
-        """The amplitude of one configuration.
-
-        Parameters
-        ----------
-        config : str or array_like of int
-            As `ConvAC.amplitude` takes it.
-        optimize : str or optimizer or ContractionTree, optional
-            Contract the expanded network, and find the path so, as quimb's `contract` takes it.
-            By default the network evaluates the amplitude, which never expands; a contraction is
-            what remains after a gate, for ``nodes="dense"``, or where copies of a weight differ.
-
-        Returns
-        -------
-        scalar
-            An array scalar of the backend and dtype of the tensors.
-
-        Raises
-        ------
-        ConfigError
-            If ``config`` names no basis state of the sites.
-        SitesError
-            If a site was fixed or contracted before.
-        RangeError
-            If the amplitude leaves the range of the dtype; `log_amplitudes` has no such limit.
-        """
-        config = parse_config(config, self.geometry.shape, self.geometry.phys_dim)
-        return self.amplitudes(config[None], optimize)[0]
-
-    def amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
-        """The amplitudes of a batch of configurations, ``(B, *shape)`` to ``(B,)``.
-
-        ``optimize`` is as in `amplitude`; ``chunk``, ``progbar`` and ``plan`` are those of
-        `ConvAC.amplitudes`. A contraction takes one configuration at a time and no plan.
-        """
-        found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
-        return plain(found) if isinstance(found, Scaled) else found
-
-    def log_amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
-        """Phase and natural logarithm of a batch of amplitudes, as `ConvAC.log_amplitudes`."""
-        found = self._scaled_amplitudes(configs, optimize, chunk, progbar, plan)
-        if isinstance(found, Scaled):
-            return phase_and_log(found)
-        size = do("abs", found)
-        return found / (size + (size == 0)), do("log", size)
-
     def to_dense(self, *inds_seq, to_qarray=False, to_ket=None, **contract_opts):
         """The state as a dense array, ``(phys_dim**N, 1)`` or with grouped indices, see quimb.
 
@@ -281,45 +223,11 @@ class RecursiveNetwork(ExpandedMethods, HyperVector):
 
     to_qarray = functools.partialmethod(to_dense, to_qarray=True)
 
-    def _scaled_amplitudes(self, configs, optimize=None, chunk=None, progbar=False, plan=None):
-        """From the network if the tensors still hold one, else by contraction."""
-        network = None if optimize is not None else current_network(self)
-        if network is not None:
-            return network._scaled_amplitudes(configs, chunk, progbar, plan)
-        if plan is not None:
-            raise OptionError(
-                "plan= is for the network, and this state is contracted: leave it out, or leave "
-                "out optimize and give a state that was not changed."
-            )
-        return self._contracted_amplitudes(configs, optimize, progbar)
+    def _held_network(self):
+        return current_network(self)
 
-    def _contracted_amplitudes(self, configs, optimize, progbar):
-        """Fix every site, contract to a mantissa and an exponent, one tree for all.
-
-        Numbers that cannot be looked at (jax.jit, autograd) are contracted to plain amplitudes.
-        """
-        configs = check_configs(configs, self.geometry.shape, self.geometry.phys_dim)
-        inds = tuple(map(self.site_ind, self.sites))
-        if missing := [ix for ix in inds if ix not in self.ind_map]:
-            raise SitesError(
-                f"the state has no index {missing[0]!r} any more (fixed or contracted), but an "
-                "amplitude needs every site; contract what is left instead."
-            )
-        traced = not self._is_concrete()
-        zero = stop_gradient(next(iter(self)).data).reshape(-1)[0] * 0
-        pairs = [(zero, 0.0)]  # so that an empty batch has a dtype
-        for config in progress(configs.reshape(len(configs), len(inds)), progbar):
-            tn = self.isel(dict(zip(inds, map(int, config))))
-            optimize = tn.contraction_tree(optimize, output_inds=())
-            if traced:
-                pairs.append((tn.contract(output_inds=(), optimize=optimize), 0.0))
-                continue
-            pairs.append(tn.contract(output_inds=(), strip_exponent=True, optimize=optimize))
-        if traced:
-            values = [value for value, _ in pairs[1:]]
-            return do("stack", values, like=values[0]) if values else zero[None][:0]
-        mantissa, exponent = (do("stack", tuple(zero + x for x in col)) for col in zip(*pairs))
-        return from_decimal(mantissa[1:], do("real", exponent)[1:])
+    def _axes(self):
+        return self.geometry.shape, self.geometry.phys_dim
 
     # ------------------------------------------------------------ back to weights
 
@@ -330,7 +238,7 @@ class RecursiveNetwork(ExpandedMethods, HyperVector):
         Raises
         ------
         StructureError
-            For ``nodes="dense"``, if tensors were added, removed, fixed, gated or rewired since
+            For ``nodes="dense"``, if tensors were added, removed, fixed, gated or reconnected since
             the network was built, or if copies of one tied weight differ.
         """
         return tied_network(self)
@@ -374,7 +282,7 @@ def to_tensor_network(
     """
     raise OptionError(
         f"{type(network).__name__} has no expanded tensor network; register one with "
-        "to_tensor_network.register."
+        "quimb_deepnets.tensors.to_tensor_network.register."
     )
 
 
@@ -414,5 +322,5 @@ def _arrays(network, nodes):
 
 
 @architecture_of.register
-def _(psi: RecursiveNetwork):
+def _architecture_of_expanded(psi: RecursiveNetwork):
     return architecture_of(collapsible_network(psi).geometry)

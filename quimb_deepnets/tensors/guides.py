@@ -2,8 +2,9 @@
 
 ::
 
-    net.norm         ->  net.collapse().norm        networks evaluate, states are measured
-    phi.amplitude    ->  net.amplitude              psi.network.amplitude, where psi is expanded
+    net.gate         ->  net.collapse().gate        networks evaluate, states are acted on
+    net.set_params   ->  net.with_params({...})     a network is a value
+    phi.flip_ratios  ->  psi.network.flip_ratios    what evaluates is the network
     psi.canonize     ->  psi.to_mps().canonize      one tensor per site is an MPS
 """
 
@@ -12,7 +13,8 @@ from quimb.tensor import MatrixProductState
 from ..hyper.network import HyperTensorNetwork
 from ..hyper.vector import HyperVector
 from ..networks import RAC, RBM, ConvAC, DeepNetwork
-from .collapsed import CollapsedVector
+from .amplitudes import StateAmplitudes
+from .collapsed import CollapsedVector, window_tensors
 from .expanded import RecursiveNetwork
 
 
@@ -21,12 +23,44 @@ def _has(cls, name):
     return hasattr(cls, name) and not hasattr(getattr(cls, name), "refused")
 
 
+# names of tensor networks and of torch that change something in place
+VALUES = {
+    **dict.fromkeys(
+        "set_params unpack load_state_dict randomize set_weights update".split(),
+        "net.with_params({...}) or net.with_vector(x)",
+    ),
+    **dict.fromkeys(
+        "astype cpu cuda numpy float double half type apply_to_arrays detach".split(),
+        "net.to(...), as in net.to('torch-float32-cpu')",
+    ),
+    **dict.fromkeys(
+        "normalize multiply".split(),
+        "net.with_params({'READOUT': net.readout / net.norm()}), or net.collapse().normalize(), "
+        "for a state of norm 1",
+    ),
+    **dict.fromkeys(
+        "get_params parameters state_dict named_parameters pack".split(),
+        "net.params, net.params.leaves (the arrays that torch trains) or net.vector to read it",
+    ),
+    "requires_grad_": "requires_grad_() of the arrays of net.params.leaves, once it is of torch",
+}
+
+
+def _value(net, name):
+    if (how := VALUES.get(name.removesuffix("_") if name != "requires_grad_" else name)) is None:
+        return None
+    return f"because a network is a value, which nothing changes in place: use {how}"
+
+
+def _collapses(net):
+    """Whether its class has a collapsed form."""
+    return window_tensors.dispatch(type(net)) is not window_tensors.dispatch(object)
+
+
 def _state_of_network(net, name):
-    if name == "draw":
-        return "but its tensor network can be drawn: net.to_tensor_network().draw()"
-    if _has(CollapsedVector, name):
+    if _has(CollapsedVector, name) and _collapses(net):
         return f"but its state as a quimb vector does: net.collapse().{name}"
-    if _has(RecursiveNetwork, name):
+    if _has(RecursiveNetwork, name) and _collapses(net):
         return f"but its expanded tensor network does: net.to_tensor_network().{name}"
     return None
 
@@ -34,7 +68,7 @@ def _state_of_network(net, name):
 def _network_of_state(psi, name):
     if not isinstance(psi, HyperVector) or not any(_has(cls, name) for cls in (ConvAC, RAC, RBM)):
         return None
-    if isinstance(psi, RecursiveNetwork):
+    if isinstance(psi, StateAmplitudes):
         return f"but its network does: psi.network.{name}"
     return f"but the ConvAC, RAC or RBM that it was made from does: net.{name}"
 
@@ -54,8 +88,10 @@ def _other_form(psi, name):
 def _mps(state, name):
     if not _has(MatrixProductState, name):
         return None
-    word = "psi" if isinstance(state, RecursiveNetwork) else "net"
-    return f"but a quimb MatrixProductState does: {word}.to_mps(normalize=True).{name}, for chains"
+    if isinstance(next(iter(getattr(state, "sites", ())), 0), tuple):
+        return "which is for chains, and this is on a lattice; use collapse()"
+    word = "psi" if isinstance(state, StateAmplitudes) else "net"
+    return f"but a quimb MatrixProductState does: {word}.to_mps(normalize=True).{name}"
 
 
 def _vector(tn, name):
@@ -64,5 +100,5 @@ def _vector(tn, name):
     return None
 
 
-DeepNetwork._guides = (_state_of_network, _mps)
+DeepNetwork._guides = (_value, _state_of_network, _mps)
 HyperTensorNetwork._guides = (_network_of_state, _other_form, _vector, _mps)

@@ -181,7 +181,7 @@ def architecture_of(state):
 
 
 @architecture_of.register
-def _(network: DeepNetwork):
+def _architecture_of_network(network: DeepNetwork):
     return architecture_of(network.geometry)
 
 

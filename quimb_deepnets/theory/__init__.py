@@ -8,6 +8,9 @@
     sizes            --> conv_entropy_order, ...     the theorems of arXiv:1803.09780
     dimensions       --> page_entropy    random states, the rival of all
     any tensor       --> cloning_failure    why re-use costs a tensor network its copies
+
+The files are rank_law, cuts, treewidth, bounds, page and cloning; architecture says which geometry
+a network stands for.
 """
 
 from .bounds import (

@@ -134,7 +134,7 @@ def _recurrent_bound(geometry: RecurrentGeometry, places):
         for d in geometry.duplication.values()
     ]
 
-    def at_cut(t):
+    def _at_cut(t):
         degrees = (math.comb(L - t + k - 1, k) for k in range(geometry.depth))
         state = math.prod(_monomials(geometry.bond_dim, d) for d in degrees)
         if geometry.depth == 2 and geometry.phys_dim < geometry.bond_dim:
@@ -143,7 +143,7 @@ def _recurrent_bound(geometry: RecurrentGeometry, places):
         return min(math.prod(prices[:t]), math.prod(prices[t:]), state)
 
     sides = (math.prod(c for c, a in zip(prices, inside) if a == side) for side in (True, False))
-    cuts = math.prod(at_cut(t) for t in range(1, L) if inside[t - 1] != inside[t])
+    cuts = math.prod(_at_cut(t) for t in range(1, L) if inside[t - 1] != inside[t])
     return min(*sides, cuts)
 
 

@@ -97,13 +97,13 @@ class EstimatedSpectrum:
         """``bits(Tr function(rho))``, with random vectors until its error is ``tol``."""
         with tqdm(total=PRODUCTS, disable=not self.progbar, unit=" products") as bar:
 
-            def apply(vectors):
+            def _apply(vectors):
                 bar.update(vectors.shape[1])
                 return self.apply(vectors)
 
             exactly = self.tol / 20
-            space = self._top_space(apply)
-            top = quadrature(apply, space, function, exactly).sum(1)
+            space = self._top_space(_apply)
+            top = quadrature(_apply, space, function, exactly).sum(1)
             if self.dim == space.shape[1]:
                 _check_trace(top[1] - 1, self.tol / 10)
                 return max(0.0, bits(top[0]))
@@ -111,7 +111,7 @@ class EstimatedSpectrum:
             seen = np.empty((0, 3))
             for _ in range(-(-self._most() // BLOCK)):
                 rest = self._probes(space)
-                seen = np.concatenate((seen, quadrature(apply, rest, function, exactly).T))
+                seen = np.concatenate((seen, quadrature(_apply, rest, function, exactly).T))
                 trace, error = _regressed(seen, known)
                 found, error = bits(top[0] + trace), error * slope(top[0] + trace)
                 bar.set_postfix_str(f"{found:.4g} +- {error:.1g} bits")
@@ -245,9 +245,9 @@ def cost(view, places, what="spectrum"):
     dim = view.dim(places)
     if dim > 2**40:
         return Cost(16 * dim * TOP, math.inf)
-    made = view.faces["network"].value.applied_cost(places)
+    made = view.views["network"].value.applied_cost(places)
     machine = machine_of(view.like)
-    calls = 2 * view.faces["network"].value.tn.num_tensors * machine.call / machine.flop
+    calls = 2 * view.views["network"].value.tn.num_tensors * machine.call / machine.flop
     memory = made.bytes * BLOCK + 16 * dim * (2 * TOP + 4 * BLOCK)
     return Cost(memory, PRODUCTS * (made.flops + calls / BLOCK + 10.0 * dim))
 
@@ -269,7 +269,7 @@ def spectrum(view, places, progbar=False, tol=1e-2, seed=None):
     if isinstance(tol, bool) or not (isinstance(tol, numbers.Real) and 0 < tol < 1):
         raise OptionError(f"tol={tol!r} is not a relative error; use a float between 0 and 1.")
     places = view.smaller(places)
-    tn, kets, bras = view.faces["network"].value.doubled(places)
+    tn, kets, bras = view.views["network"].value.doubled(places)
     if any(getattr(t.data, "requires_grad", False) for t in tn):
         raise MethodError(
             "method='approx' has no gradient, and the state asks for one; use another method, or "
@@ -295,7 +295,7 @@ def _apply(tn, kets, bras):
     # a batch index would mislead the search
     path = BestOf().search(inputs, kets, sizes).get_path()
 
-    def apply(vectors):
+    def _apply(vectors):
         count = vectors.shape[1]
         if count not in expressions:
             expressions[count] = ctg.array_contract_expression(
@@ -308,7 +308,7 @@ def _apply(tn, kets, bras):
             )
         return expressions[count](vectors.reshape(*shape, count)).reshape(-1, count)
 
-    return apply
+    return _apply
 
 
 def _of_trace_one(tn, kets, bras, tensors, exponent):

@@ -14,7 +14,7 @@ from ..views import Cost, as_float
 
 def cost(view, places, what="spectrum"):
     """Twice the entries for the matrix, next to what the state itself takes."""
-    made = view.faces["vector"].cost
+    made = view.views["vector"].cost
     a, b = sorted((view.dim(places), view.dim(view.rest(places))))
     square = 2 * a * a if a > MAX_SVD else 0
     slow = 4 if a > MAX_SVD and what == "tail" else 1  # singular values, not a Gram matrix
@@ -25,7 +25,7 @@ def cost(view, places, what="spectrum"):
 def matrix(view, places):
     """The state as a matrix ``(dim of places, dim of the rest)``."""
     order = (*places, *view.rest(places))
-    tensor = do("transpose", view.faces["vector"].value.reshape(view.dims), order)
+    tensor = do("transpose", view.views["vector"].value.reshape(view.dims), order)
     return tensor.reshape(view.dim(places), -1)
 
 

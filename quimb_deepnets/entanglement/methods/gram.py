@@ -41,7 +41,7 @@ def cost(view, places, what="spectrum"):
     """Every amplitude once, and one product of a chunk with itself for each."""
     places = view.smaller(places) if what == "spectrum" else places
     a, b = view.dim(places), view.dim(view.rest(places))
-    each = view.faces["amplitudes"].value.flops
+    each = view.views["amplitudes"].value.flops
     chunk = a * _columns(view, places) if a < 2**60 else a
     size = max(16, view.itemsize)
     flops = as_float(a * b * (round(each) + a) + 4 * a**3)
@@ -75,9 +75,9 @@ def density(view, places, progbar=False, checkpoint=None, executor=None):
     WorkerError
         If the executor died.
     """
-    amplitudes, rest = view.faces["amplitudes"].value, view.rest(places)
+    amplitudes, rest = view.views["amplitudes"].value, view.rest(places)
     columns = Columns(amplitudes.log_amplitudes, view.dims, places, rest, _columns(view, places))
-    mark = _mark(view, columns, amplitudes) if checkpoint is not None else None
+    key = _checkpoint_key(view, columns, amplitudes) if checkpoint is not None else None
     size = view.dim(places)
     kind = "complex128" if "complex" in str(view.like.dtype) else "float64"
     found = add_up(
@@ -86,7 +86,7 @@ def density(view, places, progbar=False, checkpoint=None, executor=None):
         np.zeros((size, size), kind),
         executor=executor,
         checkpoint=checkpoint,
-        mark=mark,
+        key=key,
         progbar=progbar,
     )
     return array_like(found.value.astype(get_dtype_name(view.like)), view.like)
@@ -123,10 +123,10 @@ def _digits(codes, dims):
     return out
 
 
-def _mark(view, columns, amplitudes):
+def _checkpoint_key(view, columns, amplitudes):
     """What a file must have been written for: the state, the subsystem, the chunks."""
-    law = {"state": view.name, "dims": view.dims, "places": columns.places}
-    return json.dumps(law | {"chunk": columns.width, "digest": amplitudes.digest()})
+    request = {"state": view.name, "dims": view.dims, "places": columns.places}
+    return json.dumps(request | {"chunk": columns.width, "digest": amplitudes.digest()})
 
 
 add_method(Method("gram", "amplitudes", cost, spectrum, density=density, squares=True))

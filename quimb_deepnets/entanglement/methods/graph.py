@@ -9,15 +9,15 @@ from ...networks import DeepNetwork, GraphStateConvAC
 from ..gf2 import graph_entropy
 from ..registry import Method, add_method
 from ..spectra import FlatSpectrum
-from ..views import Cost, Face, StateView, refuse_dims, view_of
+from ..views import Cost, StateView, View, refuse_dims, view_of
 
 
 @view_of.register
-def _(state: GraphStateConvAC, dims=None):
+def _view_of_graph_state(state: GraphStateConvAC, dims=None):
     refuse_dims(dims)
     view = view_of.dispatch(DeepNetwork)(state)
-    edges = Face(lambda: Cost(0, 0.0), lambda: state.edges)
-    return StateView(view.sites, view.dims, view.like, view.name, {"edges": edges, **view.faces})
+    edges = View(lambda: Cost(0, 0.0), lambda: state.edges)
+    return StateView(view.sites, view.dims, view.like, view.name, {"edges": edges, **view.views})
 
 
 def cost(view, places, what="spectrum"):
@@ -28,7 +28,7 @@ def cost(view, places, what="spectrum"):
 
 def spectrum(view, places, progbar=False):
     """Flat, with as many bits as the rank."""
-    return FlatSpectrum(graph_entropy(view.faces["edges"].value, places, len(view.sites)))
+    return FlatSpectrum(graph_entropy(view.views["edges"].value, places, len(view.sites)))
 
 
 add_method(Method("graph", "edges", cost, spectrum))

@@ -26,16 +26,16 @@ from ...jobs.progress import progress
 from ...numerics.sizes import check_norm
 from ..registry import Method, add_method
 from ..spectra import MAX_SVD, spectrum_of_matrix
-from ..views import Cost, Face, as_float
+from ..views import Cost, View, as_float
 
 
-class ChainFace(Face):
+class ChainView(View):
     """A chain of arrays ``(left, phys, right)``; the first left is the last right: 1 if open.
 
     Parameters
     ----------
     cost, make : callable
-        See `Face`.
+        See `View`.
     bonds : callable
         Without arguments, all ``N + 1`` bonds, as far as they are known before it is made.
     log2_norm : callable, optional
@@ -88,8 +88,8 @@ def runs_of(places, count):
 
 def cost(name, view, places, what="spectrum"):
     """From the bonds alone: canonical form, runs, and the singular values."""
-    face = view.faces[name]
-    made, bonds, dims = face.cost, face.bonds(), view.dims
+    chain = view.views[name]
+    made, bonds, dims = chain.cost, chain.bonds(), view.dims
     runs = runs_of(places, len(dims))
     canonical = sum(4.0 * d * l * r * max(l, r) for l, d, r in zip(bonds, dims, bonds[1:]))
     sides, largest, work = {True: 1, False: 1}, max(bonds) ** 2, canonical
@@ -121,12 +121,12 @@ def cost(name, view, places, what="spectrum"):
 
 def spectrum(name, view, places, progbar=False):
     """The spectrum of the places, from one leg for each run."""
-    return spectrum_of_matrix(_matrix(view.faces[name].value, places, _one_leg), len(view.sites))
+    return spectrum_of_matrix(_matrix(view.views[name].value, places, _one_leg), len(view.sites))
 
 
 def tail(name, view, places, progbar=False):
     """The same without squares: each leg from QR decompositions."""
-    x = _matrix(view.faces[name].value, places, _fine_leg)
+    x = _matrix(view.views[name].value, places, _fine_leg)
     return spectrum_of_matrix(x, len(view.sites), tail=True)
 
 
@@ -137,14 +137,14 @@ def _matrix(arrays, places, one_leg):
         arrays, places = _rotated(arrays, set(places))
     runs = runs_of(places, len(arrays))
     if closed:
-        rights, carry = _right_canonical(arrays)  # balanced bonds: _one_leg squares the tensors
-        rights[-1] = do("tensordot", rights[-1], carry, axes=1)
-        lefts, carry = _left_canonical(rights)
-        parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs), carry]
+        rights, gauge = _right_canonical(arrays)  # balanced bonds: _one_leg squares the tensors
+        rights[-1] = do("tensordot", rights[-1], gauge, axes=1)
+        lefts, gauge = _left_canonical(rights)
+        parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs), gauge]
     else:
-        lefts, carry = _left_canonical(arrays[: runs[-1][0]])
-        carry = carry @ _right_canonical(arrays[runs[-1][0] :])[1]
-        parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs[1:-1]), carry]
+        lefts, gauge = _left_canonical(arrays[: runs[-1][0]])
+        gauge = gauge @ _right_canonical(arrays[runs[-1][0] :])[1]
+        parts = [*(one_leg(lefts[start:stop]) for start, stop, _ in runs[1:-1]), gauge]
     psi = functools.reduce(lambda x, y: do("tensordot", x, y, axes=1), parts)
     if closed:
         left, *legs, right = psi.shape
@@ -178,12 +178,12 @@ def norm_of(arrays):
     """The binary logarithm of the norm of an open chain, stable however its parts cancel."""
     if arrays[0].shape[0] > 1:
         return None
-    carry, total = do("ones_like", arrays[0][:, 0, :1]), 0.0
+    gauge, total = do("ones_like", arrays[0][:, 0, :1]), 0.0
     for x in arrays:
-        x = do("tensordot", carry, x, axes=1)
-        carry, shift = unit(qr(x.reshape(-1, x.shape[2]))[1])
+        x = do("tensordot", gauge, x, axes=1)
+        gauge, shift = unit(qr(x.reshape(-1, x.shape[2]))[1])
         total += shift
-    size = float(do("linalg.norm", carry))
+    size = float(do("linalg.norm", gauge))
     return total + math.log2(size) if size else -math.inf
 
 
@@ -196,25 +196,25 @@ def _rotated(arrays, inside):
 
 def _left_canonical(arrays):
     """Left-canonical arrays, and the matrix behind them."""
-    lefts, carry = [], None
+    lefts, gauge = [], None
     for x in arrays:
-        x = x if carry is None else do("tensordot", carry, x, axes=1)
+        x = x if gauge is None else do("tensordot", gauge, x, axes=1)
         q, r = qr(x.reshape(-1, x.shape[2]))
         lefts.append(q.reshape(*x.shape[:2], -1))
-        carry, _ = unit(r)
-    return lefts, carry
+        gauge, _ = unit(r)
+    return lefts, gauge
 
 
 def _right_canonical(arrays):
     """Right-canonical arrays, and the matrix before them."""
-    rights, carry = [], None
+    rights, gauge = [], None
     for x in reversed(arrays):
-        x = x if carry is None else do("tensordot", x, carry, axes=1)
+        x = x if gauge is None else do("tensordot", x, gauge, axes=1)
         left = x.shape[0]
         q, r = qr(do("transpose", x.reshape(left, -1), (1, 0)))
         rights.append(do("transpose", q, (1, 0)).reshape(-1, *x.shape[1:]))
-        carry, _ = unit(do("transpose", r, (1, 0)))
-    return rights[::-1], carry
+        gauge, _ = unit(do("transpose", r, (1, 0)))
+    return rights[::-1], gauge
 
 
 def _one_leg(arrays):
@@ -256,11 +256,11 @@ def _fine_leg(arrays):
 
 def sweep(name, view, cuts, progbar=False):
     """The spectra of all cuts of an open chain: a QR sweep to the left, and one back."""
-    arrays = view.faces[name].value
+    arrays = view.views[name].value
     if arrays[0].shape[0] > 1:
         return [spectrum(name, view, tuple(range(cut))) for cut in cuts]
-    rights, carry = _right_canonical(arrays[1:])
-    x, found = do("tensordot", arrays[0], carry, axes=1), {}
+    rights, gauge = _right_canonical(arrays[1:])
+    x, found = do("tensordot", arrays[0], gauge, axes=1), {}
     following = [*rights, None][: max(cuts)]
     for n, right in enumerate(progress(following, progbar), 1):
         _, r = qr(x.reshape(-1, x.shape[2]))

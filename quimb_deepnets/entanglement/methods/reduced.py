@@ -23,7 +23,7 @@ from ..spectra import spectrum_of_density
 from ..views import Cost, as_float
 
 
-class Ket(NamedTuple):
+class KetNetwork(NamedTuple):
     """A state as a tensor network, and its outer indices in the order of the sites."""
 
     tn: HyperTensorNetwork
@@ -83,13 +83,13 @@ def _cost_of(tn, output_inds):
 def cost(view, places, what="spectrum"):
     """What the contraction takes, and the eigenvalues."""
     places = view.smaller(places) if what == "spectrum" else places
-    made = view.faces["network"].value.density_cost(places)
+    made = view.views["network"].value.density_cost(places)
     return Cost(made.bytes, made.flops + as_float(4 * view.dim(places) ** 3))
 
 
 def density(view, places, progbar=False):
     """The density matrix of the places."""
-    return view.faces["network"].value.density(places)
+    return view.views["network"].value.density(places)
 
 
 def spectrum(view, places, progbar=False):

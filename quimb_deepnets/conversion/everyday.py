@@ -1,0 +1,333 @@
+"""Norms, overlaps, distances and expectation values of networks, without a second object.
+
+A network evaluates amplitudes; what sums over all of them is contracted from a quimb vector of the
+same state, made for the call in the form that is the cheapest to make::
+
+    net --state_of--+-- all amplitudes     where they are few
+                    +-- net.collapse()     else
+                    +-- net.to_mps()       else, for chains
+                    |
+                    +--> psi.norm(), psi.overlap(phi), psi.distance(phi), ...
+"""
+
+import math
+from typing import Any
+
+from autoray import do
+from quimb.tensor import Tensor
+
+from ..errors import BudgetError, DeepNetError, MethodError, OptionError, SitesError
+from ..hyper.vector import HyperVector
+from ..networks import DeepNetwork, register_method
+from ..numerics.weights import as_array
+from ..tensors.collapsed import collapse, even_out
+from ..tensors.expanded import to_tensor_network
+from .exact_mps import to_mps
+
+FEW = 2**20  # amplitudes that are evaluated rather than contracted
+MANY = 2**24  # and those that are, where there is nothing better
+SMALL_WINDOWS = 2**24  # bytes
+MAX_DRAWN = 2**11  # tensors
+
+
+def state_of(net: Any, site_ind_id: str | None = None) -> HyperVector:
+    """A quimb vector of the state of a network.
+
+    Parameters
+    ----------
+    net : DeepNetwork
+    site_ind_id : str, optional
+        Names of the outer indices.
+
+    Returns
+    -------
+    HyperVector
+        Its scale may be in the ``exponent``.
+
+    Raises
+    ------
+    BudgetError, OptionError
+        If there are too many amplitudes, and neither windows nor an exact MPS.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> from quimb_deepnets.conversion.everyday import state_of
+    >>> state_of(qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0)).outer_inds()
+    ('k0', 'k1', 'k2', 'k3')
+    """
+    count = net.phys_dim**net.nsites
+    if count <= FEW:
+        return _whole(net, site_ind_id)
+    ways = [
+        lambda: collapse(net, site_ind_id, max_bytes=SMALL_WINDOWS),
+        lambda: _chain(net, site_ind_id),
+        lambda: collapse(net, site_ind_id),
+    ]
+    for way in ways[: None if net.geometry.ndim == 1 else 1]:
+        try:
+            return way()
+        except (BudgetError, OptionError, MethodError):
+            continue
+    return _whole(net, site_ind_id) if count <= MANY else ways[-1]()
+
+
+def _names(net, site_ind_id):
+    holes = ",".join(["{}"] * net.geometry.ndim)
+    site_ind_id = f"k{holes}" if site_ind_id is None else site_ind_id
+    return {"site_ind_id": site_ind_id, "site_tag_id": f"I{holes}"}
+
+
+def _chain(net, site_ind_id):
+    """The exact MPS of a chain."""
+    names = _names(net, site_ind_id)
+    mps = to_mps(net, normalize="exponent", **names)
+    return HyperVector.from_TN(mps, sites=tuple(net.sites), **names)
+
+
+def _whole(net, site_ind_id):
+    """The state as a single tensor."""
+    data, exponent = even_out(net._scaled_state(math.inf), vanishing=True)
+    return _dense(net, data, site_ind_id, exponent * math.log10(2))
+
+
+def _dense(net, data, site_ind_id, exponent=0.0):
+    """A vector on the sites of a network, in the order of dense vectors."""
+    psi = HyperVector.new(sites=tuple(net.sites), **_names(net, site_ind_id))
+    data = do("reshape", data, (net.phys_dim,) * net.nsites)
+    inds, tags = map(psi.site_ind, psi.sites), map(psi.site_tag, psi.sites)
+    psi.add_tensor(Tensor(data, tuple(inds), tuple(tags)), virtual=True)
+    psi.exponent = exponent
+    return psi
+
+
+def _pair(net, other):
+    """Quimb vectors of a network and of what it is compared with, on the same outer indices."""
+    if isinstance(other, DeepNetwork):
+        mine, theirs = ((x.geometry.shape, x.phys_dim) for x in (net, other))
+        if mine != theirs:
+            raise SitesError(
+                f"a network on sites of shape {mine[0]} with phys_dim={mine[1]} has no overlap "
+                f"with one of shape {theirs[0]} with phys_dim={theirs[1]}; give two on the same "
+                "sites."
+            )
+        return state_of(net), state_of(other)
+    if hasattr(other, "as_network"):
+        name = getattr(other, "site_ind_id", None)
+        fits = isinstance(name, str) and name.count("{}") == net.geometry.ndim
+        return state_of(net, name if fits else None), other.as_network()
+    try:
+        vector = as_array(other)
+        size = math.prod(vector.shape)
+    except DeepNetError as error:
+        raise SitesError(
+            f"a {type(other).__name__} is not a state; give a network, a quimb vector such as an "
+            "MPS or PEPS, or a dense vector."
+        ) from error
+    if size != net.phys_dim**net.nsites:
+        raise SitesError(
+            f"a vector of {size} entries is not a state of {net.nsites} sites with phys_dim="
+            f"{net.phys_dim}; give {net.phys_dim}**{net.nsites} entries."
+        )
+    return state_of(net), _dense(net, vector, None)
+
+
+def _given(optimize):
+    """An option that quimb reads differently where it is None."""
+    return {} if optimize is None else {"optimize": optimize}
+
+
+@register_method(DeepNetwork)
+def norm(
+    net: Any,
+    output_inds: None = None,
+    squared: bool = False,
+    strip_exponent: bool = False,
+    optimize: Any = None,
+) -> Any:
+    """The norm of the state, exactly, as quimb's ``norm``.
+
+    Parameters
+    ----------
+    output_inds : None
+        There for quimb's order of arguments; a network has no indices.
+    squared : bool, optional
+        Return the square of the norm.
+    strip_exponent : bool, optional
+        Return a mantissa and a power of ten, for any scale.
+    optimize : str or optimizer, optional
+        Finds the contraction path.
+
+    Returns
+    -------
+    scalar, or (scalar, scalar)
+
+    Raises
+    ------
+    RangeError
+        If the norm leaves the range of the dtype; ``strip_exponent=True`` has no such limit.
+    BudgetError
+        If neither all amplitudes nor the windows of `collapse` fit.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> net = qdn.ConvAC.graph_state(64, distance=3, kernel=3)
+    >>> round(float(net.norm()) / 2**32, 12), round(float(net.norm(strip_exponent=True)[1]), 3)
+    (1.0, 9.633)
+    """
+    if output_inds is not None:
+        raise OptionError(
+            f"output_inds={output_inds!r}: a network has no indices; leave it out, or use "
+            "net.collapse().norm."
+        )
+    opts = _given(optimize)
+    return state_of(net).norm(squared=squared, strip_exponent=strip_exponent, **opts)
+
+
+@register_method(DeepNetwork)
+def overlap(net: Any, other: Any, optimize: Any = None, strip_exponent: bool = False) -> Any:
+    """The overlap with another state, exactly, as quimb's ``overlap``.
+
+    Parameters
+    ----------
+    other : network, quimb vector or array
+        Another network, an expanded or collapsed state, an MPS, PEPS or any quimb vector on the
+        same sites, or a dense vector; as in quimb, the one that is conjugated.
+    optimize : str or optimizer, optional
+        Finds the contraction path.
+    strip_exponent : bool, optional
+        Return a mantissa and a power of ten, for any scale.
+
+    Returns
+    -------
+    scalar
+
+    Raises
+    ------
+    SitesError
+        If ``other`` is no state on the same sites.
+    RangeError, BudgetError
+        As `norm`.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> net = qdn.RBM.rand(8, seed=0)
+    >>> bool(abs(net.overlap(net.collapse()) / net.norm() ** 2 - 1) < 1e-12)
+    True
+    """
+    mine, theirs = _pair(net, other)
+    return mine.overlap(theirs, strip_exponent=strip_exponent, **_given(optimize))
+
+
+@register_method(DeepNetwork)
+def distance(
+    net: Any,
+    other: Any,
+    method: str = "auto",
+    normalized: bool | str = False,
+    optimize: Any = None,
+) -> Any:
+    """The distance to another state, exactly, as quimb's ``distance``.
+
+    Parameters
+    ----------
+    other : network, quimb vector or array
+        As `overlap` takes it.
+    method : {"auto", "dense", "overlap"}, optional
+        From the difference of the states, to round-off, or from overlaps, to the root of that.
+    normalized : bool or {"squared", "infidelity", "infidelity_sqrt"}, optional
+        Relative to the norms of the two, see quimb.
+    optimize : str or optimizer, optional
+        Finds the contraction paths.
+
+    Returns
+    -------
+    scalar
+
+    Raises
+    ------
+    SitesError, RangeError, BudgetError
+        As `overlap`.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> net = qdn.RAC.rand(8, depth=2, bond_dim=2, seed=0)
+    >>> bool(net.distance(net.to_mps(), normalized=True) < 1e-12)
+    True
+    """
+    mine, theirs = _pair(net, other)
+    return mine.distance(theirs, method=method, normalized=normalized, **_given(optimize))
+
+
+@register_method(DeepNetwork)
+def local_expectation_exact(
+    net: Any,
+    G: Any,
+    where: Any,
+    optimize: Any = None,
+    normalized: bool | str = True,
+    rehearse: bool | str = False,
+) -> Any:
+    """The expectation value of a local operator, exactly, as quimb's ``local_expectation_exact``.
+
+    Parameters
+    ----------
+    G : array, shape (phys_dim**n, phys_dim**n)
+    where : site or sequence of n sites
+        As in quimb an int is one site.
+    optimize : str or optimizer, optional
+        Finds the contraction path.
+    normalized : bool or "return", optional
+        Divide by the squared norm (True), do not (False), or return it too.
+    rehearse : bool or "tree", optional
+        Return what the contraction would cost, see quimb.
+
+    Returns
+    -------
+    scalar
+
+    Raises
+    ------
+    SitesError, OptionError
+        If there is no such site, or the operator is no matrix of the right size.
+    RangeError, BudgetError
+        As `norm`.
+
+    Examples
+    --------
+    >>> import quimb as qu
+    >>> import quimb_deepnets as qdn
+    >>> net = qdn.ConvAC.graph_state(8, distance=1, kernel=2)
+    >>> round(float(net.local_expectation_exact(qu.pauli("Z").real, 3)), 12) + 0.0
+    0.0
+    """
+    state = state_of(net)
+    return state.local_expectation_exact(G, where, optimize, normalized, rehearse)
+
+
+@register_method(DeepNetwork)
+def draw(net: Any, *args: Any, max_tensors: int = MAX_DRAWN, **kwargs: Any) -> Any:
+    """Draw the tensor network of a network, every re-use written out.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As the ``draw`` of ``net.to_tensor_network()`` takes them.
+    max_tensors : int, optional
+        Refuse to draw more.
+
+    Raises
+    ------
+    BudgetError
+        If there would be more tensors.
+
+    Examples
+    --------
+    >>> import quimb_deepnets as qdn
+    >>> net = qdn.RAC.rand(3, depth=2, bond_dim=2, seed=0)
+    >>> net.draw(show_tags=True)  # doctest: +SKIP
+    """
+    return to_tensor_network(net, max_tensors=max_tensors).draw(*args, **kwargs)
