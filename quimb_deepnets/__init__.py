@@ -28,6 +28,7 @@ Ladder
 ------
 A module imports only from rows above its own::
 
+    declared      methods that lower rows attach to classes, for readers and type checkers
     errors        one class for each rule that input can break
     numerics      numbers beyond the range of floats, weights, configurations, whole files
     geometry      networks in integers: windows, branches, copies, places of sites

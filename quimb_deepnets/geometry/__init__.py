@@ -2,6 +2,7 @@
 
 ::
 
+    protocol    what a geometry must have
     layers      GCLayer, and what each of its positions reads along one axis
     conv        ConvGeometry: layers on a chain or a lattice
     recurrent   RecurrentGeometry: hidden states along a chain
