@@ -8,6 +8,7 @@ import quimb_deepnets as qdn
 from quimb_deepnets.evaluation import flip_ratios as fast
 from quimb_deepnets.evaluation.chunks import map_chunks
 from quimb_deepnets.evaluation.general import autograd_derivatives, changed_ratios, general_plan
+from quimb_deepnets.evaluation.machine import CPU
 
 NETS = {
     "ring": lambda d: qdn.ConvAC.rand(7, 2, 3, 3, boundary="periodic", dtype=d, seed=1),
@@ -181,7 +182,7 @@ def test_flips_take_the_cheapest_of_three_ways(monkeypatch):
     way = lambda net, batch: type(fast.conv_flips(net, batch)[0]).__name__
     ring = qdn.ConvAC.rand(64, 3, 3, 4, boundary="periodic", seed=0)
     assert (way(ring, 1), way(ring, 128)) == ("function", "TableFlips")
-    assert fast._layer_cost(ring.geometry, 1, 8, 1) > ring.plan(8 * 64).cost
+    assert fast._layer_cost(ring.geometry, 1, 8, 1, CPU) > ring.plan(8 * 64).cost
     monkeypatch.setattr(fast, "_layer_cost", lambda *args: 0.0)
     assert way(ring, 1) == "LayerFlips"
 

@@ -7,6 +7,7 @@
     recursive_mps         RecursiveMPS, of a RAC
     boltzmann             an RBM in both forms
     collapsed             collapse: one tensor for each window
+    amplitudes            single entries of either form
     density               density matrices of many regions of a collapsed chain
     weights_from_tensors  back to the weights of the network
     scale                 scales kept in the tensors or in the exponent
