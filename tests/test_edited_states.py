@@ -36,7 +36,6 @@ EDITS = {
     "factor": lambda p: p.multiply_(-2.0),
     "one copy": lambda p: next(iter(p.select("LAYER1"))).modify(apply=lambda x: x * 3),
     "precision": lambda p: p.astype_("complex64"),
-    "long double": lambda p: p.apply_to_arrays(lambda x: x.astype("longdouble")),
     "delta": lambda p: p[1].modify(data=np.diag([1.0, 5.0])),
     "nothing": lambda p: None,
 }
@@ -113,7 +112,7 @@ def test_regions_that_are_none(where):
         phi.partial_traces_exact([where])
     with pytest.raises(qdn.SitesError):
         phi.partial_trace_exact(where)
-    with pytest.raises(qdn.SitesError, match="sequence of regions"):
+    with pytest.raises(qdn.SitesError, match="not a list of regions"):
         phi.partial_traces_exact(3)
 
 
@@ -259,3 +258,12 @@ def test_function_transforms_of_torch():
     leaf = w.clone().requires_grad_(True)
     (exact,) = torch.autograd.grad((net(leaf).to_dense() ** 2).sum().sqrt(), leaf)
     assert (norm - exact).abs().max() < 1e-9 * exact.abs().max()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "longdouble"])
+def test_precisions_that_are_not_of_weights_are_refused(dtype):
+    psi = qdn.ConvAC.rand(5, 2, 2, 3, seed=0).to_tensor_network()
+    psi.apply_to_arrays(lambda x: x.astype(dtype))
+    for call in (lambda: psi.amplitude("01101"), psi.to_dense, psi.norm):
+        with pytest.raises(qdn.OptionError, match=r"use one of float32, .*astype"):
+            call()

@@ -97,7 +97,7 @@ def test_numbers_that_are_not_weights():
             with pytest.raises(qdn.OptionError, match=r"use one of float32, .*astype"):
                 call()
     for bad in (np.nan, np.inf):
-        with pytest.raises(qdn.OptionError, match="G holds nan or inf"):
+        with pytest.raises(qdn.RangeError, match="G holds nan or inf"):
             PHI.local_expectation_exact(np.full((2, 2), bad), 0)
     with pytest.raises(qdn.SitesError, match=r"has the dimension . on one tensor and . on another"):
         PHI.H @ qtn.MPS_rand_state(8, 3, phys_dim=3)

@@ -479,6 +479,11 @@ ROWS = {
         lambda o, x: qdn.entropy(o, 2, method="approx", tol=0.5, seed=x),
         None,
     ),
+    ("renyi_entropy", "seed"): (
+        SEED,
+        lambda o, x: qdn.renyi_entropy(o, 2, method="approx", tol=0.5, seed=x),
+        None,
+    ),
     ("to_mps", "seed"): (
         SEED,
         lambda o, x: np.asarray(o.to_mps(method="cross", seed=x).to_dense()),
@@ -497,7 +502,11 @@ SIZES = {
     qdn.RecursiveTree: (4, 2, 2, 2),
     qdn.RecursiveMPS: (4, 2, 2),
 }
+SEEDLESS = "schmidt_values schmidt_gap entropies mutinf_subsys logneg_subsys partial_trace_exact"
 EXEMPT = {
+    **{(name, "seed"): "only of the method that estimates" for name in SEEDLESS.split()},
+    ("plot_entropy", "seed"): "handed to entropies",
+    ("distance", "optimize"): "handed to the contraction of a norm",
     ("add_tag", "where"): "tags of tensors, not sites",
     ("has_site", "site"): "a question that has an answer for anything",
     ("phys_dim", "site"): "quimb's, of a site that its tensors have",

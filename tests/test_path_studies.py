@@ -343,7 +343,7 @@ def test_trees_and_paths_at_the_edge():
     sized = Hypergraph((("a",), ("a",)), (), {"a": np.int64(2)}, (0, 1))
     assert json.loads(sized.to_json())["size_dict"] == {"a": 2}
     for wrong in (3, qtn.Tensor()):
-        with pytest.raises(qdn.OptionError, match="no TensorNetwork"):
+        with pytest.raises(qdn.OptionError, match="is not a TensorNetwork"):
             Hypergraph.from_tn(wrong)
 
 

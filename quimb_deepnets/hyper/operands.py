@@ -15,7 +15,7 @@ from autoray import astype, do, get_dtype_name, infer_backend, to_numpy
 from quimb.tensor import PTensor
 from quimb.tensor.array_ops import PArray
 
-from ..errors import OptionError
+from ..errors import OptionError, RangeError
 from ..numerics.scaled import mutable, readable
 from .parts import PartNetwork
 
@@ -139,7 +139,7 @@ def read_operator(G, dims, like):
             f"{tuple(dims)} has shape {shapes}; give as many sites as G acts on."
         )
     if readable(G) and not bool(do("all", do("isfinite", G))):
-        raise OptionError("G holds nan or inf; give a matrix of finite numbers.")
+        raise RangeError("G holds nan or inf; give a matrix of finite numbers.")
     G = in_common(G, like)
     return astype(G, common_dtype(G, like)) if infer_backend(G) == "numpy" else G
 
