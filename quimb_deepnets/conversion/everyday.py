@@ -207,7 +207,7 @@ def overlap(net: Any, other: Any, optimize: Any = None, strip_exponent: bool = F
     Raises
     ------
     SitesError
-        If ``other`` is no state on the same sites.
+        If ``other`` is not a state on the same sites.
     RangeError, BudgetError
         As `norm`.
 
@@ -293,7 +293,7 @@ def local_expectation_exact(
     Raises
     ------
     SitesError, OptionError
-        If there is no such site, or the operator is no matrix of the right size.
+        If there is no such site, or the operator does not have the right size.
     RangeError, BudgetError
         As `norm`.
 

@@ -91,9 +91,9 @@ class CollapsedVector(StateAmplitudes, HeldMethods, HyperVector):
         """
         if (network := source_network(self)) is None:
             raise StructureError(
-                "the state is no longer the one that was collapsed: it was gated, fixed, scaled, "
-                "copied deeply or unpickled, or its weights were trained; keep the network that "
-                "it was made from."
+                "the state was changed after it was collapsed: gated, fixed, scaled, copied deeply "
+                "or unpickled, or its weights were trained; keep the network that it was made "
+                "from."
             )
         return network
 
