@@ -174,7 +174,8 @@ class SiteNames:
             ) from error
         found = tuple(self._own_site(x, own) for x in given)
         if None in found:
-            alone = isinstance(where, (str, type(self.sites[0])))  # written as one site
+            one = type(self.sites[0])  # a string or a pair of ints was meant for one site
+            alone = isinstance(where, (str, one)) and not any(isinstance(x, one) for x in given)
             missing = where if alone else given[found.index(None)]
             raise SitesError(f"where={where!r} names the site {missing!r}, but {has}.")
         return found
