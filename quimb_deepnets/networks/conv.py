@@ -246,7 +246,11 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
 
     @read_only
     def weights(self) -> tuple[Any, ...]:
-        """The array of each layer, ``(*kernel, out, in)``, positions before it if unshared."""
+        """The array of each layer, ``(*kernel, out, in)``, positions before it if unshared.
+
+        The arrays that were given, if they are of numpy or were trainable when given; else new
+        ones, stacked from the values of `params`, which are the arrays to train.
+        """
         leaves = self.params.leaves
         return tuple(
             leaves[f"W{l}"] if f"W{l}" in leaves else stacked_layer(self.geometry, l, self.params)
