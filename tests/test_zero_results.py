@@ -46,3 +46,45 @@ def test_memory_that_is_not_there(empty, monkeypatch):
     for call in (psi.norm, lambda: psi.contract(strip_exponent=True), lambda: psi @ psi):
         with pytest.raises(qdn.BudgetError, match=r"memory than there is.*optimize="):
             call()
+
+
+WINDOWS = {
+    "one site": (
+        qdn.ConvAC.rand(1, layers=[qdn.GCLayer(2, 3), qdn.GCLayer(2, 2)], seed=0),
+        {
+            "W1,0": [[1, 1], [-1, 1], [1, 1]],
+            "W1,1": [[-1, 1], [-1, -1], [-1, 1]],
+            "W2,0": [[1, 1, 1], [-1, -1, -1]],
+            "W2,1": [[1, -1, -1], [-1, 1, 1]],
+            "READOUT": [-1, -1],
+        },
+    ),
+    "four sites": (
+        qdn.ConvAC.rand(4, layers=[qdn.GCLayer(2, 2), qdn.GCLayer(2, 1)], anchor="corner", seed=0),
+        {
+            "W1,0": [[-2, -2], [-1, 0]],
+            "W1,1": [[0, -1], [2, 0]],
+            "W2,0": [[-2, 1]],
+            "W2,1": [[-1, 1]],
+            "READOUT": [2],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("scale", [1.0, 2.0**20])
+def test_derivatives_of_windows_that_vanish(name, scale):
+    """Every entry of a window is zero; what it is multiplied by is known all the same."""
+    like, params = WINDOWS[name]
+    params = {k: torch.tensor(scale * np.array(x), requires_grad=True) for k, x in params.items()}
+    net = like.from_params(like.geometry, params)
+    leaves, count = list(params.values()), 2**net.nsites
+    collapsed, dense = net.collapse().to_dense(optimize="greedy")[:, 0], net.to_dense()[:, 0]
+    assert not dense.any() and not collapsed.any()
+    weights = torch.tensor(np.random.default_rng(0).normal(size=count))
+    found = torch.autograd.grad((collapsed * weights).sum(), leaves, retain_graph=True)
+    exact = torch.autograd.grad((dense * weights).sum(), leaves)
+    for a, b in zip(found, exact):
+        assert torch.allclose(a, b, rtol=1e-12, atol=1e-12 * float(b.abs().max()))
+    assert any(x.abs().max() > 0 for x in exact)

@@ -127,8 +127,10 @@ class Scaled(NamedTuple):
         x = self.by_channel()
         first = x.exponent.reshape(-1)[0]  # differences stay exact where exponents are beyond 2**53
         exponent, there = look(bits(x.exponent - first)), look(x.mantissa) != 0
-        if not there.any():
+        if not there.size:
             return x.mantissa, 0.0
+        if not there.any():  # the derivatives of zeros have a size
+            there, vanishing = there | True, True
         top, low = float(exponent[there].max()), float(exponent[there].min())
         limit = -float_info(x.mantissa).minexp - 64
         if top - low > limit and not vanishing:
@@ -204,7 +206,7 @@ def scaled(x, axes=1, factors=1):
 
 def even(mantissa, like):
     """Whether the entries of `like`, rescaled, are zero or far from underflow in a product."""
-    if not readable(mantissa):
+    if not (readable(mantissa) and readable(like)):
         return True  # as far as that can be looked at
     size, small = modulus(look(mantissa)), 2.0 ** -(9 * float_info(mantissa).maxexp // 32)
     return size.min() >= small or size[look(like) != 0].min(initial=1.0) >= small
