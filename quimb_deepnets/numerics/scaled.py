@@ -18,6 +18,7 @@ they are apart stays exact.
 
 import contextlib
 import functools
+import importlib
 import math
 import sys
 from collections.abc import Callable
@@ -290,9 +291,13 @@ def readable(x):
 def look(x):
     """The numbers as a numpy array, whatever differentiates them."""
     if infer_backend(x) == "torch" and _functorch().is_functorch_wrapped_tensor(x):
+        transforms = importlib.import_module("torch._functorch.pyfunctorch")
         while _functorch().is_functorch_wrapped_tensor(x):
             x = _functorch().get_unwrapped(x)
-        return np.array(x.tolist())  # any torch function would wrap it again
+        with contextlib.ExitStack() as outside:  # within, any torch function would wrap it again
+            while _functorch().peek_interpreter_stack() is not None:
+                outside.enter_context(transforms.temporarily_pop_interpreter_stack())
+            return to_numpy(x.detach().clone())
     return to_numpy(stop_gradient(x))
 
 
