@@ -293,7 +293,7 @@ def local_expectation_exact(
     Raises
     ------
     SitesError, OptionError
-        If there is no such site, or the operator does not have the right size.
+        If there is no such site, or the operator has the wrong size or is not a matrix.
     RangeError, BudgetError
         As `norm`.
 
