@@ -449,6 +449,11 @@ ROWS = {
         lambda o, x: o.overlap(o, optimize=x),
         lambda v, _: np.vdot(v, v),
     ),
+    ("distance", "optimize"): (
+        OPTIMIZE,
+        lambda o, x: o.distance(o.collapse(), optimize=x),
+        lambda v, _: 0.0,
+    ),
     ("normalize", "optimize"): (
         OPTIMIZE,
         lambda o, x: flat(o.normalize(optimize=x)),
@@ -506,7 +511,6 @@ SEEDLESS = "schmidt_values schmidt_gap entropies mutinf_subsys logneg_subsys par
 EXEMPT = {
     **{(name, "seed"): "only of the method that estimates" for name in SEEDLESS.split()},
     ("plot_entropy", "seed"): "handed to entropies",
-    ("distance", "optimize"): "handed to the contraction of a norm",
     ("add_tag", "where"): "tags of tensors, not sites",
     ("has_site", "site"): "a question that has an answer for anything",
     ("phys_dim", "site"): "quimb's, of a site that its tensors have",
