@@ -34,6 +34,7 @@ A module imports only from rows above its own::
     geometry      networks in integers: windows, branches, copies, places of sites
     theory        what is proven or known exactly, from integers
     jobs          sums in terms, on any executor, with checkpoints
+    kernels       loops that numba compiles, on several threads
     evaluation    amplitudes, ratios and derivatives of batches, planned and prepared
     networks      ConvAC, RAC, RBM: weights and a geometry, as values
     hyper         quimb networks whose indices may be on any number of tensors

@@ -14,12 +14,22 @@ import quimb_deepnets as qdn
 PACKAGE = pathlib.Path(qdn.__file__).parent
 # a module imports only from rows above its own, or from its own package
 LADDER = (
-    "declared errors numerics geometry theory jobs evaluation networks hyper tensors conversion "
-    "sampling entanglement paths cli __main__"
+    "declared errors numerics geometry theory jobs kernels evaluation networks hyper tensors "
+    "conversion sampling entanglement paths cli __main__"
 ).split()
 # of the package these rows import nothing else
-ONLY = {"hyper": {"declared", "errors", "numerics"}, "paths": set(LADDER) - {"entanglement"}}
-HEAVY = {"declared": set(), "geometry": set(), "errors": set(), "numerics": {"numpy", "autoray"}}
+ONLY = {
+    "hyper": {"declared", "errors", "numerics"},
+    "kernels": {"errors", "numerics"},
+    "paths": set(LADDER) - {"entanglement"},
+}
+HEAVY = {
+    "declared": set(),
+    "geometry": set(),
+    "errors": set(),
+    "numerics": {"numpy", "autoray"},
+    "kernels": {"numba", "numpy", "autoray"},
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -77,7 +87,7 @@ def test_imports_go_up_the_ladder(path):
             allowed = HEAVY.get(module.split(".")[0])
             stdlib = top in __import__("sys").stdlib_module_names
             assert allowed is None or stdlib or top in allowed, f"{module} imports {imported}"
-            if module.split(".")[0] in ("networks", "evaluation"):
+            if module.split(".")[0] in ("networks", "evaluation", "kernels"):
                 assert top not in ("quimb", "cotengra", "torch"), f"{module} imports {imported}"
 
 

@@ -1,0 +1,10 @@
+"""Loops that numba compiles: the work of many array calls in one pass, in registers and caches.
+
+Each loop has a file of its own. It is taken by library, device and dtype; the array version in
+`evaluation` runs everywhere else, and is what the loop is tested against::
+
+    compiled      how loops are compiled, for which arrays there are any, and threads
+
+    digits (N, B) --+--> loop, configurations 0..b      one loop, several threads:
+                    '--> loop, configurations b..B      they write disjoint parts of one result
+"""

@@ -1,0 +1,116 @@
+"""How loops are compiled, which arrays there are loops for, and how threads share the work.
+
+Nothing is compiled at import: a loop is compiled, or read from numba's cache, when it is first
+called with a kind of arrays. Loops release the lock of Python, and threads call them on disjoint
+parts of a batch, so results do not depend on the number of threads::
+
+    @loop                  first call -->  machine code, kept in a file
+    in_threads(f, B)       f(0, b)   f(b, 2b)   ...   as many threads as numba is given
+"""
+
+import concurrent.futures
+import functools
+import itertools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from autoray import get_dtype_name, infer_backend, to_numpy
+
+DTYPES = frozenset(("float32", "float64", "complex64", "complex128"))
+# sums may be reordered and products fused; nan and inf keep their meaning
+FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+
+def loop(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function of arrays when it is first called; loops may call each other.
+
+    Where no folder can hold numba's cache, each process compiles anew.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.kernels.compiled import loop
+    >>> def total(x):
+    ...     out = 0.0
+    ...     for i in range(len(x)):
+    ...         out += x[i]
+    ...     return out
+    >>> loop(total)(np.ones(3))
+    3.0
+    """
+    options: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
+    try:
+        return numba.njit(function, cache=True, **options)
+    except RuntimeError:
+        return numba.njit(function, **options)
+
+
+def has_loops(*arrays: Any) -> bool:
+    """Whether loops read these arrays where they lie: numpy, or torch on the CPU, of four dtypes.
+
+    Arrays that a compiler or a transform of functions traces have no loops.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.kernels.compiled import has_loops
+    >>> has_loops(np.ones(3)), has_loops(np.ones(3, "float16"))
+    (True, False)
+    """
+    return all(get_dtype_name(x) in DTYPES and _in_memory(x) for x in arrays)
+
+
+def _in_memory(x):
+    if infer_backend(x) == "numpy":
+        return x.dtype.isnative
+    if (
+        infer_backend(x) != "torch"
+        or x.device.type != "cpu"
+        or x.layout != sys.modules["torch"].strided
+    ):
+        return False
+    return not sys.modules["torch"]._C._functorch.is_functorch_wrapped_tensor(x)
+
+
+def as_rows(x: Any) -> np.ndarray:
+    """The same numbers as a contiguous numpy array; shares memory wherever it can."""
+    if infer_backend(x) == "torch":
+        x = x.detach().resolve_conj().resolve_neg()
+    return np.ascontiguousarray(to_numpy(x))
+
+
+def in_threads(function: Callable[[int, int], Any], count: int, least: int = 1) -> None:
+    """Call ``function(start, stop)`` for parts of ``range(count)``, in threads.
+
+    Parameters
+    ----------
+    function : callable
+        Works on its part alone, mostly in loops; what it returns is dropped.
+    count : int
+    least : int, optional
+        What is worth a thread.
+    """
+    parts = max(1, min(numba.get_num_threads(), count // max(1, least)))
+    edges = [count * i // parts for i in range(parts + 1)]
+    first, *rest = itertools.pairwise(edges)
+    others = [_pool().submit(function, *part) for part in rest]
+    try:
+        function(*first)
+    finally:
+        concurrent.futures.wait(others)
+    for other in others:
+        other.result()
+
+
+@functools.lru_cache(1)
+def _pool():
+    size = numba.config.NUMBA_NUM_THREADS
+    return concurrent.futures.ThreadPoolExecutor(size, thread_name_prefix="quimb_deepnets")
+
+
+if hasattr(os, "register_at_fork"):  # the threads of a parent are not there in its children
+    os.register_at_fork(after_in_child=_pool.cache_clear)
