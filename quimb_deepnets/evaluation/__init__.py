@@ -12,7 +12,13 @@
     backprop            residuals of a pass, and the pass back
     log_derivatives     d log psi / d theta of every configuration
     scaled_derivatives  the same in scaled numbers, where floats cannot compare the channels
-    flip_ratios         psi(s') / psi(s) for every flip of one site
+    masks               sets of changes of a few sites, and which windows and nodes they touch
+    ratios              psi(s + mask) / psi(s) for any set of masks, the cheapest way
+    ratio_costs         what these ways cost
+    table_ratios        from touched windows of tables
+    layer_ratios        from touched nodes, layer by layer
+    recurrent_ratios    of a recurrent network, from the first changed site on
+    hidden_ratios       of a Boltzmann machine, from its hidden units
     general             ratios and derivatives of any network, from its amplitudes
     evaluator           all of these, prepared once
     chunks              a batch, some configurations at a time

@@ -3,7 +3,10 @@
 Each loop has a file of its own. It is taken by library, device and dtype; the array version in
 `evaluation` runs everywhere else, and is what the loop is tested against::
 
-    compiled      how loops are compiled, for which arrays there are any, and threads
+    compiled        how loops are compiled, for which arrays there are any, and threads
+    ratios          ratios of amplitudes from rows of touched windows
+    layer_ratios    ratios of amplitudes from touched nodes of layers
+    hidden_ratios   ratios of amplitudes of Boltzmann machines
 
     digits (N, B) --+--> loop, configurations 0..b      one loop, several threads:
                     '--> loop, configurations b..B      they write disjoint parts of one result

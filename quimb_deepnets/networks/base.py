@@ -11,7 +11,7 @@ a general form that it may replace::
 
     must    _evaluate_by                        digits to amplitudes
     may     from_params, plan                   else: checks of shapes, a chunk at a time
-            _flips_by, _derivatives_by          else: changed configurations, autograd of torch
+            _ratios_by, _derivatives_by         else: changed configurations, autograd of torch
             _scaled_state                       else: all amplitudes, one by one
 """
 
@@ -22,7 +22,7 @@ from autoray import do
 from ..declared import NetworkMethods
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..evaluation.evaluator import Evaluator
-from ..evaluation.general import autograd_derivatives, changed_ratios, general_plan
+from ..evaluation.general import autograd_derivatives, general_plan, masked_ratios
 from ..evaluation.machine import machine_of
 from ..evaluation.plan import Plan
 from ..numerics.configs import config_block, parse_config
@@ -329,9 +329,9 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         """A function from digits ``(N, B)`` to scaled amplitudes ``(B,)``."""
         raise NotImplementedError
 
-    def _flips_by(self, batch):
-        """A function from digits ``(N, B)`` to ratios ``(B, N, M)``, and how many at once."""
-        return changed_ratios(self, batch)
+    def _ratios_by(self, masks, batch):
+        """A function from digits ``(N, B)`` to ratios ``(B, m)``, and how many at once."""
+        return masked_ratios(self, masks, batch)
 
     def _derivatives_by(self):
         """A function from digits ``(N, B)`` to ``(B, num_params)``, and how many at once."""

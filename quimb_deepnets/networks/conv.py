@@ -15,11 +15,11 @@ from autoray import do
 
 from ..declared import ConvolutionalMethods
 from ..errors import GeometryError, WeightError, check_positive_int
-from ..evaluation.flip_ratios import conv_flips
 from ..evaluation.layerwise import Layers
 from ..evaluation.log_derivatives import conv_derivatives
 from ..evaluation.lookup import Lookup, windows_of
 from ..evaluation.plan import Plan, cached_plan, check_plan
+from ..evaluation.ratios import conv_ratios
 from ..evaluation.whole_state import window_dense
 from ..evaluation.window_tables import grouped_tables
 from ..geometry import ConvGeometry, GCLayer
@@ -317,8 +317,8 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
         tables = grouped_tables(self, plan.group)
         return Lookup(tables, windows, self.readout, self.phys_dim)
 
-    def _flips_by(self, batch):
-        return conv_flips(self, batch)
+    def _ratios_by(self, masks, batch):
+        return conv_ratios(self, masks, batch)
 
     def _derivatives_by(self):
         return conv_derivatives(self)

@@ -17,9 +17,9 @@ from autoray import do, stop_gradient
 
 from ..declared import RankMethods
 from ..errors import WeightError, check_positive_int
-from ..evaluation.flip_ratios import recurrent_flips
 from ..evaluation.log_derivatives import recurrent_derivatives
 from ..evaluation.plan import Plan, recurrent_plan
+from ..evaluation.ratios import recurrent_ratios
 from ..evaluation.recurrence import Recursion
 from ..evaluation.whole_state import recursive_dense
 from ..geometry import RecurrentGeometry
@@ -239,8 +239,8 @@ class RAC(RankMethods, DeepNetwork):
     def _evaluate_by(self, plan):
         return Recursion(self)
 
-    def _flips_by(self, batch):
-        return recurrent_flips(self, batch)
+    def _ratios_by(self, masks, batch):
+        return recurrent_ratios(self, masks, batch)
 
     def _derivatives_by(self):
         return recurrent_derivatives(self)
