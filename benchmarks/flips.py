@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+from functools import partial
 
 import numpy as np
 from common import configs, medians, report
@@ -24,10 +25,10 @@ for shape, bond_dim, depth in itertools.product((20, 64, 256, (10, 10)), (2, 4, 
     assert np.abs(np.log(np.abs(ratios)) - (logs - log)).max() < 1e-8
     tabulated = net.plan(BATCH * N).group is not None
     times = medians(
-        lambda: mine.flip_ratios(x),
-        lambda: batch.log_amplitudes(flipped),
-        lambda: net.flip_ratios(x),
-        lambda: net.log_amplitudes(flipped),
+        partial(mine.flip_ratios, x),
+        partial(batch.log_amplitudes, flipped),
+        partial(net.flip_ratios, x),
+        partial(net.log_amplitudes, flipped),
         repeats=7 if tabulated else 1,
     )
     row = f"{shape} r={bond_dim} depth={depth}"

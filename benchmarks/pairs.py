@@ -1,5 +1,7 @@
 """Ratios of all exchanges of neighbours on 10 x 10, per second, beside the flips."""
 
+from functools import partial
+
 import numpy as np
 from common import configs, medians, report
 
@@ -28,7 +30,7 @@ for bond_dim in (2, 4, 8, 16, 32):
     moved = x[0] ^ masks
     exact = net.log_amplitudes(moved)[1] - net.log_amplitudes(x[:1])[1]
     assert np.abs(np.log(np.abs(ev.ratios(x[:1], masks)[0])) - exact).max() < 1e-8
-    pairs, single = medians(lambda: ev.ratios(x, masks), lambda: ev.flip_ratios(x))
+    pairs, single = medians(*(partial(ev.ratios, x, masks), partial(ev.flip_ratios, x)))
     rates[bond_dim] = BATCH * len(masks) / pairs
     flips[bond_dim] = BATCH * net.nsites / single
 report(

@@ -204,16 +204,28 @@ def test_ranges_of_the_dtype():
         small.evaluator().ratios([[1, 0]], [[1, 0]])
 
 
-def test_the_ways_are_chosen_by_cost():
-    kind = lambda net, batch: type(net._ratios_by(flips_of(net.nsites, 2), batch)[0]).__name__
-    small = ring(shape=64, depth=3)
-    assert (kind(small, 1), kind(small, 128)) == ("function", "LoopRatios")
-    lattice = ring(shape=(10, 10), depth=3, bond_dim=8)
-    assert kind(lattice, 128) == "LoopRatios"
-    cost, group = ratio_costs.best_group(
-        lattice.geometry, flips_of(100, 2), 128, 8, lattice._machine
-    )
+def test_the_ways_are_chosen_by_cost(monkeypatch):
+    kind = lambda net: type(net._ratios_by(flips_of(net.nsites, 2), 128)[0]).__name__
+    small, lattice = ring(shape=64, depth=3), ring(shape=(10, 10), depth=3, bond_dim=8)
+    assert (kind(small), kind(lattice)) == ("LoopRatios", "LoopRatios")
+    machine = lattice._machine
+    cost, group = ratio_costs.best_group(lattice.geometry, flips_of(100, 2), 128, 8, machine)
     assert (cost, group) == (float("inf"), None)
+    monkeypatch.setattr(ratios, "layer_cost", lambda *args: float("inf"))
+    assert kind(lattice) == "function"
+
+
+@pytest.mark.parametrize("shape", [24, (5, 5)])
+def test_wide_ranges_of_random_weights(shape):
+    """Windows whose rows lie hundreds of powers of two apart stay in the loop, and are right."""
+    net = ring(shape=shape, bond_dim=4)
+    rng = np.random.default_rng(0)
+    states = rng.integers(2, size=(8, *net.geometry.shape))
+    masks = some_masks(net).reshape(-1, *net.geometry.shape)
+    general, _ = masked_ratios(net, masks_of(masks.reshape(len(masks), -1)), 8)
+    exact = general(digits(states, 2, net._like))
+    found = net.evaluator().ratios(states, masks)
+    assert (np.abs(found - exact) < 1e-8 * np.abs(exact) + 1e-12 * np.abs(exact).max()).all()
 
 
 def test_masks_that_touch_the_same_windows_are_neighbours():

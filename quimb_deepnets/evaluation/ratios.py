@@ -107,6 +107,8 @@ def conv_ratios(net, masks, batch):
     chunk = max(1, MANY // max(1, masks.count))
     if group is not None and cost <= min(plan.cost, layers):
         tables = TableRatios(net, masks, group)
+        if not tables.near().all():  # rows that are not merged differ by less
+            tables = TableRatios(net, masks, (1,) * g.ndim)
         if tables.near().any():
             return LoopRatios(net, masks, tables.near(), tables.loop()), chunk
     elif layers < plan.cost:

@@ -31,7 +31,8 @@ from .lookup import centred, joined, multiply_rows, row_codes, windows_of
 from .masks import holders_of, touched_windows
 from .window_tables import grouped_tables
 
-MOST = 600  # powers of two by which a mask may change a product in the loop
+MOST = 1400  # powers of two by which a mask may change a product in the loop
+FEW = 600  # up to so many, no product can underflow
 BOUND = 960  # powers of two that shares and changes take together
 
 
@@ -73,12 +74,16 @@ class TableRatios:
             touches = touched_windows(self.masks.some(near), self.holders, self.phys_dim)
             touches = touches._replace(order=near[touches.order].astype(np.int32))
         reach = int(self.reach[near].max(initial=0))
-        rows, bound = self._rows(), BOUND - reach
+        rows, bound, floor = self._rows(), BOUND - reach, 0.0
+        if reach > FEW:  # half of them are factors above one, which can lift what has underflowed
+            bound, floor = BOUND, 2.0 ** (reach / 2 - 1000)
+        lost = 2.0 ** min(reach - bound + 64, 1000)
         largest = float(np.finfo(rows.table.dtype).max)
 
         def _loop(x, first, last, out, unsure):
             row_ratios(
-                x, first, last, self.phys_dim, rows, touches, bound, reach, largest, out, unsure
+                *(x, first, last, self.phys_dim, rows, touches),
+                *(bound, floor, lost, largest, out, unsure),
             )
 
         return _loop

@@ -213,7 +213,7 @@ def new_code(code, t, digits, phys_dim, moves, sites, added, strides):
 
 
 @loop
-def row_ratios(x, first, last, phys_dim, rows, touches, bound, reach, largest, out, unsure):
+def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, largest, out, unsure):
     """The ratios of masks for configurations ``first`` to ``last``.
 
     Parameters
@@ -222,9 +222,10 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, reach, largest, o
     first, last, phys_dim : int
     rows : Rows
     touches : Touches
-    bound, reach : int
-        Shares beyond ``2**bound`` are not held; the rows of a mask change a product by no more
-        than ``2**reach``.
+    bound : int
+        Shares beyond ``2**bound`` are not held.
+    floor, lost : float
+        Ratios below are not exact: any of them, or those where a share was not held.
     largest : float
         What the dtype of ``out`` holds.
     out : array, shape (B, m)
@@ -243,7 +244,6 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, reach, largest, o
     work, base = np.empty_like(readout), np.empty_like(readout)
     power, dead = np.empty(r, np.int64), np.empty(r, np.int64)
     picked = np.empty(P + 1, np.int64)
-    lost = math.ldexp(1.0, reach - bound + 64)
     for b in range(first, last):
         read_codes(x, b, phys_dim, window_sites, window_starts, digits, codes)
         _product(table, offsets, codes, room, zeros, rest, power, dead)
@@ -252,7 +252,7 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, reach, largest, o
             out[b] = math.nan
             unsure[b] = state == 2
             continue
-        least = lost if state == 1 else 0.0
+        least = lost if state == 1 else floor
         for s in range(len(sets) - 1):
             begin, end = starts[sets[s]], starts[sets[s] + 1]
             for t in range(begin, end):
