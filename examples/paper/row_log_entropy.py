@@ -20,7 +20,7 @@ import quimb.tensor as qtn
 import quimb_deepnets as qdn
 
 from .common import Row, new_figure, save_figure
-from .row_theorem_2 import law
+from .row_theorem_2 import law, walker
 
 SAYS = (
     "The entropy that a deep recurrent network supports grows like the logarithm of the size of A, "
@@ -28,28 +28,6 @@ SAYS = (
     "bounded by log2 R."
 )
 SEEDS = range(4)
-
-
-def walker(L, depth=2, bond_dim=2, seed=0):
-    """A RAC of two-level sites whose state walks under random unitaries.
-
-    The hidden weights and the input weights of the second layer are Haar-random unitaries, the
-    first layer reads the sites as phases.
-    """
-    rng = np.random.default_rng(seed)
-
-    def unitary():
-        shape = bond_dim, bond_dim
-        q, r = np.linalg.qr(rng.normal(size=shape) + 1j * rng.normal(size=shape))
-        return q * (np.diag(r) / abs(np.diag(r)))
-
-    hidden = [unitary() for _ in range(depth)]
-    inputs = [
-        np.exp(2j * np.pi * rng.random((bond_dim, 2))),
-        *(unitary() for _ in range(depth - 1)),
-    ]
-    initial = [unitary()[0] for _ in range(depth)]
-    return qdn.RAC(L, hidden, inputs, initial, unitary()[0])
 
 
 def without_isometries(mera, half):
