@@ -58,7 +58,7 @@ OPTIONS = {
         *("out", "steps"),
     )
 } | {"shape": "SHAPE", "L": "SHAPE"}
-# what commands have no word for
+# phrases of messages that make no sense on the command line, and what replaces them
 PYTHON_WORDS = {
     r"\('(\w+)', where\)": r"--task \1 with --where",
     "renyi2_estimate, which samples amplitudes, ": "",
@@ -84,7 +84,7 @@ NETWORK = "'conv SHAPE', 'rac L' or 'rbm SHAPE' with SHAPE as 64 or 6x6, or a fi
 
 @functools.cache
 def demo():
-    """The module of the demo: a script among the examples, which a wheel holds as well."""
+    """The module of the demo: a script among the examples, which the wheel ships too."""
     here = pathlib.Path(__file__).parent
     for folder in (here / "examples", here.parent / "examples"):
         if (path := folder / "demo.py").exists():
@@ -118,14 +118,14 @@ def main(args=None):
     """
     args = list(sys.argv[1:] if args is None else args)
     parser = _parser()
-    if args[:1] == ["demo"]:  # it reads its own options
+    if args[:1] == ["demo"]:  # the demo parses its own options
         return _quietly(lambda: demo().main(args[1:]), parser)
     options = parser.parse_args(args)
     return _quietly(lambda: options.run(options), parser)
 
 
 def _quietly(run, parser):
-    """Run, and turn errors that name value, law and remedy into one line."""
+    """Run, and print errors of this package as one line."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Couldn't import")
@@ -137,7 +137,7 @@ def _quietly(run, parser):
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # what reads the output has gone
+    except BrokenPipeError:  # the reader of the output closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

@@ -1,7 +1,7 @@
 """Configurations drawn from a matrix product state, and its error measured on them.
 
-The cores before the last are isometries, so the last one has the weights of its site, and each
-that is drawn tells those of the site before it::
+The cores before the last are isometries, so the last one alone gives the probabilities at its site,
+and each value drawn those at the site before it::
 
     o->-o->-o->-O      s_N ~ |O|**2, then s_(N-1) ~ |core . row of s_N|**2, ...
     |   |   |   |
@@ -58,7 +58,7 @@ def draw(cores, rng, count):
 
 
 def check_conversion(network, cores, log_scale):
-    """Refuse a matrix product state that has not the amplitudes of the network it was made from.
+    """Refuse a matrix product state whose amplitudes are not those of the network it was made from.
 
     Parameters
     ----------

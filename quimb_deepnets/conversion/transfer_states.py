@@ -6,7 +6,7 @@
                  |
                 s_n
 
-- `WindowTransfer`, of a `ConvAC`: the channel, and the sites that later windows still hold:
+- `WindowTransfer`, of a `ConvAC`: the channel, and the sites that later windows still need:
   ``r * M**(w - 1)`` inside an open chain, ``r * M**(2 (w - 1))`` on a ring (w: width of a window).
 - `StateTransfer`, of a `RAC` of depth 1: the state, R.
 - `SymmetricTransfer`, of a `RAC` of depth 2: psi is linear in ``h[2]`` and homogeneous of degree
@@ -74,9 +74,9 @@ def _largest_bond(network):
 
 
 class WindowTransfer:
-    """The channel and the sites that later windows of a chain still hold.
+    """The channel and the sites that later windows of a chain still need.
 
-    A window multiplies as soon as its last site is there.
+    A window is multiplied in once its last site has been reached.
     """
 
     full_rank = True
@@ -110,19 +110,19 @@ class WindowTransfer:
         return found
 
     def bounds(self):
-        """The size of the transfer state before each site and behind the last one."""
+        """The size of the transfer state before each site and after the last one."""
         return [len(self.readout) * self.net.phys_dim ** len(h) for h in self.open_sites]
 
     def own_bytes(self):
-        """Bytes of what is held besides the sites: little."""
+        """Bytes held besides the sites: few enough to count as none."""
         return 0
 
     def end(self):
-        """Behind the last site: the read-out."""
+        """After the last site: the read-out."""
         return self.readout[:, None]
 
     def step(self, n, G):
-        """What the sites from ``n`` on do, ``(l, M, k)``, from what those behind it do."""
+        """What the sites from ``n`` on do, ``(l, M, k)``, from what those after it do."""
         M, r = self.net.phys_dim, len(self.readout)
         sites = (*self.open_sites[n], n)
         place = {site: i for i, site in enumerate(sites)}
@@ -158,15 +158,15 @@ class StateTransfer:
         self.scale = net.L * (e + f) + g + h
 
     def bounds(self):
-        """The size of the transfer state before each site and behind the last one."""
+        """The size of the transfer state before each site and after the last one."""
         return [self.net.bond_dim] * (self.net.L + 1)
 
     def own_bytes(self):
-        """Bytes of what is held besides the sites: little."""
+        """Bytes held besides the sites: few enough to count as none."""
         return 0
 
     def end(self):
-        """Behind the last site: the read-out."""
+        """After the last site: the read-out."""
         return self.readout[:, None]
 
     def step(self, n, G):
@@ -197,7 +197,7 @@ class SymmetricTransfer(StateTransfer):
 
     @functools.cached_property
     def degrees(self):
-        """The number of monomials before each site and behind the last one."""
+        """The number of monomials before each site and after the last one."""
         R, N = self.net.bond_dim, self.net.L
         return [math.comb(R + N - t - 1, N - t) for t in range(N + 1)]
 
@@ -207,7 +207,7 @@ class SymmetricTransfer(StateTransfer):
         return max(t for t, count in enumerate(self.degrees) if self.net.phys_dim**t <= count)
 
     def bounds(self):
-        """The size of the transfer state before each site and behind the last one."""
+        """The size of the transfer state before each site and after the last one."""
         R, M = self.net.bond_dim, self.net.phys_dim
         return [M**t if t < self.turn else R * count for t, count in enumerate(self.degrees)]
 
@@ -221,8 +221,8 @@ class SymmetricTransfer(StateTransfer):
     def first(self):
         """``h[1]`` in balanced coordinates, of size 1.
 
-        The start ``(R,)``, what each site does ``(N, M, R, R)``, the linear forms in ``h[2]``
-        behind it ``(N, R, R)``, and the power of two that is left out in all.
+        The start ``(R,)``, what each site does ``(N, M, R, R)``, the linear forms in ``h[2]`` after
+        it ``(N, R, R)``, and the power of two that is left out in all.
         """
         N = self.net.L
         hidden, e_hidden = scaled(self.net.hidden_weights[0], axes=2).even_out()
@@ -301,13 +301,13 @@ class SymmetricTransfer(StateTransfer):
 
 
 def _wide(x):
-    """An array in numpy, in double precision."""
+    """An array as one of numpy in double precision."""
     x = to_numpy(stop_gradient(x))
     return x.astype(np.result_type(x, np.float64))
 
 
 def _like(x, like):
-    """A numpy array as one of the same library, device and dtype as ``like``."""
+    """A numpy array in the library, on the device and of the dtype of ``like``."""
     return array_like(x.astype(get_dtype_name(like)), like)
 
 

@@ -1,8 +1,7 @@
 """States that vanish: exactly, or to the precision of their weights.
 
-Amplitudes that cancel to round-off are noise, a different one by each way of computing them. They
-give themselves away when the weights change a little: a state moves in proportion, noise is
-replaced altogether::
+Amplitudes that cancel to round-off are noise, which differs with the way of computing them. A small
+change of the weights tells: a state changes in proportion, noise becomes other noise::
 
     psi  = 0 + 1e-16 noise            psi' = 1e-13 + 1e-16 noise            |psi' - psi| > |psi|
 """
@@ -52,7 +51,7 @@ def cancels(network, configs):
         return True
     factors = sum(getattr(network.geometry, "duplication", {}).values()) or network.num_params
     if factors * CHANGE * np.finfo(network.dtype).eps > 0.1:
-        return False  # so high a power of the weights moves with any change of them
+        return False  # so high a power of the weights changes with any of them
     other = moved(network).log_amplitudes(configs[top : top + 1])
     other_phase, other_logabs = (to_numpy(stop_gradient(x))[0] for x in other)
     change = min(float(other_logabs) - float(logabs[top]), 300.0)

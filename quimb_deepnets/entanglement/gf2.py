@@ -2,7 +2,7 @@
 
 A graph state has the amplitudes ``prod_{edges ij} (-1)**(s_i s_j)``. Its entropy between A and B,
 in bits, is the rank modulo 2 of the block of the adjacency matrix with rows in A and columns in
-B: edges within A or within B can be undone there, and do not count::
+B: unitaries on one side undo the edges within it, which do not count::
 
     A | B                       to site  2 3 5
     0-|-2             row of site 0      1 1 0
@@ -108,7 +108,7 @@ def graph_entropy(edges, places, nsites):
     Raises
     ------
     SitesError
-        If a place is not there or named twice.
+        If a place does not exist or is named twice.
     GeometryError
         If edges are not pairs of places.
 
@@ -158,7 +158,7 @@ def _rank_of_paths(rows, columns, nsites):
     """The rank of a block with at most two entries in each row and column.
 
     Its graph is made of paths and rings. A path of v sites has a matching of ``v // 2`` edges,
-    and that rank; a ring has ``v / 2 - 1``, for its rows add up to zero.
+    and that rank; a ring has ``v / 2 - 1``, since its rows add up to zero.
     """
     graph = coo_matrix((np.ones(len(rows)), (rows, columns)), (nsites, nsites))
     _, piece = connected_components(graph, directed=False)

@@ -85,7 +85,7 @@ def add_method(method):
     Raises
     ------
     OptionError
-        If there is one of that name.
+        If the name is taken.
     """
     if method.name in METHODS or method.name == "auto":
         raise OptionError(f"there is a method {method.name!r} already; choose another name.")
@@ -197,7 +197,7 @@ def choose(view, places, what, method, max_bytes, max_flops):
     OptionError
         If the method is not known.
     MethodError
-        If the state cannot be looked at that way.
+        If the method does not apply to the state.
     BudgetError
         If nothing fits.
     """
@@ -210,7 +210,7 @@ def choose(view, places, what, method, max_bytes, max_flops):
         looked_at = view.views[METHODS[plan.chosen].view]
         try:
             looked_at.value
-        except MethodError as error:  # what it would show is not the state
+        except MethodError as error:  # this view does not represent the state
             looked_at.cannot_be_made(error)
         else:
             return METHODS[plan.chosen]

@@ -20,11 +20,11 @@ from ..errors import BudgetError, MethodError, OptionError, RangeError
 from ..numerics.sizes import check_norm
 
 MAX_SVD = 1024  # beyond this size the Gram matrix is diagonalised, several times faster
-MAX_LOSS = 1e-9  # what lost values may change in a sum of powers, of itself; 100 eps if larger
+MAX_LOSS = 1e-9  # relative change of a sum of powers that lost values may make; 100 eps if larger
 
 
 class Spectrum:
-    """A spectrum that is there, number by number.
+    """A spectrum given value by value.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Spectrum:
         return (alpha * do("log2", top) + do("log2", do("sum", there * ratio**alpha))) / (1 - alpha)
 
     def _check_small(self, alpha):
-        """Refuse an order below 1 that depends on values which squares have lost."""
+        """Refuse an order below 1 that depends on values which were lost by squaring."""
         ratio = to_numpy(stop_gradient(self.values / self.values[0])).astype("float64")
         kept = ratio[ratio > 0]
         moved = alpha * float((kept ** (alpha - 1)).sum()) * self._uncertain
@@ -95,7 +95,7 @@ class Spectrum:
             )
 
     def gap(self):
-        """The difference of the two largest values; the only one if there is but one."""
+        """The difference of the two largest values; of a single one, that one."""
         return self.values[0] - self.values[1] if len(self.values) > 1 else self.values[0]
 
     def _positive(self):
@@ -181,7 +181,7 @@ def _epsilon(x):
 
 
 def not_negative(bits, rounding):
-    """An entropy or an information, of which round-off below zero is taken off.
+    """An entropy or a mutual information, with round-off below zero removed.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def as_float(x):
 
 
 def check_cancelled(log2_norm, log2_moved, power, epsilon):
-    """Refuse a state whose norm is round-off of its parts.
+    """Refuse a state whose norm is nothing but the round-off of its parts.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class View:
 
     @functools.cached_property
     def value(self):
-        """What there is to look at."""
+        """The view itself."""
         return self._make()
 
     def cannot_be_made(self, error):
@@ -102,11 +102,11 @@ class StateView:
         Where ``tags`` are read.
     parts : callable or None
         ``parts(size)`` gives a view of the same state with every weight moved by a random ``size``
-        of itself, each alone: whether they cancel, see `vanishing.check_state`.
+        of itself, each independently; shows whether parts cancel, see `vanishing.check_state`.
     degree : int
         How many weights are multiplied in an amplitude, about.
     notes : set
-        What is known of the state.
+        Checks that the state has passed.
     """
 
     sites: tuple
@@ -141,7 +141,7 @@ class StateView:
 
 @functools.singledispatch
 def view_of(state, dims=None):
-    """Look at a state; by default at a dense vector, whose sites have the dimensions ``dims``.
+    """The views of a state; by default of a dense vector, whose sites have the dimensions ``dims``.
 
     Parameters
     ----------

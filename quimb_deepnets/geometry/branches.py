@@ -12,7 +12,7 @@ places of their windows. One table then serves all of them::
                                                      Part(tap 1, a, places (1, 2))))
 
 Sites stand in a window in the order in which its taps first read them. So a window that closes
-around a small ring, and meets a site twice, needs no rule of its own. On a lattice all of this
+around a small ring, and meets a site twice, needs no special rule. On a lattice all of this
 is the product of its axes.
 """
 

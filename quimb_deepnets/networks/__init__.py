@@ -2,7 +2,7 @@
 
 ::
 
-    params       named arrays of weights, which are not assigned
+    params       named arrays of weights, read-only
     value        a network as a value: equality, copies, dtype and device, parameters as a vector
     base         DeepNetwork: what every network can do
     conv         ConvAC, of a chain or a lattice

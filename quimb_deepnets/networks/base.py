@@ -56,7 +56,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         Returns
         -------
         scalar
-            An array scalar, where and of the dtype that the weights are.
+            An array scalar, of the backend, device and dtype of the weights.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         ----------
         configs : array_like of int, shape (B, L) or (B, Lx, Ly)
         chunk : int, optional
-            Evaluate so many at a time; by default as many as suit the cache.
+            Evaluate this many at a time; by default as many as suit the cache.
         progbar : bool, optional
             Show a progress bar over the chunks.
         plan : Plan, optional
@@ -145,7 +145,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         ----------
         configs : array_like of int, shape (B, L) or (B, Lx, Ly)
         chunk : int, optional
-            Evaluate so many at a time; by default as many as suit the cache.
+            Evaluate this many at a time; by default as many as suit the cache.
         progbar : bool, optional
             Show a progress bar over the chunks.
         max_bytes : int, optional
@@ -195,7 +195,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         ----------
         configs : array_like of int, shape (B, L) or (B, Lx, Ly)
         chunk : int, optional
-            Differentiate so many at a time; by default as many as suit the cache.
+            Differentiate this many at a time; by default as many as suit the cache.
         progbar : bool, optional
             Show a progress bar over the chunks.
         max_bytes : int, optional
@@ -318,7 +318,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
 
     @property
     def _machine(self):
-        """What evaluation costs where the weights are."""
+        """The costs of evaluation on the device of the weights."""
         return machine_of(self._like)
 
     def plan(self, batch: int) -> Plan:

@@ -30,7 +30,7 @@ SAVED = {cls.__name__: cls for cls in (ConvAC, RAC, RBM)}
 
 
 def save(net, path):
-    """Write a network into a file; a file that is there is replaced once the new one is whole.
+    """Write a network into a file; an existing file is replaced once the new one is whole.
 
     Parameters
     ----------

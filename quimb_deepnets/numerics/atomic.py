@@ -74,7 +74,7 @@ def replacing(path, mode="w"):
 
 
 def writable(path):
-    """A path that can be written, whose folder is made where it is not there.
+    """A path that can be written, whose folder is made if it does not exist.
 
     Raises
     ------

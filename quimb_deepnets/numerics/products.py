@@ -1,4 +1,4 @@
-"""Products and sums of scaled numbers that no channel drops out of.
+"""Products and sums of scaled numbers in which no channel is lost to underflow.
 
 One exponent per node is quick, because a matrix product is then a plain one, and good as long as
 the channels of a node are within some hundred powers of two. Where one came close to underflow, or

@@ -1,4 +1,4 @@
-"""What a state is to a path finder: which tensor holds which legs, and no arrays.
+"""States as path finders see them: which tensor has which legs, and no arrays.
 
 ::
 
@@ -48,7 +48,7 @@ class Form(NamedTuple):
     max_tensors: int = MAX_TENSORS
 
     def check(self):
-        """Return it, or refuse a word that is not known and what a collapsed state cannot be.
+        """Return it, or refuse unknown words and options that a collapsed state does not have.
 
         Raises
         ------
@@ -105,7 +105,7 @@ def ket_of(state, form):
     Raises
     ------
     OptionError
-        If the type is not known, or cannot be written so.
+        If the type is not known, or has no such form.
     BudgetError
         If there would be more than ``form.max_tensors`` tensors, or one of more than 2**1000
         elements.

@@ -1,4 +1,4 @@
-"""What sharing wins back: a contraction in which equal branches are contracted once.
+"""Sharing: a contraction in which equal branches are contracted once.
 
 Two steps of a path are equal when they join equal tensors along the same legs. Each distinct one
 is counted, and done, once::
@@ -24,7 +24,7 @@ from ..numerics.scaled import Scaled
 class Leaf(NamedTuple):
     """A distinct tensor: the first that holds it, its indices, those that are kept, their sizes.
 
-    Indices are places in ``sizes``; one that is there twice means the diagonal, one that is not
+    Indices are places in ``sizes``; one that occurs twice means the diagonal, one that is not
     kept is summed over beforehand.
     """
 

@@ -1,4 +1,4 @@
-"""Tasks: a state joined to fixed spins, to nothing, or to its own mirror image.
+"""Tasks: a state joined to fixed spins, to nothing, or to its own conjugate.
 
 ::
 
@@ -68,9 +68,9 @@ def hypergraph(
     Raises
     ------
     OptionError
-        If an option is not known, or the state cannot be written so.
+        If an option is not known, or the state has no such form.
     SitesError
-        If a site is not there.
+        If a site does not exist.
     BudgetError
         If there would be more than ``max_tensors`` tensors.
 

@@ -61,7 +61,7 @@ def partial_traces_exact(psi, wheres, optimize=None):
     Raises
     ------
     SitesError
-        If a site is not there (any more).
+        If a site does not exist, or was fixed or contracted.
     RangeError
         If the state vanishes.
 

@@ -64,7 +64,7 @@ def density(view, places, progbar=False, checkpoint=None, executor=None):
     progbar : bool, optional
         Show a progress bar over the chunks.
     checkpoint : str or path, optional
-        An ``.npz`` file that is written after each chunk, and gone on from if it is there.
+        An ``.npz`` file that is written after each chunk, and resumed from if it exists.
     executor : optional
         Where to compute the chunks, see `quimb_deepnets.jobs.as_pool`.
 

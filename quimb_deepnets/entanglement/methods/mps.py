@@ -1,8 +1,8 @@
 """Methods "mps" and "to_mps": any subset of a chain, from the tensors of its MPS.
 
 The sites of a subset come in runs. A run matters only through its two bonds, so each becomes one
-leg of at most that size; the first and the last run of an open chain are isometries in canonical
-form and drop out::
+leg, no larger than their product; the first and the last run of an open chain are isometries in
+canonical form and drop out::
 
       B       A         B      A
     o-o-o---o-o-o-o---o-o-o---o-o         canonical: the two ends are isometries
