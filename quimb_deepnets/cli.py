@@ -21,6 +21,7 @@ import pathlib
 import re
 import sys
 import warnings
+from typing import Any
 
 from . import __version__
 from .entanglement import entanglement_plan, entropies, entropy
@@ -88,7 +89,7 @@ def demo():
     here = pathlib.Path(__file__).parent
     for folder in (here / "examples", here.parent / "examples"):
         if (path := folder / "demo.py").exists():
-            spec = importlib.util.spec_from_file_location("quimb_deepnets_demo", path)
+            spec: Any = importlib.util.spec_from_file_location("quimb_deepnets_demo", path)
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             return module
@@ -267,7 +268,7 @@ def _executor(text):
 def _network(options):
     """The network that a user names."""
     family, *shape = options.network
-    rand = getattr(FAMILIES.get(family), "rand", None)
+    rand: Any = getattr(FAMILIES.get(family), "rand", None)
     words = DEFAULTS.keys() & inspect.signature(rand).parameters if rand else ()
     _refuse_given(options, set(DEFAULTS).difference(words), f"{family} has no such option")
     if not words:
@@ -379,5 +380,5 @@ def _entropy(options):
         text = "\n".join(f"{n:5} {x:.6f} bits" for n, x in enumerate(bits, 1))
         _show(options, {"cuts": list(range(1, len(bits) + 1)), "entropy_bits": bits}, text)
     else:
-        bits = float(entropy(net, options.where, **limits))
-        _show(options, {"where": options.where, "entropy_bits": bits}, f"{bits:.6f} bits")
+        whole = float(entropy(net, options.where, **limits))
+        _show(options, {"where": options.where, "entropy_bits": whole}, f"{whole:.6f} bits")

@@ -16,6 +16,7 @@
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 from autoray import do, get_dtype_name, stop_gradient, to_numpy
@@ -229,7 +230,7 @@ class SymmetricTransfer(StateTransfer):
         coming, e_coming = scaled(self.net.input_weights[0], axes=2).even_out()
         start, e_start = scaled(self.net.initial[0]).even_out()
         maps = do("transpose", coming, (1, 0))[:, :, None] * hidden
-        there, back = frames(*map(_wide, (start, maps)), N, _epsilon(start) ** 0.75)
+        there, back = frames(_wide(start), _wide(maps), N, _epsilon(start) ** 0.75)
         sizes = np.linalg.norm(there[1:, None] @ _wide(maps) @ back[:-1, None], 2, axis=(2, 3))
         sizes = np.where(sizes.max(1) > 0, sizes.max(1), 1.0)
         size = float(np.linalg.norm(there[0] @ _wide(start))) or 1.0
@@ -246,7 +247,8 @@ class SymmetricTransfer(StateTransfer):
         R, maps, found = self.net.bond_dim, self.first[1][self.turn :], []
         below, count = do("ones_like", maps[..., :1, :1]), len(maps)
         for n in range(1, count + 1):
-            maps, below, total = maps[: count - n + 1], below[: count - n + 1], 0
+            maps, below = maps[: count - n + 1], below[: count - n + 1]
+            total: Any = 0
             raising = [_raising(R, n, a, below) for a in range(R)]
             for a, (rows, left) in enumerate(raising):
                 part = below[:, :, rows] * left[:, None]
@@ -264,7 +266,8 @@ class SymmetricTransfer(StateTransfer):
             G = self.reached @ G if t == self.turn - 1 else G
             return G.reshape(-1, self.net.phys_dim, k)
         G = G.reshape(-1, R, k)  # monomials of degree - 1, h[2], k
-        forms, raised = self.first[2][t], 0
+        forms = self.first[2][t]
+        raised: Any = 0
         for a in range(R):
             rows, weights = _raising(R, degree, a, G)
             part = G[rows] * weights[:, None, None]

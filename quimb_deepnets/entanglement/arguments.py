@@ -10,8 +10,7 @@
 import numbers
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from autoray import do, stop_gradient
 
@@ -65,8 +64,7 @@ Function = TypeVar("Function", bound=Callable)
 File = str | os.PathLike | None
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """How a measure is to be computed: the method, its budget, and options that only some take."""
 
     method: str = "auto"

@@ -13,6 +13,8 @@ B: unitaries on one side undo the edges within it, which do not count::
 All Schmidt values are equal, so every Renyi entropy is that rank.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy.sparse import coo_matrix, issparse
 from scipy.sparse.csgraph import connected_components
@@ -47,7 +49,7 @@ def gf2_rank(rows):
     2
     """
     matrix = rows.tocsr() if issparse(rows) else np.asarray(rows)
-    entries = matrix.data if issparse(matrix) else matrix
+    entries: Any = matrix.data if issparse(matrix) else matrix
     if matrix.ndim != 2 or not ((entries == 0) | (entries == 1)).all():
         raise OptionError(
             f"a matrix over GF(2) has two axes and entries 0 or 1, this one has shape "

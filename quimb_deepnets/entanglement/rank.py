@@ -54,6 +54,9 @@ class SchmidtRank(Shown, int):
     True
     """
 
+    full_matrix: bool
+    upper_bound: int
+
     def __new__(cls, value, full_matrix, upper_bound):
         self = super().__new__(cls, value)
         self.full_matrix, self.upper_bound = bool(full_matrix), int(upper_bound)

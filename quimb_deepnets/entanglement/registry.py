@@ -12,8 +12,7 @@ Each method is one file that registers itself with `add_method`; so can a user's
 import inspect
 import math
 import numbers
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, check_option
 from ..numerics.shown import Shown
@@ -31,8 +30,7 @@ ALTERNATIVES = {
 METHODS: dict[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class Method:
+class Method(NamedTuple):
     """One way to find the spectrum of a reduced density matrix, or the matrix itself.
 
     Parameters
@@ -258,7 +256,7 @@ def _refuse(plan):
 def check_budget(max_bytes, max_flops):
     """Refuse budgets that are not positive numbers."""
     for name, value in (("max_bytes", max_bytes), ("max_flops", max_flops)):
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:  # type: ignore[operator]
             raise OptionError(f"{name}={value!r} is not a budget; use a positive number.")
 
 

@@ -238,7 +238,7 @@ def check_cancelled(log2_norm, log2_moved, power, epsilon):
 
 def check_alpha(alpha):
     """Refuse an order of a Renyi entropy that is not a number of at least 0."""
-    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not alpha >= 0:
+    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not alpha >= 0:  # type: ignore[operator]
         raise OptionError(
             f"alpha={alpha!r} is not the order of a Renyi entropy; use a number >= 0."
         )

@@ -15,7 +15,7 @@ type of state of your own and every method that looks at its views serves it.
 import functools
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autoray import get_dtype_name, infer_backend, stop_gradient, to_numpy
 
@@ -111,7 +111,7 @@ class StateView:
 
     sites: tuple
     dims: tuple
-    like: object
+    like: Any
     name: str
     views: dict = field(default_factory=dict)
     network: object = None

@@ -27,11 +27,12 @@ class Part(NamedTuple):
     """One factor of a kind: the weights that ``label`` names, acting on a kind of the level below.
 
     ``label`` is ``(tap, position)``, position None for shared weights; ``child`` is None for a
-    tap that falls outside; ``places`` says where the sites of the child stand in the window.
+    tap that falls outside; ``places`` says where the sites of the child stand in the window. In
+    `Branches` label and child are tuples of one entry per axis.
     """
 
     label: tuple
-    child: int | None
+    child: int | tuple[int, ...] | None
     places: tuple[int, ...]
 
 

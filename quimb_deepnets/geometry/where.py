@@ -49,7 +49,7 @@ def read_where(sites, where, name="where", whole=True):
     where = as_plain(where)
     if isinstance(where, numbers.Integral) and not isinstance(where, bool):
         most = len(place) if whole else len(place) - 1
-        if not 0 < where <= most:
+        if not 0 < int(where) <= most:
             raise SitesError(
                 f"{name}={where} means the first {where} of {len(place)} sites; use 1 to {most}, "
                 "or a sequence of sites."

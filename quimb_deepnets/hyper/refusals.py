@@ -98,5 +98,5 @@ def _guard(inherited, name, verdict):
             raise MethodError(f"{name} cannot work on this network: {why}; use {instead}.")
         return inherited(self, *args, **kwargs)
 
-    _method.refused = why, instead
+    _method.refused = why, instead  # type: ignore[attr-defined]
     return _method

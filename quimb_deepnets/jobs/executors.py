@@ -17,6 +17,7 @@ import importlib
 import numbers
 import os
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +36,8 @@ class Job:
     Both have to be picklable for executors that are not threads.
     """
 
-    function: object
-    data: object
+    function: Callable[[Any, Any], Any]
+    data: Any
 
     def __call__(self, k):
         """The result for a number."""

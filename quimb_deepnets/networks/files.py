@@ -11,6 +11,7 @@ import json
 import math
 import warnings
 import zipfile
+from typing import Any
 
 import numpy as np
 from autoray import stop_gradient, to_numpy
@@ -181,7 +182,7 @@ def _network(header, arrays):
         if any(not np.array_equal(net.params[name], x) for name, x in found.items()):
             raise WeightError("the weights in the file are not those of its graph state.")
         return net
-    cls = SAVED[header["class"]]
+    cls: Any = SAVED[header["class"]]
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in header["geometry"].items()}
     if "layers" in fields:
         fields["layers"] = tuple(GCLayer(**layer) for layer in fields["layers"])

@@ -119,7 +119,7 @@ class GraphStateConvAC(ConvAC):
         Called with another state it gives the distance to that, as the method of any network.
         """
         kind = _Pair if self.geometry.ndim > 1 else _Int
-        distance = kind(self._distance)
+        distance: Any = kind(self._distance)
         distance.to_state = super().distance
         return distance
 
@@ -140,8 +140,9 @@ class GraphStateConvAC(ConvAC):
         if self.boundary == "omit":
             for x, length in zip(ends, sizes):
                 inside &= (x >= 0) & (x < length)
-        pairs = [np.ravel_multi_index(x, sizes, "wrap")[inside] for x in (tuple(grid), tuple(ends))]
-        pairs, counts = np.unique(np.sort(np.stack(pairs, 1), 1), axis=0, return_counts=True)
+        both = tuple(grid), tuple(ends)
+        places = [np.ravel_multi_index(x, sizes, "wrap")[inside] for x in both]
+        pairs, counts = np.unique(np.sort(np.stack(places, 1), 1), axis=0, return_counts=True)
         pairs = pairs[counts % 2 == 1]
         pairs.flags.writeable = False
         return pairs
@@ -179,11 +180,13 @@ class GraphStateConvAC(ConvAC):
 class _ToState:
     """A number of sites that can be called as the method ``distance`` of every network."""
 
+    to_state: Any
+
     def __call__(self, *args, **kwargs):
         return self.to_state(*args, **kwargs)
 
     def __reduce__(self):
-        plain = int if isinstance(self, int) else tuple
+        plain: Any = int if isinstance(self, int) else tuple
         return plain, (plain(self),)
 
 

@@ -50,7 +50,7 @@ class NetworkValue(Shown, Guide):
         Every independent parameter by name, in a fixed order.
     """
 
-    _geometry_class: type = object  # what `from_params` takes
+    _geometry_class: Any = object  # what `from_params` takes
 
     def __init__(self, geometry: Geometry, params: Params) -> None:
         self._geometry, self._params = geometry, params

@@ -306,7 +306,7 @@ def full_precision(function: Function) -> Function:
 
     @functools.wraps(function)
     def _run(*args, **kwargs):
-        torch = sys.modules.get("torch")
+        torch: Any = sys.modules.get("torch")
         with contextlib.ExitStack() as stack:
             for device in ("cpu", "cuda", "mps", "xpu") if torch is not None else ():
                 available = torch.amp.is_autocast_available(device)

@@ -242,7 +242,7 @@ def expanded_ket(geometry, form):
         inputs.append(piece.inds)
         labels.append(piece.factors)
         for k, names in enumerate(piece.factors):
-            shape = shapes.get(names[0]) or (geometry.fixed_vectors[names[0]],)
+            shape: tuple[int, ...] = shapes.get(names[0]) or (geometry.fixed_vectors[names[0]],)
             sizes[piece.inds[0]] = shape[0]
             if len(shape) == 2:
                 sizes[piece.inds[k + 1]] = shape[1]
@@ -315,7 +315,8 @@ def collapsed_ket(geometry, form):
     """Each branch contracted over its window, the last layer folded, see `collapse`."""
     width = geometry.collapsed_width()
     _check_size(width * math.log2(geometry.phys_dim), "use form='expanded'")
-    inputs, labels, sizes = [], [], {}
+    inputs, sizes = [], {}
+    labels: list = []
     for tag, kind, inds in geometry.collapsed_pieces():
         inputs.append(inds)
         labels.append((tag, kind))

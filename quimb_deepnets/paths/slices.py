@@ -11,7 +11,7 @@
 
 import json
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from autoray import get_dtype_name, to_numpy
@@ -104,7 +104,8 @@ def slice_chunk(data, k):
     Sum
     """
     tree, plan, arrays, length = data
-    start, total = k * length, None
+    start = k * length
+    total: Any = None
     for i in range(start, min(start + length, int(tree.multiplicity))):
         if plan is not None:
             x, scale = contract_shared(plan, tree.slice_arrays(arrays, i))

@@ -193,6 +193,7 @@ def _name_of(optimize):
 
 def _default(graph, form):
     """The optimizers that suit a problem and take seconds at most."""
+    words: tuple[str, ...]
     if form == "collapsed" and graph.site_of:
         words = ("greedy", "sweep", "quick")
     else:

@@ -11,7 +11,7 @@
 """
 
 import numbers
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import OptionError, SitesError
 from ..geometry.where import as_plain, read_where
@@ -91,7 +91,7 @@ class ProblemTensor(NamedTuple):
     """A tensor of a problem: its indices, what names its numbers, and where they come from."""
 
     inds: tuple
-    label: object
+    label: Any
     source: tuple
 
 

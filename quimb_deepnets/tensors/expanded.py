@@ -75,6 +75,8 @@ class RecursiveNetwork(StateAmplitudes, ExpandedMethods, HyperVector):
 
     _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry", "_nodes")
     _network_class: Any = None
+    _geometry: Any
+    _nodes: str
 
     @classmethod
     def from_network(
@@ -219,7 +221,7 @@ class RecursiveNetwork(StateAmplitudes, ExpandedMethods, HyperVector):
             return super().to_dense(*inds_seq, to_qarray=to_qarray, to_ket=to_ket, **contract_opts)
         if to_ket is False:
             state = state.reshape(-1)
-        return qarray(state) if to_qarray and network.backend == "numpy" else state
+        return qarray(state) if to_qarray and isinstance(state, np.ndarray) else state
 
     to_qarray = functools.partialmethod(to_dense, to_qarray=True)
 

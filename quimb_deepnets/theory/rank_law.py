@@ -225,5 +225,5 @@ def _cheapest_cut(geometry, inside, site_prices):
         prices += [cut for cut, paid in zip(cuts, pays) if paid]
     if not tails:
         return 1
-    tails, heads = np.concatenate(tails), np.concatenate(heads)
-    return cheapest_cut(prices, starts, ends, tails, heads, source, sink)
+    fixed = np.concatenate(tails), np.concatenate(heads)
+    return cheapest_cut(prices, starts, ends, *fixed, source, sink)

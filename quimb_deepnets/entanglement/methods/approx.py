@@ -269,7 +269,7 @@ def spectrum(view, places, progbar=False, tol=1e-2, seed=None):
         Standard error of the entropies, relative to them.
     seed : int or numpy.random.Generator, optional
     """
-    if isinstance(tol, bool) or not (isinstance(tol, numbers.Real) and 0 < tol < 1):
+    if isinstance(tol, bool) or not (isinstance(tol, numbers.Real) and 0 < tol < 1):  # type: ignore[operator]
         raise OptionError(f"tol={tol!r} is not a relative error; use a float between 0 and 1.")
     places = view.smaller(places)
     tn, kets, bras = view.views["network"].value.doubled(places)

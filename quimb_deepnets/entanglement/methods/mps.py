@@ -79,8 +79,8 @@ def runs_of(places, count):
     inside = set(places)
     found = []
     for kind, group in itertools.groupby(range(count), inside.__contains__):
-        group = list(group)
-        found.append((group[0], group[-1] + 1, kind))
+        run = list(group)
+        found.append((run[0], run[-1] + 1, kind))
     return found
 
 
