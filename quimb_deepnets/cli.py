@@ -29,14 +29,15 @@ from .errors import DeepNetError, OptionError, SitesError
 from .geometry.expansion import NODES
 from .geometry.layers import BOUNDARIES
 from .hyper.dup import MODES
-from .networks import RAC, RBM, ConvAC, load
+from .networks import FAMILIES, load
 from .numerics.weights import DISTS, DTYPES
 from .paths import Hypergraph, path_report, rivals
 from .paths.handmade import HANDMADE
 from .paths.kets import FORMS, MAX_TENSORS
 from .paths.tasks import LOCAL, TASKS
 
-# options of random networks, and what they are where they are not given
+# options of random networks, and what they are where they are not given; each family takes those
+# that its rand takes
 DEFAULTS = {
     "depth": 2,
     "kernel": 3,
@@ -48,7 +49,6 @@ DEFAULTS = {
     "dtype": "float64",
     "seed": 0,
 }
-FAMILIES = {"conv": ConvAC, "rac": RAC, "rbm": RBM}  # each takes those that its rand takes
 # arguments of functions, and the options of commands that set them
 OPTIONS = {
     word: "--" + word.replace("_", "-")

@@ -10,9 +10,10 @@ and each value drawn those at the site before it::
 import math
 
 import numpy as np
-from autoray import get_dtype_name, stop_gradient, to_numpy
+from autoray import stop_gradient, to_numpy
 
 from ..errors import MethodError
+from ..numerics.sizes import epsilon
 from .vanishing import check_not_cancelled, probes, vanishes
 
 DRAWN = 64
@@ -85,7 +86,7 @@ def check_conversion(network, cores, log_scale):
         exact = network.log_amplitudes(configs)
         exact = (np.asarray(to_numpy(stop_gradient(x))) for x in exact)
         lost = relative_error(phase, logabs + log_scale, *exact)
-        eps = float(np.finfo(get_dtype_name(cores[-1])).eps)
+        eps = epsilon(cores[-1])
         if lost <= math.sqrt(eps) + 16 * eps * float(np.abs(logabs + log_scale).max()):
             return
         check_not_cancelled(network, configs)

@@ -23,6 +23,7 @@ from ..errors import BudgetError, MethodError, OptionError, check_option, check_
 from ..jobs.progress import progress
 from ..networks import DeepNetwork, register_method
 from ..numerics.scaled import Scaled, array_like, full_precision
+from ..numerics.sizes import epsilon
 from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import CollapsedVector
 from ..tensors.expanded import RecursiveNetwork
@@ -257,16 +258,12 @@ def qr(x):
     q, r = do("linalg.qr", x)
     if getattr(x, "requires_grad", False):
         diagonal = do("abs", do("diag", stop_gradient(r)))
-        if float(do("min", diagonal)) <= len(diagonal) * _epsilon(x) * float(do("max", diagonal)):
+        if float(do("min", diagonal)) <= len(diagonal) * epsilon(x) * float(do("max", diagonal)):
             raise MethodError(
                 "matrices on the way to the MPS have less than full rank, where QR has no "
                 "gradient; use method='dense' or 'reduced', or weights without special structure."
             )
     return q, r
-
-
-def _epsilon(x):
-    return float(np.finfo(get_dtype_name(x)).eps)
 
 
 def _adjoint(x):
@@ -276,7 +273,8 @@ def _adjoint(x):
 def _split(x, max_bond, cutoff):
     """``u @ rest`` after truncation, u an isometry; and the relative weight of what was dropped."""
     u, s, vh = do("linalg.svd", stop_gradient(x))
-    kept = _kept(to_numpy(s), max_bond, cutoff)
+    kept = max(1, int((to_numpy(s) > cutoff * to_numpy(s[:1])).sum()))
+    kept = kept if max_bond is None else min(kept, max_bond)
     total = float(do("sum", s**2))
     discarded = float(do("sum", s[kept:] ** 2)) / total if total else 0.0
     u, rest = u[:, :kept], s[:kept, None] * vh[:kept]
@@ -307,9 +305,3 @@ def _left_sweep(sites, max_bond, cutoff):
         scale += shift
         u = u.reshape(-1, M, u.shape[1])
         arrays.append(u[0].T if n == 0 else do("transpose", u, (0, 2, 1)))
-
-
-def _kept(s, max_bond, cutoff):
-    """How many singular values are kept."""
-    kept = max(1, int((s > cutoff * s[0]).sum())) if len(s) else 1
-    return kept if max_bond is None else min(kept, max_bond)

@@ -26,6 +26,7 @@ from ..evaluation.lookup import windows_of
 from ..evaluation.window_tables import child_codes, folded_tables
 from ..networks import RAC, ConvAC
 from ..numerics.scaled import array_like, scaled
+from ..numerics.sizes import epsilon
 from .balance import frames
 
 
@@ -230,7 +231,7 @@ class SymmetricTransfer(StateTransfer):
         coming, e_coming = scaled(self.net.input_weights[0], axes=2).even_out()
         start, e_start = scaled(self.net.initial[0]).even_out()
         maps = do("transpose", coming, (1, 0))[:, :, None] * hidden
-        there, back = frames(_wide(start), _wide(maps), N, _epsilon(start) ** 0.75)
+        there, back = frames(_wide(start), _wide(maps), N, epsilon(start) ** 0.75)
         sizes = np.linalg.norm(there[1:, None] @ _wide(maps) @ back[:-1, None], 2, axis=(2, 3))
         sizes = np.where(sizes.max(1) > 0, sizes.max(1), 1.0)
         size = float(np.linalg.norm(there[0] @ _wide(start))) or 1.0
@@ -312,10 +313,6 @@ def _wide(x):
 def _like(x, like):
     """A numpy array in the library, on the device and of the dtype of ``like``."""
     return array_like(x.astype(get_dtype_name(like)), like)
-
-
-def _epsilon(x):
-    return float(np.finfo(get_dtype_name(x)).eps)
 
 
 @functools.lru_cache(4096)

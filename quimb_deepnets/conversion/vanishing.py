@@ -13,6 +13,7 @@ from autoray import do, get_dtype_name, stop_gradient, to_numpy
 
 from ..errors import RangeError
 from ..numerics.scaled import array_like
+from ..numerics.sizes import epsilon
 
 PROBES = 64  # configurations that are looked at first
 CHANGE = 2.0**6  # how far the weights are moved, in units of their precision
@@ -62,7 +63,7 @@ def moved(network):
     """The same network with its weights changed by some units of their precision."""
     rng, params = np.random.default_rng(0), {}
     for name, x in network.params.items():
-        factor = 1 + CHANGE * np.finfo(get_dtype_name(x)).eps * rng.standard_normal(tuple(x.shape))
+        factor = 1 + CHANGE * epsilon(x) * rng.standard_normal(tuple(x.shape))
         factor = factor.astype(get_dtype_name(do("real", x)))
         params[name] = stop_gradient(x) * array_like(factor, x)
     return network.from_params(network.geometry, params)

@@ -14,10 +14,10 @@ import math
 import numbers
 
 import numpy as np
-from autoray import do, get_dtype_name, infer_backend, stop_gradient, to_numpy
+from autoray import do, infer_backend, stop_gradient, to_numpy
 
 from ..errors import BudgetError, MethodError, OptionError, RangeError
-from ..numerics.sizes import check_norm
+from ..numerics.sizes import check_norm, epsilon
 
 MAX_SVD = 1024  # beyond this size the Gram matrix is diagonalised, several times faster
 MAX_LOSS = 1e-9  # relative change of a sum of powers that lost values may make; 100 eps if larger
@@ -52,7 +52,7 @@ class Spectrum:
         check_norm(size)
         self.values = weights / total
         self._uncertain = floor if squared else 0.0
-        self.rounding = math.sqrt(_epsilon(weights))
+        self.rounding = math.sqrt(epsilon(weights))
 
     def entropy(self):
         """The von Neumann entropy."""
@@ -86,7 +86,7 @@ class Spectrum:
         moved = alpha * float((kept ** (alpha - 1)).sum()) * self._uncertain
         lost = (len(ratio) - len(kept)) * self._uncertain**alpha if self._uncertain else 0.0
         loss = (moved + lost) / float((kept**alpha).sum())
-        if loss > max(MAX_LOSS, 100 * _epsilon(self.values)):
+        if loss > max(MAX_LOSS, 100 * epsilon(self.values)):
             raise MethodError(
                 f"Schmidt values below {self._uncertain:.1e} of the largest are lost in a density "
                 f"matrix, and may change the sum of p**{alpha:g} by up to {loss:.1e} of itself; "
@@ -165,19 +165,14 @@ def spectrum_of_matrix(x, sites=0, tail=False):
         return spectrum_of_density(x @ adjoint if rows <= columns else adjoint @ x)
     numpy = infer_backend(x) == "numpy"
     values = np.linalg.svd(x, compute_uv=False) if numpy else do("linalg.svdvals", x)
-    return Spectrum(values**2, ((max(rows, columns) + 8 * sites) * _epsilon(x)) ** 2)
+    return Spectrum(values**2, ((max(rows, columns) + 8 * sites) * epsilon(x)) ** 2)
 
 
 def spectrum_of_density(rho):
     """The spectrum of a density matrix of any trace."""
     check_norm(float(do("max", do("abs", stop_gradient(rho)))))
     values = do("flip", do("linalg.eigvalsh", rho), (0,))
-    return Spectrum(values, 4 * math.sqrt(len(rho)) * _epsilon(rho), squared=True)
-
-
-def _epsilon(x):
-    """The precision of the dtype of an array."""
-    return float(np.finfo(get_dtype_name(x)).eps)
+    return Spectrum(values, 4 * math.sqrt(len(rho)) * epsilon(rho), squared=True)
 
 
 def not_negative(bits, rounding):

@@ -31,8 +31,8 @@ class Cost(NamedTuple):
     flops: float
 
 
-def as_float(count):
-    """A count of any size as a float, inf where no float is as large."""
+def as_flops(count):
+    """Flops of any count as a float, inf where no float is as large."""
     return float(count) if count < 2**1000 else math.inf
 
 

@@ -14,7 +14,7 @@
 """
 
 from .attach import register_method
-from .base import DeepNetwork
+from .base import FAMILIES, DeepNetwork
 from .conv import ConvAC
 from .files import load, save
 from .graph_state import GraphStateConvAC
@@ -22,6 +22,7 @@ from .rbm import RBM
 from .recurrent import RAC
 
 __all__ = [
+    "FAMILIES",
     "RAC",
     "RBM",
     "ConvAC",

@@ -13,6 +13,9 @@ a general form that it may replace::
     may     from_params, plan                   else: checks of shapes, a chunk at a time
             _flips_by, _derivatives_by          else: changed configurations, autograd of torch
             _scaled_state                       else: all amplitudes, one by one
+
+``class RBM(DeepNetwork, family="rbm")`` enters a family in `FAMILIES`: `save`, `load` and the
+command line know those.
 """
 
 from typing import Any
@@ -30,6 +33,8 @@ from ..numerics.scaled import Scaled
 from ..numerics.weights import MAX_BYTES
 from .value import NetworkValue
 
+FAMILIES: dict[str, type] = {}  # by their words on the command line
+
 
 class DeepNetwork(NetworkMethods, NetworkValue):
     """Base class of networks that compute amplitudes, see the module.
@@ -42,6 +47,22 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         Every independent parameter by name, in a fixed order; the names are the tags of the
         tied tensors of the tensor network.
     """
+
+    def __init_subclass__(cls, family: str | None = None, **kwargs: Any) -> None:
+        """Enter a class in `FAMILIES`, if it names its family.
+
+        Raises
+        ------
+        OptionError
+            If the word is taken by another class.
+        """
+        super().__init_subclass__(**kwargs)
+        if family is None:
+            return
+        if (other := FAMILIES.setdefault(family, cls)) is not cls:
+            raise OptionError(
+                f"family={family!r} is {other.__name__} already; choose another word."
+            )
 
     # ------------------------------------------------------------ amplitudes
 

@@ -38,7 +38,7 @@ from .params import Params, needs_split, trainable_in_place
 from .value import read_only
 
 
-class ConvAC(ConvolutionalMethods, DeepNetwork):
+class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
     """A convolutional arithmetic circuit (CAC) on a chain or a lattice, from its arrays.
 
     Parameters

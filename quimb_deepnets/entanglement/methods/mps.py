@@ -27,7 +27,7 @@ from ...numerics.scaled import Scaled
 from ...numerics.sizes import check_norm
 from ..registry import Method, add_method
 from ..spectra import MAX_SVD, spectrum_of_matrix
-from ..views import Cost, View, as_float
+from ..views import Cost, View, as_flops
 
 
 class ChainView(View):
@@ -113,7 +113,7 @@ def cost(name, view, places, what="spectrum"):
         sides[kind] *= size
     a, b = sorted(sides.values())
     total = max(a * b * bonds[0] ** 2, largest) * 3
-    last = as_float((24 if what == "tail" and a > MAX_SVD else 6) * a * a * b)
+    last = as_flops((24 if what == "tail" and a > MAX_SVD else 6) * a * a * b)
     return Cost(made.bytes + total * view.itemsize, made.flops + work + last)
 
 
