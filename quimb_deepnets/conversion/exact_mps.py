@@ -20,10 +20,12 @@ from autoray import astype, do, get_dtype_name, stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
+from ..evaluation.careful_gradients import refuse_far_apart
 from ..jobs.progress import progress
 from ..networks import DeepNetwork, register_method
 from ..numerics.scaled import Scaled, array_like, full_precision
 from ..numerics.sizes import epsilon
+from ..numerics.traced import check_there
 from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import CollapsedVector
 from ..tensors.expanded import RecursiveNetwork
@@ -235,6 +237,8 @@ def predicted_bytes(transfer, M):
 
 def _right_sweep(transfer, network, progbar):
     """Sites ``(k, M, k')``, the last one first, and the power of two that they leave out."""
+    check_there(network.params.leaves.values(), "to_mps")
+    refuse_far_apart(network, "an MPS")
     (G, exponent), sites = Scaled.of(transfer.end()), []
     for n in progress(range(network.nsites)[::-1], progbar):
         step = transfer.step(n, G)  # (l, M, k)

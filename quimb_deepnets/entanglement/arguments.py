@@ -13,11 +13,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from autoray import do, stop_gradient
+from quimb.tensor import TensorNetwork
 
 from ..errors import OptionError, SitesError, check_option
 from ..geometry.where import as_plain, is_site, read_where
+from ..networks import DeepNetwork
 from ..numerics.scaled import full_precision
 from ..numerics.sizes import check_norm
+from ..numerics.traced import check_there
 from ..numerics.weights import MAX_BYTES
 from .registry import MAX_FLOPS, METHODS, check_budget, check_options, choose
 from .spectra import Spectrum, spectrum_of_matrix
@@ -98,9 +101,21 @@ def documented(function: Function) -> Function:
     return function
 
 
+def looked_at(state, dims):
+    """The view of a state whose numbers are there to be looked at."""
+    if isinstance(state, TensorNetwork):
+        arrays = [t.data for t in state]
+    elif isinstance(state, DeepNetwork):
+        arrays = list(state.params.leaves.values())
+    else:
+        arrays = [state] if hasattr(state, "shape") else []
+    check_there(arrays, "entanglement")
+    return view_of(state, dims)
+
+
 def read_subsystem(state, where, tags, dims):
     """The view of a state, and the places of the subsystem."""
-    view = view_of(state, dims)
+    view = looked_at(state, dims)
     if (where is None) == (tags is None):
         raise OptionError(f"where={where!r} and tags={tags!r}: give one of the two.")
     if tags is None:
@@ -175,7 +190,7 @@ def refuse_checkpoint(checkpoint):
 
 def read_two(state, sysa, sysb, dims):
     """The view of a state and the places of two disjoint subsystems."""
-    view = view_of(state, dims)
+    view = looked_at(state, dims)
     a, b = read_one_or_more(view, sysa, "sysa"), read_one_or_more(view, sysb, "sysb")
     if both := set(a) & set(b):
         raise SitesError(

@@ -19,6 +19,7 @@ from .arguments import (
     Options,
     density_at,
     documented,
+    looked_at,
     read_cuts,
     read_one_or_more,
     read_subsystem,
@@ -28,7 +29,6 @@ from .arguments import (
 from .registry import MAX_FLOPS, EntanglementPlan, choose, make_plan
 from .spectra import check_alpha
 from .vanishing import check_state
-from .views import view_of
 
 
 @documented
@@ -258,7 +258,7 @@ def entropies(
     >>> qdn.entropies(rac).shape
     (99,)
     """
-    view = view_of(state, dims)
+    view = looked_at(state, dims)
     places = read_cuts(view, cuts)
     if not places:
         return do("zeros_like", do("real", view.like.reshape(-1)[:0]))
@@ -318,7 +318,7 @@ def partial_trace_exact(
     >>> qdn.partial_trace_exact(qu.ghz_state(4), 2, dims=[2] * 4).real.round(12).tolist()
     [[0.5, 0.0], [0.0, 0.5]]
     """
-    view = view_of(state, dims)
+    view = looked_at(state, dims)
     options = Options(method, max_bytes, max_flops, progbar, checkpoint, executor, tol, seed)
     return density_at(view, read_one_or_more(view, where, "where"), options)
 

@@ -15,6 +15,7 @@ from autoray import do
 
 from ..declared import ConvolutionalMethods
 from ..errors import GeometryError, WeightError, check_positive_int
+from ..evaluation.careful_gradients import careful_amplitudes, follows_far_apart
 from ..evaluation.flip_ratios import conv_flips
 from ..evaluation.layerwise import Layers
 from ..evaluation.log_derivatives import conv_derivatives
@@ -311,6 +312,8 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
         return check_plan(self.geometry, batch, size, level, group, self._machine)
 
     def _evaluate_by(self, plan):
+        if careful := careful_amplitudes(self, plan):
+            return careful
         if plan.group is None:
             return Layers(self, plan.level)
         windows = windows_of(self.geometry, self.depth, plan.group)
@@ -324,7 +327,7 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
         return conv_derivatives(self)
 
     def _scaled_state(self, max_bytes):
-        state = window_dense(self, max_bytes)
+        state = None if follows_far_apart(self) else window_dense(self, max_bytes)
         return super()._scaled_state(max_bytes) if state is None else state
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from ..errors import GeometryError, OptionError, check_option
 from ..geometry.layers import as_sizes, broadcast, check_layers
-from ..numerics.weights import check_budget, check_dtype
+from ..numerics.weights import check_budget, check_numpy_dtype
 from .attach import register_method
 from .conv import ConvAC
 
@@ -92,7 +92,7 @@ class GraphStateConvAC(ConvAC):
                 "factor 1 where they have no partner; use 'omit' (or 'periodic')."
             )
         check_option("boundary", boundary, ("periodic", "omit"))
-        dtype = check_dtype(dtype)
+        dtype = check_numpy_dtype(dtype)
         check_budget([(*kernel, 4, 4)], dtype)
         vector = _read_distance(distance, sizes)
         self._shift = _shortest(vector, sizes, boundary)

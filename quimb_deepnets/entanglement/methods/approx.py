@@ -29,6 +29,7 @@ from ...evaluation.machine import machine_of
 from ...hyper.search import BestOf
 from ...numerics.scaled import binary
 from ...numerics.sizes import check_norm
+from ...numerics.traced import check_plain
 from ...numerics.weights import make_rng
 from ..registry import Method, add_method
 from ..views import Cost
@@ -278,6 +279,7 @@ def spectrum(view, places, progbar=False, tol=1e-2, seed=None):
             "method='approx' has no gradient, and the state asks for one; use another method, or "
             "detach the arrays."
         )
+    check_plain((t.data for t in tn), "method='approx'")
     tn.apply_to_arrays(lambda x: to_numpy(x).astype(np.result_type(to_numpy(x), "float64")))
     dtype = np.result_type(*(t.data for t in tn)).name
     return EstimatedSpectrum(
