@@ -282,7 +282,8 @@ def _network(options):
         (shape,) = map(_shape, shape)
     except (ValueError, argparse.ArgumentTypeError) as error:
         raise OptionError(
-            f"{family} {' '.join(shape)!r} has no shape; write one network, as '{family} 64'."
+            f"{family} {' '.join(shape)!r} has no shape; write one network, as "
+            f"'{family} 64' for a chain or '{family} 4x4' for a lattice."
         ) from error
     given = {word: getattr(options, word) for word in words}
     return rand(shape, **{word: DEFAULTS[word] if x is None else x for word, x in given.items()})

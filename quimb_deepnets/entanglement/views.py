@@ -172,7 +172,8 @@ def view_of(state, dims=None):
     listed = isinstance(dims, (list, tuple, range)) or hasattr(dims, "tolist")
     if not listed or any(not hasattr(d, "__index__") or d < 1 for d in dims):
         raise OptionError(
-            f"dims={dims!r}: a dense vector needs the dimension of each of its sites."
+            f"dims={dims!r}: a dense vector of {shape[0]} entries needs the dimension of each of "
+            "its sites; give it, as in dims=(2, 2, 2) for three qubits."
         )
     if get_dtype_name(state) not in DTYPES:
         raise OptionError(

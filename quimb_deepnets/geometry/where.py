@@ -23,7 +23,8 @@ def read_where(sites, where, name="where", whole=True):
         All sites of the state, in its order.
     where : int or sequence of sites
         An int i is the first i sites, as in quimb's ``MPS.entropy(i)``. A set has no order of its
-        own: its sites come in the order of the state.
+        own: its sites come in the order of the state. Of a chain, [-1] is the last site, as in
+        quimb.
     name : str, optional
         What messages call it.
     whole : bool, optional
@@ -44,6 +45,8 @@ def read_where(sites, where, name="where", whole=True):
     >>> from quimb_deepnets.geometry.where import read_where
     >>> read_where(range(4), 2), read_where([(0, 0), (0, 1)], [(0, 1)])
     ((0, 1), (1,))
+    >>> read_where(range(4), [0, -1])
+    (0, 3)
     """
     place = {site: i for i, site in enumerate(sites)}
     where = as_plain(where)
@@ -98,4 +101,6 @@ def _place_of(place, site):
         labels = {label: label for label in place}
         if repr(labels[site]) != repr(site):
             raise TypeError(f"{site!r} is not a label of a site")
+    if site not in place and -len(place) <= site < 0 and place == {n: n for n in place.values()}:
+        return site + len(place)
     return place[site]

@@ -16,7 +16,8 @@ PAIRS = "it works on bonds between two tensors, and here hyper-indices join more
 PER_SITE = "it takes each site for one tensor, and here most tensors are weights of no site"
 
 NEEDS_PAIRS = (
-    "aslinearoperator balance_bonds canonize_around canonize_between compress_all compress_all_1d "
+    "aslinearoperator balance_bonds bond bond_size canonize_around canonize_between compress_all "
+    "compress_all_1d "
     "compress_all_simple compress_all_tree compress_between contract_around "
     "contract_around_center contract_around_corner contract_compressed cut_between cut_bond "
     "drape_bond_between fit gauge_all gauge_all_belief_propagation gauge_all_canonize "

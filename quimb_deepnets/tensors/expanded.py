@@ -78,6 +78,14 @@ class RecursiveNetwork(StateAmplitudes, ExpandedMethods, HyperVector):
     _geometry: Any
     _nodes: str
 
+    def __init__(self, ts: Any = (), **options: Any) -> None:
+        if isinstance(ts, DeepNetwork):
+            raise OptionError(
+                f"a {type(self).__name__} is not made of a {type(ts).__name__} but of its tensors; "
+                "use network.to_tensor_network()."
+            )
+        super().__init__(ts, **options)
+
     @classmethod
     def from_network(
         cls,
