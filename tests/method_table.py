@@ -342,7 +342,7 @@ def operator_network(psi):
 
 # ---- methods that read names, sizes and neighbours: as on a plain quimb vector of the same tensors
 READS = (
-    "all_inds arrays backend bond bond_size check compute_centralities compute_contracted_inds "
+    "all_inds arrays backend check compute_centralities compute_contracted_inds "
     "compute_hierarchical_grouping compute_hierarchical_linkage compute_hierarchical_ordering "
     "compute_hierarchical_ssa_path compute_shortest_distances connected_bipartitions "
     "contraction_cost contraction_info contraction_path contraction_tree contraction_width "

@@ -12,6 +12,7 @@
     backprop            residuals of a pass, and the pass back
     log_derivatives     d log psi / d theta of every configuration
     scaled_derivatives  the same in scaled numbers, where floats cannot compare the channels
+    careful_gradients   the same as gradients of torch
     masks               sets of changes of a few sites, and which windows and nodes they touch
     ratios              psi(s + mask) / psi(s) for any set of masks, the cheapest way
     ratio_costs         what these ways cost
