@@ -29,7 +29,7 @@ from ..numerics.scaled import (
     zeros_like_exponent,
 )
 from .backprop import LayerStep, backward_top, fits_floats, forward, readers_of, scatter
-from .layerwise import tap_index
+from .tap_index import tap_index
 from .lookup import row_codes, windows_of
 from .plan import make_plan
 from .recurrence import Recursion
