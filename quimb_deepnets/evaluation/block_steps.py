@@ -59,7 +59,7 @@ class BlockSteps:
         self.powers = bits(hidden) + bits(inputs)
 
     def __call__(self, x):
-        """The channels, shapes ``(B, R)`` and ``(B,)``, or None if entries came close to underflow."""
+        """The channels, ``(B, R)`` and ``(B,)``, or None if entries came close to underflow."""
         digits, batch = as_rows(x), x.shape[1]
         last = np.empty((batch, self.start.shape[1]), self.dtype)
         exponent, safe, size = np.empty(batch), [], self._size(batch)

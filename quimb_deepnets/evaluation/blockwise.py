@@ -65,13 +65,19 @@ class Blocks:
         self.layers = [_Layer(geometry, first + i, w) for i, w in enumerate(weights)]
         self.like, rows = table.mantissa, as_rows(table.mantissa)
         self.parts, self.real = (2 if rows.dtype.kind == "c" else 1), rows.real.dtype
-        self.table, self.powers = rows.view(self.real), np.ascontiguousarray(to_numpy(table.exponent))
+        self.table, self.powers = (
+            rows.view(self.real),
+            np.ascontiguousarray(to_numpy(table.exponent)),
+        )
         self.small = smallest_held(rows)
         self.lanes = lanes(self.real.itemsize)
-        self.rows = [filled(self.table.shape[1]), *(layer.w.shape[1] * OUTS for layer in self.layers)]
+        self.rows = [
+            filled(self.table.shape[1]),
+            *(layer.w.shape[1] * OUTS for layer in self.layers),
+        ]
 
     def __call__(self, codes):
-        """The channels, shapes ``(B, r)`` and ``(B, r)``, or None if entries came close to underflow."""
+        """The channels, ``(B, r)`` and ``(B, r)``, or None if entries came close to underflow."""
         codes, batch = as_rows(codes), codes.shape[1]
         count = self.layers[-1].channels * self.parts
         total, powers, safe = np.empty((batch, count)), np.empty((batch, count)), []

@@ -32,10 +32,11 @@ from ..numerics.scaled import (
 )
 from .backprop import shares
 from .general import by_value, changed_ratios
-from .layerwise import Layers, choose, compute_layer, set_one, tap_index
+from .layerwise import Layers, choose, compute_layer, set_one
 from .lookup import Lookup, Windows, row_codes, windows_of
 from .plan import cached_plan
 from .recurrence import Recursion
+from .tap_index import tap_index
 from .window_tables import grouped_tables, safe_factors
 
 

@@ -10,7 +10,6 @@ segment; should they ever shrink too far, the segment is done again in smaller o
 
 from autoray import do, stop_gradient
 
-from .block_steps import BlockSteps, has_block_steps
 from ..numerics.products import (
     all_held,
     dot,
@@ -31,6 +30,7 @@ from ..numerics.scaled import (
     scaled,
     take_rows,
 )
+from .block_steps import BlockSteps, has_block_steps
 
 
 def safe_steps(depth, bond_dim, max_bits):

@@ -27,7 +27,8 @@ from ..numerics.scaled import (
     take_rows,
 )
 from .backprop import readers_of, shares
-from .layerwise import choose, set_one, tap_index
+from .layerwise import choose, set_one
+from .tap_index import tap_index
 
 
 def entrywise(x, axes=1, factors=1):

@@ -64,7 +64,7 @@ def multiply_taps(y, exponent, w, powers, own, reads, count, parts, every, small
     ----------
     y : array, shape (P_below + 1, rows, b)
     exponent : array of float64, shape (P_below + 1, b)
-    w : array, shape (K, tiles, J, OUTS), or (P K, tiles, J, OUTS) for weights of their own at each position
+    w : array, shape (K, tiles, J, OUTS), or with P K first if each position has weights of its own
     powers : array of float64, shape (K,) or (P K,)
         The exponents of the weights.
     own : int

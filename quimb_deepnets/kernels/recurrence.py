@@ -21,7 +21,9 @@ from .tiles import (
 
 
 @loop
-def take_steps(digits, start, stop, first, inputs, hidden, powers, count, parts, every, small, work):
+def take_steps(
+    digits, start, stop, first, inputs, hidden, powers, count, parts, every, small, work
+):
     """All steps; whether no entry came close to underflow.
 
     Parameters

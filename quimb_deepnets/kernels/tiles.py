@@ -7,7 +7,7 @@ added, or multiplied into what stands there::
 
                    configurations                           x .. x + lanes
     y  first        . . . .                    out  row      # # # #     =, += or *=
-       first + step . . . .   --- w (J, OUTS)--->            # # # #     sum_j w[j, .] y[j]     
+       first + step . . . .   --- w (J, OUTS)--->            # # # #     sum_j w[j, .] y[j]
        ...          . . . .                        row + 3   # # # #
 
 Complex numbers are pairs of rows, real and imaginary parts: their matrices have real blocks
@@ -135,9 +135,7 @@ class _Tile:
     def _at(self, array, row, x):
         """A pointer to the vector that starts at an entry."""
         _, width = cgutils.unpack_tuple(self.builder, array.shape)
-        place = self.builder.gep(
-            array.data, [self.builder.add(self.builder.mul(row, width), x)]
-        )
+        place = self.builder.gep(array.data, [self.builder.add(self.builder.mul(row, width), x)])
         return self.builder.bitcast(place, self.vector.as_pointer())
 
     def _spread(self, number):
@@ -228,7 +226,7 @@ def real_matrices(w: np.ndarray) -> np.ndarray:
         w = blocks.reshape(count, 2 * r_in, 2 * r_out)
     out = np.zeros((*w.shape[:2], filled(w.shape[2])), w.dtype)
     out[..., : w.shape[2]] = w
-    tiles = out.reshape(*out.shape[:2], -1, OUTS).transpose(0, 2, 1, 3)
+    tiles = out.reshape(*out.shape[:2], out.shape[2] // OUTS, OUTS).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(tiles)
 
 
