@@ -66,11 +66,13 @@ def test_steps_against_nested_loops(i):
         assert np.abs(found - each).max() <= 1e-12 * np.linalg.norm(vector)
 
 
+@pytest.mark.parametrize("like", ["numpy", "torch"])
 @pytest.mark.parametrize("i", [i for i, net in enumerate(CONV) if net.shared])
-def test_derivatives_against_arrays(i):
-    net = CONV[i]
+def test_derivatives_against_arrays(i, like):
+    net = CONV[i].to(like)
     states = repeated(net)[:70]
-    found, exact = both(TableDerivatives(net), digits(states, net.phys_dim, net._like))
+    both_ways = both(TableDerivatives(net), digits(states, net.phys_dim, net._like))
+    found, exact = map(np.asarray, both_ways)
     assert np.abs(found - exact).max() <= 1e-12 * np.abs(exact).max()
 
 

@@ -110,7 +110,7 @@ class BlockDerivatives:
         rest = multiply_rows(self.table, codes)
         if rest.exponent is None:
             rest = Scaled(rest.mantissa, zeros_like_exponent(rest.mantissa))
-        readout = Scaled(as_rows(self.readout.mantissa), self.readout.exponent)
+        readout = Scaled(*map(as_rows, self.readout))
         ratio, share = channel_shares(rest, rest, readout)
         out = np.empty((batch, self.num_params), self.values.dtype)
         out[:, self.num_params - ratio.shape[1] :] = ratio
