@@ -32,7 +32,7 @@ def _inner(x, parts):
     return x.view(x.real.dtype) if parts == 2 else x
 
 
-class _Layer:
+class _BackLayer:
     """A layer below the folded one, as arrays for `layer_back`."""
 
     def __init__(self, saved, matrices, table, parts):
@@ -71,7 +71,7 @@ class BlockDerivatives:
         rows = [as_rows(x) for x in tables.below]
         self._fold(tables.residuals[-1], matrices[-1], rows[-1], g.depth)
         self.layers = [
-            _Layer(saved, *each, self.parts)
+            _BackLayer(saved, *each, self.parts)
             for saved, *each in zip(tables.residuals[:-1], matrices, rows)
         ]
         self._places(tables)
