@@ -35,7 +35,8 @@ def per_sample(forward, params, x):
 
 x = configs(net, BATCH)
 tx, found = torch.as_tensor(x), net.log_derivatives(x[:8])
-calls, parts, chunks = [lambda: net.log_derivatives(x)], [BATCH], []
+ev, chunks = net.evaluator(BATCH), []
+calls, parts = [lambda: net.log_derivatives(x), lambda: ev.log_derivatives(x)], [BATCH, BATCH]
 for forward in (bare_forward, plain_forward):
     rival = per_sample(forward, torch_weights(net), tx)
     per_layer, last = rival(0, 8)
@@ -46,13 +47,15 @@ for forward in (bare_forward, plain_forward):
     calls.append(lambda f=rival, n=part, c=chunk: [f(a, a + c) for a in range(0, n, c)])
     parts.append(part)
     chunks.append(chunk)
-ours, bare, plain = (n / seconds for n, seconds in zip(parts, medians(*calls)))
+ours, prepared, bare, plain = (n / seconds for n, seconds in zip(parts, medians(*calls)))
 report(
     "log_derivatives r=8",
     12,
     30,
     ratio=ours / max(bare, plain),
     ours_per_s=ours,
+    evaluator_per_s=prepared,
+    evaluator_ratio=prepared / max(bare, plain),
     bare_per_s=bare,
     bare_chunk=chunks[0],
     rescaled_per_s=plain,

@@ -137,7 +137,7 @@ class BlockDerivatives:
 
     def _buffers(self, size):
         """Arrays that a thread uses again and again."""
-        new = lambda *shape: np.zeros((*shape, size), self.real)
+        new = lambda *shape: np.empty((*shape, size), self.real)
         n, r = self.values.shape
         rows = self.fold_width[1]
         fold = new(n), new(r * self.parts), new(*self.fold_width), new(rows), new(self.below, rows)

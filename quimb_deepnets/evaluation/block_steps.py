@@ -91,8 +91,8 @@ class BlockSteps:
     def _work(self, size):
         """Arrays that a thread uses again and again."""
         depth, rows = len(self.hidden), self.hidden.shape[1] * OUTS
-        onehot = np.zeros((self.first.shape[1], size), self.dtype)
-        states = np.zeros((2, depth, rows, size), self.dtype)
+        onehot = np.empty((self.first.shape[1], size), self.dtype)
+        states = np.empty((2, depth, rows, size), self.dtype)
         return onehot, states, np.empty((depth, size)), np.empty((3, size))
 
     def _block(self, digits, start, stop, work):

@@ -111,12 +111,12 @@ class Blocks:
         """Arrays that a thread uses again and again: two for nodes, and what is small."""
         counts = [positions, *(len(layer.reads) for layer in self.layers)]
         floats = max((count + 1) * rows for count, rows in zip(counts, self.rows)) * size
-        pair = [np.zeros(floats, self.real) for _ in range(2)]
+        pair = [np.empty(floats, self.real) for _ in range(2)]
         nodes = [
             pair[i % 2][: (count + 1) * rows * size].reshape(count + 1, rows, size)
             for i, (count, rows) in enumerate(zip(counts, self.rows))
         ]
-        exponents = [np.zeros((count + 1, size)) for count in counts]
+        exponents = [np.empty((count + 1, size)) for count in counts]
         channels = self.layers[-1].channels * self.parts
         return nodes, exponents, np.empty((3, size)), *np.empty((2, channels, size))
 
