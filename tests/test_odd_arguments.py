@@ -154,14 +154,14 @@ def gated(psi, *args, **kwargs):
     return flat(psi.gate(*args, contract=True, **kwargs))
 
 
-def drawn(state, cuts):
+def drawn(state, cuts, **options):
     import matplotlib
 
     matplotlib.use("Agg", force=True)
     from matplotlib import pyplot as plt
 
     figure, ax = plt.subplots()
-    qdn.plot_entropy(state, cuts, bound=False, page=False, ax=ax)
+    qdn.plot_entropy(state, cuts, bound=False, page=False, ax=ax, **options)
     values = ax.lines[0].get_ydata()
     plt.close(figure)
     return values
@@ -479,6 +479,11 @@ ROWS = {
         lambda o, x: [*qdn.renyi2_estimate(o, 2, seed=x, **MC)],
         None,
     ),
+    ("energy", "seed"): (
+        SEED,
+        lambda o, x: float(qdn.energy(o, {0: np.ones((2, 2))}, "sample", samples=2**11, seed=x)),
+        None,
+    ),
     ("entropy", "seed"): (
         SEED,
         lambda o, x: qdn.entropy(o, 2, method="approx", tol=0.5, seed=x),
@@ -487,6 +492,23 @@ ROWS = {
     ("renyi_entropy", "seed"): (
         SEED,
         lambda o, x: qdn.renyi_entropy(o, 2, method="approx", tol=0.5, seed=x),
+        None,
+    ),
+    ("entropies", "seed"): (
+        SEED,
+        lambda o, x: qdn.entropies(o, [2], method="approx", tol=0.5, seed=x),
+        None,
+    ),
+    ("plot_entropy", "seed"): (
+        SEED,
+        lambda o, x: drawn(o, [2], method="approx", tol=0.5, seed=x),
+        None,
+    ),
+    ("mutinf_subsys", "seed"): (
+        SEED,
+        lambda o, x: qdn.mutinf_subsys(
+            o, o.sites[:1], o.sites[3:4], method="approx", tol=0.5, seed=x
+        ),
         None,
     ),
     ("to_mps", "seed"): (
@@ -507,10 +529,12 @@ SIZES = {
     qdn.RecursiveTree: (4, 2, 2, 2),
     qdn.RecursiveMPS: (4, 2, 2),
 }
-SEEDLESS = "schmidt_values schmidt_gap entropies mutinf_subsys logneg_subsys partial_trace_exact"
+SEEDLESS = "schmidt_values schmidt_gap logneg_subsys partial_trace_exact"
 EXEMPT = {
-    **{(name, "seed"): "only of the method that estimates" for name in SEEDLESS.split()},
-    ("plot_entropy", "seed"): "handed to entropies",
+    **{
+        (name, "seed"): "of the method that estimates, which has no such result and says so"
+        for name in SEEDLESS.split()
+    },
     ("add_tag", "where"): "tags of tensors, not sites",
     ("has_site", "site"): "a question that has an answer for anything",
     ("phys_dim", "site"): "quimb's, of a site that its tensors have",

@@ -16,6 +16,7 @@
     backprop            residuals of a pass, and the pass back
     log_derivatives     d log psi / d theta of every configuration
     scaled_derivatives  the same in scaled numbers, where floats cannot compare the channels
+    careful_gradients   the same as gradients of torch
     flip_ratios         psi(s') / psi(s) for every flip of one site
     general             ratios and derivatives of any network, from its amplitudes
     evaluator           all of these, prepared once

@@ -17,7 +17,7 @@ from autoray import astype, do, get_dtype_name
 
 from ..geometry.branches import branches_of, folded_branches
 from ..numerics.configs import identity
-from ..numerics.products import checked, shared_axes
+from ..numerics.products import checked
 from ..numerics.scaled import (
     Scaled,
     array_like,
@@ -33,16 +33,14 @@ from .block_derivatives import BlockDerivatives, has_block_derivatives
 from .lookup import row_codes, windows_of
 from .plan import make_plan
 from .recurrence import Recursion
-from .scaled_derivatives import CarefulDerivatives, CarefulRecurrentDerivatives
+from .scaled_derivatives import CarefulDerivatives, CarefulRecurrentDerivatives, far_apart
 from .tap_index import tap_index
 from .window_tables import child_codes
 
 
 def recurrent_derivatives(net):
     """A function from digits ``(N, B)`` to ``(B, num_params)``, RAC, and how many at once."""
-    weights = (scaled(w, axes=2) for w in (*net.hidden_weights, *net.input_weights))
-    uneven = any(shared_axes(scaled(h)) < 1 for h in net.initial)
-    if uneven or any(shared_axes(w) < 2 for w in weights):
+    if far_apart(net):
         return CarefulRecurrentDerivatives(net), net._machine.chunk
     need = 8 * net.L * net.depth * net.bond_dim * net._like.itemsize
     return RecurrentDerivatives(net), max(1, net._machine.residuals // need)
@@ -51,7 +49,7 @@ def recurrent_derivatives(net):
 def conv_derivatives(net):
     """A function from digits ``(N, B)`` to ``(B, num_params)``, ConvAC, and how many at once."""
     g = net.geometry
-    if any(shared_axes(scaled(w, axes=2)) < 2 for w in net.weights):
+    if far_apart(net):
         return CarefulDerivatives(net), net._machine.chunk
     rows = _table_rows(net) if net.shared else None
     positions = sum(math.prod(g.layer_shape(l)) for l in range(1, g.depth + 1))

@@ -17,6 +17,7 @@ import numpy as np
 from autoray import stop_gradient, to_numpy
 
 from ..errors import ConfigError, OptionError, check_positive_int
+from ..numerics.traced import check_there
 from ..numerics.weights import make_rng
 
 CANDIDATES = 64  # uniform configurations out of which each chain starts
@@ -111,7 +112,9 @@ class Metropolis:
 
     def evaluate(self, configs):
         """Phases and logarithms of amplitudes as numpy arrays, each ``(B,)``."""
-        return tuple(to_numpy(stop_gradient(x)) for x in self._log_amplitudes(configs))
+        found = self._log_amplitudes(configs)
+        check_there(found, "sampling")
+        return tuple(to_numpy(stop_gradient(x)) for x in found)
 
     @property
     def acceptance(self):
