@@ -7,6 +7,10 @@
     window_tables       each equal branch once, over all codes of its window
     lookup              codes of windows select rows, rows are multiplied
     layerwise           layers above the tables, one matrix product per tap
+    tap_index           what each tap reads
+    blockwise           the layers in compiled loops, block by block
+    block_steps         the steps of a recurrent network, the same way
+    block_derivatives   derivatives through tables, the same way
     recurrence          a recurrent network, step by step
     whole_state         all amplitudes at once
     backprop            residuals of a pass, and the pass back

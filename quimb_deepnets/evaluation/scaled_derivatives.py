@@ -35,7 +35,8 @@ from ..numerics.scaled import (
     take_rows,
 )
 from .backprop import readers_of, shares
-from .layerwise import choose, set_one, tap_index
+from .layerwise import choose, set_one
+from .tap_index import tap_index
 
 
 def far_apart(net):
