@@ -16,8 +16,9 @@ from ..kernels.compiled import as_rows
 from ..kernels.layer_ratios import Nodes, Stack, layer_ratios
 from ..numerics.products import shared_axes
 from ..numerics.scaled import Scaled, look, product
-from .layerwise import Layers, tap_index
+from .layerwise import Layers
 from .masks import holders_of, touched_nodes, touched_windows
+from .tap_index import tap_index
 
 
 class LayerRatios:
