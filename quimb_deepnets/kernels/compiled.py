@@ -94,7 +94,8 @@ def in_threads(function: Callable[[int, int], Any], count: int, least: int = 1) 
     least : int, optional
         What is worth a thread.
     """
-    parts = max(1, min(numba.get_num_threads(), count // max(1, least)))
+    parts = max(1, count // max(1, least))
+    parts = min(parts, _threads()) if parts > 1 else 1
     edges = [count * i // parts for i in range(parts + 1)]
     first, *rest = itertools.pairwise(edges)
     others = [_pool().submit(function, *part) for part in rest]
@@ -104,6 +105,19 @@ def in_threads(function: Callable[[int, int], Any], count: int, least: int = 1) 
         concurrent.futures.wait(others)
     for other in others:
         other.result()
+
+
+def _threads():
+    """As many threads as numba is given, leaving those of torch alone.
+
+    Where numba is asked for the first time it starts threads, and tells OpenMP how many there are.
+    """
+    torch = sys.modules.get("torch")
+    before = torch and torch.get_num_threads()
+    found = numba.get_num_threads()
+    if torch and torch.get_num_threads() != before:
+        torch.set_num_threads(before)
+    return found
 
 
 @functools.lru_cache(1)
