@@ -1,4 +1,4 @@
-"""What measures ask for: from a state and sites, as users write them, to a spectrum.
+"""The arguments of measures: from a state and sites, as users write them, to a spectrum.
 
 ::
 
@@ -10,8 +10,7 @@
 import numbers
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from autoray import do, stop_gradient
 
@@ -42,7 +41,7 @@ _OPTIONS = """where : int or sequence of sites, optional
     progbar : bool, optional
         Show a progress bar, where the method has one.
     checkpoint : str or path, optional
-        Of ``"gram"``: an ``.npz`` file that is written after each chunk, and gone on from.
+        Of ``"gram"``: an ``.npz`` file that is written after each chunk, and resumed from.
     executor : optional
         Of ``"gram"``: where to compute the chunks, see `quimb_deepnets.jobs.as_pool`.
     tol : float, optional
@@ -50,9 +49,9 @@ _OPTIONS = """where : int or sequence of sites, optional
     seed : int or numpy.random.Generator, optional
         Of ``"approx"``: where its random vectors come from."""
 _RAISES = """SitesError
-        If ``where`` names no proper subset of the sites.
+        If ``where`` does not name a proper subset of the sites.
     OptionError
-        If an option is not known, or the state is of no known type.
+        If an option, or the type of the state, is not known.
     MethodError
         If the method does not apply to the state.
     BudgetError
@@ -65,8 +64,7 @@ Function = TypeVar("Function", bound=Callable)
 File = str | os.PathLike | None
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """How a measure is to be computed: the method, its budget, and options that only some take."""
 
     method: str = "auto"
@@ -167,7 +165,7 @@ def read_cuts(view, cuts):
 
 
 def refuse_checkpoint(checkpoint):
-    """One file belongs to one subsystem."""
+    """Refuse a checkpoint for several subsystems: a file keeps only one."""
     if checkpoint is not None:
         raise OptionError(
             "checkpoint= keeps one subsystem, and here there are several; call entropy for each, "

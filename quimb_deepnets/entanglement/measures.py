@@ -57,9 +57,9 @@ def schmidt_values(
     Returns
     -------
     array, shape (min(dims),) or shorter
-        Descending, of sum 1; values of zero may be left out. Small ones are right down to about
-        1e-31, the square of the precision of the dtype, where the method decomposes the state,
-        and down to 1e-15 by ``"reduced"`` and ``"gram"``, which are taken only if no other fits.
+        Descending, of sum 1; values of zero may be left out. Small ones are accurate down to about
+        1e-31, the square of the precision of the dtype, where the method decomposes the state, and
+        down to 1e-15 by ``"reduced"`` and ``"gram"``, which are taken only if no other fits.
 
     Raises
     ------
@@ -148,9 +148,9 @@ def renyi_entropy(
     alpha : float, optional
         At least 0: 0 is the logarithm of the numerical rank, 1 the von Neumann entropy, inf
         ``-log2`` of the largest Schmidt value. Below 1 the smallest values count, as far as the
-        dtype knows them, see `schmidt_values`. Methods that see a density matrix (``"reduced"``,
-        ``"gram"``) lose those below 1e-15: they are taken only if no other fits, and refused
-        with a `MethodError` where that may change the result.
+        dtype resolves them, see `schmidt_values`. Methods that see a density matrix (``"reduced"``,
+        ``"gram"``) lose those below 1e-15: they are taken only if no other fits, and refused with a
+        `MethodError` where that may change the result.
 
     Returns
     -------
@@ -241,7 +241,7 @@ def entropies(
     dims, method, max_bytes, max_flops, progbar, executor, tol, seed
         See `entropy`.
     checkpoint : None
-        A file belongs to one subsystem, so that here one is refused.
+        Must be None: a checkpoint file keeps only one subsystem.
 
     Returns
     -------

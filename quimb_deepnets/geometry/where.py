@@ -36,7 +36,7 @@ def read_where(sites, where, name="where", whole=True):
     Raises
     ------
     SitesError
-        If a site is not there or named twice, the subsystem is empty, or a pair of ints on a
+        If a site does not exist or is named twice, the subsystem is empty, or a pair of ints on a
         lattice could be one site or two.
 
     Examples
@@ -49,7 +49,7 @@ def read_where(sites, where, name="where", whole=True):
     where = as_plain(where)
     if isinstance(where, numbers.Integral) and not isinstance(where, bool):
         most = len(place) if whole else len(place) - 1
-        if not 0 < where <= most:
+        if not 0 < int(where) <= most:
             raise SitesError(
                 f"{name}={where} means the first {where} of {len(place)} sites; use 1 to {most}, "
                 "or a sequence of sites."
@@ -92,7 +92,7 @@ def _as_label(site):
 
 
 def _place_of(place, site):
-    """The place of a label; Python takes True and 1.0 for 1, and a site is neither."""
+    """The place of a label; True and 1.0 equal 1 in Python, but are not sites."""
     parts = site if isinstance(site, tuple) else (site,)
     if any(isinstance(part, (bool, float)) for part in parts):
         labels = {label: label for label in place}

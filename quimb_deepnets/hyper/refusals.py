@@ -3,7 +3,7 @@
 Two reasons cover almost all of them:
 
 - *pairs*: the method works on the bond between two tensors, and here an index may join many. It
-  runs as soon as no hyper-indices are left, so ``hyperinds_resolve()`` is the way.
+  runs as soon as no hyper-indices are left, so call ``hyperinds_resolve()`` first.
 - *one per site*: the method takes the network for one tensor per site, and here most tensors
   are weights that belong to no site.
 """
@@ -98,5 +98,5 @@ def _guard(inherited, name, verdict):
             raise MethodError(f"{name} cannot work on this network: {why}; use {instead}.")
         return inherited(self, *args, **kwargs)
 
-    _method.refused = why, instead
+    _method.refused = why, instead  # type: ignore[attr-defined]
     return _method

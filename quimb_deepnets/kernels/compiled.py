@@ -126,5 +126,5 @@ def _pool():
     return concurrent.futures.ThreadPoolExecutor(size, thread_name_prefix="quimb_deepnets")
 
 
-if hasattr(os, "register_at_fork"):  # the threads of a parent are not there in its children
+if hasattr(os, "register_at_fork"):  # a child process does not have the threads of its parent
     os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -14,6 +14,9 @@ a general form that it may replace::
             _flips_by, _derivatives_by          else: changed configurations, autograd of torch
             _chain_tables                       else: Markov chains evaluate batches
             _scaled_state                       else: all amplitudes, one by one
+
+``class RBM(DeepNetwork, family="rbm")`` enters a family in `FAMILIES`: `save`, `load` and the
+command line know those.
 """
 
 from typing import Any
@@ -31,6 +34,8 @@ from ..numerics.scaled import Scaled
 from ..numerics.weights import MAX_BYTES
 from .value import NetworkValue
 
+FAMILIES: dict[str, type] = {}  # by their words on the command line
+
 
 class DeepNetwork(NetworkMethods, NetworkValue):
     """Base class of networks that compute amplitudes, see the module.
@@ -43,6 +48,22 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         Every independent parameter by name, in a fixed order; the names are the tags of the
         tied tensors of the tensor network.
     """
+
+    def __init_subclass__(cls, family: str | None = None, **kwargs: Any) -> None:
+        """Enter a class in `FAMILIES`, if it names its family.
+
+        Raises
+        ------
+        OptionError
+            If the word is taken by another class.
+        """
+        super().__init_subclass__(**kwargs)
+        if family is None:
+            return
+        if (other := FAMILIES.setdefault(family, cls)) is not cls:
+            raise OptionError(
+                f"family={family!r} is {other.__name__} already; choose another word."
+            )
 
     # ------------------------------------------------------------ amplitudes
 
@@ -57,7 +78,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         Returns
         -------
         scalar
-            An array scalar, where and of the dtype that the weights are.
+            An array scalar, of the backend, device and dtype of the weights.
 
         Raises
         ------
@@ -88,7 +109,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         ----------
         configs : array_like of int, shape (B, L) or (B, Lx, Ly)
         chunk : int, optional
-            Evaluate so many at a time; by default as many as suit the cache.
+            Evaluate this many at a time; by default as many as suit the cache.
         progbar : bool, optional
             Show a progress bar over the chunks.
         plan : Plan, optional
@@ -146,7 +167,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         ----------
         configs : array_like of int, shape (B, L) or (B, Lx, Ly)
         chunk : int, optional
-            Evaluate so many at a time; by default as many as suit the cache.
+            Evaluate this many at a time; by default as many as suit the cache.
         progbar : bool, optional
             Show a progress bar over the chunks.
         max_bytes : int, optional
@@ -196,7 +217,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         ----------
         configs : array_like of int, shape (B, L) or (B, Lx, Ly)
         chunk : int, optional
-            Differentiate so many at a time; by default as many as suit the cache.
+            Differentiate this many at a time; by default as many as suit the cache.
         progbar : bool, optional
             Show a progress bar over the chunks.
         max_bytes : int, optional
@@ -319,7 +340,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
 
     @property
     def _machine(self):
-        """What evaluation costs where the weights are."""
+        """The costs of evaluation on the device of the weights."""
         return machine_of(self._like)
 
     def plan(self, batch: int) -> Plan:

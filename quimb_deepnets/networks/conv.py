@@ -39,7 +39,7 @@ from .params import Params, needs_split, trainable_in_place
 from .value import read_only
 
 
-class ConvAC(ConvolutionalMethods, DeepNetwork):
+class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
     """A convolutional arithmetic circuit (CAC) on a chain or a lattice, from its arrays.
 
     Parameters
@@ -60,12 +60,12 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
         ``"periodic"``, the other end; ``"valid"``, only windows that fit are used.
     anchor : {"center", "corner"}, optional
         Whether tap ``(kernel - stride + 1) // 2`` or tap 0 sits on position ``n * stride``.
-        No matter for ``"valid"``.
+        Ignored for ``"valid"``.
 
     Attributes
     ----------
     shape, weights, readout, strides, boundary, anchor
-        As given, ``strides`` as one entry per layer. A network is a value: none is assigned.
+        As given, ``strides`` as one entry per layer. A network is a value: none can be assigned.
     layers : tuple[GCLayer]
         Kernel, bond dimension and stride of each layer.
     shared : bool
@@ -278,7 +278,7 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
             Tabulate the layers up to this one; ``depth`` means all, the last one folded. By
             default whatever is the cheapest for the batch.
         group : int or (int, int), optional
-            Merge so many neighbouring windows into one row, if all layers are tabulated.
+            Merge this many neighbouring windows into one row, if all layers are tabulated.
 
         Returns
         -------

@@ -27,7 +27,7 @@ from .value import read_only
 LOG2E = math.log2(math.e)
 
 
-class RBM(DeepNetwork):
+class RBM(DeepNetwork, family="rbm"):
     """A restricted Boltzmann machine on a chain or a lattice, from its arrays.
 
     Parameters

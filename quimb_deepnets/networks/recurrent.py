@@ -38,7 +38,7 @@ from .params import Params
 from .value import read_only
 
 
-class RAC(RankMethods, DeepNetwork):
+class RAC(RankMethods, DeepNetwork, family="rac"):
     """A recurrent arithmetic circuit on a chain, from its arrays.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Arrays of weights: seeded random ones, and the laws that given ones must obey.
+"""Arrays of weights: seeded random ones, and the rules that given ones must obey.
 
 Shapes follow one rule, out before in: a matrix is ``(bond_out, bond_in)``, whatever counts taps
 or positions stands before it::
@@ -169,7 +169,7 @@ def check_sequence(name, x):
 
 
 def check_axes(name, x, ndim):
-    """Refuse an array that has not ``ndim`` axes."""
+    """Refuse an array that does not have ``ndim`` axes."""
     if len(x.shape) != ndim:
         raise WeightError(f"{name} has shape {tuple(x.shape)}; give an array of {ndim} axes.")
 
@@ -187,7 +187,7 @@ def check_arrays(arrays, shapes):
     Raises
     ------
     WeightError
-        Naming the first array that breaks a law.
+        Naming the first array that breaks a rule.
     """
     for name, x in arrays.items():
         if tuple(x.shape) != tuple(shapes[name]):

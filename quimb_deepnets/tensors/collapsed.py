@@ -79,6 +79,7 @@ class CollapsedVector(StateAmplitudes, HeldMethods, HyperVector):
     """
 
     _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_cyclic")
+    _cyclic: bool
 
     @property
     def network(self):
