@@ -175,6 +175,13 @@ def names(psi):
     return sorted(psi.outer_inds()), sorted(psi.tags)
 
 
+def chains_of(state, **opts):
+    """Where Markov chains are after a sweep."""
+    sampler = qdn.Metropolis(state, 3, **opts)
+    sampler.sweep()
+    return sampler.configs
+
+
 # quimb draws by itself, from an int
 QUIMB_SEED = {
     label: (make, ANY if label in ("generator", "bit generator", "seed sequence") else meaning)
@@ -288,6 +295,16 @@ ROWS = {
     ("renyi2_estimate", "start"): (
         {label: row for label, row in CONFIG.items() if label != "none"},  # None has a meaning
         lambda o, x: [*qdn.renyi2_estimate(o, 2, seed=0, start=x, **MC)],
+        None,
+    ),
+    ("sample", "start"): (
+        {label: row for label, row in CONFIG.items() if label != "none"},
+        lambda o, x: o.sample(3, seed=0, start=x),
+        None,
+    ),
+    ("Metropolis", "start"): (
+        {label: row for label, row in CONFIG.items() if label != "none"},
+        lambda o, x: chains_of(o, seed=0, start=x),
         None,
     ),
     ("amplitudes", "configs"): (CONFIGS, lambda o, x: o.amplitudes(x), amplitudes_of),
@@ -474,6 +491,8 @@ ROWS = {
     # seeds
     ("rand", "seed"): (SEED, lambda o, x: type(o).rand(*SIZES[type(o)], seed=x).to_dense(), None),
     ("schmidt_rank", "seed"): (SEED, lambda o, x: int(qdn.schmidt_rank(o, 2, seed=x)), None),
+    ("sample", "seed"): (SEED, lambda o, x: o.sample(3, seed=x), None),
+    ("Metropolis", "seed"): (SEED, lambda o, x: chains_of(o, seed=x), None),
     ("renyi2_estimate", "seed"): (
         SEED,
         lambda o, x: [*qdn.renyi2_estimate(o, 2, seed=x, **MC)],

@@ -24,6 +24,7 @@
     layer_ratios        from touched nodes, layer by layer
     recurrent_ratios    of a recurrent network, from the first changed site on
     hidden_ratios       of a Boltzmann machine, from its hidden units
+    chains              compiled Markov chains, where all windows are tabulated
     general             ratios and derivatives of any network, from its amplitudes
     evaluator           all of these, prepared once
     chunks              a batch, some configurations at a time

@@ -11,6 +11,8 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
     ratios          ratios of amplitudes from rows of touched windows
     layer_ratios    ratios of amplitudes from touched nodes of layers
     hidden_ratios   ratios of amplitudes of Boltzmann machines
+    metropolis      Markov chains of amplitudes that are products of rows
+    proposals       what the chains propose, and their random numbers
 
     digits (N, B) --+--> loop, configurations 0..b      one loop, several threads:
                     '--> loop, configurations b..B      they write disjoint parts of one result

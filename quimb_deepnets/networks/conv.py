@@ -16,6 +16,7 @@ from autoray import do
 from ..declared import ConvolutionalMethods
 from ..errors import GeometryError, WeightError, check_positive_int
 from ..evaluation.careful_gradients import careful_amplitudes, follows_far_apart
+from ..evaluation.chains import chain_tables
 from ..evaluation.layerwise import Layers
 from ..evaluation.log_derivatives import conv_derivatives
 from ..evaluation.lookup import Lookup, windows_of
@@ -325,6 +326,9 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
 
     def _derivatives_by(self):
         return conv_derivatives(self)
+
+    def _chain_tables(self):
+        return chain_tables(self)
 
     def _scaled_state(self, max_bytes):
         state = None if follows_far_apart(self) else window_dense(self, max_bytes)
