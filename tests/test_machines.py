@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import quimb_deepnets as qdn
-from quimb_deepnets.evaluation.machine import CPU, CUDA, machine_of
+from quimb_deepnets.evaluation.machine import CPU, CUDA, LOOPS, machine_of
 from quimb_deepnets.evaluation.plan import make_plan, recurrent_plan
 
 
@@ -15,7 +15,8 @@ from quimb_deepnets.evaluation.plan import make_plan, recurrent_plan
 )
 def test_machine_is_that_of_the_device(device, machine):
     assert machine_of(types.SimpleNamespace(device=device)) is machine
-    assert machine_of(np.ones(1)) is CPU and machine_of([1.0]) is CPU
+    assert machine_of(np.ones(1)) is LOOPS and machine_of([1.0]) is CPU
+    assert machine_of(np.ones(1, "float16")) is CPU
 
 
 def test_plans_say_whose_costs_they_took():
@@ -25,8 +26,9 @@ def test_plans_say_whose_costs_they_took():
         qdn.RBM.rand(16, seed=0),
     )
     for net in nets:
-        assert net.plan(100).machine is CPU and "costs of a cpu" in repr(net.plan(100))
-        assert net.to("torch").plan(100).machine is CPU
+        assert net.plan(100).machine is LOOPS
+        assert "costs of a cpu with compiled look-ups" in repr(net.plan(100))
+        assert net.to("torch").plan(100).machine is LOOPS
 
 
 def test_plans_follow_the_costs():

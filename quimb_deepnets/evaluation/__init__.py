@@ -6,6 +6,7 @@
     machine             what things cost on a device: the numbers that plans compare
     window_tables       each equal branch once, over all codes of its window
     lookup              codes of windows select rows, rows are multiplied
+    lookup_gradient     the same, followed by autograd of torch
     layerwise           layers above the tables, one matrix product per tap
     tap_index           what each tap reads
     blockwise           the layers in compiled loops, block by block

@@ -6,16 +6,18 @@
 """
 
 import numpy as np
-from autoray import do
+from autoray import do, infer_backend
 
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..jobs.progress import progress
-from ..numerics.configs import batches, digits
+from ..kernels.compiled import in_memory
+from ..kernels.digits import has_turn, turned
+from ..numerics.configs import batches, check_entries, digits
 from ..numerics.scaled import Scaled
 
 
 def map_chunks(net, function, configs, size, chunk=None, progbar=False):
-    """Apply a function of digits ``(N, B)`` to checked configurations, some at a time, and join.
+    """Apply a function of digits ``(N, B)`` to configurations, some at a time, and join.
 
     Parameters
     ----------
@@ -23,14 +25,20 @@ def map_chunks(net, function, configs, size, chunk=None, progbar=False):
     function : callable
         Returns an array or a `Scaled` whose first axis is the batch.
     configs : array of int, shape (B, *shape)
+        Their entries are checked here.
     size : int
         How many at a time suit the cache.
     chunk : int, optional
         How many at a time the user asks for.
     progbar : bool, optional
+
+    Raises
+    ------
+    ConfigError
+        For entries outside the local space.
     """
     size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
-    apply = lambda some: function(digits(some, net.phys_dim, net._like))
+    apply = lambda some: function(checked_digits(some, net.phys_dim, net._like))
     if not len(configs):  # so that the empty result has a backend and a dtype
         one = apply(np.zeros((1, *net.geometry.shape), int))
         return Scaled(*(part[:0] for part in one)) if isinstance(one, Scaled) else one[:0]
@@ -41,6 +49,22 @@ def map_chunks(net, function, configs, size, chunk=None, progbar=False):
     if isinstance(parts[0], Scaled):
         return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
     return do("concatenate", tuple(parts), axis=0)
+
+
+def checked_digits(configs, phys_dim, like):
+    """Configurations ``(B, *shape)`` as digits ``(N, B)`` where ``like`` is, in one pass if it can.
+
+    Raises
+    ------
+    ConfigError
+        For entries outside the local space.
+    """
+    if has_turn(configs, phys_dim) and in_memory(like):
+        found = turned(configs, phys_dim)
+        if found is not None:
+            return found if infer_backend(like) == "numpy" else do("asarray", found, like=like)
+    check_entries(configs, phys_dim)
+    return digits(configs, phys_dim, like)
 
 
 def check_result(net, what, configs, floats, max_bytes):

@@ -14,7 +14,7 @@ import numpy as np
 from autoray import infer_backend, to_numpy
 
 from ..errors import OptionError, check_positive_int
-from ..numerics.configs import check_configs
+from ..numerics.configs import as_configs, check_configs
 from ..numerics.scaled import Scaled, full_precision, readable
 from ..numerics.weights import MAX_BYTES
 from .chunks import check_result, map_chunks
@@ -85,7 +85,7 @@ class Evaluator:
         return self._kept[name]
 
     def _checked(self, configs):
-        configs = check_configs(configs, self._net.geometry.shape, self._net.phys_dim)
+        configs = as_configs(configs, self._net.geometry.shape)
         count = max(1, len(configs))
         if self._batch is None or (self._follow and count > 2 * self._batch):
             self._batch, self._kept = count, {}

@@ -1,7 +1,7 @@
 """Amplitudes by look-up: the code of each window selects a row, and the rows are multiplied.
 
-The tables of all kinds stand in one array. Each channel is centred by a power of two of its own,
-so that the products of many rows stay within the range of floats, and how many may be multiplied
+The tables of all kinds stand in one array. Each channel of a kind is centred by a power of two, so
+that the products of many rows stay within the range of floats, and how many may be multiplied
 before the next rescale is known from the table beforehand::
 
     digits (N, B) --codes--> rows (P, B) --gather, multiply--> (B, r) --read-out--> (B,)
@@ -17,9 +17,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from autoray import astype, do, infer_backend
+from autoray import astype, do, get_dtype_name, infer_backend
 
 from ..geometry.branches import branches_of, folded_branches
+from ..kernels.compiled import as_rows, has_loops, in_memory
+from ..kernels.lookup import FlatWindows, look_up
 from ..numerics.products import dot, joined_rows
 from ..numerics.scaled import (
     Scaled,
@@ -35,6 +37,7 @@ from ..numerics.scaled import (
     take_rows,
     zeros_like_exponent,
 )
+from .lookup_gradient import looked_up, wants_gradient
 from .machine import machine_of
 from .plan import grouped
 
@@ -113,7 +116,7 @@ def row_codes(x, windows, offsets, phys_dim):
         code = None
         for j in range(width):
             digit = x[array_like(group.sites[:, j], x)]
-            digit = digit if narrow else astype(digit, "int64")
+            digit = astype(digit, "int16" if narrow else "int64")
             code = digit if code is None else code * phys_dim + digit
         start = array_like(offsets[group.kinds][:, None], x)
         if code is None:
@@ -122,6 +125,17 @@ def row_codes(x, windows, offsets, phys_dim):
             code = code + start
         parts.append(astype(code, "int64"))
     return parts[0] if len(parts) == 1 else do("concatenate", tuple(parts), axis=0)
+
+
+def flat_windows(windows, offsets):
+    """The same windows as the loops read them."""
+    sites = [group.sites for group in windows]
+    widths = np.concatenate([[s.shape[1]] * len(s) for s in sites])
+    return FlatWindows(
+        np.concatenate([s.reshape(-1) for s in sites]).astype(np.int32),
+        np.cumsum([0, *widths]).astype(np.int64),
+        np.concatenate([offsets[group.kinds] for group in windows]).astype(np.int64),
+    )
 
 
 def joined(tables):
@@ -137,8 +151,8 @@ class RowTable(NamedTuple):
     """A table whose rows are to be multiplied: ``mantissa * 2**(exponent + centre)``.
 
     ``mantissa`` and ``exponent`` have shape ``(rows, r)``, ``exponent`` is None where it would
-    be zero; ``centre`` has shape ``(r,)``; no mantissa but zero is further than ``2**bits`` from
-    1.
+    be zero; ``centre`` has shape ``(kinds, r)``; no mantissa but zero is further than ``2**bits``
+    from 1.
     """
 
     mantissa: object
@@ -147,21 +161,25 @@ class RowTable(NamedTuple):
     bits: int
 
 
-def centred(table):
-    """Centre the channels of a table of one exponent per entry, if floats can hold that."""
+def centred(table, starts):
+    """Centre the channels of each kind of a table with one exponent per entry, if floats allow it.
+
+    ``starts`` are the first rows of all kinds.
+    """
     mantissa, exponent = table
     limit = float_info(mantissa).maxexp // 2
     if readable(mantissa) and not is_wide(exponent):
         shown, there = look(exponent), look(mantissa) != 0
-        high = np.where(there, shown, -np.inf).max(axis=0)
-        low = np.where(there, shown, np.inf).min(axis=0)
+        high = np.maximum.reduceat(np.where(there, shown, -np.inf), starts)
+        low = np.minimum.reduceat(np.where(there, shown, np.inf), starts)
         high, low = (np.where(high < low, 0.0, x) for x in (high, low))  # a channel of zeros
         centre = np.round((high + low) / 2)
         bits = int((high - centre).max()) + 2
-        shift = shown - centre  # zeros too: the derivatives by them have that power
+        each = np.repeat(centre, np.diff([*starts, len(shown)]), axis=0)
+        shift = shown - each  # zeros too: the derivatives by them have that power
         if bits < limit and shift.max() < limit:
             return RowTable(ldexp(mantissa, array_like(shift, mantissa)), None, centre, bits)
-    return RowTable(mantissa, exponent, np.zeros(mantissa.shape[-1]), 2)
+    return RowTable(mantissa, exponent, np.zeros((len(starts), mantissa.shape[-1])), 2)
 
 
 def multiply_rows(table, codes):
@@ -172,7 +190,7 @@ def multiply_rows(table, codes):
     Scaled
         Shapes ``(B, r)`` and ``(B, r)``; the exponent is None where none was needed.
     """
-    room = max(1, (float_info(table.mantissa).maxexp - 24) // table.bits)
+    room = room_of(table)
     if len(codes) <= room and table.exponent is None:
         return Scaled(row_product(table.mantissa, codes), None)
     out = None
@@ -188,6 +206,16 @@ def multiply_rows(table, codes):
             part = part.rescale(axes=0)
         out = part
     return out
+
+
+def centre_of(table, windows):
+    """The powers of two ``(r,)`` that the centres of all windows have together."""
+    return sum(table.centre[group.kinds].sum(axis=0) for group in windows)
+
+
+def room_of(table):
+    """How many rows of a `RowTable` may be multiplied before a rescale."""
+    return max(1, (float_info(table.mantissa).maxexp - 24) // table.bits)
 
 
 def row_product(x, codes):
@@ -222,10 +250,13 @@ class Lookup:
 
     def __init__(self, tables, windows, readout, phys_dim):
         table, self.offsets = joined(tables)
-        self.table = centred(table)
+        self.table = centred(table, self.offsets)
         self.windows, self.phys_dim = windows, phys_dim
         self.count = sum(len(group.positions) for group in windows)
-        self.centre = self.count * self.table.centre
+        self.room = self.flat = None
+        if self.table.exponent is None and has_loops(self.table.mantissa, readout):
+            self.room, self.flat = room_of(self.table), flat_windows(windows, self.offsets)
+        self.centre = centre_of(self.table, windows)
         self.readout, self.vector = scaled(readout, axes=0), None
         if self.table.exponent is None and readable(readout):
             self.vector = self._vector(float_info(readout))
@@ -256,11 +287,34 @@ class Lookup:
             exponent = exponent + out.exponent
         return Scaled(out.mantissa, exponent).by_channel()
 
-    @full_precision
     def __call__(self, x):
-        """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
+        """The scaled amplitudes ``(B,)`` of digits ``(N, B)``, by the loop where there is one."""
+        if self.room and get_dtype_name(x) == "uint8" and in_memory(x):
+            return self._by_loop(x)
+        return self._by_arrays(x)
+
+    def _by_loop(self, x):
+        table, plain = self.table.mantissa, self.count <= self.room
+        if wants_gradient(table, self.readout.mantissa):
+            if not plain:
+                return self._by_arrays(x)
+            return self._read(Scaled(looked_up(table, self.flat, self.phys_dim, x), None))
+        vector, top = None, 0.0
+        if plain and self.vector is not None:
+            vector, top = as_rows(self.vector.mantissa), float(self.vector.exponent)
+        parts = look_up(
+            as_rows(x), self.flat, self.phys_dim, as_rows(table), self.room, vector, top
+        )
+        out = Scaled(*(array_like(part, table) for part in parts))
+        return self._read(out) if vector is None else out
+
+    @full_precision
+    def _by_arrays(self, x):
         codes = row_codes(x, self.windows, self.offsets, self.phys_dim)
-        out = multiply_rows(self.table, codes)
+        return self._read(multiply_rows(self.table, codes))
+
+    def _read(self, out):
+        """The scaled amplitudes from the products of all rows."""
         if self.vector is None or out.exponent is not None:
             return dot(self._with_centre(out), self.readout)
         total = out.mantissa @ self.vector.mantissa

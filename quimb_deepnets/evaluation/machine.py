@@ -2,11 +2,17 @@
 
 ::
 
-    weights on the CPU  -->  CPU   calls are cheap, a core multiplies, a cache holds little
-    weights on cuda     -->  CUDA  calls are dear, arithmetic is nearly free, memory is wide
+    numpy, torch on the CPU   -->  LOOPS  a CPU on which look-ups are compiled loops
+    others on the CPU         -->  CPU    calls are cheap, a core multiplies, a cache holds little
+    weights on cuda           -->  CUDA   calls are dear, arithmetic is nearly free, memory is wide
+
+All are constants, measured once, so that plans are the same wherever they are made.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+
+from ..kernels.compiled import has_loops
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,8 @@ class Machine:
         A multiplication or addition in a matrix product.
     element : float
         To gather an element and multiply it.
+    entry : float
+        To multiply an element of a table into one of a merged table.
     digit : float
         To add a site to the code of a window.
     call : float
@@ -35,6 +43,10 @@ class Machine:
         Of one array of a chunk: several of them share a cache, or fill the device.
     residuals : int
         Of what is kept of one chunk for derivatives.
+    row : float
+        To begin with a row in a compiled loop; 0 where look-ups are array calls.
+    reads : tuple[tuple[float, float]]
+        For tables of up to so many bytes, what a byte costs in a compiled loop.
 
     Examples
     --------
@@ -46,6 +58,7 @@ class Machine:
     name: str
     flop: float
     element: float
+    entry: float
     digit: float
     call: float
     cache: int
@@ -53,6 +66,23 @@ class Machine:
     max_table: int
     chunk: int
     residuals: int
+    row: float = 0.0
+    reads: tuple[tuple[float, float], ...] = ()
+
+    def look_up(self, width: int, row_bytes: int, table_bytes: int, bond_dim: int) -> float:
+        """Nanoseconds to look up a row of a window of so many sites, and to multiply it.
+
+        Examples
+        --------
+        >>> from quimb_deepnets.evaluation.machine import CPU, LOOPS
+        >>> LOOPS.look_up(10, 64, 2**16, 8) < CPU.look_up(10, 64, 2**16, 8)
+        True
+        """
+        if self.row:
+            byte = next(cost for size, cost in self.reads if table_bytes <= size)
+            return self.row + width * self.digit / 5 + row_bytes * byte
+        missing = self.miss if table_bytes > self.cache else 1
+        return width * self.digit + bond_dim * self.element * missing
 
 
 # measured on one current core
@@ -60,6 +90,7 @@ CPU = Machine(
     name="cpu",
     flop=1 / 40,
     element=0.6,
+    entry=4.0,
     digit=0.3,
     call=2000,
     cache=2**20,
@@ -68,11 +99,19 @@ CPU = Machine(
     chunk=2**17,
     residuals=2**23,
 )
+# the same core, its first and second cache, a share of the third, and memory
+LOOPS = replace(
+    CPU,
+    name="cpu with compiled look-ups",
+    row=1.5,
+    reads=((2**16, 0.015), (2**18, 0.022), (2**19, 0.03), (2**22, 0.06), (math.inf, 0.2)),
+)
 # the order of magnitude of an accelerator: launches of 10 us, 10 Tflops, 1 TB/s
 CUDA = Machine(
     name="cuda",
     flop=1e-4,
     element=0.02,
+    entry=0.04,
     digit=0.02,
     call=10_000,
     cache=2**25,
@@ -85,14 +124,17 @@ MACHINES = {machine.name: machine for machine in (CPU, CUDA)}
 
 
 def machine_of(x):
-    """The `Machine` of the device where an array is; one that is not known counts as a CPU.
+    """The `Machine` that works on an array: that of its device, or `LOOPS` where loops read it.
+
+    A device that is not known counts as a CPU.
 
     Examples
     --------
     >>> import numpy as np
     >>> from quimb_deepnets.evaluation.machine import machine_of
     >>> machine_of(np.ones(3)).name
-    'cpu'
+    'cpu with compiled look-ups'
     """
     device = str(getattr(x, "device", "cpu")).lower()
-    return next((MACHINES[name] for name in MACHINES if name in device), CPU)
+    machine = next((MACHINES[name] for name in MACHINES if name in device), CPU)
+    return LOOPS if machine is CPU and hasattr(x, "dtype") and has_loops(x) else machine

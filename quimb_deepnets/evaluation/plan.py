@@ -238,7 +238,9 @@ def _tabulated(geometry, batch, itemsize, tables, group, machine):
     base_flops, base_cost = tables.build(g.depth, folded)
     flops, cost = (a + b for a, b in zip((base_flops, base_cost), tables.below[-1]))
     chunk = min(batch, max(16, machine.chunk // (itemsize * bond_dim)))
-    for sizes in _groups(g.ndim, folded.levels) if group is None else (group,):
+    if machine.row:  # a loop holds a few rows at a time, whatever the batch
+        chunk = batch
+    for sizes in _groups(folded, tables, bond_dim) if group is None else (group,):
         merged = grouped(folded, sizes)
         size = tables.bytes(merged, bond_dim)
         if size > machine.max_table:
@@ -246,11 +248,10 @@ def _tabulated(geometry, batch, itemsize, tables, group, machine):
         rows, count = tables.rows(merged), merged.num_positions
         width = max(map(merged.width, merged.kinds))
         members = math.prod(sizes)
-        build = rows * bond_dim * members * 2 * machine.element
+        build = rows * bond_dim * members * machine.entry
         build += merged.num_kinds * members * 4 * machine.call
-        missing = machine.miss if size > machine.cache else 1
-        each = count * (width * machine.digit + bond_dim * machine.element * missing)
-        calls = -(-batch // max(chunk, 1)) * (count + width) * 2 * machine.call
+        each = count * machine.look_up(width, bond_dim * itemsize, size, bond_dim)
+        calls = 10 if machine.row else -(-batch // max(chunk, 1)) * (count + width) * 2
         line = (
             f"all layers looked up, the last one folded; {'x'.join(map(str, sizes))} windows "
             f"merged into rows of up to {width} sites"
@@ -261,12 +262,12 @@ def _tabulated(geometry, batch, itemsize, tables, group, machine):
             level=g.depth,
             group=tuple(sizes),
             chunk=chunk,
-            chunk_bytes=chunk * bond_dim * itemsize,
+            chunk_bytes=(1 if machine.row else chunk) * bond_dim * itemsize,
             table_bytes=size,
             table_flops=flops,
             flops=0,
             lookups=count,
-            cost=cost + build + batch * each + calls,
+            cost=cost + build + batch * each + calls * machine.call,
             lines=(line,),
             machine=machine,
         )
@@ -302,10 +303,18 @@ def grouped(folded, sizes):
     return Branches(grouped_level(level, s) for level, s in zip(folded.levels, sizes))
 
 
-def _groups(ndim, levels):
-    """Sizes to try, from one window on, along the last axis."""
-    longest = len(levels[-1].kind_of)
-    return ((*(1,) * (ndim - 1), size) for size in range(1, longest + 1))
+def _groups(folded, tables, bond_dim):
+    """Sizes of merged blocks of windows to try, along all axes, as long as their tables fit."""
+    longest = [len(level.kind_of) for level in folded.levels]
+    fits = lambda sizes: tables.bytes(grouped(folded, sizes), bond_dim) <= tables.machine.max_table
+    for lead in range(1, longest[0] + 1 if len(longest) > 1 else 2):
+        for last in range(1, longest[-1] + 1):
+            sizes = (lead, last)[-len(longest) :]
+            if not fits(sizes):
+                break
+            yield sizes
+        if last == 1:
+            return
 
 
 def _volume(geometry, l):

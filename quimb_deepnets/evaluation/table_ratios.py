@@ -27,7 +27,7 @@ from ..numerics.scaled import (
     zeros_like_exponent,
 )
 from .backprop import shares
-from .lookup import centred, joined, multiply_rows, row_codes, windows_of
+from .lookup import centre_of, centred, joined, multiply_rows, row_codes, windows_of
 from .masks import holders_of, touched_windows
 from .window_tables import grouped_tables
 
@@ -53,7 +53,7 @@ class TableRatios:
     def __init__(self, net, masks, group):
         self.phys_dim, self.windows = net.phys_dim, windows_of(net.geometry, net.depth, group)
         table, self.offsets = joined(grouped_tables(net, group))
-        self.table, self.readout = centred(table), scaled(net.readout, axes=0)
+        self.table, self.readout = centred(table, self.offsets), scaled(net.readout, axes=0)
         self.masks, self.holders = masks, holders_of(net.geometry, net.depth, group)
         self.touches = touched_windows(masks, self.holders, net.phys_dim)
         self.reach = np.empty(masks.count)
@@ -93,7 +93,7 @@ class TableRatios:
         mantissa = as_rows(self.table.mantissa)
         widths = [group.sites.shape[1] for group in self.windows for _ in group.positions]
         offsets = [self.offsets[group.kinds] for group in self.windows]
-        powers = look(self.readout.exponent) + len(widths) * self.table.centre
+        powers = look(self.readout.exponent) + centre_of(self.table, self.windows)
         wide = np.result_type(mantissa.dtype, np.float64)
         return Rows(
             mantissa,
@@ -136,7 +136,7 @@ class TableRatios:
         codes = row_codes(x, self.windows, self.offsets, self.phys_dim)
         rest = multiply_rows(self.table._replace(mantissa=self.mantissa), codes)
         exponent = zeros_like_exponent(rest.mantissa)
-        exponent = exponent + array_like(len(codes) * self.table.centre, rest.mantissa)
+        exponent = exponent + array_like(centre_of(self.table, self.windows), rest.mantissa)
         if rest.exponent is not None:
             exponent = exponent + rest.exponent
         rest, dead = Scaled(rest.mantissa, exponent).by_channel(), None

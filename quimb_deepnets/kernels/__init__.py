@@ -4,6 +4,9 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
 `evaluation` runs everywhere else, and is what the loop is tested against::
 
     compiled        how loops are compiled, for which arrays there are any, and threads
+    digits          configurations checked, and turned so that sites come first
+    lookup          products of the rows that configurations select
+    lookup_gradient what rows get back from these products
     tiles           matrix products of a few rows and columns, in registers
     layers          the layers of a ConvAC
     recurrence      the steps of a RAC

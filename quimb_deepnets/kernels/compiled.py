@@ -87,10 +87,11 @@ def has_loops(*arrays: Any) -> bool:
     >>> has_loops(np.ones(3)), has_loops(np.ones(3, "float16"))
     (True, False)
     """
-    return all(get_dtype_name(x) in DTYPES and _in_memory(x) for x in arrays)
+    return all(get_dtype_name(x) in DTYPES and in_memory(x) for x in arrays)
 
 
-def _in_memory(x):
+def in_memory(x: Any) -> bool:
+    """Whether numpy reads the numbers where they lie: arrays of numpy, or of torch on the CPU."""
     if infer_backend(x) == "numpy":
         return x.dtype.isnative
     if (
@@ -122,6 +123,9 @@ def in_threads(function: Callable[[int, int], Any], count: int, least: int = 1) 
     """
     parts = max(1, count // max(1, least))
     parts = min(parts, _threads()) if parts > 1 else 1
+    if parts == 1:
+        function(0, count)
+        return
     edges = [count * i // parts for i in range(parts + 1)]
     first, *rest = itertools.pairwise(edges)
     others = [_pool().submit(function, *part) for part in rest]

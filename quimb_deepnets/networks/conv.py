@@ -301,11 +301,11 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
         >>> import quimb_deepnets as qdn
         >>> net = qdn.ConvAC.rand(64, 4, 3, 8, boundary="periodic", seed=0)
         >>> net.plan(4096)
-        Plan for 4096 amplitudes, 2048 at a time:
+        Plan for 4096 amplitudes, 4096 at a time:
           all layers looked up, the last one folded; 4 windows merged into rows of up to 10 sites
           tables: 65536 bytes, 64512 flops once
           each amplitude: 16 look-ups, 0 flops in matrix products
-          chosen by the costs of a cpu
+          chosen by the costs of a cpu with compiled look-ups
         """
         batch, size = check_positive_int("batch", batch), self._like.itemsize
         if level is None and group is None:

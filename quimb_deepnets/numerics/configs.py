@@ -48,12 +48,24 @@ def check_configs(configs, shape, phys_dim):
     ConfigError
         For a wrong shape, entries that are not integers, or entries outside the local space.
     """
+    configs = as_configs(configs, shape)
+    check_entries(configs, phys_dim)
+    return configs
+
+
+def as_configs(configs, shape):
+    """The same of entries that are not looked at yet, see `check_entries`."""
     configs = _as_integers(configs, shape, 1)
     if tuple(configs.shape[1:]) != shape:
         raise ConfigError(
             f"configs have shape {tuple(configs.shape)}, but a batch for this network has "
             f"shape {('B', *shape)}; for one configuration use amplitude."
         )
+    return configs
+
+
+def check_entries(configs, phys_dim):
+    """Refuse integers that no site takes."""
     if configs.shape[0]:
         low, high = int(do("min", configs)), int(do("max", configs))
         if low < 0 or high >= phys_dim:
@@ -62,7 +74,6 @@ def check_configs(configs, shape, phys_dim):
                 f"phys_dim={phys_dim} a site takes 0 to {phys_dim - 1}; recode the entries "
                 "(spins +1, -1 become 0, 1)."
             )
-    return configs
 
 
 def _as_integers(configs, shape, lead):
@@ -120,10 +131,10 @@ def identity(phys_dim, like):
 def digits(configs, phys_dim, like):
     """Configurations ``(B, *shape)`` as digits ``(N, B)``: sites first, where ``like`` is.
 
-    They are int16 wherever the sum of two allows, so that codes are quick to add up.
+    They are uint8 or int16 wherever the sum of two allows, so that little memory is read.
     """
     flat = configs.reshape(len(configs), math.prod(configs.shape[1:])).T
-    dtype = "int16" if phys_dim < 2**14 else "int64"
+    dtype = "uint8" if phys_dim <= 2**7 else "int16" if phys_dim < 2**14 else "int64"
     if infer_backend(like) != "torch":
         return np.ascontiguousarray(to_numpy(flat), dtype=dtype)
     if infer_backend(flat) != "torch":

@@ -1,0 +1,79 @@
+"""Products of rows that autograd of torch follows, computed by the loops.
+
+::
+
+    table --look_up--> products (B, r) --read-out--> psi        forward
+      ^                     |
+      '------add_rows-------'                                   backward
+      '--rows, multiplied in torch, differentiated--'           backward of the backward
+"""
+
+import functools
+import sys
+
+import numpy as np
+from autoray import infer_backend
+
+from ..kernels.compiled import as_rows
+from ..kernels.lookup import look_up
+from ..kernels.lookup_gradient import add_rows
+
+
+def wants_gradient(*arrays):
+    """Whether autograd of torch follows what is computed from these arrays."""
+    if infer_backend(arrays[0]) != "torch":
+        return False
+    return sys.modules["torch"].is_grad_enabled() and any(x.requires_grad for x in arrays)
+
+
+def looked_up(table, windows, phys_dim, x):
+    """The plain products ``(B, r)`` of the rows that digits ``(N, B)`` select.
+
+    Parameters
+    ----------
+    table : torch.Tensor, shape (rows, r)
+    windows : FlatWindows
+    phys_dim : int
+    x : torch.Tensor of uint8, shape (N, B)
+    """
+    return _function().apply(table, windows, phys_dim, x)
+
+
+@functools.lru_cache(1)
+def _function():
+    torch = sys.modules["torch"]
+
+    class RowProducts(torch.autograd.Function):
+        """Products of rows of a table, and its gradient."""
+
+        @staticmethod
+        def forward(ctx, table, windows, phys_dim, x):
+            ctx.save_for_backward(table, x)
+            ctx.windows, ctx.phys_dim = windows, phys_dim
+            parts = look_up(as_rows(x), windows, phys_dim, as_rows(table), len(windows.starts))
+            return torch.from_numpy(parts[0])
+
+        @staticmethod
+        def backward(ctx, given):
+            table, x = ctx.saved_tensors
+            if torch.is_grad_enabled():
+                out = _multiplied(table, ctx.windows, ctx.phys_dim, x)
+                return *torch.autograd.grad(out, table, given, create_graph=True), None, None, None
+            out = add_rows(
+                as_rows(x), ctx.windows, ctx.phys_dim, as_rows(table), as_rows(given.conj())
+            )
+            return torch.from_numpy(out).conj(), None, None, None
+
+    return RowProducts
+
+
+def _multiplied(table, windows, phys_dim, x):
+    """The same products, row by row in torch, which it differentiates as often as it likes."""
+    out, x = None, x.long()
+    for p, start in enumerate(windows.starts.tolist()):
+        sites = windows.sites[windows.first[p] : windows.first[p + 1]]
+        powers = phys_dim ** np.arange(len(sites))[::-1]
+        code = start + sum(int(power) * x[int(n)] for n, power in zip(sites, powers))
+        row = table[code]
+        out = row if out is None else out * row
+    return out

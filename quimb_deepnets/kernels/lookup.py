@@ -1,0 +1,174 @@
+"""Amplitudes by look-up, in one pass over the configurations: no array of codes, none of rows.
+
+A block of configurations keeps its codes and its products in the first cache, and rows come from
+the second, where the table is::
+
+    digits (N, B) uint8      sites (P, w)  holds the sites of window p, first[p] to first[p + 1]
+       |  block of 64
+       v
+    codes (32, 64) --row of the table-->  product (64, r) --read-out-->  mantissa, exponent (B,)
+       ^                                      |            or as it is   mantissa, exponent (B, r)
+       '---- the next windows <--- rescale ---'
+
+Products of up to ``room`` rows stay within the range of floats; between them each channel gives
+its power of two to an exponent of its own.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .compiled import in_threads, loop
+
+BLOCK = 64  # configurations that are looked up together
+WINDOWS = 32  # windows whose codes are held
+LEAST = 2**19  # numbers to multiply that are worth a thread
+MOST = {4: 126, 8: 1022}  # the largest power of two that is moved, by the bytes of a real
+
+
+class FlatWindows(NamedTuple):
+    """Windows of any widths one after the other, and where the table of each one starts.
+
+    ``sites`` has shape ``(sum of widths,)``, int32, ``first`` ``(P + 1,)`` and ``starts``
+    ``(P,)``, int64.
+    """
+
+    sites: np.ndarray
+    first: np.ndarray
+    starts: np.ndarray
+
+
+@loop
+def window_codes(x, windows, phys_dim, p, out):
+    """The rows of the table ``(windows, BLOCK)`` that digits ``(N, B)`` select, from window p."""
+    sites, first, starts = windows
+    base, count = np.uint32(phys_dim), x.shape[1]
+    for i in range(len(out)):
+        code = out[i]
+        for b in range(count):
+            code[b] = 0
+        for j in range(first[p + i], first[p + i + 1]):
+            digit = x[np.uint64(sites[j])]
+            for b in range(count):
+                code[b] = np.uint32(code[b] * base) + np.uint32(digit[b])
+        start = np.uint32(starts[p + i])
+        for b in range(count):
+            code[b] = np.uint32(code[b] + start)
+
+
+@loop
+def _multiply(table, codes, b, out):
+    """Multiply ``out`` ``(r,)`` by the rows ``codes[:, b]`` of the table, four at a time."""
+    count, r, i = len(codes), len(out), 0
+    while i + 4 <= count:
+        t0, t1 = table[np.uint64(codes[i, b])], table[np.uint64(codes[i + 1, b])]
+        t2, t3 = table[np.uint64(codes[i + 2, b])], table[np.uint64(codes[i + 3, b])]
+        for c in range(r):
+            out[c] *= (t0[c] * t1[c]) * (t2[c] * t3[c])
+        i += 4
+    while i < count:
+        t0 = table[np.uint64(codes[i, b])]
+        for c in range(r):
+            out[c] *= t0[c]
+        i += 1
+
+
+@loop
+def _rescale(x, exponent, most):
+    """Move the power of two of each entry of ``x`` ``(n,)`` to ``exponent`` ``(n,)``."""
+    for i in range(len(x)):
+        shift = math.frexp(max(abs(x[i].real), abs(x[i].imag)))[1]
+        shift = max(-most, min(most, shift))
+        x[i] *= math.ldexp(1.0, -shift)
+        exponent[i] += shift
+
+
+@loop
+def _look_up(x, windows, phys_dim, table, vector, limits, mantissa, exponent, start, stop):
+    """Fill ``mantissa`` and ``exponent`` of configurations start to stop.
+
+    With a ``vector`` ``(r,)`` they get the amplitudes ``(B, 1)``; where it is empty, the products
+    ``(B, r)`` of each channel. ``limits`` are how many rows may be multiplied before a rescale,
+    and the largest power of two that is moved.
+    """
+    room, most = limits
+    P, r = len(windows[2]), table.shape[1]
+    size = min(WINDOWS, room)
+    codes, block = np.empty((size, BLOCK), np.uint32), np.empty((BLOCK, r), table.dtype)
+    for begin in range(start, stop, BLOCK):
+        some = slice(begin, min(begin + BLOCK, stop))
+        digits, powers, out = x[:, some], exponent[some], mantissa[some]
+        products = block if len(vector) else out
+        for b in range(len(out)):
+            for c in range(r):
+                products[b, c] = 1
+        for p in range(0, P, size):
+            rows = codes[: min(size, P - p)]
+            window_codes(digits, windows, phys_dim, p, rows)
+            for b in range(len(out)):
+                _multiply(table, rows, b, products[b])
+                if room < P:
+                    _rescale(products[b], powers[b], most)
+        if len(vector):
+            for b in range(len(out)):
+                total = products[b, 0] * vector[0]
+                for c in range(1, r):
+                    total += products[b, c] * vector[c]
+                out[b, 0] = total
+                _rescale(out[b], powers[b], most)
+
+
+def look_up(
+    x: np.ndarray,
+    windows: FlatWindows,
+    phys_dim: int,
+    table: np.ndarray,
+    room: int,
+    vector: np.ndarray | None = None,
+    top: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The products of the rows that configurations select, or the sums over their channels.
+
+    Parameters
+    ----------
+    x : numpy.ndarray of uint8, shape (N, B)
+        Digits.
+    windows : FlatWindows
+    phys_dim : int
+    table : numpy.ndarray, shape (rows, r)
+    room : int
+        So many rows may be multiplied before a rescale.
+    vector : numpy.ndarray, shape (r,), optional
+        Weights of the channels in a sum, which floats hold for all products.
+    top : float, optional
+        A power of two that multiplies all results.
+
+    Returns
+    -------
+    mantissa, exponent : numpy.ndarray
+        Numbers ``mantissa * 2**exponent``: sums ``(B,)``, or products ``(B, r)``, of which only
+        those of more than ``room`` rows are rescaled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.kernels.lookup import FlatWindows, look_up
+    >>> pairs = FlatWindows(np.array([0, 1, 1, 2], "int32"), np.array([0, 2, 4]), np.zeros(2, int))
+    >>> table = np.array([[1.0], [2.0], [3.0], [5.0]])
+    >>> look_up(np.array([[0], [1], [1]], "uint8"), pairs, 2, table, 100, np.ones(1))
+    (array([0.625]), array([4.]))
+    """
+    r, B = table.shape[1], x.shape[1]
+    shape = (B, r) if vector is None else (B, 1)
+    mantissa, exponent = np.empty(shape, table.dtype), np.full(shape, top)
+    given = table[0, :0] if vector is None else vector
+    limits = room, MOST[table.real.itemsize]
+    in_threads(
+        lambda start, stop: _look_up(
+            x, windows, phys_dim, table, given, limits, mantissa, exponent, start, stop
+        ),
+        B,
+        LEAST // (len(windows.starts) * r),
+    )
+    return (mantissa, exponent) if vector is None else (mantissa[:, 0], exponent[:, 0])
