@@ -1,12 +1,12 @@
-"""Value and gradient of sum log |psi| in torch, against the plain forward and backward pass."""
+"""Value and gradient of sum log |psi| in torch, against plain forward and backward passes."""
 
 import torch
-from common import best_chunk, chunked, configs, medians, plain_forward, report, torch_weights
+from common import PLAIN, best_chunk, chunked, configs, even_network, medians, report, torch_weights
 
 import quimb_deepnets as qdn
 
 BATCH = 1024
-net = qdn.ConvAC.rand(64, 4, 3, 32, boundary="periodic", seed=0)
+net = even_network(64, 4, 3, 32)
 x = configs(net, BATCH)
 weights, readout = torch_weights(net, requires_grad=True)
 mine = qdn.ConvAC(64, weights, readout, boundary="periodic")
@@ -18,23 +18,21 @@ def ours(count=BATCH):
     return torch.autograd.grad(value, [*weights, readout])
 
 
-def plain(a, b):
-    value = plain_forward(weights, readout, tx[a:b]).sum()
-    return torch.autograd.grad(value, [*weights, readout])
+calls, parts, chunks = [ours], [], {}
+for name, forward in PLAIN.items():
 
+    def plain(a, b, forward=forward):
+        value = forward(weights, readout, tx[a:b]).sum()
+        return torch.autograd.grad(value, [*weights, readout])
 
-for a, b in zip(ours(8), plain(0, 8)):
-    assert (a - b).abs().max() < 1e-8 * b.abs().max()
-chunk = best_chunk(plain, BATCH)
-part = min(BATCH, 8 * chunk)
-seconds, rival = medians(ours, lambda: chunked(plain, part, chunk))
-ratio = (BATCH / seconds) / (part / rival)
+    for a, b in zip(ours(8), plain(0, 8)):
+        assert (a - b).abs().max() < 1e-8 * b.abs().max()
+    chunks[f"{name}_chunk"] = chunk = best_chunk(plain, BATCH)
+    parts.append(min(BATCH, 8 * chunk))
+    calls.append(lambda f=plain, n=parts[-1], c=chunk: chunked(f, n, c))
+seconds, *rivals = medians(*calls)
+rates = {f"{name}_per_s": n / t for name, n, t in zip(PLAIN, parts, rivals)}
+ratio = BATCH / seconds / max(rates.values())
 report(
-    "value and gradient r=32",
-    10,
-    30,
-    ratio=ratio,
-    ours_per_s=BATCH / seconds,
-    plain_per_s=part / rival,
-    plain_chunk=chunk,
+    "value and gradient r=32", 60, 150, ratio=ratio, ours_per_s=BATCH / seconds, **rates, **chunks
 )

@@ -9,7 +9,7 @@ os.environ["XLA_FLAGS"] = (
 )
 
 
-def against_rbm(net, batch):
+def against_rbm(net, batch, bar, aim):
     """Our rate over that of NetKet's RBM (alpha=4, float64, compiled) on as many sites."""
     try:
         import jax
@@ -25,4 +25,4 @@ def against_rbm(net, batch):
     mine, theirs = medians(
         lambda: net.log_amplitudes(x), lambda: apply(params, spins).block_until_ready()
     )
-    return {"rbm_per_s": batch / theirs, "ratio_rbm": theirs / mine, "bar_rbm": 0.7, "aim_rbm": 2}
+    return {"rbm_per_s": batch / theirs, "ratio_rbm": theirs / mine, "bar_rbm": bar, "aim_rbm": aim}

@@ -1,0 +1,26 @@
+"""An evaluator's log_amplitudes of 128 configurations, against the plain call and the kernel alone."""
+
+import numpy as np
+from common import configs, even_network, medians, report
+
+from quimb_deepnets.kernels.compiled import as_rows
+from quimb_deepnets.kernels.lookup import look_up
+from quimb_deepnets.numerics.configs import digits
+
+net = even_network(64, 3, 3, 4)
+x = configs(net, 128)
+ev = net.evaluator(128)
+ready = net._evaluate_by(net.plan(128))
+table, vector, d = (
+    as_rows(ready.table.mantissa),
+    as_rows(ready.vector.mantissa),
+    digits(x, 2, net._like),
+)
+kernel = lambda: look_up(d, ready.flat, 2, table, ready.room, vector, float(ready.vector.exponent))
+mantissa, exponent = kernel()
+logabs = np.log(np.abs(mantissa)) + exponent * np.log(2)
+assert np.abs(logabs - ev.log_amplitudes(x)[1]).max() < 1e-9 * np.abs(logabs).max()
+mine, plain, alone = medians(
+    lambda: ev.log_amplitudes(x), lambda: net.log_amplitudes(x), kernel, repeats=51
+)
+report("evaluator, batch 128", 4, 8, ratio=plain / mine, over_the_kernel=mine / alone, ours_s=mine)
