@@ -41,7 +41,8 @@ class NaturalGradient:
     min_shift : float, optional
         What it falls to.
     momentum : float, optional
-        How much of the previous change is kept where a batch says nothing.
+        How much of the previous change is kept where a batch says nothing: up to 0.95 where
+        parameters outnumber samples by far, 0 where they do not.
 
     Examples
     --------
@@ -61,8 +62,8 @@ class NaturalGradient:
         learning_rate: float = 0.05,
         max_length: float = 0.1,
         shift: float = 1e-3,
-        min_shift: float = 1e-5,
-        momentum: float = 0.9,
+        min_shift: float = 1e-4,
+        momentum: float = 0.0,
     ) -> None:
         self.learning_rate, self.max_length = learning_rate, max_length
         self.shift, self.min_shift, self.momentum = shift, min_shift, momentum

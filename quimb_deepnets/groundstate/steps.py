@@ -67,6 +67,9 @@ class Update(NamedTuple):
 def clipped(energies, deviations=CLIP):
     """Local energies, no part of them further from the median than so many median deviations.
 
+    Where most of them are alike, as near uniform states, the median deviation is round-off: then
+    twice the deviation that one in ten exceeds is allowed.
+
     Parameters
     ----------
     energies : numpy.ndarray, shape (n,)
@@ -76,20 +79,23 @@ def clipped(energies, deviations=CLIP):
     Returns
     -------
     numpy.ndarray, shape (n,)
-        As given, if more than half of them are equal.
+        As given, if nine of ten are alike.
 
     Examples
     --------
     >>> import numpy as np
     >>> from quimb_deepnets.groundstate.steps import clipped
-    >>> clipped(np.array([1.0, 2.0, 3.0, 4.0, 1000.0]), deviations=2).tolist()
-    [1.0, 2.0, 3.0, 4.0, 5.0]
+    >>> clipped(np.array([*range(1, 11), 1000.0]), deviations=2)[-3:].tolist()
+    [9.0, 10.0, 16.0]
     """
     if np.iscomplexobj(energies):
         return clipped(energies.real, deviations) + 1j * clipped(energies.imag, deviations)
     middle = np.median(energies)
-    room = deviations * np.median(abs(energies - middle))
-    return np.clip(energies, middle - room, middle + room) if room else energies
+    away = abs(energies - middle)
+    room = max(deviations * np.median(away), 2 * np.quantile(away, 0.9))
+    if not room > 1e-9 * abs(energies).max():
+        return energies
+    return np.clip(energies, middle - room, middle + room)
 
 
 def residuals(batch):
