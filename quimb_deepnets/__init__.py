@@ -42,6 +42,7 @@ A module imports only from rows above its own::
     conversion    networks as matrix product states
     sampling      Markov chains, and what they estimate
     entanglement  entropies and spectra of any state, by the cheapest method
+    groundstate   operators as flip masks, energies of three kinds, optimizers that lower them
     paths         what contractions cost, and contractions in slices
     cli           the command line
     __main__      ``python -m quimb_deepnets``
@@ -82,6 +83,7 @@ from .errors import (
     WorkerError,
 )
 from .geometry import GCLayer
+from .groundstate import Energy, GroundState, energy
 from .hyper import HyperTensorNetwork, dup
 from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
 from .paths import contract_sliced, path_report, rivals
@@ -97,10 +99,12 @@ __all__ = [
     "ConfigError",
     "ConvAC",
     "DeepNetError",
+    "Energy",
     "ExtraError",
     "GCLayer",
     "GeometryError",
     "GraphStateConvAC",
+    "GroundState",
     "HyperTensorNetwork",
     "LegError",
     "MethodError",
@@ -116,6 +120,7 @@ __all__ = [
     "WorkerError",
     "contract_sliced",
     "dup",
+    "energy",
     "entanglement_plan",
     "entropies",
     "entropy",

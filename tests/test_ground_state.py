@@ -20,8 +20,8 @@ import quimb as qu
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
+from quimb_deepnets import GroundState
 from quimb_deepnets.groundstate import driver
-from quimb_deepnets.groundstate.driver import GroundState
 
 from .test_third_party import TwoMachines
 

@@ -479,6 +479,11 @@ ROWS = {
         lambda o, x: [*qdn.renyi2_estimate(o, 2, seed=x, **MC)],
         None,
     ),
+    ("energy", "seed"): (
+        SEED,
+        lambda o, x: float(qdn.energy(o, {0: np.ones((2, 2))}, "sample", samples=2**11, seed=x)),
+        None,
+    ),
     ("entropy", "seed"): (
         SEED,
         lambda o, x: qdn.entropy(o, 2, method="approx", tol=0.5, seed=x),

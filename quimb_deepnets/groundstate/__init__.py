@@ -1,7 +1,20 @@
-"""Ground states: operators, energies, and the steps that lower them.
+"""Ground states: operators, energies of networks by three ways that agree, and what lowers them.
 
 ::
 
+    reading      operators of quimb as terms on the places of a network
+    pieces       terms collected into tables
+    signs        the signs of another basis
+    operators    flip masks: moves and their coefficients
+    sectors      configurations with a number of ones
+    local        local energies
+    full         sums over all configurations
+    sampled      samples, and the error that chains show
+    products     products of terms, and terms as products
+    chain        matrix product states and operators
+    windows      contractions of collapsed networks
+    energies     the three ways, and which one
+    gradients    by the parameters
     steps        stochastic reconfiguration: a batch of derivatives to a change of parameters
     lbfgs        quasi-Newton steps, for energies without noise
     optimizers   from parameters and a batch to new parameters, by one of these
@@ -13,3 +26,8 @@
     picture      energies and variances of a run, drawn
     driver       GroundState: all of these, again and again
 """
+
+from .driver import GroundState
+from .energies import Energy, energy
+
+__all__ = ["Energy", "GroundState", "energy"]

@@ -26,13 +26,15 @@ from ..numerics.shown import Shown
 from ..numerics.weights import make_rng
 from .batches import draw, full_estimate, sampled_estimate
 from .checkpoint import RunState, digest_of, read_checkpoint, write_checkpoint
+from .energies import Energy
 from .history import RECORD, has_jumped, has_stalled, progress_text, record_of, with_error
 from .lbfgs import QuasiNewton
-from .measure import DRAWS, Measured, measure_full, measure_samples
+from .measure import DRAWS, measure_full, measure_samples
 from .operators import FlipMasks
 from .optimizers import make_optimizer
 from .picture import plot_run
 from .preparation import check_real, check_spread, energy_scale, sign_sites
+from .reading import inherited_sector
 from .sectors import check_conserved, check_sector
 
 STEPS = 300  # where neither steps nor seconds are given
@@ -57,6 +59,7 @@ class GroundState(Shown):
         A Hermitian operator on the sites of the network; a dict is ``{where: matrix}``.
     sector : int, optional
         A number of ones that H keeps: configurations of other numbers have no part in the state.
+        By default that of the Hilbert space of H.
     sign_rule : None, "marshall" or sequence of sites, optional
         Look for the state in the basis ``(-1)**(sum of digits on these sites) |s>``.
     method : {"sample", "full"}, optional
@@ -106,12 +109,11 @@ class GroundState(Shown):
     --------
     >>> import quimb as qu
     >>> import quimb_deepnets as qdn
-    >>> from quimb_deepnets.groundstate.driver import GroundState
     >>> H = {(i, (i + 1) % 6): qu.ham_heis(2) for i in range(6)}
     >>> layers = [qdn.GCLayer(3, 4), qdn.GCLayer(2, 2)]
     >>> start = {"boundary": "periodic", "dist": "uniform", "loc": 1, "scale": 0.05}
     >>> net = qdn.ConvAC.rand(6, layers=layers, seed=0, **start)
-    >>> gs = GroundState(net, H, sector=3, sign_rule="marshall", method="full", seed=0)
+    >>> gs = qdn.GroundState(net, H, sector=3, sign_rule="marshall", method="full", seed=0)
     >>> gs = gs.run(steps=60, progbar=False)
     >>> round(gs.energy, 3), gs.error  # the exact energy is -2.8028
     (-2.803, 0.0)
@@ -140,6 +142,7 @@ class GroundState(Shown):
         self._sign_rule, self._method = sign_sites(H, net, sign_rule), method
         self._H = FlipMasks(H, net.sites, net.phys_dim, self._sign_rule)
         self._H.check_hermitian()
+        sector = inherited_sector(H) if sector is None else sector
         self._sector = check_sector(sector, net.nsites, net.phys_dim)
         if self._sector is not None:
             check_conserved(self._H, self._sector)
@@ -163,7 +166,7 @@ class GroundState(Shown):
         theta = theta.astype(np.result_type(theta.dtype, np.float64))
         none = np.zeros((0, self._H.nsites), np.int8)
         self._state = RunState(0, theta, theta, none, _json_of(rng), {}, np.zeros(0, RECORD))
-        self._found: Measured | None = None
+        self._found: Energy | None = None
 
     # ------------------------------------------------------------ what was reached
 
@@ -190,9 +193,9 @@ class GroundState(Shown):
         return self._found
 
     @property
-    def energy(self) -> float:
+    def energy(self) -> Energy:
         """The energy of `network`, from fresh samples or all configurations."""
-        return float(self._result)
+        return self._result
 
     @property
     def error(self) -> float:
@@ -206,9 +209,8 @@ class GroundState(Shown):
 
     @property
     def vscore(self) -> float:
-        """The V-score ``N variance / (energy - trace)^2`` (arXiv:2302.04919)."""
-        distance = (self.energy - self._H.mean_diagonal.real) ** 2
-        return self._H.nsites * self.variance / distance if distance else math.inf
+        """The V-score ``N variance / (energy - E0)^2``, see `Energy`."""
+        return self._result.vscore
 
     def __repr__(self) -> str:
         net, taken = self._given, self._state.step
@@ -404,7 +406,7 @@ class GroundState(Shown):
         rtol: float | None = None,
         max_samples: int | None = None,
         progbar: bool = False,
-    ) -> dict[str, Measured]:
+    ) -> dict[str, Energy]:
         """Expectation values in the state that was reached, from fresh samples.
 
         Parameters
@@ -421,9 +423,9 @@ class GroundState(Shown):
 
         Returns
         -------
-        dict[str, Measured]
+        dict[str, Energy]
             By name, ``"energy"`` first: floats with ``.error`` (from blocks of draws),
-            ``.variance``, ``.rhat``, ``.acceptance`` and ``.samples``.
+            ``.variance``, ``.rhat``, ``.acceptance`` and ``.samples``, see `Energy`.
 
         Raises
         ------

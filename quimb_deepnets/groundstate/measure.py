@@ -5,6 +5,7 @@
     chains go on, 16 draws of each at a time --> local values of each operator --> enough?
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from ..jobs.progress import progress_bar
 from ..sampling.diagnostics import split_rhat
 from .batches import blocked_error, draw
+from .energies import Energy
 from .full import full_state
 from .history import with_error
 from .local import local_energies
@@ -21,50 +23,7 @@ from .operators import FlipMasks
 BURN_IN, DRAWS = 16, 16
 
 
-class Measured(float):
-    """An expectation value: a float that knows its error.
-
-    Parameters
-    ----------
-    value, error, variance, acceptance, rhat : float
-    samples : int
-
-    Examples
-    --------
-    >>> from quimb_deepnets.groundstate.measure import Measured
-    >>> Measured(-0.676512, error=0.000183)
-    -0.67651(18)
-    """
-
-    def __new__(cls, value: float, **said: Any) -> "Measured":
-        return super().__new__(cls, value)
-
-    def __init__(
-        self,
-        value: float,
-        error: float = 0.0,
-        variance: float = 0.0,
-        acceptance: float = float("nan"),
-        rhat: float = float("nan"),
-        samples: int = 0,
-    ) -> None:
-        self.error, self.variance, self.samples = error, variance, samples
-        self.acceptance, self.rhat = acceptance, rhat
-
-    def __reduce__(self):
-        return _measured, (float(self), vars(self))
-
-    def __repr__(self) -> str:
-        return with_error(float(self), self.error)
-
-
-def _measured(value, said):
-    return Measured(value, **said)
-
-
-def measure_full(
-    net: Any, masks: Mapping[str, FlipMasks], sector: int | None
-) -> dict[str, Measured]:
+def measure_full(net: Any, masks: Mapping[str, FlipMasks], sector: int | None) -> dict[str, Energy]:
     """Expectation values of all configurations.
 
     Parameters
@@ -75,10 +34,13 @@ def measure_full(
 
     Returns
     -------
-    dict[str, Measured]
+    dict[str, Energy]
     """
-    states = {name: full_state(net, H, sector) for name, H in masks.items()}
-    return {name: Measured(s.mean.real, variance=s.variance) for name, s in states.items()}
+    found = {}
+    for name, H in masks.items():
+        state = full_state(net, H, sector)
+        found[name] = _with_vscore(H, state.mean.real, variance=state.variance, method="full")
+    return found
 
 
 def measure_samples(
@@ -91,7 +53,7 @@ def measure_samples(
     rtol: float | None,
     max_samples: int,
     progbar: bool = False,
-) -> dict[str, Measured]:
+) -> dict[str, Energy]:
     """Expectation values of samples, until they are good enough.
 
     Parameters
@@ -107,10 +69,10 @@ def measure_samples(
 
     Returns
     -------
-    dict[str, Measured]
+    dict[str, Energy]
     """
     values: dict[str, list] = {name: [] for name in masks}
-    found: dict[str, Measured] = {}
+    found: dict[str, Energy] = {}
     accepted: list[float] = []
     with progress_bar(progbar, desc="measuring") as shown:
         while True:
@@ -120,21 +82,35 @@ def measure_samples(
             for name, H in masks.items():
                 local = local_energies(evaluator, H, drawn.configs.reshape(-1, H.nsites))
                 values[name].append(local.reshape(DRAWS, chains))
-                found[name] = _summary(np.concatenate(values[name]), float(np.mean(accepted)))
-            shown(", ".join(f"{name} {value!r}" for name, value in found.items()))
+                found[name] = _summary(H, np.concatenate(values[name]), accepted)
+            shown(
+                ", ".join(
+                    f"{name} {with_error(value, value.error)}" for name, value in found.items()
+                )
+            )
             enough = rtol and all(x.error <= rtol * abs(x) for x in found.values())
             if enough or next(iter(found.values())).samples + DRAWS * chains > max_samples:
                 return found
 
 
-def _summary(local, acceptance):
+def _summary(H, local, accepted):
     """What local values ``(draws, chains)`` say."""
     mean = float(local.real.mean())
-    return Measured(
+    return _with_vscore(
+        H,
         mean,
         error=blocked_error(local.real),
         variance=float(np.mean(abs(local - mean) ** 2)),
-        acceptance=acceptance,
+        method="sample",
+        acceptance=float(np.mean(accepted)),
         rhat=split_rhat(local.real),
         samples=local.size,
     )
+
+
+def _with_vscore(H, value, variance, **said):
+    """An expectation value and its V-score."""
+    value = float(value)
+    distance = value - float(np.real(H.mean_diagonal))
+    vscore = H.nsites * variance / distance**2 if distance else math.inf
+    return Energy(value, variance=variance, vscore=vscore, reason="as asked for", **said)
