@@ -73,6 +73,9 @@ STEPS = {
     "entropy": lambda: (qdn.entropy(net, 4), qdn.entropies(net), qdn.schmidt_values(net, 3)),
     "renyi2_estimate": lambda: qdn.renyi2_estimate(net, 4, samples=200, seed=0),
     "energy": lambda: qdn.energy(ring, {0: [[0, 1], [1, 0]]}, "sample", samples=200, seed=0),
+    "GroundState": lambda: qdn.GroundState(
+        ring, {0: [[0, 1], [1, 0]]}, samples=32, chains=32, seed=0
+    ).run(steps=2, progbar=False),
     "schmidt_rank": lambda: qdn.schmidt_rank(net, 4),
     "path_report": lambda: qdn.path_report(ring, optimize="greedy"),
     "contract_sliced": lambda: qdn.contract_sliced(ring, target_size=2**8),

@@ -25,6 +25,7 @@ from .operators import FlipMasks
 
 FORMAT = 1
 MEMORY = "memory_"
+ARRAYS = ("theta", "before", "configs", "history")
 
 
 class RunState(NamedTuple):
@@ -94,16 +95,14 @@ def write_checkpoint(path: Any, problem: dict, state: RunState) -> None:
         If it cannot be written.
     """
     plain = {name: getattr(state, name) for name in ("step", "generator", "seconds", "failures")}
-    arrays = {name: getattr(state, name) for name in ("theta", "before", "configs", "history")}
-    memory = {MEMORY + name: x for name, x in state.memory.items()}
+    arrays: dict[str, Any] = {
+        "problem": np.array(json.dumps({"format": FORMAT, **problem})),
+        "state": np.array(json.dumps(plain)),
+        **{name: getattr(state, name) for name in ARRAYS},
+        **{MEMORY + name: x for name, x in state.memory.items()},
+    }
     with replacing(path, "wb") as file:
-        np.savez(
-            file,
-            problem=json.dumps({"format": FORMAT, **problem}),
-            state=json.dumps(plain),
-            **arrays,
-            **memory,
-        )
+        np.savez(file, **arrays)
 
 
 def read_checkpoint(path: Any, problem: dict) -> RunState | None:
@@ -132,7 +131,7 @@ def read_checkpoint(path: Any, problem: dict) -> RunState | None:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
         written, plain = json.loads(str(found["problem"])), json.loads(str(found["state"]))
-        arrays = {name: found[name] for name in ("theta", "before", "configs", "history")}
+        arrays = {name: found[name] for name in ARRAYS}
         memory = {k.removeprefix(MEMORY): x for k, x in found.items() if k.startswith(MEMORY)}
         state = RunState(**plain, **arrays, memory=memory)
         if written.get("format") == FORMAT and state.history.dtype != RECORD:

@@ -170,7 +170,7 @@ def make_optimizer(word: str, options: Any, deterministic: bool) -> Any:
     known = list(inspect.signature(kind).parameters)
     for name, value in options.items():
         check_option("optimizer_opts key", name, known)
-        if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
+        if not isinstance(value, numbers.Real) or not 0 <= float(value) < math.inf:
             raise OptionError(
                 f"optimizer_opts[{name!r}]={value!r} must be a number of at least 0; leave it out "
                 "for its default."
