@@ -21,7 +21,8 @@ import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
 from quimb_deepnets import GroundState
-from quimb_deepnets.groundstate import driver
+from quimb_deepnets.groundstate import trajectory
+from quimb_deepnets.groundstate.trajectory import Trajectory
 
 from .test_third_party import TwoMachines
 
@@ -188,7 +189,8 @@ def test_a_killed_run_goes_on_to_the_last_digit(tmp_path):
     program = f"""
         import sys
         sys.path.insert(0, {str(pathlib.Path(__file__).parents[1])!r})
-        from tests.test_ground_state import driver, ring
+        from quimb_deepnets.groundstate import driver
+        from tests.test_ground_state import ring
         driver.WRITE_EVERY = 0.0
         ring().run(steps=10**6, checkpoint={str(path)!r}, progbar=False)
     """
@@ -256,7 +258,7 @@ def test_a_torn_file_is_refused_and_kept(tmp_path):
 def test_interrupts_end_cleanly(tmp_path, monkeypatch):
     """In the middle of a step: what counts is the state after the last whole one."""
     path, gs, taken = tmp_path / "run.npz", ring(), []
-    estimate = driver.sampled_estimate
+    estimate = trajectory.sampled_estimate
 
     def interrupted(*args):
         taken.append(1)
@@ -265,7 +267,7 @@ def test_interrupts_end_cleanly(tmp_path, monkeypatch):
         return estimate(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(driver, "sampled_estimate", interrupted)
+        patch.setattr(trajectory, "sampled_estimate", interrupted)
         gs.run(steps=50, checkpoint=path, progbar=False)
     assert len(gs.history) == 3 and np.isfinite(gs.energy)
     assert same(gs.run(steps=2, progbar=False), ring().run(steps=5, progbar=False))
@@ -286,22 +288,22 @@ def test_callbacks_and_seconds_and_patience():
 
 
 def test_steps_out_of_range_are_taken_back_by_half(monkeypatch):
-    gs, estimate, calls = ring().run(steps=2, progbar=False), GroundState._estimate, []
+    gs, estimate, calls = ring().run(steps=2, progbar=False), Trajectory.estimate, []
 
-    def failing(self, theta, rng):
+    def failing(self, state, theta, rng):
         calls.append(theta)
         if len(calls) < 3:
             raise qdn.RangeError("too far")
-        return estimate(self, theta, rng)
+        return estimate(self, state, theta, rng)
 
     before, theta = gs._state.before, gs._state.theta
-    monkeypatch.setattr(GroundState, "_estimate", failing)
+    monkeypatch.setattr(Trajectory, "estimate", failing)
     gs.run(steps=1, progbar=False)
     assert len(gs.history) == 3
     assert calls[1] == pytest.approx((before + theta) / 2)
     assert calls[2] == pytest.approx(before + (theta - before) / 4)
     calls.clear()
-    monkeypatch.setattr(driver, "MAX_FAILURES", 1)
+    monkeypatch.setattr(trajectory, "MAX_FAILURES", 1)
     with pytest.raises(qdn.RangeError, match="max_length"):
         gs.run(steps=1, progbar=False)
 

@@ -24,6 +24,7 @@
     checkpoint   a run in a file
     measure      fresh samples of the state that was reached
     picture      energies and variances of a run, drawn
+    trajectory   from one state of a run to the next
     driver       GroundState: all of these, again and again
 """
 

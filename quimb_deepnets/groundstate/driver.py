@@ -9,39 +9,27 @@
     then fresh samples of the last network say what was reached: energy, error, variance
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from autoray import get_dtype_name, to_numpy
 
-from ..errors import ConfigError, OptionError, RangeError, check_option, check_positive_int
+from ..errors import OptionError, check_positive_int
 from ..jobs.progress import progress_bar
-from ..networks import DeepNetwork
-from ..numerics.scaled import array_like
 from ..numerics.shown import Shown
-from ..numerics.weights import make_rng
-from .batches import draw, full_estimate, sampled_estimate
-from .checkpoint import RunState, digest_of, read_checkpoint, write_checkpoint
+from .checkpoint import read_checkpoint, write_checkpoint
 from .energies import Energy
-from .history import RECORD, has_jumped, has_stalled, progress_text, record_of, with_error
-from .lbfgs import QuasiNewton
+from .history import has_stalled, progress_text, with_error
 from .measure import DRAWS, measure_full, measure_samples
 from .operators import FlipMasks
-from .optimizers import make_optimizer
 from .picture import plot_run
-from .preparation import check_real, check_spread, energy_scale, sign_sites
-from .reading import inherited_sector
-from .sectors import check_conserved, check_sector
+from .sectors import check_conserved
+from .trajectory import Trajectory, generator_of
 
 STEPS = 300  # where neither steps nor seconds are given
-BURN_IN = 16  # sweeps before the first step; later steps begin where the last one ended
-RISE, MOST = 100, 4  # steps after which samples rise by as many as there were, and up to so often
 WRITE_EVERY = 5.0  # seconds
-MAX_FAILURES = 10
 FINAL = 16  # as many samples as of a step, after the last one
 RESERVE = 0.05  # of the seconds, for the samples after the last step
 
@@ -132,40 +120,10 @@ class GroundState(Shown):
         chains: int = 2**8,
         seed: Any = None,
     ) -> None:
-        if not isinstance(net, DeepNetwork):
-            raise OptionError(
-                f"a {type(net).__name__} is not a network; give a ConvAC, RAC or RBM, of an "
-                "expanded state its .network."
-            )
-        check_option("method", method, ("sample", "full"))
-        self._given = net._bare()
-        self._sign_rule, self._method = sign_sites(H, net, sign_rule), method
-        self._H = FlipMasks(H, net.sites, net.phys_dim, self._sign_rule)
-        self._H.check_hermitian()
-        sector = inherited_sector(H) if sector is None else sector
-        self._sector = check_sector(sector, net.nsites, net.phys_dim)
-        if self._sector is not None:
-            check_conserved(self._H, self._sector)
-        check_real(self._given, self._H)
-        self._optimizer = make_optimizer(optimizer, optimizer_opts, method != "sample")
-        self._chains = check_positive_int("chains", chains, OptionError)
-        samples = check_positive_int("samples", samples, OptionError)
-        self._draws = max(1, -(-samples // self._chains))
-        self._scale = energy_scale(self._H)
-        self._start(seed)
-
-    def _start(self, seed):
-        """The state before the first step."""
-        rng = make_rng(seed)
-        whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-        self._seed = int(seed) if whole else None
-        rng = np.random.Generator(np.random.PCG64(rng.integers(2**63, size=4)))
-        if self._method == "sample":
-            check_spread(self._given, self._sector, self._H.phys_dim)
-        theta = to_numpy(self._given.vector)
-        theta = theta.astype(np.result_type(theta.dtype, np.float64))
-        none = np.zeros((0, self._H.nsites), np.int8)
-        self._state = RunState(0, theta, theta, none, _json_of(rng), {}, np.zeros(0, RECORD))
+        self._path = Trajectory(
+            net, H, sector, sign_rule, method, optimizer, optimizer_opts, samples, chains, seed
+        )
+        self._state = self._path.start()
         self._found: Energy | None = None
 
     # ------------------------------------------------------------ what was reached
@@ -173,7 +131,7 @@ class GroundState(Shown):
     @property
     def network(self) -> Any:
         """The network with the parameters that were reached."""
-        return self._network(self._state.theta)
+        return self._path.network(self._state.theta)
 
     @property
     def history(self) -> np.ndarray:
@@ -213,18 +171,18 @@ class GroundState(Shown):
         return self._result.vscore
 
     def __repr__(self) -> str:
-        net, taken = self._given, self._state.step
-        title = f"GroundState of {net!r}, {self._method}, {self._optimizer.name}, {taken} steps"
+        net, method, optimizer = self._path.net, self._path.method, self._path.optimizer.name
+        title = f"GroundState of {net!r}, {method}, {optimizer}, {self._state.step} steps"
         if self._found is None:
             return f"{title}; not measured yet"
-        found, N = self._found, self._H.nsites
+        found, N = self._found, self._path.H.nsites
         lines = [
             ("E/N", with_error(found / N, found.error / N)),
             ("E", with_error(float(found), found.error)),
             ("variance/N", f"{found.variance / N:.4g}"),
             ("V-score", f"{self.vscore:.3g}"),
         ]
-        if self._method == "sample":
+        if self._path.method == "sample":
             lines.append(("acceptance", f"{found.acceptance:.2f}"))
             lines.append(("R-hat", f"{found.rhat:.3f}"))
             lines.append(("samples", f"{found.samples}"))
@@ -291,10 +249,10 @@ class GroundState(Shown):
         try:
             with progress_bar(progbar, total=steps, initial=self._state.step - begun) as shown:
                 while not done():
-                    self._advance()
-                    shown(progress_text(self._state.history, self._H.nsites))
+                    self._state, self._found = self._path.advance(self._state), None
+                    shown(progress_text(self._state.history, self._path.H.nsites))
                     if checkpoint is not None and time.monotonic() > written + WRITE_EVERY:
-                        write_checkpoint(checkpoint, self._problem(), self._state)
+                        write_checkpoint(checkpoint, self._path.problem(), self._state)
                         written = time.monotonic()
                     history = self._state.history
                     if callback is not None and callback(self) is True:
@@ -304,99 +262,15 @@ class GroundState(Shown):
         except KeyboardInterrupt:
             pass  # the state is that after the last whole step
         if checkpoint is not None:
-            write_checkpoint(checkpoint, self._problem(), self._state)
+            write_checkpoint(checkpoint, self._path.problem(), self._state)
         self._found = self.measure()["energy"]
         return self
 
     def _go_on_from(self, checkpoint):
         """Take the state of a file, unless this object is further."""
-        found = read_checkpoint(checkpoint, self._problem())
+        found = read_checkpoint(checkpoint, self._path.problem())
         if found is not None and found.step > self._state.step:
             self._state, self._found = found, None
-
-    def _problem(self):
-        """What a checkpoint is of, as JSON has it."""
-        net, sites = self._given, self._sign_rule
-        return {
-            "network": type(net).__name__,
-            "geometry": repr(net.geometry),
-            "dtype": net.dtype,
-            "H": digest_of(self._H),
-            "sector": self._sector,
-            "sign_rule": None if sites is None else sorted(map(str, sites)),
-            "method": self._method,
-            "optimizer": [self._optimizer.name, dict(vars(self._optimizer))],
-            "samples": self._draws * self._chains,
-            "chains": self._chains,
-            "seed": self._seed,
-        }
-
-    def _network(self, theta):
-        """The network with these parameters, in the dtype, library and place of the one given."""
-        like = self._given.vector
-        return self._given.with_vector(array_like(theta.astype(get_dtype_name(like)), like))
-
-    def _estimate(self, theta, rng):
-        """Energy and batch at these parameters; chains move on."""
-        net = self._network(theta)
-        real = not np.iscomplexobj(theta)
-        if self._method == "full":
-            found = full_estimate(net.evaluator(), self._H, self._sector, real)
-        else:
-            state = self._state
-            rise = min(MOST, 1 + max(0, state.step - RISE) / RISE)
-            begin = not len(state.configs)
-            configs = None if begin else state.configs
-            draws = round(self._draws * rise)
-            evaluator = net.evaluator(batch=draws * self._chains)
-            burn_in = BURN_IN if begin else 0
-            drawn = draw(evaluator, self._sector, configs, self._chains, draws, burn_in, rng)
-            found = sampled_estimate(evaluator, self._H, drawn, real)
-        if not (math.isfinite(found.energy) and math.isfinite(found.variance)):
-            raise RangeError("an energy is not finite.")
-        scaled = found.batch._replace(energies=found.batch.energies / self._scale)
-        return found._replace(batch=scaled)
-
-    def _advance(self):
-        """One step; the state changes at its end, or not at all."""
-        state, clock = self._state, time.monotonic()
-        rng = _generator(state.generator)
-        try:
-            found = self._estimate(state.theta, rng)
-            if has_jumped(state.history, found) and state.failures < MAX_FAILURES:
-                raise RangeError("the energy jumped.")
-        except (RangeError, ConfigError) as error:
-            self._state = self._half_back(state, error)
-            return
-        arguments = (state.theta, found.batch, state.step, state.memory)
-        if isinstance(self._optimizer, QuasiNewton):
-            evaluate = lambda theta: self._estimate(theta, rng).batch
-            update = self._optimizer.update(*arguments, evaluate)
-        else:
-            update = self._optimizer.update(*arguments)
-        seconds = state.seconds + time.monotonic() - clock
-        record = record_of(state.step, found, update.length, seconds)
-        self._state = RunState(
-            state.step + 1,
-            update.theta,
-            state.theta,
-            found.configs,
-            _json_of(rng),
-            update.memory,
-            np.concatenate((state.history, record)),
-            seconds,
-        )
-        self._found = None
-
-    def _half_back(self, state, error):
-        """The state with half of the last step taken back, and nothing remembered of it."""
-        if state.failures >= MAX_FAILURES or np.array_equal(state.theta, state.before):
-            raise RangeError(
-                f"step {state.step} led to numbers out of range ({error}); begin nearer to uniform "
-                "weights, or with a smaller optimizer_opts={'max_length': ...}."
-            ) from error
-        middle = (state.theta + state.before) / 2
-        return state._replace(theta=middle, memory={}, failures=state.failures + 1)
 
     # ------------------------------------------------------------ what to do with it
 
@@ -432,24 +306,35 @@ class GroundState(Shown):
         SitesError, OptionError
             As for H.
         """
-        masks = {"energy": self._H}
+        masks = {"energy": self._path.H}
         for name, operator in dict(operators or {}).items():
-            masks[name] = FlipMasks(operator, self._H.sites, self._H.phys_dim, self._sign_rule)
+            masks[name] = FlipMasks(
+                operator, self._path.H.sites, self._path.H.phys_dim, self._path.sign_rule
+            )
             masks[name].check_hermitian()
-            if self._sector is not None:
-                check_conserved(masks[name], self._sector)
+            if self._path.sector is not None:
+                check_conserved(masks[name], self._path.sector)
         rtol = rtol and _positive("rtol", rtol)
         if max_samples is None:
-            max_samples = 2**20 if rtol else FINAL * self._draws * self._chains
+            max_samples = 2**20 if rtol else FINAL * self._path.draws * self._path.chains
         check_positive_int("max_samples", max_samples, OptionError)
         net, state = self.network, self._state
-        if self._method == "full":
-            return measure_full(net, masks, self._sector)
-        rng = np.random.Generator(np.random.PCG64(_generator(state.generator).integers(2**63)))
+        if self._path.method == "full":
+            return measure_full(net, masks, self._path.sector)
+        rng = np.random.Generator(np.random.PCG64(generator_of(state.generator).integers(2**63)))
         configs = state.configs if len(state.configs) else None
         return measure_samples(
-            net.evaluator(batch=DRAWS * self._chains),
-            *(masks, self._sector, configs, self._chains, rng, rtol, max_samples, progbar),
+            net.evaluator(batch=DRAWS * self._path.chains),
+            *(
+                masks,
+                self._path.sector,
+                configs,
+                self._path.chains,
+                rng,
+                rtol,
+                max_samples,
+                progbar,
+            ),
         )
 
     def plot(self, hlines: Mapping[str, float] | None = None, zoom: int | None = None) -> Any:
@@ -474,7 +359,7 @@ class GroundState(Shown):
         OptionError
             If no step was taken yet.
         """
-        return plot_run(self._state.history, self._H.nsites, dict(hlines or {}), zoom)
+        return plot_run(self._state.history, self._path.H.nsites, dict(hlines or {}), zoom)
 
 
 def _positive(name, value):
@@ -485,15 +370,3 @@ def _positive(name, value):
     except (TypeError, ValueError):
         pass
     raise OptionError(f"{name}={value!r} must be a positive number.")
-
-
-def _json_of(rng):
-    """The state of a generator, as JSON."""
-    return json.dumps(rng.bit_generator.state)
-
-
-def _generator(text):
-    """The generator of a state."""
-    bits = np.random.PCG64()
-    bits.state = json.loads(text)
-    return np.random.Generator(bits)

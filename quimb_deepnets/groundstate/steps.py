@@ -43,7 +43,7 @@ class Batch(NamedTuple):
     real: bool = True
 
 
-class Step(NamedTuple):
+class BoundedStep(NamedTuple):
     """A change of the parameters, what part of it is subtracted, and the Fubini-Study length."""
 
     change: np.ndarray
@@ -190,15 +190,15 @@ def trusted(A, change, rate, limit):
 
     Returns
     -------
-    Step
+    BoundedStep
         No change at all, at rate 0, if a number left the range of floats.
     """
     with np.errstate(all="ignore"):
         length = float(np.linalg.norm(A @ change))
     if not (np.isfinite(length) and np.isfinite(change).all()):
-        return Step(np.zeros_like(change), 0.0, 0.0)
+        return BoundedStep(np.zeros_like(change), 0.0, 0.0)
     rate = min(rate, limit / length) if length > 0 else rate
-    return Step(change, rate, rate * length)
+    return BoundedStep(change, rate, rate * length)
 
 
 def finite_step(A, b, rate, limit, shift, previous=None):
@@ -216,7 +216,7 @@ def finite_step(A, b, rate, limit, shift, previous=None):
 
     Returns
     -------
-    Step
+    BoundedStep
     """
     tries = (
         lambda: natural_step(A, b, shift, previous),
@@ -231,4 +231,4 @@ def finite_step(A, b, rate, limit, shift, previous=None):
             continue
         if step.rate:
             return step
-    return Step(np.zeros(A.shape[1], A.dtype), 0.0, 0.0)
+    return BoundedStep(np.zeros(A.shape[1], A.dtype), 0.0, 0.0)
