@@ -87,6 +87,7 @@ from .groundstate import Energy, GroundState, energy
 from .hyper import HyperTensorNetwork, dup
 from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
 from .paths import contract_sliced, path_report, rivals
+from .sampling import Metropolis
 from .tensors import CollapsedVector, RecursiveMPS, RecursiveTree
 
 __version__ = "0.1.0"
@@ -108,6 +109,7 @@ __all__ = [
     "HyperTensorNetwork",
     "LegError",
     "MethodError",
+    "Metropolis",
     "MissingError",
     "OptionError",
     "RangeError",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    import numpy as np
     from quimb.tensor import MatrixProductState
 
     from .conversion.everyday import MAX_DRAWN
@@ -253,6 +254,17 @@ class NetworkMethods(MeasureMethods):
             start: Any = None,
         ) -> RenyiEstimate: ...
 
+        def sample(
+            self,
+            n: int,
+            seed: Any = None,
+            method: str = "auto",
+            sector: int | None = None,
+            start: Any = None,
+            info: dict[str, Any] | None = None,
+            progbar: bool = False,
+        ) -> np.ndarray: ...
+
 
 class RankMethods:
     """What `entanglement` attaches to networks, expanded or not, whose generic rank is known."""
@@ -314,6 +326,17 @@ class HeldMethods:
             progbar: bool = False,
             start: Any = None,
         ) -> RenyiEstimate: ...
+
+        def sample(
+            self,
+            n: int,
+            seed: Any = None,
+            method: str = "auto",
+            sector: int | None = None,
+            start: Any = None,
+            info: dict[str, Any] | None = None,
+            progbar: bool = False,
+        ) -> np.ndarray: ...
 
 
 class ExpandedMethods(RankMethods, HeldMethods):

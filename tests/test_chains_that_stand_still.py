@@ -57,9 +57,9 @@ def test_only_changes_count_as_accepted():
         here = (configs == MODE).all(1)
         return here * 1.0, np.where(here, 0.0, -np.inf)
 
-    sampler = Metropolis(log_amplitudes, 16, chains=64, seed=0, start=MODE)
-    sampler.sweep(5)
+    sampler = Metropolis(log_amplitudes, shape=16, chains=64, seed=0, start=MODE)
+    sampler.sweep(steps=5)
     assert sampler.acceptance == 0
-    flat = Metropolis(lambda c: (np.ones(len(c)), np.zeros(len(c))), 4, chains=64, seed=0)
-    flat.sweep(5)
+    flat = Metropolis(lambda c: (np.ones(len(c)), np.zeros(len(c))), shape=4, chains=64, seed=0)
+    flat.sweep(steps=5)
     assert flat.acceptance == 1

@@ -12,6 +12,7 @@ import quimb_deepnets as qdn
 from quimb_deepnets.sampling import renyi2 as montecarlo
 from quimb_deepnets.sampling.diagnostics import autocorrelation_time, split_rhat
 from quimb_deepnets.sampling.metropolis import Metropolis
+from quimb_deepnets.sampling.moves import propose, read_moves
 from quimb_deepnets.sampling.renyi2 import RenyiEstimate, renyi2_estimate
 
 
@@ -65,17 +66,17 @@ def test_draws_follow_the_state(phys_dim, sites, levels):
     vector = rng.normal(size=phys_dim**sites) + 1j * rng.normal(size=phys_dim**sites)
     vector[:3] = 0
     log_amplitudes, sites, weights = table(vector, phys_dim)
-    sampler = Metropolis(log_amplitudes, sites, phys_dim, chains=400, seed=0, levels=levels)
+    opts = {"chains": 400, "seed": 0, "levels": levels, "shape": sites, "phys_dim": phys_dim}
+    sampler = Metropolis(log_amplitudes, **opts)
     counts = np.zeros(len(vector))
     for _ in range(30):
-        sampler.sweep(30)
+        sampler.sweep(steps=30)
         counts += np.bincount(sampler.configs @ weights, minlength=len(vector))
     p = abs(vector) ** 2 / (abs(vector) ** 2).sum()
     assert not counts[:3].any()
     assert scipy.stats.chisquare(counts[3:], p[3:] * counts.sum()).pvalue > 1e-3
-    assert np.abs(
-        vector[sampler.configs @ weights] - sampler.phase * np.exp(sampler.logabs)
-    ).max() < (1e-12)
+    phase, logabs = sampler.log_amplitudes
+    assert np.abs(vector[sampler.configs @ weights] - phase * np.exp(logabs)).max() < 1e-12
 
 
 @pytest.mark.parametrize("phys_dim, sites", [(2, 3), (3, 2)])
@@ -83,12 +84,13 @@ def test_detailed_balance(phys_dim, sites):
     """In equilibrium as many chains go from s to s' as come back, move by move."""
     vector = np.random.default_rng(2).normal(size=phys_dim**sites)
     log_amplitudes, sites, weights = table(vector, phys_dim)
-    sampler = Metropolis(log_amplitudes, sites, phys_dim, chains=20000, seed=3, levels=1)
-    sampler.sweep(40)
+    opts = {"chains": 20000, "seed": 3, "levels": 1, "shape": sites, "phys_dim": phys_dim}
+    sampler = Metropolis(log_amplitudes, **opts)
+    sampler.sweep(steps=40)
     flow = np.zeros((len(vector), len(vector)))
     for _ in range(20):
         before = sampler.configs @ weights
-        sampler.step()
+        sampler.sweep(steps=1)
         np.add.at(flow, (before, sampler.configs @ weights), 1)
     off = ~np.eye(len(vector), dtype=bool)
     assert (flow[off] > 0).all()
@@ -97,11 +99,12 @@ def test_detailed_balance(phys_dim, sites):
 
 def test_proposals_are_symmetric():
     """Every change is as likely as the change back, and depends on the change alone."""
-    sampler = Metropolis(table(np.ones(27), 3)[0], 3, 3, chains=40000, seed=0)
+    rng = np.random.default_rng(0)
+    moves = read_moves(("flip", "many", "all"), (3,), 3, None)[0]
     weights = 3 ** np.arange(3)[::-1]
     ways = []
     for s in ([0, 0, 0], [2, 1, 0]):
-        new = sampler.propose(np.tile(s, (40000, 1)))
+        new = propose(np.tile(s, (40000, 1)), moves, 3, rng)
         ways.append(np.bincount((new - s) % 3 @ weights, minlength=27))
     back = [np.array(c) for c in itertools.product(range(3), repeat=3)]
     back = [(-c % 3) @ weights for c in back]
@@ -115,26 +118,28 @@ def test_start():
     rng = np.random.default_rng(0)
     vector = np.where(rng.random(2**12) < 1e-2, rng.normal(size=2**12), 0)
     log_amplitudes, sites, _ = table(vector)
-    sampler = Metropolis(log_amplitudes, sites, chains=16, seed=1)
-    assert np.isfinite(sampler.logabs).all() and len(np.unique(sampler.configs, axis=0)) > 8
+    sampler = Metropolis(log_amplitudes, shape=sites, chains=16, seed=1)
+    assert (
+        np.isfinite(sampler.log_amplitudes[1]).all() and len(np.unique(sampler.configs, axis=0)) > 8
+    )
     vector[:] = 0
     vector[5] = 1  # one amplitude out of 4096: found, or shared
-    sampler = Metropolis(table(vector)[0], sites, chains=4, seed=1)
+    sampler = Metropolis(table(vector)[0], shape=sites, chains=4, seed=1)
     assert (sampler.configs @ 2 ** np.arange(12)[::-1] == 5).all()
     with pytest.raises(qdn.ConfigError, match="amplitude zero"):
-        Metropolis(table(np.zeros(16))[0], 4, chains=4)
+        Metropolis(table(np.zeros(16))[0], shape=4, chains=4)
     ones = table(np.ones(16))[0]
-    assert (Metropolis(ones, 4, chains=3, start=[0, 1, 0, 1]).configs == [0, 1, 0, 1]).all()
+    assert (Metropolis(ones, shape=4, chains=3, start=[0, 1, 0, 1]).configs == [0, 1, 0, 1]).all()
     for bad in ([0, 1], [0, 1, 2, 0], [0, -1, 0, 0], [0.5, 0, 0, 0]):
         with pytest.raises(qdn.ConfigError, match="start"):
-            Metropolis(ones, 4, chains=3, start=bad)
+            Metropolis(ones, shape=4, chains=3, start=bad)
     with pytest.raises(qdn.ConfigError, match="zero"):
-        Metropolis(table(np.eye(16)[0])[0], 4, chains=3, start=[0, 1, 0, 1])
+        Metropolis(table(np.eye(16)[0])[0], shape=4, chains=3, start=[0, 1, 0, 1])
 
 
 def test_one_value_per_site():
     flat = lambda configs: (np.ones(len(configs)), np.zeros(len(configs)))
-    sampler = Metropolis(flat, 3, phys_dim=1, chains=4, seed=0)
+    sampler = Metropolis(flat, shape=3, phys_dim=1, chains=4, seed=0)
     sampler.sweep()
     assert not sampler.configs.any() and sampler.acceptance == 0  # nothing was changed
 
@@ -165,9 +170,9 @@ def test_the_swap_estimator_is_exact_in_the_mean():
     pairs = np.array(list(itertools.product(range(16), repeat=2)))
 
     every = np.concatenate((configs[pairs[:, 0]], configs[pairs[:, 1]]))
-    sampler = Metropolis(net.log_amplitudes, 4, chains=len(every), start=every)
+    sampler = Metropolis(net.log_amplitudes, shape=4, chains=len(every), start=every)
     swap = montecarlo._Record(sampler, A, 16)._swap()
-    p = np.exp(2 * sampler.logabs)
+    p = np.exp(2 * sampler.log_amplitudes[1])
     p = p[: len(pairs)] * p[len(pairs) :]
     assert np.abs(swap).max() <= 1 + 1e-12
     assert abs(-np.log2((p * swap).sum() / p.sum()) - exact(net, [0, 2])) < 1e-12
@@ -244,12 +249,12 @@ def test_chains_that_do_not_mix_are_found():
         inside = (configs[:, None] == modes).all(-1).any(-1)
         return inside * 1.0, np.where(inside, 0.0, -np.inf)
 
-    sampler = Metropolis(log_amplitudes, N, chains=32, seed=0, start=modes[np.arange(32) % 2])
+    sampler = Metropolis(log_amplitudes, shape=N, chains=32, seed=0, start=modes[np.arange(32) % 2])
     seen = []
     for _ in range(10):
         sampler.sweep()
         seen.append(sampler.configs[:, 1].copy())
-    assert split_rhat(seen) == np.inf
+    assert split_rhat(seen) == np.inf == sampler.rhat and sampler.moved == 0
 
 
 def test_a_warning_says_that_chains_do_not_mix():

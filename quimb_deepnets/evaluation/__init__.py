@@ -13,6 +13,7 @@
     log_derivatives     d log psi / d theta of every configuration
     scaled_derivatives  the same in scaled numbers, where floats cannot compare the channels
     flip_ratios         psi(s') / psi(s) for every flip of one site
+    chains              compiled Markov chains, where all windows are tabulated
     general             ratios and derivatives of any network, from its amplitudes
     evaluator           all of these, prepared once
     chunks              a batch, some configurations at a time

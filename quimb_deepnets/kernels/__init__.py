@@ -4,6 +4,8 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
 `evaluation` runs everywhere else, and is what the loop is tested against::
 
     compiled      how loops are compiled, for which arrays there are any, and threads
+    metropolis    Markov chains of amplitudes that are products of rows
+    proposals     what the chains propose, and their random numbers
 
     digits (N, B) --+--> loop, configurations 0..b      one loop, several threads:
                     '--> loop, configurations b..B      they write disjoint parts of one result

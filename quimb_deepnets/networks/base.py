@@ -12,6 +12,7 @@ a general form that it may replace::
     must    _evaluate_by                        digits to amplitudes
     may     from_params, plan                   else: checks of shapes, a chunk at a time
             _flips_by, _derivatives_by          else: changed configurations, autograd of torch
+            _chain_tables                       else: Markov chains evaluate batches
             _scaled_state                       else: all amplitudes, one by one
 """
 
@@ -336,3 +337,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
     def _derivatives_by(self):
         """A function from digits ``(N, B)`` to ``(B, num_params)``, and how many at once."""
         return autograd_derivatives(self)
+
+    def _chain_tables(self):
+        """What compiled Markov chains read, see `evaluation.chains`; None where there are none."""
+        return None

@@ -15,6 +15,7 @@ from autoray import do
 
 from ..declared import ConvolutionalMethods
 from ..errors import GeometryError, WeightError, check_positive_int
+from ..evaluation.chains import chain_tables
 from ..evaluation.flip_ratios import conv_flips
 from ..evaluation.layerwise import Layers
 from ..evaluation.log_derivatives import conv_derivatives
@@ -322,6 +323,9 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
 
     def _derivatives_by(self):
         return conv_derivatives(self)
+
+    def _chain_tables(self):
+        return chain_tables(self)
 
     def _scaled_state(self, max_bytes):
         state = window_dense(self, max_bytes)

@@ -2,11 +2,19 @@
 
 ::
 
-    metropolis   chains of configurations, with replica exchange
-    diagnostics  how well they mixed: R-hat, autocorrelation
+    states       what can be sampled: networks, expanded states, objects of users
+    moves        what chains propose, in a sector or not
+    starts       where chains begin
+    batched      chains of any state, one batch for each step
+    metropolis   chains of configurations, with replica exchange, compiled or batched
+    record       where chains were, and how they mix
+    diagnostics  how well they mixed: R-hat, autocorrelation, when to doubt them
+    prefixes     independent draws from tabulated windows, site by site
+    draws        net.sample: independent draws where they are cheap, chains else
     renyi2       the swap estimator of the second Renyi entropy
 """
 
+from . import draws as draws
 from .metropolis import Metropolis
 from .renyi2 import RenyiEstimate, renyi2_estimate
 

@@ -8,6 +8,9 @@
 
 import numpy as np
 
+MAX_RHAT = 1.05
+MIN_ACCEPTANCE, MIN_MOVED = 1e-3, 0.5  # below, chains practically stand still
+
 
 def split_rhat(draws):
     """How far chains disagree: the split R-hat, 1 where they sample the same distribution.
@@ -81,3 +84,46 @@ def autocorrelation_time(draws):
     times = 2 * np.cumsum(covariance / covariance[0]) - 1
     inside = np.arange(count) >= 5 * times
     return float(max(1.0, times[inside.argmax() if inside.any() else -1]))
+
+
+def why_doubtful(rhat, acceptance, moved, sweeps):
+    """What chains do that makes their draws doubtful, in words, or None.
+
+    Parameters
+    ----------
+    rhat : float
+        The largest R-hat of what they sampled.
+    acceptance : float
+        The share of proposals that were accepted, of those that change something.
+    moved : float
+        The share of chains that left where they were.
+    sweeps : int
+        In how many sweeps.
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> from quimb_deepnets.sampling.diagnostics import why_doubtful
+    >>> why_doubtful(1.4, 0.3, 1.0, 100)
+    'the chains did not mix: R-hat is 1.400, above 1.05, so what they estimate may be wrong'
+    """
+    if moved == 0:
+        return (
+            "no chain ever moved, so the estimate knows one configuration of each chain: this may "
+            "be a state of one configuration, or modes that are out of reach of each other"
+        )
+    if moved < MIN_MOVED or acceptance < MIN_ACCEPTANCE:
+        return (
+            f"the chains practically stand still: in {sweeps} sweeps {moved:.0%} of the chains "
+            f"moved at all, and {acceptance:.1e} of the proposals were accepted, so that other "
+            "modes may be missed"
+        )
+    if not rhat <= MAX_RHAT:
+        return (
+            f"the chains did not mix: R-hat is {rhat:.3f}, above {MAX_RHAT}, so what they "
+            "estimate may be wrong"
+        )
+    return None

@@ -2,249 +2,262 @@
 
 Configurations are drawn with probability ``|psi(s)|^2``, for any state that gives phases and
 logarithms of batches of amplitudes. Each chain has companions at higher temperatures, which draw
-from ``|psi(s)|^(2 beta)`` and trade places with it, so that it crosses valleys. A step proposes one
-change each; all proposals are symmetric, and ``min(1, |psi(new)/psi(old)|^(2 beta))`` accepts::
+from ``|psi(s)|^(2 beta)`` and trade places with it, so that it crosses valleys::
 
     beta = 1      s0--s1  t2--t3           0110100  --one site--->  0010100
-                        \\ /     s and t    0110100  --many sites->  1110011
-    beta = 0.35   t0--t1/ \\s2--s3 trade    0110100  --all alike-->  1001011
-    beta = 0.1    u0--u1--u2--u3           all of them are one batch
+                        \\ /     s and t    0110100  --exchange--->  1010100
+    beta = 0.35   t0--t1/ \\s2--s3 trade    0110100  --many sites->  1110011
+    beta = 0.1    u0--u1--u2--u3           0110100  --all alike-->  1001011
+
+Where all windows of a network are tabulated, a compiled loop runs the chains, `evaluation.chains`;
+else each step evaluates one batch of all chains and companions, `batched`.
 """
 
 import math
+from typing import Any
 
 import numpy as np
-from autoray import stop_gradient, to_numpy
 
-from ..errors import ConfigError, OptionError, check_positive_int
+from ..errors import OptionError, check_positive_int
+from ..evaluation.chains import CompiledChains
+from ..numerics.shown import Shown
 from ..numerics.weights import make_rng
+from .batched import BatchedChains
+from .moves import check_sector, read_moves
+from .record import Record
+from .starts import Starts
+from .states import SampledState, read_state
 
-CANDIDATES = 64  # uniform configurations out of which each chain starts
-ROUNDS = 32
 MAX_LEVELS, NATS_PER_LEVEL = 8, 2.0
-MOVES = (0.7, 0.95)  # below: one site; below: many sites; else: all alike
 
 
-class Metropolis:
+class Metropolis(Shown):
     """Chains of configurations that sample ``|psi(s)|^2``.
 
     Parameters
     ----------
-    log_amplitudes : callable
-        Takes configurations, an int array of shape ``(B, N)``, and gives ``(phase, logabs)``, each
-        of shape ``(B,)``, numpy or torch, as `ConvAC.log_amplitudes` does.
-    nsites : int
-        Number of sites, N.
-    phys_dim : int, optional
-        Local dimension; digits are ``0..phys_dim - 1``.
+    state : network, quimb vector of ours, object with ``log_amplitudes``, or callable
+        What is sampled. An object of your own has a method ``log_amplitudes`` that takes
+        configurations, ints of shape ``(B, *shape)``, and gives ``(phase, logabs)``, each
+        ``(B,)``, numpy or torch, as `ConvAC.log_amplitudes` does; a callable is that method.
     chains : int, optional
-        How many independent chains; they are evaluated in one batch.
-    seed : None, int or numpy.random.Generator, optional
-    start : array_like of int, shape (N,) or (chains, N), optional
-        Where the chains begin. By default each begins at one of 64 uniform configurations, taken
-        with probability proportional to ``|psi(s)|^2``, so that chains start apart.
+        How many independent chains.
+    moves : sequence of str and arrays, optional
+        What is proposed: ``"flip"`` (one site), ``"exchange"`` (two sites of different digits),
+        ``"many"`` (any number of sites), ``"shuffle"`` (some sites permute their digits),
+        ``"all"`` (every site alike), and masks, ints of shape ``(m, *shape)`` that are added
+        modulo the local dimension, or taken away. By default flips, exchanges, many and all; in
+        a sector exchanges, shuffles and, at half filling, all.
+    sector : int, optional
+        A number of ones, of qubits, that no proposal changes.
     levels : int, optional
         How many temperatures; 1 is plain Metropolis. By default one for a flat state, and one more
         for every 2 nats by which ``log |psi|^2`` spreads over random configurations, up to 8.
+    seed : None, int or numpy.random.Generator, optional
+    start : array_like of int, shape (*shape) or (chains, *shape), optional
+        Where the chains begin. By default each begins at one of 64 uniform configurations, of the
+        sector if there is one, taken with probability proportional to ``|psi(s)|^2``, so that
+        chains start apart.
+    shape : int or (int, int), optional
+        The sites, if ``state`` does not say it: their number, or the sides of a lattice.
+    phys_dim : int, optional
+        The local dimension, if ``state`` does not say it, by default 2.
 
     Attributes
     ----------
     betas : numpy.ndarray, shape (levels,)
         Inverse temperatures, the first of them 1.
+    chains, nsites, phys_dim : int
+    sector : int or None
+    moves : tuple[str]
+        Names of what is proposed.
+    network : network or None
+        The network behind the state, if there is one.
+    compiled : bool
+        Whether a compiled loop runs the chains.
 
     Raises
     ------
     ConfigError
-        If no configuration of non-zero amplitude was found, or ``start`` is not one.
+        If no configuration of non-zero amplitude was found, ``start`` is not one, or is outside
+        the sector, or masks do not fit.
     OptionError
-        If an option is not understood.
+        If an option is not understood, there is no such sector, or a move always leaves it.
+    MethodError
+        If the state gives no batches of amplitudes.
 
     Notes
     -----
     Metropolis et al., J. Chem. Phys. 21, 1087 (1953); replica exchange: Hukushima and Nemoto,
     arXiv:cond-mat/9512035. Chains never speak to each other, only to their own companions, so they
-    stay independent. Modes behind amplitudes of exactly zero may stay out of reach: `split_rhat`
-    tells if chains are in different ones, and nothing tells of a mode that no chain has seen.
+    stay independent. Modes behind amplitudes of exactly zero may stay out of reach: `rhat` tells
+    if chains are in different ones, and nothing tells of a mode that no chain has seen. A chain at
+    an amplitude of zero, where `renew` may leave it, takes every proposal.
 
     Examples
     --------
     >>> import quimb_deepnets as qdn
-    >>> from quimb_deepnets.sampling.metropolis import Metropolis
-    >>> net = qdn.RBM.rand(6, seed=0)
-    >>> sampler = Metropolis(net.log_amplitudes, 6, chains=32, seed=0)
-    >>> for _ in range(10):
-    ...     sampler.sweep()
-    >>> sampler.configs.shape, 0.5 < sampler.acceptance <= 1
-    ((32, 6), True)
+    >>> net = qdn.ConvAC.rand(12, depth=2, kernel=3, bond_dim=2, dist="uniform", loc=1, seed=0)
+    >>> sampler = qdn.Metropolis(net, chains=32, seed=0)
+    >>> sampler.sweep(50)
+    >>> sampler.configs.shape, 0.3 < sampler.acceptance <= 1, sampler.rhat < 1.1
+    ((32, 12), True, True)
+    >>> sampler = qdn.Metropolis(net, chains=32, moves=("exchange",), sector=6, seed=0)
+    >>> sampler.sweep()
+    >>> sampler.configs.sum(1).tolist() == [6] * 32
+    True
     """
 
     def __init__(
-        self, log_amplitudes, nsites, phys_dim=2, chains=128, seed=None, start=None, levels=None
-    ):
-        self.nsites = check_positive_int("nsites", nsites, OptionError)
-        self.phys_dim = check_positive_int("phys_dim", phys_dim, OptionError)
+        self,
+        state: Any,
+        chains: int = 128,
+        moves: Any = None,
+        sector: int | None = None,
+        levels: int | None = None,
+        seed: Any = None,
+        start: Any = None,
+        shape: Any = None,
+        phys_dim: int | None = None,
+    ) -> None:
         self.chains = check_positive_int("chains", chains, OptionError)
-        self._log_amplitudes, self._rng = log_amplitudes, make_rng(seed)
-        self._proposed = self._accepted = self._steps = 0
-        configs, spread = self._draw_start() if start is None else self._read_start(start)
+        self._state = read_state(state, None, shape, phys_dim)
+        self.nsites, self.phys_dim = self._state.nsites, self._state.phys_dim
+        self.sector = check_sector(sector, self.nsites, self.phys_dim)
+        kinds = self._state.shape, self.phys_dim, self.sector
+        self._moves, self.moves = read_moves(moves, *kinds)
+        if levels is not None:
+            check_positive_int("levels", levels, OptionError)
+        self._rng = make_rng(seed)
+        starts = Starts(self._state, self.chains, self.sector, self._rng)
+        digits, spread = starts.drawn() if start is None else starts.given(start)
         if levels is None:
             levels = 1 + min(MAX_LEVELS - 1, math.ceil(spread / NATS_PER_LEVEL))
-        self.betas = np.linspace(1, 0, check_positive_int("levels", levels, OptionError) + 1)[:-1]
-        self.betas = self.betas**1.5
-        self._rows = np.repeat(self.betas, self.chains)
-        self._all = [np.concatenate([x] * levels) for x in (configs, *self.evaluate(configs))]
+        self.betas = np.linspace(1, 0, levels + 1)[:-1] ** 1.5
+        self._begin(digits)
+        self.forget()
+
+    def _begin(self, digits):
+        """Make the chains, compiled where that can be."""
+        self.network, tables = self._state.network, _tables_of(self._state)
+        self.compiled = tables is not None
+        rest = self.phys_dim, digits, self.betas, self._moves, self._rng
+        self._chains: Any
+        if self.compiled:
+            self._chains = CompiledChains(*tables, *rest)
+        else:
+            self._chains = BatchedChains(self._state.evaluate, *rest)
+
+    def __repr__(self) -> str:
+        parts = [f"chains={self.chains}", f"levels={len(self.betas)}", f"moves={self.moves}"]
+        if self.sector is not None:
+            parts.append(f"sector={self.sector}")
+        parts.append("compiled" if self.compiled else "in batches")
+        name, sites = self._state.name, self.nsites
+        return f"{type(self).__name__}({name} of {sites} sites, {', '.join(parts)})"
+
+    # ------------------------------------------------------------ where the chains are
 
     @property
-    def configs(self):
-        """Where the chains are, an int array of shape ``(chains, N)``."""
-        return self._all[0][: self.chains]
+    def configs(self) -> np.ndarray:
+        """Where the chains are, ints of shape ``(chains, *shape)``, a copy."""
+        return self.digits.reshape(self.chains, *self._state.shape)
 
     @property
-    def phase(self):
-        """The phases of the amplitudes there, shape ``(chains,)``."""
-        return self._all[1][: self.chains]
+    def digits(self) -> np.ndarray:
+        """The same with flat sites, rows of a lattice first, ``(chains, N)``."""
+        return self._chains.digits.astype(np.int64)
 
     @property
-    def logabs(self):
-        """The natural logarithms of their moduli, shape ``(chains,)``."""
-        return self._all[2][: self.chains]
+    def log_amplitudes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The phases of the amplitudes there and the logarithms of their moduli, ``(chains,)``."""
+        return self._chains.log_amplitudes
 
-    def evaluate(self, configs):
-        """Phases and logarithms of amplitudes as numpy arrays, each ``(B,)``."""
-        return tuple(to_numpy(stop_gradient(x)) for x in self._log_amplitudes(configs))
+    def evaluate(self, digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Phases and logarithms of the amplitudes at digits ``(B, N)``, each ``(B,)``, of numpy."""
+        return self._state.evaluate(digits)
+
+    # ------------------------------------------------------------ how they move
+
+    def sweep(self, n: int = 1, steps: int | None = None) -> None:
+        """Run all chains for ``n`` sweeps.
+
+        Parameters
+        ----------
+        n : int, optional
+        steps : int, optional
+            Proposals of each chain in a sweep, by default as many as there are sites.
+        """
+        left = check_positive_int("n", n, OptionError)
+        steps = self.nsites if steps is None else check_positive_int("steps", steps, OptionError)
+        steps = steps if self.phys_dim > 1 else 0
+        while left:
+            some = min(left, self._record.block)
+            self._record.add(*self._chains.run(some, steps))
+            left -= some
+
+    def forget(self) -> None:
+        """Count and note anew: what was sampled so far was burn-in."""
+        self._chains.forget()
+        self._record = Record(self.chains, self.nsites, self.phys_dim)
+
+    def renew(self, state: Any) -> None:
+        """Go on with another state on the same sites, such as the next step of a training.
+
+        Parameters
+        ----------
+        state : as of the class
+
+        Raises
+        ------
+        OptionError
+            If it is on other sites.
+        """
+        self._state = read_state(state, None, self._state.shape, self.phys_dim)
+        self.network = self._state.network
+        tables = _tables_of(self._state)
+        if self.compiled and tables is not None:
+            self._chains.renew(*tables)
+        elif not self.compiled and tables is None:
+            self._chains.renew(self._state.evaluate)
+        else:
+            self._begin(self.digits)
+        self.forget()
+
+    # ------------------------------------------------------------ how well they mix
 
     @property
-    def acceptance(self):
+    def acceptance(self) -> float:
         """The share of proposals accepted since the last `forget`, from 0 to 1.
 
         Only proposals that change something count.
         """
-        return self._accepted / self._proposed if self._proposed else 0.0
+        proposed, accepted = self._chains.counts
+        return accepted / proposed if proposed else 0.0
 
-    def forget(self):
-        """Count acceptance anew: what was sampled so far was burn-in."""
-        self._proposed = self._accepted = 0
+    @property
+    def rhat(self) -> float:
+        """The largest split R-hat of log |psi| and of each site since the last `forget`.
 
-    def sweep(self, steps=None):
-        """As many steps as there are sites (or ``steps``), each one proposal per chain."""
-        for _ in range(self.nsites if steps is None else steps):
-            self.step()
-
-    def step(self):
-        """Propose one change to every chain, accept or reject it, and swap levels."""
-        old, new = self._all, self.propose(self._all[0])
-        new = [new, *self.evaluate(new)]
-        accept = self._log_random(len(self._rows)) < 2 * self._rows * (new[2] - old[2])
-        self._all = [
-            np.where(accept[:, None] if x.ndim > 1 else accept, x, y) for x, y in zip(new, old)
-        ]
-        changes = (new[0] != old[0])[: self.chains].any(1)
-        self._proposed += int(changes.sum())
-        self._accepted += int((accept[: self.chains] & changes).sum())
-        self._steps += 1
-        if len(self.betas) > 1:
-            self._swap_levels(self._steps % 2)
-
-    def _swap_levels(self, first):
-        """Exchange neighbouring levels ``first, first + 1``, then every second pair after them."""
-        K, C = len(self.betas), self.chains
-        lower = np.arange(first, K - 1, 2)
-        logabs = self._all[2].reshape(K, C)
-        gain = 2 * (self.betas[lower] - self.betas[lower + 1])[:, None]
-        accept = self._log_random((len(lower), C)) < gain * (logabs[lower + 1] - logabs[lower])
-        level, chain = accept.nonzero()
-        here = lower[level] * C + chain
-        order = np.arange(K * C)
-        order[here], order[here + C] = here + C, here
-        self._all = [x[order] for x in self._all]
-
-    def _log_random(self, shape):
-        """Logarithms of uniform numbers."""
-        return -self._rng.standard_exponential(shape)
-
-    def propose(self, configs):
-        """Changed configurations, drawn so that the way back is as likely.
-
-        Parameters
-        ----------
-        configs : numpy.ndarray of int, shape (B, N)
-
-        Returns
-        -------
-        numpy.ndarray of int, shape (B, N)
+        1 where chains sample the same, above 1.05 where they did not mix, ``inf`` where they stand
+        still apart; nan before 4 sweeps.
         """
-        rng, N, M = self._rng, self.nsites, self.phys_dim
-        if M == 1:
-            return configs
-        B = len(configs)
-        kind = rng.random(B)
-        shift = np.zeros((B, N), configs.dtype)
-        shift[np.arange(B), rng.integers(N, size=B)] = rng.integers(1, M, size=B)
-        many = np.flatnonzero(kind >= MOVES[0])
-        if many.size:
-            rate = np.exp(rng.uniform(np.log(1 / N), 0, (len(many), 1)))  # 1 / N to 1
-            chosen = rng.random((len(many), N)) < rate
-            moved = rng.integers(1, M, size=(len(many), N))
-            alike = kind[many, None] >= MOVES[1]
-            shift[many] = np.where(alike, moved[:, :1], chosen * moved)
-        return (configs + shift) % M
+        return self._record.rhat()
 
-    def _draw_start(self):
-        """For each chain one of many uniform configurations, by its probability; and the spread."""
-        rng, found = self._rng, np.full(self.chains, -np.inf)
-        configs, spread = np.zeros((self.chains, self.nsites), np.int64), 0.0
-        for _ in range(ROUNDS):
-            missing = np.flatnonzero(found == -np.inf)
-            if not missing.size:
-                break
-            count = len(missing)
-            some = rng.integers(self.phys_dim, size=(count * CANDIDATES, self.nsites))
-            logabs = self.evaluate(some)[1]
-            spread = _spread(logabs) or spread
-            weights = 2 * logabs.reshape(count, CANDIDATES)
-            best = (weights + rng.gumbel(size=weights.shape)).argmax(1)
-            found[missing] = weights[np.arange(count), best]
-            configs[missing] = some.reshape(count, CANDIDATES, -1)[np.arange(count), best]
-        good = np.flatnonzero(found > -np.inf)
-        if not good.size:
-            raise ConfigError(
-                f"all of {ROUNDS * CANDIDATES * self.chains} random configurations have amplitude "
-                "zero, so no chain can begin; give one of non-zero amplitude as start=."
-            )
-        missing = np.flatnonzero(found == -np.inf)
-        configs[missing] = configs[rng.choice(good, len(missing))]
-        return configs, spread
+    @property
+    def autocorrelation_time(self) -> float:
+        """How many sweeps are worth one independent draw, since the last `forget`.
 
-    def _read_start(self, start):
-        """The given configurations, one for each chain; and the spread of log |psi|^2."""
-        try:
-            given = np.asarray(start)
-        except ValueError as error:
-            raise ConfigError("start is ragged; give one digit for each site.") from error
-        wide = given.shape in ((self.nsites,), (self.chains, self.nsites))
-        if not wide or given.dtype.kind not in "iu" or given.min() < 0:
-            raise ConfigError(
-                f"start has shape {given.shape} and dtype {given.dtype}; give digits 0 to "
-                f"{self.phys_dim - 1} as integers of shape ({self.nsites},) or "
-                f"({self.chains}, {self.nsites})."
-            )
-        if given.max() >= self.phys_dim:
-            raise ConfigError(
-                f"start holds the digit {given.max()}, but with phys_dim={self.phys_dim} a site "
-                f"takes 0 to {self.phys_dim - 1}; use digits in that range."
-            )
-        configs = np.broadcast_to(given, (self.chains, self.nsites)).astype(np.int64)
-        some = self._rng.integers(self.phys_dim, size=(CANDIDATES, self.nsites))
-        logabs = self.evaluate(np.concatenate((configs, some)))[1]
-        if not np.isfinite(logabs[: self.chains]).all():
-            raise ConfigError(
-                "start holds a configuration of amplitude zero, where no chain can be; begin at "
-                "configurations of non-zero amplitude."
-            )
-        return configs, _spread(logabs)
+        Of log |psi| or of the sites, whichever is slower; nan before 4 sweeps.
+        """
+        return self._record.autocorrelation_time()
+
+    @property
+    def moved(self) -> float:
+        """The share of chains that left where they were after the first sweep that counts."""
+        return self._record.moved()
 
 
-def _spread(logabs):
-    """Standard deviation of ``log |psi|^2`` where it is not zero, in nats."""
-    finite = logabs[np.isfinite(logabs)]
-    return 2 * float(finite.std()) if len(finite) else 0.0
+def _tables_of(state: SampledState) -> Any:
+    """What compiled chains read of a state, or None."""
+    return None if state.network is None else state.network._chain_tables()

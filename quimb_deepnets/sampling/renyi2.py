@@ -26,12 +26,11 @@ from ..jobs.progress import progress
 from ..networks import DeepNetwork
 from ..numerics.shown import Shown
 from ..tensors.amplitudes import StateAmplitudes
-from .diagnostics import autocorrelation_time, rhat_of, split_rhat
+from .diagnostics import autocorrelation_time, split_rhat, why_doubtful
 from .metropolis import Metropolis
 
 MIN_PAIRS, MIN_DRAWS, MIN_BURN_IN = 8, 16, 16
-MAX_RHAT, MAX_RELATIVE_ERROR = 1.05, 0.3
-MIN_ACCEPTANCE, MIN_MOVED = 1e-3, 0.5  # below, chains practically stand still
+MAX_RELATIVE_ERROR = 0.3
 
 
 _SAMPLED = ("rhat", "acceptance", "samples", "autocorrelation", "moved")
@@ -159,17 +158,15 @@ def renyi2_estimate(
     >>> 0 < error < 0.2
     True
     """
-    state = _state(net)
-    sites = tuple(state.sites)
-    own = isinstance(state, DeepNetwork)
-    shape, phys_dim = (state.geometry.shape, state.phys_dim) if own else state._axes()
+    if not isinstance(net, (DeepNetwork, StateAmplitudes)):
+        raise MethodError(
+            f"renyi2_estimate needs batches of log_amplitudes, and a {type(net).__name__} has "
+            "none; it takes a ConvAC, RAC, RBM, RecursiveTree, RecursiveMPS or CollapsedVector."
+        )
+    sites: tuple = tuple(net.sites)  # type: ignore[union-attr]
     A = np.array(read_where(sites, where))
     chains, draws = _check_counts(samples, chains)
-    ready = state.evaluator(chains) if own else state
-    sampler = Metropolis(
-        lambda configs: ready.log_amplitudes(configs.reshape(len(configs), *shape)),
-        len(sites), phys_dim, chains, seed, start,
-    )  # fmt: skip
+    sampler = Metropolis(net, chains, seed=seed, start=start)
     record = _Record(sampler, A, draws)
     burn_in = max(MIN_BURN_IN, draws // 4)
     for sweep in progress(range(burn_in + draws), progbar):
@@ -178,8 +175,8 @@ def renyi2_estimate(
             sampler.forget()
         if sweep >= burn_in:
             record.add(sweep - burn_in)
-    if own:
-        check_not_cancelled(state, sampler.configs.reshape(-1, *shape))
+    if sampler.network is not None:
+        check_not_cancelled(sampler.network, sampler.configs)
     estimate = _summary(record, sampler)
     _warn_of_chains(estimate, burn_in + draws)
     return estimate
@@ -187,43 +184,15 @@ def renyi2_estimate(
 
 def _warn_of_chains(estimate, sweeps):
     """Say that chains stood still, or that they did not mix."""
-    stood = f"in {sweeps} sweeps {estimate.moved:.0%} of the chains moved at all"
-    if estimate.moved == 0:
-        said = (
-            "no chain ever moved, so the estimate knows one configuration of each chain: this may "
-            "be a state of one configuration, or modes that are out of reach of each other"
-        )
-    elif estimate.moved < MIN_MOVED or estimate.acceptance < MIN_ACCEPTANCE:
-        said = (
-            f"the chains practically stand still: {stood}, and {estimate.acceptance:.1e} of the "
-            "proposals were accepted, so that other modes may be missed"
-        )
-    elif estimate.rhat > MAX_RHAT:
-        said = (
-            f"the chains did not mix: R-hat is {estimate.rhat:.3f}, above {MAX_RHAT}, so mean and "
-            "error may be wrong"
-        )
-    else:
+    doubt = why_doubtful(estimate.rhat, estimate.acceptance, estimate.moved, sweeps)
+    if doubt is None:
         return
     warnings.warn(
-        f"{said}; use more samples, give start= in all modes of the state, or compare with "
+        f"{doubt}; use more samples, give start= in all modes of the state, or compare with "
         "renyi_entropy.",
         SamplingWarning,
         stacklevel=3,
     )
-
-
-def _state(net):
-    """What is sampled: a network, or a tensor network that none can be read from any more."""
-    network = net._held_network() if isinstance(net, StateAmplitudes) else net
-    if network is None:  # changed since it was built: amplitudes are contracted
-        return net
-    if not isinstance(network, DeepNetwork):
-        raise MethodError(
-            f"renyi2_estimate needs batches of log_amplitudes, and a {type(net).__name__} has "
-            "none; it takes a ConvAC, RAC, RBM, RecursiveTree, RecursiveMPS or CollapsedVector."
-        )
-    return network._bare()
 
 
 def _check_counts(samples, chains):
@@ -240,47 +209,32 @@ def _check_counts(samples, chains):
 
 
 class _Record:
-    """What is kept of a run: the swap estimator, the logarithms, how often each site is where."""
+    """The swap estimator of all draws."""
 
     def __init__(self, sampler, A, draws):
-        self.sampler, self.A, self.half = sampler, A, draws // 2
-        self.draws, chains, N = draws, sampler.chains, sampler.nsites
-        self.swaps = np.empty((draws, chains // 2))
-        self.logabs = np.empty((draws, chains))
-        self.counts = np.zeros((2, chains, N, sampler.phys_dim))
-        self.begin = None  # the configurations of the first draw
-        self.moved = np.zeros(chains, bool)
+        self.sampler, self.A = sampler, A
+        self.swaps = np.empty((draws, sampler.chains // 2))
 
     def add(self, t):
         """Measure the chains where they are, as draw ``t``."""
-        sampler = self.sampler
-        if t == 0:
-            self.begin = sampler.configs.copy()
-        self.moved |= (sampler.configs != self.begin).any(1)
         self.swaps[t] = self._swap()
-        self.logabs[t] = sampler.logabs
-        piece = 0 if t < self.half else 1 if t >= self.draws - self.half else None
-        if piece is not None:
-            self.counts[piece] += sampler.configs[:, :, None] == np.arange(sampler.phys_dim)
 
     def _swap(self):
         """``2 Re g(x) conj(g(Tx)) / (|g(x)|^2 + |g(Tx)|^2)`` for every pair of chains."""
         s, pairs = self.sampler, self.sampler.chains // 2
-        swapped = s.configs.copy()
-        swapped[:pairs, self.A] = s.configs[pairs:, self.A]
-        swapped[pairs:, self.A] = s.configs[:pairs, self.A]
-        phase, logabs = s.evaluate(swapped)
+        digits = s.digits
+        swapped = digits.copy()
+        swapped[:pairs, self.A] = digits[pairs:, self.A]
+        swapped[pairs:, self.A] = digits[:pairs, self.A]
+        (phase, logabs), (here, logs) = s.evaluate(swapped), s.log_amplitudes
         pair = lambda x: x[:pairs] * x[pairs:]
-        drop = (logabs - s.logabs).reshape(2, pairs).sum(0)
+        drop = (logabs - logs).reshape(2, pairs).sum(0)
         with np.errstate(over="ignore"):
-            return (pair(phase) * pair(s.phase).conj()).real / np.cosh(drop)
+            return (pair(phase) * pair(here).conj()).real / np.cosh(drop)
 
     def rhat(self):
         """The largest R-hat of all that was measured."""
-        means = self.counts.reshape(-1, *self.counts.shape[2:]) / self.half
-        variances = means * (1 - means) * self.half / (self.half - 1)
-        sites = float(rhat_of(self.half, means, variances).max())
-        return max(sites, split_rhat(self.swaps), split_rhat(self.logabs))
+        return max(self.sampler.rhat, split_rhat(self.swaps))
 
 
 def _summary(record, sampler):
@@ -307,5 +261,5 @@ def _summary(record, sampler):
     mean = 0.0 - pairs * math.log2(purity) - (pairs - 1) * float(left_out.mean())
     spread = math.sqrt((pairs - 1) / pairs * float(((left_out - left_out.mean()) ** 2).sum()))
     error = math.hypot(spread, floor / (purity * math.log(2)))
-    used, moved = record.swaps.size * 2, float(record.moved.mean())
+    used, moved = record.swaps.size * 2, sampler.moved
     return RenyiEstimate(mean, error, record.rhat(), sampler.acceptance, used, tau, moved)
