@@ -13,11 +13,11 @@ import numpy as np
 from autoray import to_numpy
 
 from ..numerics.weights import MAX_BYTES
+from ..sampling import Metropolis
 from ..sampling.diagnostics import split_rhat
 from .full import full_state
 from .local import local_energies
 from .operators import FlipMasks
-from .sampled import ExchangeMetropolis, Metropolis
 from .steps import Batch, clipped
 
 BLOCKS = 64  # that an error is taken from, at least
@@ -121,20 +121,17 @@ def draw(
     Draws
     """
     net = evaluator.network
-    shaped = lambda x: evaluator.log_amplitudes(x.reshape(len(x), *net.geometry.shape))
-    options = {"chains": chains, "levels": 1, "seed": rng, "start": configs}
-    if sector is None:
-        sampler = Metropolis(shaped, net.nsites, net.phys_dim, **options)
-    else:
-        sampler = ExchangeMetropolis(shaped, net.nsites, sector, **options)
-    proposals = net.nsites if sector is None else -(-net.nsites // 2)
-    for _ in range(burn_in):
-        sampler.sweep(proposals)
+    shape = net.geometry.shape
+    start = None if configs is None else configs.reshape(chains, *shape)
+    sampler = Metropolis(net, chains=chains, sector=sector, levels=1, seed=rng, start=start)
+    steps = net.nsites if sector is None else -(-net.nsites // 2)
+    if burn_in:
+        sampler.sweep(burn_in, steps)
     sampler.forget()
     found = np.empty((draws, chains, net.nsites), np.min_scalar_type(-net.phys_dim))
     for some in found:
-        sampler.sweep(proposals)
-        some[:] = sampler.configs
+        sampler.sweep(1, steps)
+        some[:] = sampler.digits
     return Draws(found, sampler.acceptance)
 
 

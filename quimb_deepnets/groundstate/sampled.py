@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import ConfigError, OptionError, SamplingWarning, check_positive_int
+from ..errors import OptionError, SamplingWarning, check_positive_int
 from ..jobs.progress import progress
 from ..sampling.diagnostics import autocorrelation_time, rhat_of, split_rhat
 from ..sampling.metropolis import Metropolis
@@ -64,44 +64,6 @@ class SampledEnergy(NamedTuple):
     samples: int
 
 
-class ExchangeMetropolis(Metropolis):
-    """Chains that stay in a sector: a one and a zero, both drawn uniformly, trade places."""
-
-    def __init__(self, log_amplitudes, nsites, sector, **options):
-        self._sector = sector
-        super().__init__(log_amplitudes, nsites, **options)
-
-    def propose(self, configs):
-        """Configurations with a one and a zero exchanged; the way back is as likely."""
-        if self._sector in (0, self.nsites):
-            return configs
-        rows, new = np.arange(len(configs)), configs.copy()
-        drawn = self._rng.random((2, *configs.shape))
-        one = np.where(configs == 1, drawn[0], -1).argmax(1)
-        zero = np.where(configs == 0, drawn[1], -1).argmax(1)
-        new[rows, one], new[rows, zero] = 0, 1
-        return new
-
-    def _draw_start(self):
-        count, N = self.chains * CANDIDATES, self.nsites
-        order = self._rng.random((count, N)).argsort(1)
-        some = (order < self._sector).astype(np.int64)
-        logabs = self.evaluate(some)[1]
-        finite = logabs[np.isfinite(logabs)]
-        if not len(finite):
-            raise ConfigError(
-                f"all of {count} random configurations with {self._sector} ones have amplitude "
-                'zero, so no chain can begin; use method="full", or another sector.'
-            )
-        weights = (2 * logabs).reshape(self.chains, CANDIDATES)
-        best = (weights + self._rng.gumbel(size=weights.shape)).argmax(1)
-        best += CANDIDATES * np.arange(self.chains)
-        good = np.flatnonzero(np.isfinite(logabs))
-        lost = ~np.isfinite(logabs[best])
-        best[lost] = self._rng.choice(good, lost.sum())
-        return some[best], 2 * float(finite.std())
-
-
 def draw_samples(
     evaluator: Any, sector: int | None, samples: int, seed: Any = None, progbar: bool = False
 ) -> Samples:
@@ -126,13 +88,8 @@ def draw_samples(
     chains = min(MAX_CHAINS, max(MIN_CHAINS, samples // 64))
     draws = max(MIN_DRAWS, -(-samples // chains))
     net = evaluator.network
-    N, shape = net.nsites, net.geometry.shape
-    amplitudes = lambda x: evaluator.log_amplitudes(x.reshape(len(x), *shape))
-    if sector is None:
-        sampler = Metropolis(amplitudes, N, net.phys_dim, chains, seed)
-    else:
-        sampler = ExchangeMetropolis(amplitudes, N, sector, chains=chains, seed=seed)
-    configs = np.empty((draws, chains, N), np.min_scalar_type(-net.phys_dim))
+    sampler = Metropolis(net, chains=chains, sector=sector, seed=seed)
+    configs = np.empty((draws, chains, net.nsites), np.min_scalar_type(-net.phys_dim))
     logabs = np.empty((draws, chains))
     burn_in = max(MIN_BURN_IN, draws // 4)
     for sweep in progress(range(burn_in + draws), progbar):
@@ -140,7 +97,8 @@ def draw_samples(
         if sweep == burn_in - 1:
             sampler.forget()
         if sweep >= burn_in:
-            configs[sweep - burn_in], logabs[sweep - burn_in] = sampler.configs, sampler.logabs
+            configs[sweep - burn_in] = sampler.digits
+            logabs[sweep - burn_in] = sampler.log_amplitudes[1]
     return Samples(configs, logabs, sampler.acceptance)
 
 
