@@ -42,7 +42,7 @@ A module imports only from rows above its own::
     conversion    networks as matrix product states
     sampling      Markov chains, and what they estimate
     entanglement  entropies and spectra of any state, by the cheapest method
-    groundstate   operators as flip masks, energies summed, contracted and sampled
+    groundstate   operators as flip masks, energies of three kinds, optimizers that lower them
     paths         what contractions cost, and contractions in slices
     cli           the command line
     __main__      ``python -m quimb_deepnets``
@@ -83,7 +83,7 @@ from .errors import (
     WorkerError,
 )
 from .geometry import GCLayer
-from .groundstate import Energy, energy
+from .groundstate import Energy, GroundState, energy
 from .hyper import HyperTensorNetwork, dup
 from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
 from .paths import contract_sliced, path_report, rivals
@@ -105,6 +105,7 @@ __all__ = [
     "GCLayer",
     "GeometryError",
     "GraphStateConvAC",
+    "GroundState",
     "HyperTensorNetwork",
     "LegError",
     "MethodError",

@@ -503,6 +503,13 @@ ROWS = {
         lambda o, x: float(qdn.energy(o, {0: np.ones((2, 2))}, "sample", samples=2**11, seed=x)),
         None,
     ),
+    ("GroundState", "seed"): (
+        SEED,
+        lambda o, x: float(
+            qdn.GroundState(o, {0: np.ones((2, 2))}, samples=32, chains=32, seed=x).energy
+        ),
+        None,
+    ),
     ("entropy", "seed"): (
         SEED,
         lambda o, x: qdn.entropy(o, 2, method="approx", tol=0.5, seed=x),

@@ -75,6 +75,9 @@ STEPS = {
     "sample": lambda: (net.sample(5, seed=0), qdn.RBM.rand(4, seed=0).sample(3, 1, "metropolis")),
     "Metropolis": lambda: qdn.Metropolis(net, 8, seed=0).sweep(3),
     "energy": lambda: qdn.energy(ring, {0: [[0, 1], [1, 0]]}, "sample", samples=200, seed=0),
+    "GroundState": lambda: qdn.GroundState(
+        ring, {0: [[0, 1], [1, 0]]}, samples=32, chains=32, seed=0
+    ).run(steps=2, progbar=False),
     "schmidt_rank": lambda: qdn.schmidt_rank(net, 4),
     "path_report": lambda: qdn.path_report(ring, optimize="greedy"),
     "contract_sliced": lambda: qdn.contract_sliced(ring, target_size=2**8),

@@ -54,7 +54,7 @@ def conv_derivatives(net):
     rows = _table_rows(net) if net.shared else None
     positions = sum(math.prod(g.layer_shape(l)) for l in range(1, g.depth + 1))
     bond_dim = max(g.bond_dim(l) for l in range(1, g.depth + 1))
-    if rows is not None and rows <= 4 * positions:
+    if rows is not None and rows <= 32 * positions:
         floats, derive = rows * bond_dim, TableDerivatives(net)
         if all(saved.safe for saved in derive.residuals):
             if derive.blocks is not None:  # which cut a batch themselves

@@ -1,22 +1,34 @@
-"""Ground states: operators, and energies of networks by three ways that agree.
+"""Ground states: operators, energies of networks by three ways that agree, and what lowers them.
 
 ::
 
-    reading     operators of quimb as terms on the places of a network
-    pieces      terms collected into tables
-    signs       the signs of another basis
-    operators   flip masks: moves and their coefficients
-    sectors     configurations with a number of ones
-    local       local energies
-    full        sums over all configurations
-    sampled     samples, and the error that chains show
-    products    products of terms, and terms as products
-    chain       matrix product states and operators
-    windows     contractions of collapsed networks
-    energies    the three ways, and which one
-    gradients   by the parameters
+    reading      operators of quimb as terms on the places of a network
+    pieces       terms collected into tables
+    signs        the signs of another basis
+    operators    flip masks: moves and their coefficients
+    sectors      configurations with a number of ones
+    local        local energies
+    full         sums over all configurations
+    sampled      samples, and the error that chains show
+    products     products of terms, and terms as products
+    chain        matrix product states and operators
+    windows      contractions of collapsed networks
+    energies     the three ways, and which one
+    gradients    by the parameters
+    steps        stochastic reconfiguration: a batch of derivatives to a change of parameters
+    lbfgs        quasi-Newton steps, for energies without noise
+    optimizers   from parameters and a batch to new parameters, by one of these
+    batches      all configurations, or draws of chains: what a step is made from
+    preparation  the size of H's terms, the basis, and whether the start is wise
+    history      one record for each step, and the lines that a reader sees
+    checkpoint   a run in a file
+    measure      fresh samples of the state that was reached
+    picture      energies and variances of a run, drawn
+    trajectory   from one state of a run to the next
+    driver       GroundState: all of these, again and again
 """
 
+from .driver import GroundState
 from .energies import Energy, energy
 
-__all__ = ["Energy", "energy"]
+__all__ = ["Energy", "GroundState", "energy"]

@@ -30,6 +30,8 @@ def progress(items, progbar, **options):
 def progress_bar(progbar, **options):
     """A context whose value is a function: call it after each step, a bar moves where one is shown.
 
+    The function takes a text too, which is shown at the bar.
+
     Parameters
     ----------
     progbar : bool
@@ -46,19 +48,24 @@ def progress_bar(progbar, **options):
 
 
 class _Steps:
-    """A bar as a context whose value moves it by one."""
+    """A bar as a context whose value moves it by one, and may say something."""
 
     def __init__(self, bar):
         self.bar = bar
 
     def __enter__(self):
-        return self.bar.update
+        return self
+
+    def __call__(self, text=None):
+        if text is not None:
+            self.bar.set_description(text, refresh=False)
+        self.bar.update()
 
     def __exit__(self, *error):
         self.bar.close()
 
 
-def _no_step():
+def _no_step(text=None):
     """Nothing to show."""
 
 

@@ -1,0 +1,131 @@
+"""L-BFGS, one iteration at a time, for energies without noise.
+
+::
+
+    gradients of the last steps --two loops--> direction --line search (strong Wolfe)--> theta'
+
+Its memory is a dict of arrays, as that of the other optimizers, which a file can keep.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+
+from .steps import Batch, Update, force, residuals
+
+
+class QuasiNewton:
+    """The limited-memory method of Broyden, Fletcher, Goldfarb and Shanno.
+
+    Parameters
+    ----------
+    pairs : int, optional
+        How many past steps are remembered.
+
+    Notes
+    -----
+    Nocedal and Wright, Numerical Optimization, Algorithms 7.4 and 3.5; the line search is scipy's.
+    """
+
+    name = "lbfgs"
+
+    def __init__(self, pairs: int = 20) -> None:
+        self.pairs = max(1, int(pairs))
+
+    def update(
+        self,
+        theta: np.ndarray,
+        batch: Batch,
+        step: int,
+        memory: dict,
+        evaluate: Callable[[np.ndarray], Batch],
+    ) -> Update:
+        """One iteration.
+
+        Parameters
+        ----------
+        theta : numpy.ndarray, shape (P,)
+            Real or complex.
+        batch : Batch
+            All configurations at ``theta``.
+        step : int
+        memory : dict[str, numpy.ndarray]
+        evaluate : callable
+            From other parameters to the batch there.
+        """
+        split = np.iscomplexobj(theta)
+        line = _Line(evaluate, split, _flat(theta, split), batch)
+        x, energy, gradient = line.known
+        moves, turns = (memory.get(k, np.zeros((0, len(x)))) for k in ("moves", "turns"))
+        direction = -_two_loops(gradient, moves, turns)
+        if not gradient @ direction < 0:
+            direction, moves, turns = -gradient, moves[:0], turns[:0]
+        before = memory.get("energy", energy + np.linalg.norm(gradient) / 2)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The line search")
+            rate = scipy.optimize.line_search(
+                line.energy, line.gradient, x, direction, gradient, energy, float(before)
+            )[0]
+        if rate is None:  # nothing is lower along this line: forget, and try the gradient next
+            return Update(theta, 0.0, {})
+        move = rate * direction
+        turn = line.gradient(x + move) - gradient
+        if move @ turn > 1e-12 * np.linalg.norm(move) * np.linalg.norm(turn):
+            moves = np.concatenate((moves, move[None]))[-self.pairs :]
+            turns = np.concatenate((turns, turn[None]))[-self.pairs :]
+        A, _ = residuals(batch)
+        length = float(np.linalg.norm(A @ _joined(move, split)))
+        memory = {"moves": moves, "turns": turns, "energy": np.array(energy)}
+        return Update(_joined(x + move, split), length, memory)
+
+
+class _Line:
+    """Energy and gradient as functions of real numbers, the last point remembered."""
+
+    def __init__(self, evaluate, split, x, batch):
+        self.evaluate, self.split = evaluate, split
+        self.known = (x, *self._numbers(batch))
+
+    def _numbers(self, batch):
+        energy = float((batch.weights @ batch.energies).real)
+        return energy, 2 * _flat(force(*residuals(batch)), self.split)
+
+    def _at(self, x):
+        if not np.array_equal(x, self.known[0]):
+            self.known = (x.copy(), *self._numbers(self.evaluate(_joined(x, self.split))))
+        return self.known
+
+    def energy(self, x):
+        """The energy, infinite where it is not finite."""
+        energy = self._at(x)[1]
+        return energy if np.isfinite(energy) else np.inf
+
+    def gradient(self, x):
+        """Its gradient, real."""
+        return self._at(x)[2]
+
+
+def _flat(theta: Any, split: bool) -> np.ndarray:
+    """Complex numbers as real and imaginary parts."""
+    return np.concatenate((theta.real, theta.imag)) if split else theta
+
+
+def _joined(x: Any, split: bool) -> np.ndarray:
+    return x[: len(x) // 2] + 1j * x[len(x) // 2 :] if split else x
+
+
+def _two_loops(gradient, moves, turns):
+    """The inverse Hessian of the remembered steps, times the gradient."""
+    out, factors = gradient.copy(), []
+    for s, y in zip(moves[::-1], turns[::-1]):
+        factor = (s @ out) / (s @ y)
+        out -= factor * y
+        factors.append(factor)
+    if len(moves):
+        out *= (moves[-1] @ turns[-1]) / (turns[-1] @ turns[-1])
+    for s, y, factor in zip(moves, turns, factors[::-1]):
+        out += s * (factor - (y @ out) / (s @ y))
+    return out

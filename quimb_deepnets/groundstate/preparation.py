@@ -1,0 +1,108 @@
+"""What is looked at before the first step: the size of H's terms, and whether the start is wise.
+
+::
+
+    H                   largest move, spread of the diagonal   -->  unit of energies in a step
+    H, "marshall"       one of two sublattices                 -->  the basis, of observables too
+    net, H              real weights, complex coefficients     -->  refused
+    net, random s       spread of log |psi(s)|^2               -->  a warning, if samples see few s
+"""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from autoray import to_numpy
+
+from ..errors import OptionError, SamplingWarning
+from .operators import FlipMasks
+from .reading import read_hamiltonian
+from .signs import MARSHALL, marshall_sublattice
+
+SOME = 64  # configurations that are looked at
+MAX_SPREAD = 20.0  # nats
+
+
+def energy_scale(H: FlipMasks) -> float:
+    """The size of the local terms of an operator: rates of learning are in its inverse.
+
+    Parameters
+    ----------
+    H : FlipMasks
+
+    Returns
+    -------
+    float
+        Twice the largest coefficient of a move, or what the diagonal spreads per site where that
+        is more: 1 for bonds ``S.S``, 2 for a transverse field ``X``.
+
+    Examples
+    --------
+    >>> import quimb as qu
+    >>> from quimb_deepnets.groundstate.preparation import energy_scale
+    >>> from quimb_deepnets.groundstate.operators import FlipMasks
+    >>> energy_scale(FlipMasks({(0, 1): qu.ham_heis(2)}, range(2)))
+    1.0
+    """
+    some = np.random.default_rng(0).integers(H.phys_dim, size=(SOME, H.nsites))
+    coefficients = H.coefficients(some)
+    moves = abs(coefficients[:, 1:]).max(initial=0.0)
+    spread = coefficients[:, 0].real.std() / np.sqrt(H.nsites)
+    return 2 * float(max(moves, spread)) or 1.0
+
+
+def sign_sites(H: Any, net: Any, sign_rule: Any) -> Any:
+    """A sign rule as sites, so that other operators are read in the basis of H.
+
+    Examples
+    --------
+    >>> import quimb as qu
+    >>> import quimb_deepnets as qdn
+    >>> from quimb_deepnets.groundstate.preparation import sign_sites
+    >>> net = qdn.RBM.rand(4, seed=0)
+    >>> sign_sites({(i, i + 1): qu.ham_heis(2) for i in range(3)}, net, "marshall")
+    [1, 3]
+    """
+    if not isinstance(sign_rule, str) or sign_rule != MARSHALL:
+        return sign_rule
+    terms = list(read_hamiltonian(H, net.sites, net.phys_dim))
+    return [net.sites[n] for n in sorted(marshall_sublattice(terms, net.sites))]
+
+
+def check_real(net: Any, H: FlipMasks) -> None:
+    """Refuse real weights for an operator whose ground state is complex.
+
+    Raises
+    ------
+    OptionError
+    """
+    if H.dtype.kind == "c" and "complex" not in net.dtype:
+        raise OptionError(
+            f"H has complex coefficients, and weights of dtype {net.dtype} hold real states alone; "
+            'use net.to(dtype="complex128"), or a basis in which H is real.'
+        )
+
+
+def check_spread(net: Any, sector: int | None, phys_dim: int) -> None:
+    """Warn of a start whose amplitudes differ too much.
+
+    Warns
+    -----
+    SamplingWarning
+    """
+    rng, N = np.random.default_rng(0), net.nsites
+    if sector is None:
+        some = rng.integers(phys_dim, size=(SOME, N))
+    else:
+        some = (rng.random((SOME, N)).argsort(1) < sector).astype(int)
+    logabs = to_numpy(net.log_amplitudes(some.reshape(SOME, *net.geometry.shape))[1])
+    logabs = logabs[np.isfinite(logabs)]
+    spread = 2 * float(logabs.std()) if len(logabs) else 0.0
+    if spread > MAX_SPREAD:
+        warnings.warn(
+            f"log |psi|^2 spreads by {spread:.0f} nats over random configurations, so samples see "
+            "few of them; begin near uniform weights, such as "
+            'rand(..., dist="uniform", loc=1, scale=0.05).',
+            SamplingWarning,
+            stacklevel=4,
+        )

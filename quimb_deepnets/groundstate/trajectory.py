@@ -1,0 +1,219 @@
+"""From one state of a run to the next: a function of nothing but that state.
+
+::
+
+    RunState   theta, chains, generator, memory, history
+        |  estimate: energy, batch               numbers out of range, or an energy that jumped:
+        |  optimizer: theta'                     half of the last step is taken back
+        v
+    RunState   of the next step
+"""
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from autoray import get_dtype_name, to_numpy
+
+from ..errors import ConfigError, OptionError, RangeError, check_option, check_positive_int
+from ..networks import DeepNetwork
+from ..numerics.scaled import array_like
+from ..numerics.weights import make_rng
+from .batches import Estimate, draw, full_estimate, sampled_estimate
+from .checkpoint import RunState, digest_of
+from .history import RECORD, has_jumped, record_of
+from .lbfgs import QuasiNewton
+from .operators import FlipMasks
+from .optimizers import make_optimizer
+from .preparation import check_real, check_spread, energy_scale, sign_sites
+from .reading import inherited_sector
+from .sectors import check_conserved, check_sector
+
+BURN_IN = 16  # sweeps before the first step; later steps begin where the last one ended
+RISE, MOST = 100, 4  # steps after which samples rise by as many as there were, and up to so often
+MAX_FAILURES = 10
+
+
+class Trajectory:
+    """A problem, checked, and the way from one state of a run to the next.
+
+    Parameters
+    ----------
+    net, H, sector, sign_rule, method, optimizer, optimizer_opts, samples, chains, seed
+        See `GroundState`.
+
+    Attributes
+    ----------
+    net : DeepNetwork
+        As given; nothing differentiates its weights.
+    H : FlipMasks
+    sector : int or None
+    sign_rule : None or sequence of sites
+    optimizer : NaturalGradient, Adam, Descent or QuasiNewton
+    draws, chains : int
+        Samples of a step are draws of chains.
+    scale : float
+        See `energy_scale`.
+    """
+
+    def __init__(
+        self,
+        net: Any,
+        H: Any,
+        sector: int | None,
+        sign_rule: Any,
+        method: str,
+        optimizer: str,
+        optimizer_opts: Mapping[str, float] | None,
+        samples: int,
+        chains: int,
+        seed: Any,
+    ) -> None:
+        if not isinstance(net, DeepNetwork):
+            raise OptionError(
+                f"a {type(net).__name__} is not a network; give a ConvAC, RAC or RBM, of an "
+                "expanded state its .network."
+            )
+        check_option("method", method, ("sample", "full"))
+        self.net = net._bare()
+        self.sign_rule, self.method = sign_sites(H, net, sign_rule), method
+        self.H = FlipMasks(H, net.sites, net.phys_dim, self.sign_rule)
+        self.H.check_hermitian()
+        sector = inherited_sector(H) if sector is None else sector
+        self.sector = check_sector(sector, net.nsites, net.phys_dim)
+        if self.sector is not None:
+            check_conserved(self.H, self.sector)
+        check_real(self.net, self.H)
+        self.optimizer = make_optimizer(optimizer, optimizer_opts, method != "sample")
+        self.chains = check_positive_int("chains", chains, OptionError)
+        samples = check_positive_int("samples", samples, OptionError)
+        self.draws = max(1, -(-samples // self.chains))
+        self.scale = energy_scale(self.H)
+        whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+        self._seed, self._rng = int(seed) if whole else None, make_rng(seed)
+        if method == "sample":
+            check_spread(self.net, self.sector, self.H.phys_dim)
+
+    def start(self) -> RunState:
+        """The state before the first step."""
+        rng = np.random.Generator(np.random.PCG64(self._rng.integers(2**63, size=4)))
+        theta = to_numpy(self.net.vector)
+        theta = theta.astype(np.result_type(theta.dtype, np.float64))
+        none = np.zeros((0, self.H.nsites), np.int8)
+        return RunState(0, theta, theta, none, state_of(rng), {}, np.zeros(0, RECORD))
+
+    def problem(self) -> dict[str, Any]:
+        """What a checkpoint is of, as JSON has it."""
+        net, sites = self.net, self.sign_rule
+        return {
+            "network": type(net).__name__,
+            "geometry": repr(net.geometry),
+            "dtype": net.dtype,
+            "H": digest_of(self.H),
+            "sector": self.sector,
+            "sign_rule": None if sites is None else sorted(map(str, sites)),
+            "method": self.method,
+            "optimizer": [self.optimizer.name, dict(vars(self.optimizer))],
+            "samples": self.draws * self.chains,
+            "chains": self.chains,
+            "seed": self._seed,
+        }
+
+    def network(self, theta: np.ndarray) -> Any:
+        """The network with these parameters, in the dtype, library and place of the one given."""
+        like = self.net.vector
+        return self.net.with_vector(array_like(theta.astype(get_dtype_name(like)), like))
+
+    def estimate(self, state: RunState, theta: np.ndarray, rng: Any) -> Estimate:
+        """Energy and batch at parameters, where energies are in units of `scale`.
+
+        Parameters
+        ----------
+        state : RunState
+            Where the chains are, and how many steps were taken.
+        theta : numpy.ndarray, shape (P,)
+        rng : numpy.random.Generator
+
+        Raises
+        ------
+        RangeError, ConfigError
+            If numbers are out of range, or chains stand where psi is zero.
+        """
+        net = self.network(theta)
+        real = not np.iscomplexobj(theta)
+        if self.method == "full":
+            found = full_estimate(net.evaluator(), self.H, self.sector, real)
+        else:
+            rise = min(MOST, 1 + max(0, state.step - RISE) / RISE)
+            begin = not len(state.configs)
+            configs = None if begin else state.configs
+            draws = round(self.draws * rise)
+            evaluator = net.evaluator(batch=draws * self.chains)
+            burn_in = BURN_IN if begin else 0
+            drawn = draw(evaluator, self.sector, configs, self.chains, draws, burn_in, rng)
+            found = sampled_estimate(evaluator, self.H, drawn, real)
+        if not (math.isfinite(found.energy) and math.isfinite(found.variance)):
+            raise RangeError("an energy is not finite.")
+        scaled = found.batch._replace(energies=found.batch.energies / self.scale)
+        return found._replace(batch=scaled)
+
+    def advance(self, state: RunState) -> RunState:
+        """The state after one more step.
+
+        Raises
+        ------
+        RangeError
+            If ten steps in a row came to nothing.
+        """
+        clock = time.monotonic()
+        rng = generator_of(state.generator)
+        try:
+            found = self.estimate(state, state.theta, rng)
+            moved = not np.array_equal(state.theta, state.before)
+            if moved and state.failures < MAX_FAILURES and has_jumped(state.history, found):
+                raise RangeError("the energy jumped.")
+        except (RangeError, ConfigError) as error:
+            return self._half_back(state, error)
+        arguments = (state.theta, found.batch, state.step, state.memory)
+        if isinstance(self.optimizer, QuasiNewton):
+            evaluate = lambda theta: self.estimate(state, theta, rng).batch
+            update = self.optimizer.update(*arguments, evaluate)
+        else:
+            update = self.optimizer.update(*arguments)
+        seconds = state.seconds + time.monotonic() - clock
+        record = record_of(state.step, found, update.length, seconds)
+        return RunState(
+            state.step + 1,
+            update.theta,
+            state.theta,
+            found.configs,
+            state_of(rng),
+            update.memory,
+            np.concatenate((state.history, record)),
+            seconds,
+        )
+
+    def _half_back(self, state, error):
+        """The state with half of the last step taken back, and nothing remembered of it."""
+        if state.failures >= MAX_FAILURES or np.array_equal(state.theta, state.before):
+            raise RangeError(
+                f"step {state.step} led to numbers out of range ({error}); begin nearer to uniform "
+                "weights, or with a smaller optimizer_opts={'max_length': ...}."
+            ) from error
+        middle = (state.theta + state.before) / 2
+        return state._replace(theta=middle, memory={}, failures=state.failures + 1)
+
+
+def state_of(rng: np.random.Generator) -> str:
+    """The state of a generator, as JSON."""
+    return json.dumps(rng.bit_generator.state)
+
+
+def generator_of(text: str) -> np.random.Generator:
+    """The generator of a state."""
+    bits = np.random.PCG64()
+    bits.state = json.loads(text)
+    return np.random.Generator(bits)
