@@ -27,7 +27,7 @@ print(gs)
 assert gs.energy / 36 < -0.66  # exact: -0.67887
 
 # ---- the same weights read every window of a larger lattice: nothing is trained anew
-big = qdn.ConvAC((10, 10), gs.network.weights, gs.network.readout, boundary="periodic")
+big = gs.network.resize((10, 10))
 energy = qdn.energy(
     big, heisenberg(10), "sample", sector=50, sign_rule="marshall", samples=2048, seed=0
 )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .entanglement.arguments import File
     from .entanglement.rank import SchmidtRank
     from .entanglement.registry import MAX_FLOPS, EntanglementPlan
+    from .networks.conv import ConvAC
     from .networks.graph_state import GraphStateConvAC
     from .numerics.weights import MAX_BYTES
     from .sampling.renyi2 import RenyiEstimate
@@ -294,6 +295,8 @@ class ConvolutionalMethods(RankMethods):
             boundary: str = "periodic",
             dtype: str = "float64",
         ) -> GraphStateConvAC: ...
+
+        def resize(self, shape: int | tuple[int, ...]) -> ConvAC: ...
 
 
 class HeldMethods:

@@ -27,7 +27,7 @@ def test_plans_say_whose_costs_they_took():
     )
     for net in nets:
         assert net.plan(100).machine is LOOPS
-        assert "costs of a cpu with compiled look-ups" in repr(net.plan(100))
+        assert "costs of a cpu with compiled loops" in repr(net.plan(100))
         assert net.to("torch").plan(100).machine is LOOPS
 
 

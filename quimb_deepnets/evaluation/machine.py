@@ -102,7 +102,7 @@ CPU = Machine(
 # the same core, its first and second cache, a share of the third, and memory
 LOOPS = replace(
     CPU,
-    name="cpu with compiled look-ups",
+    name="cpu with compiled loops",
     row=1.5,
     reads=((2**16, 0.015), (2**18, 0.022), (2**19, 0.03), (2**22, 0.06), (math.inf, 0.2)),
 )
@@ -133,7 +133,7 @@ def machine_of(x):
     >>> import numpy as np
     >>> from quimb_deepnets.evaluation.machine import machine_of
     >>> machine_of(np.ones(3)).name
-    'cpu with compiled look-ups'
+    'cpu with compiled loops'
     """
     device = str(getattr(x, "device", "cpu")).lower()
     machine = next((MACHINES[name] for name in MACHINES if name in device), CPU)

@@ -9,6 +9,7 @@
     recurrent    RAC
     rbm          RBM
     graph_state  GraphStateConvAC, whose entanglement is known exactly
+    resize       the same weights on another shape
     files        save and load
     attach       methods that rows below give to networks
 """
@@ -20,6 +21,7 @@ from .files import load, save
 from .graph_state import GraphStateConvAC
 from .rbm import RBM
 from .recurrent import RAC
+from .resize import resize
 
 __all__ = [
     "FAMILIES",
@@ -30,5 +32,6 @@ __all__ = [
     "GraphStateConvAC",
     "load",
     "register_method",
+    "resize",
     "save",
 ]

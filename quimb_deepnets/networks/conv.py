@@ -305,7 +305,7 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
           all layers looked up, the last one folded; 4 windows merged into rows of up to 10 sites
           tables: 65536 bytes, 64512 flops once
           each amplitude: 16 look-ups, 0 flops in matrix products
-          chosen by the costs of a cpu with compiled look-ups
+          chosen by the costs of a cpu with compiled loops
         """
         batch, size = check_positive_int("batch", batch), self._like.itemsize
         if level is None and group is None:

@@ -232,7 +232,7 @@ class RAC(RankMethods, DeepNetwork, family="rac"):
           64 steps of 2 layers, WI1 looked up, the other matrices multiplied
           tables: 128 bytes, 64 flops once
           each amplitude: 64 look-ups, 24576 flops in matrix products
-          chosen by the costs of a cpu
+          chosen by the costs of a cpu with compiled loops
         """
         batch = check_positive_int("batch", batch)
         return recurrent_plan(self.geometry, batch, self._like.itemsize, self._machine)
