@@ -42,6 +42,13 @@ def gemm_rate(size=1024):
     return 2 * size**3 / seconds
 
 
+def l2_bandwidth(size=2**15):
+    """Bytes per second that a sum over float64 numbers reads from the second cache."""
+    x, repeats = np.ones(size), 20
+    (seconds,) = medians(lambda: [np.dot(x, x) for _ in range(repeats)])
+    return repeats * x.nbytes / seconds
+
+
 def gemm_share(net, x, flops, size=1024):
     """Flops per second of ``log_amplitudes``, over those of a matrix product, turn by turn."""
     a = np.random.default_rng(0).random((size, size))
@@ -128,6 +135,7 @@ def against_plain(net, batch):
 
 def report(row, bar, aim, **found):
     """Print a row as JSON; the last line of every script."""
-    found = {"row": row, "bar": bar, "aim": aim, "gemm_gflops": gemm_rate() / 1e9, **found}
+    speed = {"gemm_gflops": gemm_rate() / 1e9, "l2_gbytes": l2_bandwidth() / 1e9}
+    found = {"row": row, "bar": bar, "aim": aim, **speed, **found}
     print(json.dumps(found, default=float))
     sys.stdout.flush()

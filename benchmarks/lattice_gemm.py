@@ -7,4 +7,4 @@ import quimb_deepnets as qdn
 net = qdn.ConvAC.rand((16, 16), 4, 3, 32, boundary="periodic", seed=0)
 x = configs(net, 256)
 share = gemm_share(net, x, 256 * net.plan(256).flops)
-report("GEMM share 16x16 depth 4 r=32", 0.35, 0.6, ratio=share)
+report("GEMM share 16x16 depth 4 r=32", 0.5, 0.7, ratio=share)

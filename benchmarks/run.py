@@ -12,7 +12,7 @@ from tqdm import tqdm
 HERE = pathlib.Path(__file__).parent
 ROWS = (
     "chain_32 chain_8 lattice_lookup gradient log_derivatives lattice_gemm rac_gemm dense_20 "
-    "dense_12 amplitude norm growth flips entropies rac_cuts paths"
+    "dense_12 amplitude norm growth flips pairs metropolis entropies rac_cuts paths"
 ).split()
 
 

@@ -21,6 +21,7 @@ import pathlib
 import re
 import sys
 import warnings
+from typing import Any
 
 from . import __version__
 from .entanglement import entanglement_plan, entropies, entropy
@@ -28,14 +29,15 @@ from .errors import DeepNetError, OptionError, SitesError
 from .geometry.expansion import NODES
 from .geometry.layers import BOUNDARIES
 from .hyper.dup import MODES
-from .networks import RAC, RBM, ConvAC, load
+from .networks import FAMILIES, load
 from .numerics.weights import DISTS, DTYPES
 from .paths import Hypergraph, path_report, rivals
 from .paths.handmade import HANDMADE
 from .paths.kets import FORMS, MAX_TENSORS
 from .paths.tasks import LOCAL, TASKS
 
-# options of random networks, and what they are where they are not given
+# options of random networks, and what they are where they are not given; each family takes those
+# that its rand takes
 DEFAULTS = {
     "depth": 2,
     "kernel": 3,
@@ -47,7 +49,6 @@ DEFAULTS = {
     "dtype": "float64",
     "seed": 0,
 }
-FAMILIES = {"conv": ConvAC, "rac": RAC, "rbm": RBM}  # each takes those that its rand takes
 # arguments of functions, and the options of commands that set them
 OPTIONS = {
     word: "--" + word.replace("_", "-")
@@ -58,7 +59,7 @@ OPTIONS = {
         *("out", "steps"),
     )
 } | {"shape": "SHAPE", "L": "SHAPE"}
-# what commands have no word for
+# phrases of messages that make no sense on the command line, and what replaces them
 PYTHON_WORDS = {
     r"\('(\w+)', where\)": r"--task \1 with --where",
     "renyi2_estimate, which samples amplitudes, ": "",
@@ -84,11 +85,11 @@ NETWORK = "'conv SHAPE', 'rac L' or 'rbm SHAPE' with SHAPE as 64 or 6x6, or a fi
 
 @functools.cache
 def demo():
-    """The module of the demo: a script among the examples, which a wheel holds as well."""
+    """The module of the demo: a script among the examples, which the wheel ships too."""
     here = pathlib.Path(__file__).parent
     for folder in (here / "examples", here.parent / "examples"):
         if (path := folder / "demo.py").exists():
-            spec = importlib.util.spec_from_file_location("quimb_deepnets_demo", path)
+            spec: Any = importlib.util.spec_from_file_location("quimb_deepnets_demo", path)
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             return module
@@ -118,14 +119,14 @@ def main(args=None):
     """
     args = list(sys.argv[1:] if args is None else args)
     parser = _parser()
-    if args[:1] == ["demo"]:  # it reads its own options
+    if args[:1] == ["demo"]:  # the demo parses its own options
         return _quietly(lambda: demo().main(args[1:]), parser)
     options = parser.parse_args(args)
     return _quietly(lambda: options.run(options), parser)
 
 
 def _quietly(run, parser):
-    """Run, and turn errors that name value, law and remedy into one line."""
+    """Run, and print errors of this package as one line."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Couldn't import")
@@ -137,7 +138,7 @@ def _quietly(run, parser):
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # what reads the output has gone
+    except BrokenPipeError:  # the reader of the output closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
@@ -267,7 +268,7 @@ def _executor(text):
 def _network(options):
     """The network that a user names."""
     family, *shape = options.network
-    rand = getattr(FAMILIES.get(family), "rand", None)
+    rand: Any = getattr(FAMILIES.get(family), "rand", None)
     words = DEFAULTS.keys() & inspect.signature(rand).parameters if rand else ()
     _refuse_given(options, set(DEFAULTS).difference(words), f"{family} has no such option")
     if not words:
@@ -281,7 +282,8 @@ def _network(options):
         (shape,) = map(_shape, shape)
     except (ValueError, argparse.ArgumentTypeError) as error:
         raise OptionError(
-            f"{family} {' '.join(shape)!r} has no shape; write one network, as '{family} 64'."
+            f"{family} {' '.join(shape)!r} has no shape; write one network, as "
+            f"'{family} 64' for a chain or '{family} 4x4' for a lattice."
         ) from error
     given = {word: getattr(options, word) for word in words}
     return rand(shape, **{word: DEFAULTS[word] if x is None else x for word, x in given.items()})
@@ -379,5 +381,5 @@ def _entropy(options):
         text = "\n".join(f"{n:5} {x:.6f} bits" for n, x in enumerate(bits, 1))
         _show(options, {"cuts": list(range(1, len(bits) + 1)), "entropy_bits": bits}, text)
     else:
-        bits = float(entropy(net, options.where, **limits))
-        _show(options, {"where": options.where, "entropy_bits": bits}, f"{bits:.6f} bits")
+        whole = float(entropy(net, options.where, **limits))
+        _show(options, {"where": options.where, "entropy_bits": whole}, f"{whole:.6f} bits")

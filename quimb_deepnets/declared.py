@@ -1,7 +1,7 @@
 """Methods that lower modules attach to classes, declared where readers and type checkers look.
 
-A method that leads down the ladder is attached by the module that has it, `register_method`. The
-class inherits its declaration from here, where nothing runs::
+A method that lives further down the ladder is attached by its own module, with `register_method`.
+The class inherits the declaration from here, where nothing runs::
 
     declared    class NetworkMethods            def collapse(self, ...) -> CollapsedVector
                       ^
@@ -9,7 +9,7 @@ class inherits its declaration from here, where nothing runs::
                       ^
     tensors     register_method(DeepNetwork)(collapse)
 
-A test holds what is declared and what is attached equal, signatures included.
+A test checks that what is declared and what is attached agree, signatures included.
 """
 
 from __future__ import annotations
@@ -297,7 +297,7 @@ class ConvolutionalMethods(RankMethods):
 
 
 class HeldMethods:
-    """What `conversion` and `sampling` attach to states that may hold their network still."""
+    """What `conversion` and `sampling` attach to states that may still hold their network."""
 
     if TYPE_CHECKING:
 

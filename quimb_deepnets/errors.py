@@ -145,16 +145,16 @@ def import_extra(what, extra, *modules):
 
 
 class Guide:
-    """Base of classes that say, for a name which they do not have, which object has it.
+    """Base of classes whose errors about a missing attribute say which object has it.
 
     ``_guides`` are functions from an object and a name to a piece of advice, or to None. The
     error is an `AttributeError`, so that ``hasattr``, ``getattr`` with a default, ``copy`` and
-    ``pickle`` do as ever.
+    ``pickle`` work as usual.
     """
 
     _guides: tuple[Callable[[Any, str], str | None], ...] = ()
 
-    if not TYPE_CHECKING:  # which would take every name for one that is there
+    if not TYPE_CHECKING:  # a type checker would accept every name
 
         def __getattr__(self, name):
             if not name.startswith("_"):

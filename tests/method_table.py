@@ -342,7 +342,7 @@ def operator_network(psi):
 
 # ---- methods that read names, sizes and neighbours: as on a plain quimb vector of the same tensors
 READS = (
-    "all_inds arrays backend bond bond_size check compute_centralities compute_contracted_inds "
+    "all_inds arrays backend check compute_centralities compute_contracted_inds "
     "compute_hierarchical_grouping compute_hierarchical_linkage compute_hierarchical_ordering "
     "compute_hierarchical_ssa_path compute_shortest_distances connected_bipartitions "
     "contraction_cost contraction_info contraction_path contraction_tree contraction_width "
@@ -367,7 +367,7 @@ OURS = (
     "L Lx Ly __getattr__ cyclic "
     "amplitude amplitudes from_network geometry log_amplitudes network nodes rand shared_tags "
     "to_mps schmidt_values entropy entropies renyi_entropy schmidt_gap mutinf_subsys "
-    "logneg_subsys entanglement_plan schmidt_rank renyi2_estimate"
+    "logneg_subsys entanglement_plan schmidt_rank renyi2_estimate sample"
 ).split()
 
 # ---- refused always (see quimb_deepnets/hyper/refusals.py), or while there are hyper-indices

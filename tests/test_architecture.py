@@ -28,7 +28,7 @@ HEAVY = {
     "geometry": set(),
     "errors": set(),
     "numerics": {"numpy", "autoray"},
-    "kernels": {"numba", "numpy", "autoray"},
+    "kernels": {"numba", "llvmlite", "numpy", "autoray"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 import quimb_deepnets as qdn
-from quimb_deepnets.evaluation.flip_ratios import LayerFlips, TableFlips
 from quimb_deepnets.evaluation.log_derivatives import LayerDerivatives, TableDerivatives
 from quimb_deepnets.numerics.configs import digits
 
@@ -47,26 +46,6 @@ def test_log_derivatives_of_every_kind(i):
             assert np.abs(np.asarray(each) - exact).max() < 1e-11 * np.abs(exact).max()
 
 
-@pytest.mark.parametrize("i", range(len(NETWORKS)), ids=IDS)
-def test_flip_ratios_of_every_kind(i):
-    net, states = NETWORKS[i], some_states(NETWORKS[i])
-    M, N, vector = net.phys_dim, net.nsites, net.to_dense()[:, 0]
-    powers, flat = M ** np.arange(N)[::-1], states.reshape(len(states), -1)
-    codes = flat @ powers
-    exact = np.empty((len(states), N, M), vector.dtype)
-    for n in range(N):
-        for m in range(M):
-            exact[:, n, m] = vector[codes + (m - flat[:, n]) * powers[n]] / vector[codes]
-    for like in ("numpy", "torch"):
-        found = [(state := net.to(like)).flip_ratios(states)]
-        x = digits(states, M, state._like)
-        if i < len(CONV):
-            found += [TableFlips(state, (1,) * (state.geometry.ndim - 1) + (g,))(x) for g in (1, 3)]
-            found += [LayerFlips(state, level)(x) for level in range(net.depth)]
-        for each in found:
-            assert np.abs(np.asarray(each) - exact).max() < 1e-11 * np.abs(exact).max()
-
-
 def integer_network(boundary, seed=1):
     rng = np.random.default_rng(seed)
     weights = [rng.integers(-1, 2, shape).astype(float) for shape in ((2, 3, 2), (3, 2, 3))]
@@ -86,16 +65,6 @@ def test_zeros_are_not_divided_by(boundary, seed):
     x = digits(alive, 2, net._like)
     for found in (net.log_derivatives(alive), LayerDerivatives(net)(x), TableDerivatives(net)(x)):
         assert np.abs(found - exact).max() < 1e-12 * max(1, np.abs(exact).max())
-    flipped = np.stack([alive ^ np.eye(6, dtype=int)[n] for n in range(6)], 1)
-    ratios = net.amplitudes(flipped.reshape(-1, 6)).reshape(-1, 6) / net.amplitudes(alive)[:, None]
-    for flips in (
-        TableFlips(net, (1,)),
-        TableFlips(net, (2,)),
-        LayerFlips(net, 0),
-        LayerFlips(net, 1),
-    ):
-        found = np.take_along_axis(flips(x), 1 - alive[:, :, None], axis=2)[:, :, 0]
-        assert np.abs(found - ratios).max() < 1e-12 * max(1, np.abs(ratios).max())
 
 
 def test_where_psi_is_zero_derivatives_are_nan():

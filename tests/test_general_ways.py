@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import quimb_deepnets as qdn
-from quimb_deepnets.evaluation import flip_ratios as fast
 from quimb_deepnets.evaluation.chunks import map_chunks
-from quimb_deepnets.evaluation.general import autograd_derivatives, changed_ratios, general_plan
-from quimb_deepnets.evaluation.machine import CPU
+from quimb_deepnets.evaluation.general import autograd_derivatives, general_plan, masked_ratios
+from quimb_deepnets.evaluation.masks import flips_of
+from quimb_deepnets.evaluation.ratios import by_value
 
 NETS = {
     "ring": lambda d: qdn.ConvAC.rand(7, 2, 3, 3, boundary="periodic", dtype=d, seed=1),
@@ -36,6 +36,12 @@ def zero_at_ones():
     first[:, :, 1] = [[1, 0], [0, 1]]  # (1, 0) * (0, 1), summed by the second layer
     weights = [first, np.array([[[1.0, 1.0], [1.0, 1.0]]])]
     return qdn.ConvAC(4, weights, np.array([1.0, 0.7]), boundary="periodic")
+
+
+def changed_ratios(net, batch):
+    """All flips from whole amplitudes, and how many at once."""
+    ratios, size = masked_ratios(net, flips_of(net.nsites, net.phys_dim), batch)
+    return lambda x: by_value(ratios(x), x, net.phys_dim), size
 
 
 def numpy(x):
@@ -175,24 +181,3 @@ def test_a_plan_follows_batches_that_grow():
     fixed = net.evaluator(batch=5)
     fixed.log_amplitudes(np.zeros((40, 8), int))
     assert "batch=5)" in repr(fixed)
-
-
-def test_flips_take_the_cheapest_of_three_ways(monkeypatch):
-    """Few configurations pay for no table; layer by layer only where that is the least."""
-    way = lambda net, batch: type(fast.conv_flips(net, batch)[0]).__name__
-    ring = qdn.ConvAC.rand(64, 3, 3, 4, boundary="periodic", seed=0)
-    assert (way(ring, 1), way(ring, 128)) == ("function", "TableFlips")
-    assert fast._layer_cost(ring.geometry, 1, 8, 1, CPU) > ring.plan(8 * 64).cost
-    monkeypatch.setattr(fast, "_layer_cost", lambda *args: 0.0)
-    assert way(ring, 1) == "LayerFlips"
-
-
-@pytest.mark.parametrize("way", [fast.LayerFlips, fast.TableFlips])
-def test_each_way_of_flips_gives_the_same(way):
-    for name in ("ring", "unshared", "qutrits", "lattice"):
-        net = NETS[name]("float64")
-        option = 1 if way is fast.LayerFlips else (1,) * net.geometry.ndim
-        configs = configs_of(net)
-        found = map_chunks(net, way(net, option), configs, 4)
-        general, size = changed_ratios(net, 4)
-        assert found == pytest.approx(map_chunks(net, general, configs, size), rel=1e-10)

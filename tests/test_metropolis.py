@@ -36,13 +36,16 @@ def counts_of(digits, phys_dim):
 
 
 def chance(counts, p):
-    """Of a chi-square at least this large; rare configurations together."""
+    """Of a chi-square at least this large; rare configurations, sorted by weight, in bins."""
     assert not counts[p == 0].any()
-    often = p * counts.sum() > 5
-    seen, right = (np.append(x[often], x[~often].sum()) for x in (counts, p * counts.sum()))
-    if right[-1] == 0:
-        seen, right = seen[:-1], right[:-1]
-    return scipy.stats.chisquare(seen, right * seen.sum() / right.sum()).pvalue
+    order = np.argsort(-p)[: np.count_nonzero(p)]
+    total = counts.sum()
+    bins = np.floor((p[order].cumsum() - p[order] / 2) * total / 8).astype(int)
+    bins[p[order] * total > 8] = -1 - np.flatnonzero(p[order] * total > 8)
+    bins = np.unique(bins, return_inverse=True)[1]
+    seen, right = (np.bincount(bins, x[order]) for x in (counts, p * total))
+    assert len(seen) > 1
+    return scipy.stats.chisquare(seen, right * total / right.sum()).pvalue
 
 
 def in_batches(net):
@@ -68,10 +71,10 @@ def test_twenty_seeds_draw_all_configurations_by_their_weight(compiled):
     p, found = weights_of(net), []
     for seed in range(20):
         given = {"state": net} if compiled else in_batches(net)
-        sampler = qdn.Metropolis(**given, chains=150, seed=seed, levels=1)
+        sampler = qdn.Metropolis(**given, chains=400, seed=seed, levels=1)
         assert sampler.compiled is compiled
         sampler.sweep(10)
-        found.append(chance(drawn(sampler, 6, 5), p))
+        found.append(chance(drawn(sampler, 8, 4), p))
     assert min(found) > 1e-3 and scipy.stats.kstest(found, "uniform").pvalue > 1e-3
 
 
@@ -117,7 +120,8 @@ def test_compiled_chains_know_their_amplitudes(net):
     phase, logabs = net.log_amplitudes(sampler.configs)
     mine = sampler.log_amplitudes
     assert np.abs(mine[1] - logabs).max() < 1e-10 and np.abs(mine[0] - phase).max() < 1e-10
-    assert chance(counts_of(sampler.digits, net.phys_dim), p) > 1e-4
+    counts = drawn(sampler, 4, 10)
+    assert not counts[p == 0].any() and (np.count_nonzero(p) < 16 or chance(counts, p) > 1e-4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])

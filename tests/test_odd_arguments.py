@@ -154,14 +154,14 @@ def gated(psi, *args, **kwargs):
     return flat(psi.gate(*args, contract=True, **kwargs))
 
 
-def drawn(state, cuts):
+def drawn(state, cuts, **options):
     import matplotlib
 
     matplotlib.use("Agg", force=True)
     from matplotlib import pyplot as plt
 
     figure, ax = plt.subplots()
-    qdn.plot_entropy(state, cuts, bound=False, page=False, ax=ax)
+    qdn.plot_entropy(state, cuts, bound=False, page=False, ax=ax, **options)
     values = ax.lines[0].get_ydata()
     plt.close(figure)
     return values
@@ -173,6 +173,13 @@ def rows_of(report):
 
 def names(psi):
     return sorted(psi.outer_inds()), sorted(psi.tags)
+
+
+def chains_of(state, **opts):
+    """Where Markov chains are after a sweep."""
+    sampler = qdn.Metropolis(state, 3, **opts)
+    sampler.sweep()
+    return sampler.configs
 
 
 # quimb draws by itself, from an int
@@ -288,6 +295,16 @@ ROWS = {
     ("renyi2_estimate", "start"): (
         {label: row for label, row in CONFIG.items() if label != "none"},  # None has a meaning
         lambda o, x: [*qdn.renyi2_estimate(o, 2, seed=0, start=x, **MC)],
+        None,
+    ),
+    ("sample", "start"): (
+        {label: row for label, row in CONFIG.items() if label != "none"},
+        lambda o, x: o.sample(3, seed=0, start=x),
+        None,
+    ),
+    ("Metropolis", "start"): (
+        {label: row for label, row in CONFIG.items() if label != "none"},
+        lambda o, x: chains_of(o, seed=0, start=x),
         None,
     ),
     ("amplitudes", "configs"): (CONFIGS, lambda o, x: o.amplitudes(x), amplitudes_of),
@@ -474,6 +491,8 @@ ROWS = {
     # seeds
     ("rand", "seed"): (SEED, lambda o, x: type(o).rand(*SIZES[type(o)], seed=x).to_dense(), None),
     ("schmidt_rank", "seed"): (SEED, lambda o, x: int(qdn.schmidt_rank(o, 2, seed=x)), None),
+    ("sample", "seed"): (SEED, lambda o, x: o.sample(3, seed=x), None),
+    ("Metropolis", "seed"): (SEED, lambda o, x: chains_of(o, seed=x), None),
     ("renyi2_estimate", "seed"): (
         SEED,
         lambda o, x: [*qdn.renyi2_estimate(o, 2, seed=x, **MC)],
@@ -501,6 +520,23 @@ ROWS = {
         lambda o, x: qdn.renyi_entropy(o, 2, method="approx", tol=0.5, seed=x),
         None,
     ),
+    ("entropies", "seed"): (
+        SEED,
+        lambda o, x: qdn.entropies(o, [2], method="approx", tol=0.5, seed=x),
+        None,
+    ),
+    ("plot_entropy", "seed"): (
+        SEED,
+        lambda o, x: drawn(o, [2], method="approx", tol=0.5, seed=x),
+        None,
+    ),
+    ("mutinf_subsys", "seed"): (
+        SEED,
+        lambda o, x: qdn.mutinf_subsys(
+            o, o.sites[:1], o.sites[3:4], method="approx", tol=0.5, seed=x
+        ),
+        None,
+    ),
     ("to_mps", "seed"): (
         SEED,
         lambda o, x: np.asarray(o.to_mps(method="cross", seed=x).to_dense()),
@@ -519,10 +555,12 @@ SIZES = {
     qdn.RecursiveTree: (4, 2, 2, 2),
     qdn.RecursiveMPS: (4, 2, 2),
 }
-SEEDLESS = "schmidt_values schmidt_gap entropies mutinf_subsys logneg_subsys partial_trace_exact"
+SEEDLESS = "schmidt_values schmidt_gap logneg_subsys partial_trace_exact"
 EXEMPT = {
-    **{(name, "seed"): "only of the method that estimates" for name in SEEDLESS.split()},
-    ("plot_entropy", "seed"): "handed to entropies",
+    **{
+        (name, "seed"): "of the method that estimates, which has no such result and says so"
+        for name in SEEDLESS.split()
+    },
     ("add_tag", "where"): "tags of tensors, not sites",
     ("has_site", "site"): "a question that has an answer for anything",
     ("phys_dim", "site"): "quimb's, of a site that its tensors have",

@@ -91,7 +91,7 @@ def test_a_norm_of_ten_to_870():
     plain = both.rank_simplify()
     assert abs(log10(plain.norm(strip_exponent=True)) - one - math.log10(2)) < 1e-11
     slicing = ctg.HyperOptimizer(
-        max_repeats=2,
+        max_repeats=16,
         parallel=False,
         methods=["greedy"],
         optlib="random",

@@ -72,6 +72,8 @@ STEPS = {
     "cross": lambda: net.to_mps(method="cross", max_bond=8, seed=0),
     "entropy": lambda: (qdn.entropy(net, 4), qdn.entropies(net), qdn.schmidt_values(net, 3)),
     "renyi2_estimate": lambda: qdn.renyi2_estimate(net, 4, samples=200, seed=0),
+    "sample": lambda: (net.sample(5, seed=0), qdn.RBM.rand(4, seed=0).sample(3, 1, "metropolis")),
+    "Metropolis": lambda: qdn.Metropolis(net, 8, seed=0).sweep(3),
     "energy": lambda: qdn.energy(ring, {0: [[0, 1], [1, 0]]}, "sample", samples=200, seed=0),
     "GroundState": lambda: qdn.GroundState(
         ring, {0: [[0, 1], [1, 0]]}, samples=32, chains=32, seed=0

@@ -148,7 +148,6 @@ def test_normalize_balances_and_equalizes():
         (float, "float64"),
         (np.complex64, "complex64"),
         (np.dtype("float32"), "float32"),
-        (torch.complex128, "complex128"),
         ("complex", "complex128"),
     ],
     ids=str,

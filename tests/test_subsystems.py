@@ -34,6 +34,7 @@ SITES = {  # functions that take an int as a site, as quimb's do
 SAME = {  # what is written, and the sites that it means
     "list": ([0, 2], [0, 2]),
     "tuple": ((2, 0), [2, 0]),
+    "from the end": ([-3, 0], [2, 0]),
     "range": (range(1, 3), [1, 2]),
     "array": (np.array([0, 2]), [0, 2]),
     "unsigned array": (np.array([0, 2], "uint8"), [0, 2]),
@@ -49,7 +50,7 @@ BAD = {
     "empty": [],
     "twice": [0, 0],
     "twice, by sign": [0, -5],
-    "negative": [-1],
+    "negative": [-6],
     "out of range": [5],
     "float": 1.0,
     "list of floats": [0.0, 1.0],

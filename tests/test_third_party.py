@@ -10,8 +10,9 @@ import pytest
 import quimb as qu
 
 import quimb_deepnets as qdn
+from quimb_deepnets.cli import main
 from quimb_deepnets.geometry.boltzmann import BoltzmannGeometry
-from quimb_deepnets.networks import DeepNetwork
+from quimb_deepnets.networks import FAMILIES, DeepNetwork
 from quimb_deepnets.numerics import Scaled
 
 PACKAGE = pathlib.Path(qdn.__file__).parent
@@ -264,3 +265,26 @@ def test_every_hook_that_a_message_names_is_there():
     for hook, folder, *_ in found:
         module = __import__(f"quimb_deepnets.{folder}", fromlist=[hook])
         assert hook in module.__all__ and callable(getattr(module, hook).register), (folder, hook)
+
+
+def test_a_family_with_a_word_is_saved_and_known_to_the_command_line(tmp_path, capsys):
+    try:
+
+        class Doubled(TwoMachines, family="doubled"):
+            @classmethod
+            def rand(cls, shape, seed=None):
+                return super().rand((shape,), seed=seed)
+
+        with pytest.raises(qdn.OptionError, match="'doubled' is Doubled already"):
+
+            class Again(TwoMachines, family="doubled"):
+                pass
+
+        net = Doubled.rand(5, seed=3)
+        qdn.save(net, tmp_path / "net.npz")
+        assert qdn.load(tmp_path / "net.npz") == net
+        assert main(["entropy", "doubled", "5", "--seed", "7", "--where", "2"]) == 0
+        bits = qdn.entropy(Doubled.rand(5, seed=7), 2)
+        assert capsys.readouterr().out == f"{bits:.6f} bits\n"
+    finally:
+        FAMILIES.pop("doubled")

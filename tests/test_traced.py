@@ -126,3 +126,72 @@ def test_a_stack_of_torch():
     norms = torch.func.vmap(lambda i: phi.isel({"k0": i}).H @ phi.isel({"k0": i}))(values)
     expected = [float(phi.isel({"k0": int(i)}).norm() ** 2) for i in values]
     assert norms.tolist() == pytest.approx(expected)
+
+
+# ---------------------------------------------------------------- what looks at numbers
+
+MEASURES = {
+    "entropy": lambda p: qdn.entropy(p, 1),
+    "renyi_entropy": lambda p: qdn.renyi_entropy(p, 1),
+    "schmidt_values": lambda p: qdn.schmidt_values(p, 1)[0],
+    "schmidt_gap": lambda p: qdn.schmidt_gap(p, 1),
+    "entropies": lambda p: qdn.entropies(p).sum(),
+    "mutinf_subsys": lambda p: qdn.mutinf_subsys(p, 0, 2),
+    "logneg_subsys": lambda p: qdn.logneg_subsys(p, 0, 2),
+    "partial_trace_exact": lambda p: qdn.partial_trace_exact(p, 0)[0, 0],
+}
+
+
+def measured(form):
+    """A function from a call to one of arrays, and the arrays."""
+    if form == "network":
+        return lambda call: lambda p: call(NET.from_params(NET.geometry, p)), dict(NET.params)
+    params, skeleton = qtn.pack(STATES[form])
+    return lambda call: lambda p: call(qtn.unpack(p, skeleton)), params
+
+
+@needs("jax")
+@pytest.mark.parametrize("form", ["collapsed", "expanded"])
+@pytest.mark.parametrize("name", MEASURES)
+def test_measures_of_jax(jax, form, name):
+    made, params = measured(form)
+    f, arrays = made(MEASURES[name]), {k: jax.numpy.asarray(x) for k, x in params.items()}
+    for transform in (jax.jit, lambda f: jax.jit(jax.grad(f))):
+        with pytest.raises(qdn.MethodError, match="call it outside"):
+            transform(f)(arrays)
+    rng = np.random.default_rng(0)
+    step = {k: rng.normal(size=x.shape) for k, x in params.items()}
+    up, down = (f({k: x + s * 1e-5 * step[k] for k, x in params.items()}) for s in (1, -1))
+    grads = jax.grad(f)(arrays)
+    found = sum(float((grads[k] * step[k]).sum()) for k in step)
+    assert found == pytest.approx((up - down) / 2e-5, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("form", ["collapsed", "expanded", "network"])
+@pytest.mark.parametrize("name", MEASURES)
+def test_measures_of_torch_func(form, name):
+    made, params = measured(form)
+    f, arrays = made(MEASURES[name]), {k: torch.tensor(x) for k, x in params.items()}
+    for transform in (torch.func.grad(f), lambda p: torch.func.jvp(f, (p,), (p,))):
+        with pytest.raises(qdn.MethodError, match="require grad"):
+            transform(arrays)
+
+
+def test_conversions_and_samples_of_torch_func():
+    made, params = measured("network")
+    arrays = {k: torch.tensor(x) for k, x in params.items()}
+    calls = {
+        "to_mps": lambda net: net.to_mps()[0].data.sum(),
+        "sampling": lambda net: torch.tensor(qdn.renyi2_estimate(net, 1, samples=64, chains=16)[0]),
+    }
+    for name, call in calls.items():
+        with pytest.raises(qdn.MethodError, match=f"{name}.*call it outside"):
+            torch.func.grad(made(call))(arrays)
+
+
+@needs("jax")
+def test_what_computes_with_numpy_says_so(jax):
+    made, params = measured("collapsed")
+    arrays = {k: jax.numpy.asarray(x) for k, x in params.items()}
+    with pytest.raises(qdn.MethodError, match="exact method"):
+        jax.grad(made(lambda p: qdn.entropy(p, 1, method="approx", tol=0.5, seed=0)))(arrays)

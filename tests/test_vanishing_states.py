@@ -82,7 +82,7 @@ def test_small_differences_are_states(size):
 
 def test_approx_says_where_squares_lose_a_difference():
     left = (mps(0) + 1e-9 * mps(1)) - mps(0)
-    with pytest.raises(qdn.RangeError, match="trace"):
+    with pytest.raises(qdn.RangeError, match=r"trace|norm -"):  # whichever round-off turns negative
         qdn.entropy(left, 4, method="approx", seed=0)
 
 

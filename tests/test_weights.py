@@ -164,3 +164,20 @@ def test_converted_copies_are_writable():
             t.data.mul_(2.0)
         again = qdn.dup(qtn.rand_tensor((2,) * 4, "abcd"), {"k": list("abcd")}, mode=mode)
         assert all(t.data.max() == 1 for t in again.select_tensors("DELTA"))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda dtype: qdn.ConvAC.rand(4, 1, 2, 2, dtype=dtype),
+        lambda dtype: qdn.RAC.rand(4, 1, 2, dtype=dtype),
+        lambda dtype: qdn.RBM.rand(4, dtype=dtype),
+        lambda dtype: qdn.RecursiveTree.rand(4, 1, 2, 2, dtype=dtype),
+        lambda dtype: qdn.RecursiveMPS.rand(4, 1, 2, dtype=dtype),
+        lambda dtype: qdn.ConvAC.graph_state(4, 1, 2, dtype=dtype),
+    ],
+)
+def test_new_weights_of_a_dtype_of_torch_are_refused(make):
+    with pytest.raises(qdn.OptionError, match=r"dtype='float32', then \.to\('torch'\)"):
+        make(torch.float32)
+    make(np.float32)

@@ -7,7 +7,7 @@
     balance           coordinates in which transfer states fill the unit ball
     cross_mps         any network, from amplitudes at chosen configurations
     everyday          norm, overlap, distance, expectation values of a network itself
-    cross_error       how far that is from the network
+    cross_error       the measured error of an interpolated state
     drawn             configurations drawn from an MPS, and its error on them
     vanishing         states that vanish, exactly or to the precision of their weights
 """

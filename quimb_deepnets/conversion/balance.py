@@ -31,7 +31,8 @@ def frames(start, maps, steps, precision):
     Returns
     -------
     there, back : numpy.ndarray, shape (steps + 1, R, R)
-        Inverse to each other. A direction that is not reached is stretched up to ``1 / precision``.
+        Inverses of each other. A direction that is not reached is stretched up to
+        ``1 / precision``.
 
     Examples
     --------
@@ -57,7 +58,8 @@ def frames(start, maps, steps, precision):
 def ellipsoid(points, precision):
     """Coordinates in which the ellipsoid of least volume around ``(n, R)`` points is the unit ball.
 
-    Khachiyan's multiplicative iteration: weights of the points grow with their leverage scores.
+    The multiplicative algorithm of Silvey, Titterington and Torsney, Commun. Stat. 7, 1379 (1978):
+    the weight of each point is multiplied by its leverage score.
     """
     count, R = points.shape
     u, sizes, vh = np.linalg.svd(np.pad(points, ((0, R), (0, 0))), full_matrices=False)

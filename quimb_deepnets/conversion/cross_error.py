@@ -1,9 +1,9 @@
 """How far an interpolated matrix product state is from the amplitudes it was made of.
 
-Three looks, of which the worst counts; each is the relative distance ``|psi - mps| / |psi|`` or
+The largest of three estimates counts; each is the relative distance ``|psi - mps| / |psi|`` or
 ``/ |mps|``, as a mean over configurations drawn from::
 
-    all alike        M**N |psi - mps|**2 / |mps|**2      broad errors
+    uniform          M**N |psi - mps|**2 / |mps|**2      broad errors
     |mps|**2         |1 - psi / mps|**2                  what the MPS has and psi has not
     |psi|**2         |1 - mps / psi|**2                  what psi has and the MPS has not
 """
@@ -84,10 +84,10 @@ def _distances(a, b, log_scale):
 def _error_where_large(cores, exact, levels, drawn, log_norm, rng):
     """``|psi - mps| / |psi|`` on configurations with a large ``|psi|**2``.
 
-    Half of the chains start where the MPS is large, half anywhere. Those of the second half count
-    as samples only where they come as high as the lower ones of the first half, for a chain that
-    is stuck in a place of no weight says nothing. Whatever any of them meets, once each, is a lower
-    bound of the distance.
+    Half of the chains start where the MPS is large, half at random. A chain of the second half
+    counts only if its amplitudes become as large as the smaller ones of the first half: one that is
+    stuck where the state has no weight is not a sample of it. The distinct configurations that all
+    chains visit give a lower bound on the distance.
     """
     configs = drawn.copy()
     half = len(configs) // 2
@@ -114,14 +114,14 @@ def _error_where_large(cores, exact, levels, drawn, log_norm, rng):
 
 
 class _Chains:
-    """Metropolis chains of ``|psi|**2``, all of them at a time."""
+    """Metropolis chains of ``|psi|**2``, moved together."""
 
     def __init__(self, configs, exact, rng):
         self.configs, self.exact, self.rng = configs, exact, rng
         self.amplitudes = exact(configs)
 
     def change_one_site(self, levels):
-        """Offer each chain another value at one site."""
+        """Propose another value at one site to each chain."""
         new, (count, N) = self.configs.copy(), self.configs.shape
         rows, site = np.arange(count), self.rng.integers(N, size=count)
         new[rows, site] += self.rng.integers(1, levels, size=count)
@@ -129,12 +129,12 @@ class _Chains:
         self._offer(new, 0.0, 0.0)
 
     def jump(self, cores):
-        """Offer each chain a configuration of the MPS."""
+        """Propose a configuration drawn from the MPS to each chain."""
         new, _, logabs = draw(cores, self.rng, len(self.configs))
         self._offer(new, logabs, evaluate(cores, self.configs)[1])
 
     def _offer(self, new, new_log_chance, log_chance):
-        """Take the new ones with the probability of Metropolis and Hastings."""
+        """Accept proposals with the probability of Metropolis and Hastings."""
         phase, logabs = self.exact(new)
         with np.errstate(invalid="ignore"):  # -inf - -inf: such a chain may go anywhere
             gain = (logabs - new_log_chance) - (self.amplitudes[1] - log_chance)

@@ -49,12 +49,12 @@ def cross_mps(
     network : DeepNetwork
         Of real weights.
     max_bond : int, optional
-        Stop once a bond is larger, and truncate to so many singular values; by default 64.
+        Stop once a bond is larger, and truncate to this many singular values; by default 64.
     cutoff : float, optional
         Drop singular values below this, relative to the largest of their cut.
     info : dict, optional
         Gets ``"error"``, the relative error measured on fresh configurations, see the notes;
-        ``"evaluations"``, how many amplitudes were asked for; ``"log10_norm"``, of the state before
+        ``"evaluations"``, how many amplitudes were evaluated; ``"log10_norm"``, of the state before
         it is normalised; ``"order"``, the site of the network at each site of the chain, which is
         snake order on a lattice.
     site_ind_id, site_tag_id : str, optional
@@ -64,7 +64,7 @@ def cross_mps(
     tol : float, optional
         Stop when a sweep changes the state by less than this, relative to its norm.
     max_evals : int, optional
-        Stop before more amplitudes are asked for, those of the error left aside.
+        Stop before more amplitudes are evaluated, not counting those of the error estimate.
     seed : None, int or numpy.random.Generator, optional
     normalize : {False, True, "exponent"}, optional
         Where the norm of the state goes, see `to_mps`.
@@ -81,7 +81,7 @@ def cross_mps(
     MethodError
         For complex weights and for chains of fewer than 3 sites.
     RangeError
-        If every amplitude that was looked at is zero.
+        If every amplitude that was evaluated is zero.
     OptionError
         If an option is not understood.
 
@@ -142,7 +142,7 @@ def cross_mps(
 
 
 def _teneva():
-    """The library, or how to get it."""
+    """The library, or an error that says how to install it."""
     return import_extra("to_mps(method='cross')", "cross", "teneva")
 
 
@@ -209,7 +209,7 @@ def snake(shape):
 
 
 def _interpolate(teneva, amplitudes, bond, tol, max_evals, rng, step):
-    """Cores ``(l, p, r)``, with a larger scale again where amplitudes outgrew it."""
+    """Cores ``(l, p, r)``, again with a larger scale where amplitudes outgrow it."""
     sites = [amplitudes.phys_dim] * len(amplitudes.order)
 
     def _stop(cores, state, opts):

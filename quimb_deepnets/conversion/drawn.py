@@ -1,7 +1,7 @@
 """Configurations drawn from a matrix product state, and its error measured on them.
 
-The cores before the last are isometries, so the last one has the weights of its site, and each
-that is drawn tells those of the site before it::
+The cores before the last are isometries, so the last one alone gives the probabilities at its site,
+and each value drawn those at the site before it::
 
     o->-o->-o->-O      s_N ~ |O|**2, then s_(N-1) ~ |core . row of s_N|**2, ...
     |   |   |   |
@@ -10,9 +10,10 @@ that is drawn tells those of the site before it::
 import math
 
 import numpy as np
-from autoray import get_dtype_name, stop_gradient, to_numpy
+from autoray import stop_gradient, to_numpy
 
 from ..errors import MethodError
+from ..numerics.sizes import epsilon
 from .vanishing import check_not_cancelled, probes, vanishes
 
 DRAWN = 64
@@ -58,7 +59,7 @@ def draw(cores, rng, count):
 
 
 def check_conversion(network, cores, log_scale):
-    """Refuse a matrix product state that has not the amplitudes of the network it was made from.
+    """Refuse a matrix product state whose amplitudes are not those of the network it was made from.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def check_conversion(network, cores, log_scale):
         exact = network.log_amplitudes(configs)
         exact = (np.asarray(to_numpy(stop_gradient(x))) for x in exact)
         lost = relative_error(phase, logabs + log_scale, *exact)
-        eps = float(np.finfo(get_dtype_name(cores[-1])).eps)
+        eps = epsilon(cores[-1])
         if lost <= math.sqrt(eps) + 16 * eps * float(np.abs(logabs + log_scale).max()):
             return
         check_not_cancelled(network, configs)

@@ -1,7 +1,7 @@
-"""Norms, overlaps, distances and expectation values of networks, without a second object.
+"""Norms, overlaps, distances and expectation values, as methods of the networks themselves.
 
-A network evaluates amplitudes; what sums over all of them is contracted from a quimb vector of the
-same state, made for the call in the form that is the cheapest to make::
+A network evaluates single amplitudes. Sums over all of them are contracted from a quimb vector of
+the same state, made for each call in the form that is cheapest to make::
 
     net --state_of--+-- all amplitudes     where they are few
                     +-- net.collapse()     else
@@ -26,7 +26,7 @@ from ..tensors.expanded import to_tensor_network
 from .exact_mps import to_mps
 
 FEW = 2**20  # amplitudes that are evaluated rather than contracted
-MANY = 2**24  # and those that are, where there is nothing better
+MANY = 2**24  # amplitudes that are evaluated where nothing cheaper exists
 SMALL_WINDOWS = 2**24  # bytes
 MAX_DRAWN = 2**11  # tensors
 
@@ -48,7 +48,7 @@ def state_of(net: Any, site_ind_id: str | None = None) -> HyperVector:
     Raises
     ------
     BudgetError, OptionError
-        If there are too many amplitudes, and neither windows nor an exact MPS.
+        If there are too many amplitudes, and neither a collapsed form nor an exact MPS.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def _pair(net, other):
 
 
 def _given(optimize):
-    """An option that quimb reads differently where it is None."""
+    """An option that is left out where it is None, which quimb treats differently."""
     return {} if optimize is None else {"optimize": optimize}
 
 
@@ -151,7 +151,7 @@ def norm(
     Parameters
     ----------
     output_inds : None
-        There for quimb's order of arguments; a network has no indices.
+        Accepted to match quimb's signature; a network has no indices.
     squared : bool, optional
         Return the square of the norm.
     strip_exponent : bool, optional
@@ -237,7 +237,8 @@ def distance(
     other : network, quimb vector or array
         As `overlap` takes it.
     method : {"auto", "dense", "overlap"}, optional
-        From the difference of the states, to round-off, or from overlaps, to the root of that.
+        ``"dense"`` takes the difference of the states, accurate to round-off; ``"overlap"`` takes
+        overlaps, accurate to its square root.
     normalized : bool or {"squared", "infidelity", "infidelity_sqrt"}, optional
         Relative to the norms of the two, see quimb.
     optimize : str or optimizer, optional

@@ -1,14 +1,14 @@
 """Exact conversions to quimb's matrix product states, with bonds no larger than the state needs.
 
-Both families are functions of a small *transfer state* from left to right. What a part of the
-chain to the right does with it is a matrix; a QR per site keeps it small, and a sweep of SVDs back
-puts the state into canonical form::
+Both families pass a small *transfer state* from left to right. What the rest of the chain does with
+it is a matrix; a QR decomposition per site keeps that small, and a sweep of SVDs back puts the
+state into canonical form::
 
     state (l) --site n--> state (l')        G[n] (l, k):   psi = state . G[n] . (right part)
                  |
                 s_n                         G[n] = step(s_n) G[n+1],  G[n]^T = Q R,  Q is the site
 
-What the transfer state is, and how large, each family says in `transfer_states`.
+What the transfer state of each family is, and its size, is in `transfer_states`.
 """
 
 import itertools
@@ -20,9 +20,12 @@ from autoray import astype, do, get_dtype_name, stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
+from ..evaluation.careful_gradients import refuse_far_apart
 from ..jobs.progress import progress
 from ..networks import DeepNetwork, register_method
 from ..numerics.scaled import Scaled, array_like, full_precision
+from ..numerics.sizes import epsilon
+from ..numerics.traced import check_there
 from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import CollapsedVector
 from ..tensors.expanded import RecursiveNetwork
@@ -54,7 +57,7 @@ def to_mps(
     Parameters
     ----------
     max_bond : int, optional
-        Keep at most so many singular values at each cut.
+        Keep at most this many singular values at each cut.
     cutoff : float, optional
         Drop singular values below this, relative to the largest of their cut. The default drops
         round-off alone.
@@ -92,9 +95,9 @@ def to_mps(
     BudgetError
         If the predicted matrices are too large.
     MethodError
-        If a gradient is asked for that is lost with directions of zero weight.
-        For lattices, and for RACs of depth 3 or more: no small exact form is known. Or if
-        amplitudes of configurations drawn from the result are not those of the network.
+        For lattices, and for RACs of depth 3 or more, of which no small exact form is known; if
+        amplitudes of configurations drawn from the result are not those of the network; or if a
+        gradient would be lost with directions of zero weight.
     RangeError
         If the state vanishes, exactly or to the precision of its weights.
     OptionError
@@ -106,7 +109,7 @@ def to_mps(
     Theorem 2. At depth 2 powers of degree N are taken, in coordinates in which all reachable
     ``h[1]`` are of size 1; as a rule that is exact to round-off (1e-12 at 64 sites). Whatever the
     network, 64 configurations are drawn from the result, and it is refused if their amplitudes
-    are not those of the network to about the root of the precision.
+    are not those of the network to about the square root of the precision.
 
     Examples
     --------
@@ -234,6 +237,8 @@ def predicted_bytes(transfer, M):
 
 def _right_sweep(transfer, network, progbar):
     """Sites ``(k, M, k')``, the last one first, and the power of two that they leave out."""
+    check_there(network.params.leaves.values(), "to_mps")
+    refuse_far_apart(network, "an MPS")
     (G, exponent), sites = Scaled.of(transfer.end()), []
     for n in progress(range(network.nsites)[::-1], progbar):
         step = transfer.step(n, G)  # (l, M, k)
@@ -257,7 +262,7 @@ def qr(x):
     q, r = do("linalg.qr", x)
     if getattr(x, "requires_grad", False):
         diagonal = do("abs", do("diag", stop_gradient(r)))
-        if float(do("min", diagonal)) <= len(diagonal) * _epsilon(x) * float(do("max", diagonal)):
+        if float(do("min", diagonal)) <= len(diagonal) * epsilon(x) * float(do("max", diagonal)):
             raise MethodError(
                 "matrices on the way to the MPS have less than full rank, where QR has no "
                 "gradient; use method='dense' or 'reduced', or weights without special structure."
@@ -265,18 +270,15 @@ def qr(x):
     return q, r
 
 
-def _epsilon(x):
-    return float(np.finfo(get_dtype_name(x)).eps)
-
-
 def _adjoint(x):
     return do("conj", do("transpose", x, (1, 0)))
 
 
 def _split(x, max_bond, cutoff):
-    """``u @ rest`` without what is cut off, u an isometry; and the relative weight of that."""
+    """``u @ rest`` after truncation, u an isometry; and the relative weight of what was dropped."""
     u, s, vh = do("linalg.svd", stop_gradient(x))
-    kept = _kept(to_numpy(s), max_bond, cutoff)
+    kept = max(1, int((to_numpy(s) > cutoff * to_numpy(s[:1])).sum()))
+    kept = kept if max_bond is None else min(kept, max_bond)
     total = float(do("sum", s**2))
     discarded = float(do("sum", s[kept:] ** 2)) / total if total else 0.0
     u, rest = u[:, :kept], s[:kept, None] * vh[:kept]
@@ -290,7 +292,7 @@ def _split(x, max_bond, cutoff):
 def _left_sweep(sites, max_bond, cutoff):
     """SVDs from the left: arrays ``(l, r, p)``, the exponent of the norm, discarded weight.
 
-    Takes the sites off their list, so that each is held once.
+    Pops the sites off their list, so that no array is held twice.
     """
     arrays, rest, discarded, scale = [], do("ones_like", sites[-1][:, 0, :1]), 0.0, 0.0
     while sites:
@@ -307,9 +309,3 @@ def _left_sweep(sites, max_bond, cutoff):
         scale += shift
         u = u.reshape(-1, M, u.shape[1])
         arrays.append(u[0].T if n == 0 else do("transpose", u, (0, 2, 1)))
-
-
-def _kept(s, max_bond, cutoff):
-    """How many singular values stay."""
-    kept = max(1, int((s > cutoff * s[0]).sum())) if len(s) else 1
-    return kept if max_bond is None else min(kept, max_bond)

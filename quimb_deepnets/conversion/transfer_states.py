@@ -6,7 +6,7 @@
                  |
                 s_n
 
-- `WindowTransfer`, of a `ConvAC`: the channel, and the sites that later windows still hold:
+- `WindowTransfer`, of a `ConvAC`: the channel, and the sites that later windows still need:
   ``r * M**(w - 1)`` inside an open chain, ``r * M**(2 (w - 1))`` on a ring (w: width of a window).
 - `StateTransfer`, of a `RAC` of depth 1: the state, R.
 - `SymmetricTransfer`, of a `RAC` of depth 2: psi is linear in ``h[2]`` and homogeneous of degree
@@ -16,6 +16,7 @@
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 from autoray import do, get_dtype_name, stop_gradient, to_numpy
@@ -25,6 +26,7 @@ from ..evaluation.lookup import windows_of
 from ..evaluation.window_tables import child_codes, folded_tables
 from ..networks import RAC, ConvAC
 from ..numerics.scaled import array_like, scaled
+from ..numerics.sizes import epsilon
 from .balance import frames
 
 
@@ -74,9 +76,9 @@ def _largest_bond(network):
 
 
 class WindowTransfer:
-    """The channel and the sites that later windows of a chain still hold.
+    """The channel and the sites that later windows of a chain still need.
 
-    A window multiplies as soon as its last site is there.
+    A window is multiplied in once its last site has been reached.
     """
 
     full_rank = True
@@ -110,19 +112,19 @@ class WindowTransfer:
         return found
 
     def bounds(self):
-        """The size of the transfer state before each site and behind the last one."""
+        """The size of the transfer state before each site and after the last one."""
         return [len(self.readout) * self.net.phys_dim ** len(h) for h in self.open_sites]
 
     def own_bytes(self):
-        """Bytes of what is held besides the sites: little."""
+        """Bytes held besides the sites: few enough to count as none."""
         return 0
 
     def end(self):
-        """Behind the last site: the read-out."""
+        """After the last site: the read-out."""
         return self.readout[:, None]
 
     def step(self, n, G):
-        """What the sites from ``n`` on do, ``(l, M, k)``, from what those behind it do."""
+        """What the sites from ``n`` on do, ``(l, M, k)``, from what those after it do."""
         M, r = self.net.phys_dim, len(self.readout)
         sites = (*self.open_sites[n], n)
         place = {site: i for i, site in enumerate(sites)}
@@ -158,15 +160,15 @@ class StateTransfer:
         self.scale = net.L * (e + f) + g + h
 
     def bounds(self):
-        """The size of the transfer state before each site and behind the last one."""
+        """The size of the transfer state before each site and after the last one."""
         return [self.net.bond_dim] * (self.net.L + 1)
 
     def own_bytes(self):
-        """Bytes of what is held besides the sites: little."""
+        """Bytes held besides the sites: few enough to count as none."""
         return 0
 
     def end(self):
-        """Behind the last site: the read-out."""
+        """After the last site: the read-out."""
         return self.readout[:, None]
 
     def step(self, n, G):
@@ -197,7 +199,7 @@ class SymmetricTransfer(StateTransfer):
 
     @functools.cached_property
     def degrees(self):
-        """The number of monomials before each site and behind the last one."""
+        """The number of monomials before each site and after the last one."""
         R, N = self.net.bond_dim, self.net.L
         return [math.comb(R + N - t - 1, N - t) for t in range(N + 1)]
 
@@ -207,7 +209,7 @@ class SymmetricTransfer(StateTransfer):
         return max(t for t, count in enumerate(self.degrees) if self.net.phys_dim**t <= count)
 
     def bounds(self):
-        """The size of the transfer state before each site and behind the last one."""
+        """The size of the transfer state before each site and after the last one."""
         R, M = self.net.bond_dim, self.net.phys_dim
         return [M**t if t < self.turn else R * count for t, count in enumerate(self.degrees)]
 
@@ -221,15 +223,15 @@ class SymmetricTransfer(StateTransfer):
     def first(self):
         """``h[1]`` in balanced coordinates, of size 1.
 
-        The start ``(R,)``, what each site does ``(N, M, R, R)``, the linear forms in ``h[2]``
-        behind it ``(N, R, R)``, and the power of two that is left out in all.
+        The start ``(R,)``, what each site does ``(N, M, R, R)``, the linear forms in ``h[2]`` after
+        it ``(N, R, R)``, and the power of two that is left out in all.
         """
         N = self.net.L
         hidden, e_hidden = scaled(self.net.hidden_weights[0], axes=2).even_out()
         coming, e_coming = scaled(self.net.input_weights[0], axes=2).even_out()
         start, e_start = scaled(self.net.initial[0]).even_out()
         maps = do("transpose", coming, (1, 0))[:, :, None] * hidden
-        there, back = frames(*map(_wide, (start, maps)), N, _epsilon(start) ** 0.75)
+        there, back = frames(_wide(start), _wide(maps), N, epsilon(start) ** 0.75)
         sizes = np.linalg.norm(there[1:, None] @ _wide(maps) @ back[:-1, None], 2, axis=(2, 3))
         sizes = np.where(sizes.max(1) > 0, sizes.max(1), 1.0)
         size = float(np.linalg.norm(there[0] @ _wide(start))) or 1.0
@@ -246,7 +248,8 @@ class SymmetricTransfer(StateTransfer):
         R, maps, found = self.net.bond_dim, self.first[1][self.turn :], []
         below, count = do("ones_like", maps[..., :1, :1]), len(maps)
         for n in range(1, count + 1):
-            maps, below, total = maps[: count - n + 1], below[: count - n + 1], 0
+            maps, below = maps[: count - n + 1], below[: count - n + 1]
+            total: Any = 0
             raising = [_raising(R, n, a, below) for a in range(R)]
             for a, (rows, left) in enumerate(raising):
                 part = below[:, :, rows] * left[:, None]
@@ -264,7 +267,8 @@ class SymmetricTransfer(StateTransfer):
             G = self.reached @ G if t == self.turn - 1 else G
             return G.reshape(-1, self.net.phys_dim, k)
         G = G.reshape(-1, R, k)  # monomials of degree - 1, h[2], k
-        forms, raised = self.first[2][t], 0
+        forms = self.first[2][t]
+        raised: Any = 0
         for a in range(R):
             rows, weights = _raising(R, degree, a, G)
             part = G[rows] * weights[:, None, None]
@@ -301,18 +305,14 @@ class SymmetricTransfer(StateTransfer):
 
 
 def _wide(x):
-    """An array in numpy, in double precision."""
+    """An array as one of numpy in double precision."""
     x = to_numpy(stop_gradient(x))
     return x.astype(np.result_type(x, np.float64))
 
 
 def _like(x, like):
-    """A numpy array as one of the same library, device and dtype as ``like``."""
+    """A numpy array in the library, on the device and of the dtype of ``like``."""
     return array_like(x.astype(get_dtype_name(like)), like)
-
-
-def _epsilon(x):
-    return float(np.finfo(get_dtype_name(x)).eps)
 
 
 @functools.lru_cache(4096)

@@ -1,8 +1,7 @@
 """States that vanish: exactly, or to the precision of their weights.
 
-Amplitudes that cancel to round-off are noise, a different one by each way of computing them. They
-give themselves away when the weights change a little: a state moves in proportion, noise is
-replaced altogether::
+Amplitudes that cancel to round-off are noise, which differs with the way of computing them. A small
+change of the weights tells: a state changes in proportion, noise becomes other noise::
 
     psi  = 0 + 1e-16 noise            psi' = 1e-13 + 1e-16 noise            |psi' - psi| > |psi|
 """
@@ -14,6 +13,7 @@ from autoray import do, get_dtype_name, stop_gradient, to_numpy
 
 from ..errors import RangeError
 from ..numerics.scaled import array_like
+from ..numerics.sizes import epsilon
 
 PROBES = 64  # configurations that are looked at first
 CHANGE = 2.0**6  # how far the weights are moved, in units of their precision
@@ -52,7 +52,7 @@ def cancels(network, configs):
         return True
     factors = sum(getattr(network.geometry, "duplication", {}).values()) or network.num_params
     if factors * CHANGE * np.finfo(network.dtype).eps > 0.1:
-        return False  # so high a power of the weights moves with any change of them
+        return False  # so high a power of the weights changes with any of them
     other = moved(network).log_amplitudes(configs[top : top + 1])
     other_phase, other_logabs = (to_numpy(stop_gradient(x))[0] for x in other)
     change = min(float(other_logabs) - float(logabs[top]), 300.0)
@@ -63,7 +63,7 @@ def moved(network):
     """The same network with its weights changed by some units of their precision."""
     rng, params = np.random.default_rng(0), {}
     for name, x in network.params.items():
-        factor = 1 + CHANGE * np.finfo(get_dtype_name(x)).eps * rng.standard_normal(tuple(x.shape))
+        factor = 1 + CHANGE * epsilon(x) * rng.standard_normal(tuple(x.shape))
         factor = factor.astype(get_dtype_name(do("real", x)))
         params[name] = stop_gradient(x) * array_like(factor, x)
     return network.from_params(network.geometry, params)

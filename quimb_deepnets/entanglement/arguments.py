@@ -1,4 +1,4 @@
-"""What measures ask for: from a state and sites, as users write them, to a spectrum.
+"""The arguments of measures: from a state and sites, as users write them, to a spectrum.
 
 ::
 
@@ -10,15 +10,17 @@
 import numbers
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from autoray import do, stop_gradient
+from quimb.tensor import TensorNetwork
 
 from ..errors import OptionError, SitesError, check_option
 from ..geometry.where import as_plain, is_site, read_where
+from ..networks import DeepNetwork
 from ..numerics.scaled import full_precision
 from ..numerics.sizes import check_norm
+from ..numerics.traced import check_there
 from ..numerics.weights import MAX_BYTES
 from .registry import MAX_FLOPS, METHODS, check_budget, check_options, choose
 from .spectra import Spectrum, spectrum_of_matrix
@@ -42,7 +44,7 @@ _OPTIONS = """where : int or sequence of sites, optional
     progbar : bool, optional
         Show a progress bar, where the method has one.
     checkpoint : str or path, optional
-        Of ``"gram"``: an ``.npz`` file that is written after each chunk, and gone on from.
+        Of ``"gram"``: an ``.npz`` file that is written after each chunk, and resumed from.
     executor : optional
         Of ``"gram"``: where to compute the chunks, see `quimb_deepnets.jobs.as_pool`.
     tol : float, optional
@@ -50,9 +52,9 @@ _OPTIONS = """where : int or sequence of sites, optional
     seed : int or numpy.random.Generator, optional
         Of ``"approx"``: where its random vectors come from."""
 _RAISES = """SitesError
-        If ``where`` names no proper subset of the sites.
+        If ``where`` does not name a proper subset of the sites.
     OptionError
-        If an option is not known, or the state is of no known type.
+        If an option, or the type of the state, is not known.
     MethodError
         If the method does not apply to the state.
     BudgetError
@@ -65,8 +67,7 @@ Function = TypeVar("Function", bound=Callable)
 File = str | os.PathLike | None
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """How a measure is to be computed: the method, its budget, and options that only some take."""
 
     method: str = "auto"
@@ -100,9 +101,21 @@ def documented(function: Function) -> Function:
     return function
 
 
+def looked_at(state, dims):
+    """The view of a state whose numbers are there to be looked at."""
+    if isinstance(state, TensorNetwork):
+        arrays = [t.data for t in state]
+    elif isinstance(state, DeepNetwork):
+        arrays = list(state.params.leaves.values())
+    else:
+        arrays = [state] if hasattr(state, "shape") else []
+    check_there(arrays, "entanglement")
+    return view_of(state, dims)
+
+
 def read_subsystem(state, where, tags, dims):
     """The view of a state, and the places of the subsystem."""
-    view = view_of(state, dims)
+    view = looked_at(state, dims)
     if (where is None) == (tags is None):
         raise OptionError(f"where={where!r} and tags={tags!r}: give one of the two.")
     if tags is None:
@@ -167,7 +180,7 @@ def read_cuts(view, cuts):
 
 
 def refuse_checkpoint(checkpoint):
-    """One file belongs to one subsystem."""
+    """Refuse a checkpoint for several subsystems: a file keeps only one."""
     if checkpoint is not None:
         raise OptionError(
             "checkpoint= keeps one subsystem, and here there are several; call entropy for each, "
@@ -177,7 +190,7 @@ def refuse_checkpoint(checkpoint):
 
 def read_two(state, sysa, sysb, dims):
     """The view of a state and the places of two disjoint subsystems."""
-    view = view_of(state, dims)
+    view = looked_at(state, dims)
     a, b = read_one_or_more(view, sysa, "sysa"), read_one_or_more(view, sysb, "sysb")
     if both := set(a) & set(b):
         raise SitesError(

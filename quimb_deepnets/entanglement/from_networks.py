@@ -24,7 +24,7 @@ from ..numerics.scaled import binary
 from ..tensors.collapsed import quimb_vector
 from .methods.mps import ChainView, site_arrays
 from .methods.reduced import KetNetwork
-from .views import Amplitudes, Cost, StateView, View, as_float, moved, refuse_dims, view_of
+from .views import Amplitudes, Cost, StateView, View, as_flops, moved, refuse_dims, view_of
 
 MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do not contract
 
@@ -73,7 +73,7 @@ def _vector_cost(net):
     """Three arrays of the size of the state, and one product for each of its channels."""
     total = net.phys_dim**net.nsites
     each = len(net.readout) if hasattr(net, "readout") else _each(net)
-    return Cost(3 * total * net._like.itemsize, as_float(total * round(each)))
+    return Cost(3 * total * net._like.itemsize, as_flops(total * round(each)))
 
 
 def _vector(net):

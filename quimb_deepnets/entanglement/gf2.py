@@ -2,7 +2,7 @@
 
 A graph state has the amplitudes ``prod_{edges ij} (-1)**(s_i s_j)``. Its entropy between A and B,
 in bits, is the rank modulo 2 of the block of the adjacency matrix with rows in A and columns in
-B: edges within A or within B can be undone there, and do not count::
+B: unitaries on one side undo the edges within it, which do not count::
 
     A | B                       to site  2 3 5
     0-|-2             row of site 0      1 1 0
@@ -12,6 +12,8 @@ B: edges within A or within B can be undone there, and do not count::
 
 All Schmidt values are equal, so every Renyi entropy is that rank.
 """
+
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_matrix, issparse
@@ -47,7 +49,7 @@ def gf2_rank(rows):
     2
     """
     matrix = rows.tocsr() if issparse(rows) else np.asarray(rows)
-    entries = matrix.data if issparse(matrix) else matrix
+    entries: Any = matrix.data if issparse(matrix) else matrix
     if matrix.ndim != 2 or not ((entries == 0) | (entries == 1)).all():
         raise OptionError(
             f"a matrix over GF(2) has two axes and entries 0 or 1, this one has shape "
@@ -108,7 +110,7 @@ def graph_entropy(edges, places, nsites):
     Raises
     ------
     SitesError
-        If a place is not there or named twice.
+        If a place does not exist or is named twice.
     GeometryError
         If edges are not pairs of places.
 
@@ -158,7 +160,7 @@ def _rank_of_paths(rows, columns, nsites):
     """The rank of a block with at most two entries in each row and column.
 
     Its graph is made of paths and rings. A path of v sites has a matching of ``v // 2`` edges,
-    and that rank; a ring has ``v / 2 - 1``, for its rows add up to zero.
+    and that rank; a ring has ``v / 2 - 1``, since its rows add up to zero.
     """
     graph = coo_matrix((np.ones(len(rows)), (rows, columns)), (nsites, nsites))
     _, piece = connected_components(graph, directed=False)

@@ -19,6 +19,7 @@ from .arguments import (
     Options,
     density_at,
     documented,
+    looked_at,
     read_cuts,
     read_one_or_more,
     read_subsystem,
@@ -28,7 +29,6 @@ from .arguments import (
 from .registry import MAX_FLOPS, EntanglementPlan, choose, make_plan
 from .spectra import check_alpha
 from .vanishing import check_state
-from .views import view_of
 
 
 @documented
@@ -57,9 +57,9 @@ def schmidt_values(
     Returns
     -------
     array, shape (min(dims),) or shorter
-        Descending, of sum 1; values of zero may be left out. Small ones are right down to about
-        1e-31, the square of the precision of the dtype, where the method decomposes the state,
-        and down to 1e-15 by ``"reduced"`` and ``"gram"``, which are taken only if no other fits.
+        Descending, of sum 1; values of zero may be left out. Small ones are accurate down to about
+        1e-31, the square of the precision of the dtype, where the method decomposes the state, and
+        down to 1e-15 by ``"reduced"`` and ``"gram"``, which are taken only if no other fits.
 
     Raises
     ------
@@ -148,9 +148,9 @@ def renyi_entropy(
     alpha : float, optional
         At least 0: 0 is the logarithm of the numerical rank, 1 the von Neumann entropy, inf
         ``-log2`` of the largest Schmidt value. Below 1 the smallest values count, as far as the
-        dtype knows them, see `schmidt_values`. Methods that see a density matrix (``"reduced"``,
-        ``"gram"``) lose those below 1e-15: they are taken only if no other fits, and refused
-        with a `MethodError` where that may change the result.
+        dtype resolves them, see `schmidt_values`. Methods that see a density matrix (``"reduced"``,
+        ``"gram"``) lose those below 1e-15: they are taken only if no other fits, and refused with a
+        `MethodError` where that may change the result.
 
     Returns
     -------
@@ -241,7 +241,7 @@ def entropies(
     dims, method, max_bytes, max_flops, progbar, executor, tol, seed
         See `entropy`.
     checkpoint : None
-        A file belongs to one subsystem, so that here one is refused.
+        Must be None: a checkpoint file keeps only one subsystem.
 
     Returns
     -------
@@ -258,7 +258,7 @@ def entropies(
     >>> qdn.entropies(rac).shape
     (99,)
     """
-    view = view_of(state, dims)
+    view = looked_at(state, dims)
     places = read_cuts(view, cuts)
     if not places:
         return do("zeros_like", do("real", view.like.reshape(-1)[:0]))
@@ -318,7 +318,7 @@ def partial_trace_exact(
     >>> qdn.partial_trace_exact(qu.ghz_state(4), 2, dims=[2] * 4).real.round(12).tolist()
     [[0.5, 0.0], [0.0, 0.5]]
     """
-    view = view_of(state, dims)
+    view = looked_at(state, dims)
     options = Options(method, max_bytes, max_flops, progbar, checkpoint, executor, tol, seed)
     return density_at(view, read_one_or_more(view, where, "where"), options)
 

@@ -20,9 +20,9 @@ from ..tensors import RecursiveNetwork
 from ..tensors.picture import new_axes
 from ..tensors.weights_from_tensors import current_network
 from ..theory import page_entropy, rank_bound
+from .arguments import looked_at
 from .measures import entropies
 from .registry import MAX_FLOPS
-from .views import view_of
 
 
 def plot_entropy(
@@ -87,7 +87,7 @@ def plot_entropy(
     budget = {"method": method, "max_bytes": max_bytes, "max_flops": max_flops}
     options = {**budget, "dims": dims, "executor": executor, "tol": tol, "seed": seed}
     for label, state in named.items():
-        view = view_of(state, dims)
+        view = looked_at(state, dims)
         curves[view.dims] = view
         sizes: list = list(range(1, len(view.sites)) if cuts is None else cuts)
         values = [float(s) for s in entropies(state, sizes, progbar=progbar, **options)]

@@ -1,9 +1,9 @@
 """The Schmidt rank of an architecture: exact integers modulo a prime, no tolerance.
 
 Random weights modulo p make one matrix ``psi[a, b]``, and its rank mod p bounds the rank for
-generic real weights from below. Rows are configurations of A, columns of B. A node tells apart
-only those that differ in its window, so its value stands once for each *class* of rows and
-columns, and classes are refined on the way up::
+generic real weights from below. Rows are configurations of A, columns of B. A node depends only on
+the sites in its window, so its value is computed once for each *class* of rows and columns that
+agree there, and classes are refined on the way up::
 
     rows     0 1 2 3 4 5 6 7                 classes of the sites  2 x 1  and  1 x 2
               \\ | | /  \\ | | /                               \\           /
@@ -31,7 +31,7 @@ BLOCK_NUMBERS = 2**25
 
 
 class SchmidtRank(Shown, int):
-    """A Schmidt rank, an int that knows how sure it is.
+    """A Schmidt rank: an int with a note on whether it is exact or a lower bound.
 
     The number is a lower bound on the rank for generic weights of the architecture: a minor that
     does not vanish modulo p vanishes on no open set of weights.
@@ -53,6 +53,9 @@ class SchmidtRank(Shown, int):
     >>> SchmidtRank(64, full_matrix=False, upper_bound=64).exact
     True
     """
+
+    full_matrix: bool
+    upper_bound: int
 
     def __new__(cls, value, full_matrix, upper_bound):
         self = super().__new__(cls, value)
@@ -85,14 +88,14 @@ def schmidt_rank(
 ) -> SchmidtRank:
     """Schmidt rank between some sites and the rest, for generic weights of an architecture.
 
-    Only the architecture of ``net`` enters, which weights are tied included; random ones are
-    drawn modulo ``2**31 - 1``. The rank of the resulting matrix is a rigorous lower bound, and
+    Only the architecture of ``net`` matters, with its ties between weights; random ones are drawn
+    modulo ``2**31 - 1``. The rank of the resulting matrix is a rigorous lower bound, and
     `rank_bound` an upper one.
 
     Parameters
     ----------
     net : ConvAC, RAC, RecursiveTree or RecursiveMPS
-        Whose architecture.
+        The network whose architecture is meant.
     where : int or sequence of sites
         One side; an int i is the first i sites.
     size : int, optional
@@ -257,7 +260,7 @@ class Side:
         key = id(x.ids), id(y.ids)
         if key not in self._joint:
             pairs, ids = np.unique(x.ids * y.count + y.ids, return_inverse=True)
-            # the arguments are held, so that their ids stay theirs
+            # the arguments are kept, so that their ids stay valid
             self._joint[key] = Classes(ids, len(pairs)), *np.divmod(pairs, y.count), x, y
         return self._joint[key][:3]
 

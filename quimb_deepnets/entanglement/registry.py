@@ -12,8 +12,7 @@ Each method is one file that registers itself with `add_method`; so can a user's
 import inspect
 import math
 import numbers
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, check_option
 from ..numerics.shown import Shown
@@ -31,8 +30,7 @@ ALTERNATIVES = {
 METHODS: dict[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class Method:
+class Method(NamedTuple):
     """One way to find the spectrum of a reduced density matrix, or the matrix itself.
 
     Parameters
@@ -85,7 +83,7 @@ def add_method(method):
     Raises
     ------
     OptionError
-        If there is one of that name.
+        If the name is taken.
     """
     if method.name in METHODS or method.name == "auto":
         raise OptionError(f"there is a method {method.name!r} already; choose another name.")
@@ -197,7 +195,7 @@ def choose(view, places, what, method, max_bytes, max_flops):
     OptionError
         If the method is not known.
     MethodError
-        If the state cannot be looked at that way.
+        If the method does not apply to the state.
     BudgetError
         If nothing fits.
     """
@@ -210,7 +208,7 @@ def choose(view, places, what, method, max_bytes, max_flops):
         looked_at = view.views[METHODS[plan.chosen].view]
         try:
             looked_at.value
-        except MethodError as error:  # what it would show is not the state
+        except MethodError as error:  # this view does not represent the state
             looked_at.cannot_be_made(error)
         else:
             return METHODS[plan.chosen]
@@ -258,7 +256,7 @@ def _refuse(plan):
 def check_budget(max_bytes, max_flops):
     """Refuse budgets that are not positive numbers."""
     for name, value in (("max_bytes", max_bytes), ("max_flops", max_flops)):
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value > 0:  # type: ignore[operator]
             raise OptionError(f"{name}={value!r} is not a budget; use a positive number.")
 
 

@@ -14,17 +14,17 @@ import math
 import numbers
 
 import numpy as np
-from autoray import do, get_dtype_name, infer_backend, stop_gradient, to_numpy
+from autoray import do, infer_backend, stop_gradient, to_numpy
 
 from ..errors import BudgetError, MethodError, OptionError, RangeError
-from ..numerics.sizes import check_norm
+from ..numerics.sizes import check_norm, epsilon
 
 MAX_SVD = 1024  # beyond this size the Gram matrix is diagonalised, several times faster
-MAX_LOSS = 1e-9  # what lost values may change in a sum of powers, of itself; 100 eps if larger
+MAX_LOSS = 1e-9  # relative change of a sum of powers that lost values may make; 100 eps if larger
 
 
 class Spectrum:
-    """A spectrum that is there, number by number.
+    """A spectrum given value by value.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Spectrum:
         check_norm(size)
         self.values = weights / total
         self._uncertain = floor if squared else 0.0
-        self.rounding = math.sqrt(_epsilon(weights))
+        self.rounding = math.sqrt(epsilon(weights))
 
     def entropy(self):
         """The von Neumann entropy."""
@@ -80,13 +80,13 @@ class Spectrum:
         return (alpha * do("log2", top) + do("log2", do("sum", there * ratio**alpha))) / (1 - alpha)
 
     def _check_small(self, alpha):
-        """Refuse an order below 1 that depends on values which squares have lost."""
+        """Refuse an order below 1 that depends on values which were lost by squaring."""
         ratio = to_numpy(stop_gradient(self.values / self.values[0])).astype("float64")
         kept = ratio[ratio > 0]
         moved = alpha * float((kept ** (alpha - 1)).sum()) * self._uncertain
         lost = (len(ratio) - len(kept)) * self._uncertain**alpha if self._uncertain else 0.0
         loss = (moved + lost) / float((kept**alpha).sum())
-        if loss > max(MAX_LOSS, 100 * _epsilon(self.values)):
+        if loss > max(MAX_LOSS, 100 * epsilon(self.values)):
             raise MethodError(
                 f"Schmidt values below {self._uncertain:.1e} of the largest are lost in a density "
                 f"matrix, and may change the sum of p**{alpha:g} by up to {loss:.1e} of itself; "
@@ -95,7 +95,7 @@ class Spectrum:
             )
 
     def gap(self):
-        """The difference of the two largest values; the only one if there is but one."""
+        """The difference of the two largest values; of a single one, that one."""
         return self.values[0] - self.values[1] if len(self.values) > 1 else self.values[0]
 
     def _positive(self):
@@ -165,23 +165,18 @@ def spectrum_of_matrix(x, sites=0, tail=False):
         return spectrum_of_density(x @ adjoint if rows <= columns else adjoint @ x)
     numpy = infer_backend(x) == "numpy"
     values = np.linalg.svd(x, compute_uv=False) if numpy else do("linalg.svdvals", x)
-    return Spectrum(values**2, ((max(rows, columns) + 8 * sites) * _epsilon(x)) ** 2)
+    return Spectrum(values**2, ((max(rows, columns) + 8 * sites) * epsilon(x)) ** 2)
 
 
 def spectrum_of_density(rho):
     """The spectrum of a density matrix of any trace."""
     check_norm(float(do("max", do("abs", stop_gradient(rho)))))
     values = do("flip", do("linalg.eigvalsh", rho), (0,))
-    return Spectrum(values, 4 * math.sqrt(len(rho)) * _epsilon(rho), squared=True)
-
-
-def _epsilon(x):
-    """The precision of the dtype of an array."""
-    return float(np.finfo(get_dtype_name(x)).eps)
+    return Spectrum(values, 4 * math.sqrt(len(rho)) * epsilon(rho), squared=True)
 
 
 def not_negative(bits, rounding):
-    """An entropy or an information, of which round-off below zero is taken off.
+    """An entropy or a mutual information, with round-off below zero removed.
 
     Parameters
     ----------
@@ -211,7 +206,7 @@ def as_float(x):
 
 
 def check_cancelled(log2_norm, log2_moved, power, epsilon):
-    """Refuse a state whose norm is round-off of its parts.
+    """Refuse a state whose norm is nothing but the round-off of its parts.
 
     Parameters
     ----------
@@ -238,7 +233,7 @@ def check_cancelled(log2_norm, log2_moved, power, epsilon):
 
 def check_alpha(alpha):
     """Refuse an order of a Renyi entropy that is not a number of at least 0."""
-    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not alpha >= 0:
+    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not alpha >= 0:  # type: ignore[operator]
         raise OptionError(
             f"alpha={alpha!r} is not the order of a Renyi entropy; use a number >= 0."
         )

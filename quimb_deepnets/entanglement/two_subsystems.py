@@ -52,7 +52,7 @@ def mutinf_subsys(
     dims, method, max_bytes, max_flops, progbar, executor, tol, seed
         See `entropy`.
     checkpoint : None
-        A file belongs to one subsystem, so that here one is refused.
+        Must be None: a checkpoint file keeps only one subsystem.
 
     Returns
     -------

@@ -1,15 +1,16 @@
-"""States that cancel to round-off: their entropy would be that of noise, another by each method.
+"""States that cancel to round-off: their entropy would be that of noise, different for each method.
 
-Parts that cancel show when every weight moves a little, each by itself: the norm of a sound state
-changes as little, while that of a difference of equal parts becomes as large as the move::
+Every weight is moved a little, each independently: the norm of a sound state changes as little,
+while that of a difference of equal parts becomes as large as the move::
 
     psi = part - part'        norm 1e-16 of the parts        all weights times 1 + 1e-8 g
     psi moved                 norm 1e-8  of the parts        ratio 1e8: refused
 
-The norm is looked at the cheapest way: amplitudes of some configurations, then all of them, a
-sweep along a chain, or one contraction. Where all of these cost too much, or an amplitude has so
-many factors that the move would change any state, it is not known. Of tensor networks other than
-chains only small states are asked; sums of ours refuse by themselves, see `hyper.ranges`.
+The norm is found in the cheapest way: amplitudes of some configurations, then all of them, a sweep
+along a chain, or one contraction. Where all of these cost too much, or an amplitude has so many
+factors that the move would change any state, nothing is checked. Tensor networks other than chains
+are checked only if they are small; sums of states are checked in their contraction, see
+`hyper.ranges`.
 """
 
 import math
@@ -25,8 +26,8 @@ from .methods.mps import log2_amplitudes
 from .spectra import check_cancelled
 
 SAMPLES, ALL = 64, 2**14  # configurations that are looked at: some, and when every one
-CHEAP = 1e9  # flops that the question is worth
-SMALL = 2**12  # amplitudes: of larger states that give no samples, it is not asked
+CHEAP = 1e9  # flops that the check may take
+SMALL = 2**12  # amplitudes: larger states without samples are not checked
 MAX_MOVE = 0.25  # how far a sound amplitude may move, of itself, about
 MANY_TENSORS = 300  # of more than these, a path takes longer to find than to follow
 
@@ -41,7 +42,7 @@ def check_state(view):
     Raises
     ------
     RangeError
-        If the norm is zero or round-off, as far as that can be known.
+        If the norm is zero or round-off, as far as that can be told.
     """
     if view.parts is None or "sound" in view.notes:
         return
@@ -57,7 +58,7 @@ def _check(view):
         return
     sampled = {"amplitudes", "mps"} & view.views.keys()
     if not sampled and math.prod(view.dims) > SMALL:
-        return  # it would cost as much as what it is for
+        return  # the check would cost as much as the measure
     still, moved = view.parts(0.0), view.parts(epsilon**0.5)
     if not sampled or not _sampled_soundly(still, moved, epsilon):
         for measure, power in ((_by_amplitudes, 1), (_by_chain, 1), (_by_contraction, 2)):

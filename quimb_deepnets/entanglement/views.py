@@ -15,7 +15,7 @@ type of state of your own and every method that looks at its views serves it.
 import functools
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autoray import get_dtype_name, infer_backend, stop_gradient, to_numpy
 
@@ -31,8 +31,8 @@ class Cost(NamedTuple):
     flops: float
 
 
-def as_float(count):
-    """A count of any size as a float, inf where no float is as large."""
+def as_flops(count):
+    """Flops of any count as a float, inf where no float is as large."""
     return float(count) if count < 2**1000 else math.inf
 
 
@@ -57,7 +57,7 @@ class View:
 
     @functools.cached_property
     def value(self):
-        """What there is to look at."""
+        """The view itself."""
         return self._make()
 
     def cannot_be_made(self, error):
@@ -102,16 +102,16 @@ class StateView:
         Where ``tags`` are read.
     parts : callable or None
         ``parts(size)`` gives a view of the same state with every weight moved by a random ``size``
-        of itself, each alone: whether they cancel, see `vanishing.check_state`.
+        of itself, each independently; shows whether parts cancel, see `vanishing.check_state`.
     degree : int
         How many weights are multiplied in an amplitude, about.
     notes : set
-        What is known of the state.
+        Checks that the state has passed.
     """
 
     sites: tuple
     dims: tuple
-    like: object
+    like: Any
     name: str
     views: dict = field(default_factory=dict)
     network: object = None
@@ -141,7 +141,7 @@ class StateView:
 
 @functools.singledispatch
 def view_of(state, dims=None):
-    """Look at a state; by default at a dense vector, whose sites have the dimensions ``dims``.
+    """The views of a state; by default of a dense vector, whose sites have the dimensions ``dims``.
 
     Parameters
     ----------
@@ -172,7 +172,8 @@ def view_of(state, dims=None):
     listed = isinstance(dims, (list, tuple, range)) or hasattr(dims, "tolist")
     if not listed or any(not hasattr(d, "__index__") or d < 1 for d in dims):
         raise OptionError(
-            f"dims={dims!r}: a dense vector needs the dimension of each of its sites."
+            f"dims={dims!r}: a dense vector of {shape[0]} entries needs the dimension of each of "
+            "its sites; give it, as in dims=(2, 2, 2) for three qubits."
         )
     if get_dtype_name(state) not in DTYPES:
         raise OptionError(

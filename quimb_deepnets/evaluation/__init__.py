@@ -7,12 +7,23 @@
     window_tables       each equal branch once, over all codes of its window
     lookup              codes of windows select rows, rows are multiplied
     layerwise           layers above the tables, one matrix product per tap
+    tap_index           what each tap reads
+    blockwise           the layers in compiled loops, block by block
+    block_steps         the steps of a recurrent network, the same way
+    block_derivatives   derivatives through tables, the same way
     recurrence          a recurrent network, step by step
     whole_state         all amplitudes at once
     backprop            residuals of a pass, and the pass back
     log_derivatives     d log psi / d theta of every configuration
     scaled_derivatives  the same in scaled numbers, where floats cannot compare the channels
-    flip_ratios         psi(s') / psi(s) for every flip of one site
+    careful_gradients   the same as gradients of torch
+    masks               sets of changes of a few sites, and which windows and nodes they touch
+    ratios              psi(s + mask) / psi(s) for any set of masks, the cheapest way
+    ratio_costs         what these ways cost
+    table_ratios        from touched windows of tables
+    layer_ratios        from touched nodes, layer by layer
+    recurrent_ratios    of a recurrent network, from the first changed site on
+    hidden_ratios       of a Boltzmann machine, from its hidden units
     chains              compiled Markov chains, where all windows are tabulated
     general             ratios and derivatives of any network, from its amplitudes
     evaluator           all of these, prepared once

@@ -166,6 +166,13 @@ def shares(x, psi, readout):
     )
 
 
+def channel_shares(x, rest, readout):
+    """``x_c / psi`` and ``w_c rest_c / psi`` for ``psi = sum_c w_c x_c``, each ``(B, r)``."""
+    psi = dot(x.by_channel(), readout)
+    unit = Scaled(do("ones_like", readout.mantissa), readout.exponent * 0)
+    return [ldexp(*shares(*each)) for each in ((x, psi, unit), (rest, psi, readout))]
+
+
 def backward_top(values, counts, rest, readout):
     """Backwards through ``psi = sum_c w_c prod_n values[n, b, c]**counts[n, b]``.
 
@@ -183,9 +190,7 @@ def backward_top(values, counts, rest, readout):
     if some:
         dead = do("sum", counts * zero, axis=0)
         x = Scaled(do("where", dead == 0, rest.mantissa, rest.mantissa * 0), rest.exponent)
-    psi = dot(x.by_channel(), readout)
-    unit = Scaled(do("ones_like", readout.mantissa), readout.exponent * 0)
-    ratio, weighted = (ldexp(*shares(*each)) for each in ((x, psi, unit), (rest, psi, readout)))
+    ratio, weighted = channel_shares(x, rest, readout)
     if not some:
         return Top(ratio, counts * weighted[None] / values)
     safe = do("where", zero, do("ones_like", values), values)

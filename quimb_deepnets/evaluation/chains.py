@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..geometry.branches import folded_branches
 from ..kernels.compiled import as_rows, has_loops, in_threads
 from ..kernels.metropolis import ChainStates, ChainTables, run_chains, work_arrays
 from ..kernels.proposals import ChainMoves
@@ -67,8 +68,10 @@ def chain_tables(net):
 def _group(net):
     """How many windows to merge, so that a site is in few and their table stays in the cache."""
     g, size = net.geometry, net._like.itemsize
-    best, longest = None, g.layer_shape(g.depth)[-1]
+    best, longest = None, len(folded_branches(g).levels[-1].kind_of)
     for last in range(1, longest + 1):
+        if longest % last:
+            continue  # a rest of fewer windows has entries of another size
         group = (*(1,) * (g.ndim - 1), last)
         plan = make_plan(g, 1, size, g.depth, group, net._machine)
         if plan is None or (best is not None and plan.table_bytes > MAX_TABLE):

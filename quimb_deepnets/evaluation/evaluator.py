@@ -10,15 +10,18 @@ them and throws them away; an evaluator holds them for as long as it lives::
 
 from typing import Any
 
-from autoray import infer_backend
+import numpy as np
+from autoray import infer_backend, to_numpy
 
 from ..errors import OptionError, check_positive_int
-from ..numerics.configs import check_configs, digits
+from ..numerics.configs import check_configs
 from ..numerics.scaled import Scaled, full_precision, readable
 from ..numerics.weights import MAX_BYTES
 from .chunks import check_result, map_chunks
-from .general import masked_ratios, prepare
+from .general import prepare
+from .masks import flips_of, masks_of
 from .plan import Plan
+from .ratios import by_value
 
 
 class Evaluator:
@@ -128,7 +131,9 @@ class Evaluator:
         """The ratios of all single flips, ``(B, N, phys_dim)``, see ``net.flip_ratios``."""
         net, configs = self._net, self._checked(configs)
         check_result(net, "flip_ratios", configs, net.nsites * net.phys_dim, max_bytes)
-        flips, size = self._prepared("flips", lambda: net._flips_by(self._batch))
+        make = lambda: net._ratios_by(flips_of(net.nsites, net.phys_dim), self._batch)
+        ratios, size = self._prepared("flips", make)
+        flips = lambda x: by_value(ratios(x), x, net.phys_dim)
         return map_chunks(net, flips, configs, size, chunk, progbar)
 
     @full_precision
@@ -187,14 +192,12 @@ class Evaluator:
         True
         """
         net, configs = self._net, self._checked(configs)
-        masks = check_configs(masks, net.geometry.shape, net.phys_dim)
-        count = len(masks) + 1
-        check_result(net, "ratios", configs, count, max_bytes)
-        name = "ratios", (self._batch * count).bit_length()  # plans for half as many are alike
-        make = lambda: prepare(net, net.plan(self._batch * count))
-        evaluate, size = self._prepared(name, make)
-        ratios = masked_ratios(evaluate, digits(masks, net.phys_dim, net._like), net.phys_dim)
-        return map_chunks(net, ratios, configs, max(1, size // count), chunk, progbar)
+        masks = to_numpy(check_configs(masks, net.geometry.shape, net.phys_dim))
+        masks = masks.reshape(len(masks), net.nsites).astype(np.min_scalar_type(net.phys_dim))
+        check_result(net, "ratios", configs, len(masks) + 1, max_bytes)
+        make = lambda: net._ratios_by(masks_of(masks), self._batch)
+        ratios, size = self._prepared(("ratios", masks.tobytes()), make)
+        return map_chunks(net, ratios, configs, size, chunk, progbar)
 
 
 def _same(x, y):

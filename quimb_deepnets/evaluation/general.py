@@ -14,7 +14,7 @@ from autoray import do, infer_backend, to_numpy
 
 from ..errors import BudgetError, MethodError, OptionError, check_positive_int
 from ..numerics.configs import digits
-from ..numerics.scaled import Scaled, array_like, take_rows
+from ..numerics.scaled import Scaled
 from ..numerics.weights import MAX_BYTES
 from .plan import Plan
 
@@ -65,59 +65,32 @@ def ratio_of(new, old):
     return do("where", zero, math.nan, quotient.plain("a ratio", vanishing=True))
 
 
-def masked_ratios(evaluate, masks, phys_dim):
-    """A function from digits ``(N, B)`` to ratios ``psi(s + mask) / psi(s)``, ``(B, m)``.
+def masked_ratios(net, masks, batch):
+    """A function from digits ``(N, B)`` to ratios ``(B, m)``, and how many at once.
 
     Every changed configuration is evaluated as one of a large batch.
 
     Parameters
     ----------
-    evaluate : callable
-        From digits ``(N, B)`` to scaled amplitudes ``(B,)``.
-    masks : array of int, shape (N, m)
-        What is added to each site, modulo the local dimension, as digits.
-    phys_dim : int
+    net : DeepNetwork
+    masks : Masks
+    batch : int
+        How many configurations to plan for.
     """
+    M, count = net.phys_dim, masks.count + 1
+    evaluate, size = prepare(net, net.plan(batch * count))
+    # the mask of nothing comes first, for psi(s)
+    added = np.concatenate((np.zeros((1, net.nsites), int), masks.digits(net.nsites, int).T))
+    added = digits(added, M, net._like)
 
     def _ratios(x):
-        added = do("concatenate", (0 * x[:, :1], masks), axis=1)
-        moved = (x[:, None] + added[:, :, None]) % phys_dim
+        moved = (x[:, None] + added[:, :, None]) % M
         found = evaluate(do("reshape", moved, (len(x), -1)))
-        new = Scaled(*(do("reshape", part, (added.shape[1], -1)) for part in found))
+        new = Scaled(*(do("reshape", part, (count, -1)) for part in found))
         quotients = ratio_of(new, Scaled(*(part[:1] for part in new)))[1:]
         return do("transpose", quotients, (1, 0))
 
-    return _ratios
-
-
-def changed_ratios(net, batch):
-    """A function from digits ``(N, B)`` to ratios of all flips ``(B, N, M)``, and how many at once.
-
-    Every flipped configuration is evaluated as one of a large batch.
-    """
-    N, M = net.nsites, net.phys_dim
-    evaluate, size = prepare(net, net.plan(batch * (N * (M - 1) + 1)))
-    # the change by nothing comes first, for the ratios that are 1, or nan where psi is zero
-    masks = [np.zeros((1, N), int), *(m * np.eye(N, dtype=int) for m in range(1, M))]
-    masks = np.concatenate(masks)
-    ratios = masked_ratios(evaluate, digits(masks, M, net._like), M)
-
-    def _flips(x):
-        found = do("transpose", ratios(x), (1, 0))
-        one = found[:1] * 0 + 1
-        changes = [do("concatenate", (one,) * N, axis=0), *do("reshape", found[1:], (M - 1, N, -1))]
-        return by_value(do("stack", tuple(changes), axis=1), x)
-
-    return _flips, max(1, size // len(masks))
-
-
-def by_value(ratios, x):
-    """From changes of each digit to the values that it gets, ``(N, M, B)`` to ``(B, N, M)``."""
-    N, M, B = ratios.shape
-    changes = (np.arange(M)[:, None, None] - to_numpy(x)[None].astype(int)) % M
-    flat = do("transpose", ratios, (2, 0, 1)).reshape(-1)
-    index = np.arange(B * N).reshape(B, N, 1) * M + changes.transpose(2, 1, 0)
-    return take_rows(flat, array_like(index, flat))
+    return _ratios, max(1, size // count)
 
 
 def autograd_derivatives(net):

@@ -26,7 +26,9 @@ from ..numerics.products import (
     transposed,
 )
 from ..numerics.scaled import Scaled, array_like, full_precision, mutable, product, scaled, take
+from .blockwise import Blocks, has_blocks
 from .lookup import joined, row_codes, windows_of
+from .tap_index import tap_index
 from .window_tables import branch_tables, safe_factors
 
 
@@ -56,13 +58,6 @@ def _continues(reads, start, p):
     if p == start + 1:
         return reads[p] > reads[start]
     return reads[p] - reads[p - 1] == reads[start + 1] - reads[start]
-
-
-@functools.lru_cache(1024)
-def tap_index(geometry, l, tap):
-    """For each position of layer ``l``, the position that ``tap`` reads; outside, one beyond."""
-    beyond = int(np.prod(geometry.layer_shape(l - 1)))
-    return np.array([beyond if q is None else q for q in geometry.tap_inputs(l, tap)])
 
 
 def compute_layer(geometry, l, w, y):
@@ -219,18 +214,26 @@ class Layers:
         self.order = np.argsort(positions) if len(self.windows) > 1 else None
         factors = net.geometry.num_tensors()
         self.weights = [transposed(scaled(w, axes=2, factors=factors)) for w in net.weights]
-        self.readout = scaled(net.readout, axes=0)
+        self.readout, above = scaled(net.readout, axes=0), self.weights[level:]
+        blocks = above and has_blocks(self.table, above)
+        self.blocks = Blocks(self.geometry, self.table, above) if blocks else None
+
+    def codes(self, x):
+        """Which row of the tables each position selects, ``(P, B)``, for digits ``(N, B)``."""
+        codes = row_codes(x, self.windows, self.offsets, self.geometry.phys_dim)
+        return codes if self.order is None else codes[array_like(self.order, codes)]
 
     def below(self, x):
         """The output of the last tabulated layer, for digits ``(N, B)``."""
-        codes = row_codes(x, self.windows, self.offsets, self.geometry.phys_dim)
-        if self.order is not None:
-            codes = codes[array_like(self.order, codes)]
-        return take(self.table, codes)
+        return take(self.table, self.codes(x))
 
     @full_precision
     def __call__(self, x):
         """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
+        if self.blocks is not None and x.shape[1] >= self.blocks.lanes // 2:
+            channels = self.blocks(self.codes(x))
+            if channels is not None:
+                return dot(channels, self.readout)
         y = self.below(x)
         for l in range(self.level + 1, self.geometry.depth + 1):
             y = compute_layer(self.geometry, l, self.weights[l - 1], y)

@@ -17,7 +17,7 @@ from autoray import astype, do, get_dtype_name
 
 from ..geometry.branches import branches_of, folded_branches
 from ..numerics.configs import identity
-from ..numerics.products import checked, shared_axes
+from ..numerics.products import checked
 from ..numerics.scaled import (
     Scaled,
     array_like,
@@ -29,19 +29,18 @@ from ..numerics.scaled import (
     zeros_like_exponent,
 )
 from .backprop import LayerStep, backward_top, fits_floats, forward, readers_of, scatter
-from .layerwise import tap_index
+from .block_derivatives import BlockDerivatives, has_block_derivatives
 from .lookup import row_codes, windows_of
 from .plan import make_plan
 from .recurrence import Recursion
-from .scaled_derivatives import CarefulDerivatives, CarefulRecurrentDerivatives
+from .scaled_derivatives import CarefulDerivatives, CarefulRecurrentDerivatives, far_apart
+from .tap_index import tap_index
 from .window_tables import child_codes
 
 
 def recurrent_derivatives(net):
     """A function from digits ``(N, B)`` to ``(B, num_params)``, RAC, and how many at once."""
-    weights = (scaled(w, axes=2) for w in (*net.hidden_weights, *net.input_weights))
-    uneven = any(shared_axes(scaled(h)) < 1 for h in net.initial)
-    if uneven or any(shared_axes(w) < 2 for w in weights):
+    if far_apart(net):
         return CarefulRecurrentDerivatives(net), net._machine.chunk
     need = 8 * net.L * net.depth * net.bond_dim * net._like.itemsize
     return RecurrentDerivatives(net), max(1, net._machine.residuals // need)
@@ -50,7 +49,7 @@ def recurrent_derivatives(net):
 def conv_derivatives(net):
     """A function from digits ``(N, B)`` to ``(B, num_params)``, ConvAC, and how many at once."""
     g = net.geometry
-    if any(shared_axes(scaled(w, axes=2)) < 2 for w in net.weights):
+    if far_apart(net):
         return CarefulDerivatives(net), net._machine.chunk
     rows = _table_rows(net) if net.shared else None
     positions = sum(math.prod(g.layer_shape(l)) for l in range(1, g.depth + 1))
@@ -58,6 +57,10 @@ def conv_derivatives(net):
     if rows is not None and rows <= 32 * positions:
         floats, derive = rows * bond_dim, TableDerivatives(net)
         if all(saved.safe for saved in derive.residuals):
+            if derive.blocks is not None:  # which cut a batch themselves
+                return derive, max(
+                    8, net._machine.residuals // (net.num_params * net._like.itemsize)
+                )
             return derive, max(8, net._machine.residuals // 4 // (floats * net._like.itemsize))
     taps = max(math.prod(g.kernel(l)) for l in range(1, g.depth + 1))
     floats = 4 * taps * positions * bond_dim
@@ -106,13 +109,20 @@ class TableDerivatives(_Derivatives):
         g = self.geometry
         self.windows = windows_of(g, g.depth, (1,) * g.ndim)
         values, starts, self.residuals = identity(g.phys_dim, net._like), {(0,) * g.ndim: 0}, []
+        self.below = []  # the rows that each layer reads
         for l in range(1, g.depth + 1):
             step, starts, self.constants = _table_step(g, l, starts, len(values))
             matrices = [self.weights[l - 1].mantissa[tap] for tap in self.taps[l - 1]]
+            self.below.append(values)
             values, saved = forward(step, matrices, values)
             self.residuals.append(saved)
         self.values, self.offsets = values, np.array(list(starts.values()))
-        self.products = [self._products(l) for l in range(1, g.depth + 1)]
+        self.blocks = BlockDerivatives(self) if has_block_derivatives(self) else None
+
+    @functools.cached_property
+    def products(self):
+        """What the derivatives of each layer are made of, for all configurations."""
+        return [self._products(l) for l in range(1, self.geometry.depth + 1)]
 
     def _products(self, l):
         """``cofactors * gathered`` by channel ``(r, n, K r_in)``; ``cofactors * W`` by row and tap.
@@ -138,6 +148,8 @@ class TableDerivatives(_Derivatives):
         for row, times in self.constants.items():
             same = do("zeros_like", codes[:1]) + row
             codes = do("concatenate", (codes, *[same] * times), axis=0)
+        if self.blocks is not None:
+            return self.blocks(codes)
         flat = (codes * B + array_like(np.arange(B), codes)).reshape(-1)
         counts = do("bincount", flat, minlength=n * B).reshape(n, B, 1)
         counts = astype(counts, get_dtype_name(do("real", self.values)))

@@ -30,6 +30,7 @@ from ..numerics.scaled import (
     scaled,
     take_rows,
 )
+from .block_steps import BlockSteps, has_block_steps
 
 
 def safe_steps(depth, bond_dim, max_bits):
@@ -66,6 +67,9 @@ class Recursion:
         limit = 3 * float_info(net._like).maxexp // 8
         self.steps = safe_steps(net.depth, net.bond_dim, limit) if readable(net._like) else 1
         self.first = self.inputs[0]  # one-hot vectors select its rows
+        blocks = has_block_steps((*self.hidden, *self.inputs), self.start())
+        arrays = self.hidden, self.inputs, self.start(), self.steps
+        self.blocks = BlockSteps(*arrays) if blocks else None
 
     def start(self):
         """The states before the first step, broadcast over a batch."""
@@ -128,4 +132,8 @@ class Recursion:
 
     def __call__(self, x):
         """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
+        if self.blocks is not None and x.shape[1] >= self.blocks.lanes // 2:
+            last = self.blocks(x)
+            if last is not None:
+                return self.read([last])
         return self.read(self.advance(self.start(), x))

@@ -15,7 +15,15 @@ import math
 from autoray import do
 
 from ..numerics.configs import identity
-from ..numerics.products import dot, joined_rows, multiply, times, total, transposed
+from ..numerics.products import (
+    dot,
+    joined_rows,
+    multiply,
+    shared_axes,
+    times,
+    total,
+    transposed,
+)
 from ..numerics.scaled import (
     Scaled,
     array_like,
@@ -27,7 +35,22 @@ from ..numerics.scaled import (
     take_rows,
 )
 from .backprop import readers_of, shares
-from .layerwise import choose, set_one, tap_index
+from .layerwise import choose, set_one
+from .tap_index import tap_index
+
+
+def far_apart(net):
+    """Whether entries of one array of weights need an exponent each.
+
+    Parameters
+    ----------
+    net : ConvAC or RAC
+    """
+    return any(
+        shared_axes(scaled(x, axes=min(2, len(x.shape)))) == 0
+        for name, x in net.params.leaves.items()
+        if name != "READOUT"  # which always has one for each
+    )
 
 
 def entrywise(x, axes=1, factors=1):
@@ -56,15 +79,22 @@ def sum_of_outer(left, right):
     return stacked.plain("a derivative", vanishing=True)
 
 
-def top_adjoint(values, readout):
+def top_adjoint(values, readout, seed=None):
     """Backwards through ``psi = sum_c w_c prod_n values[n, b, c]``.
+
+    Parameters
+    ----------
+    values : Scaled, shape (n, B, r)
+    readout : Scaled, shape (r,)
+    seed : Scaled, shape (B,), optional
+        Differentiate ``mantissa * psi / 2**exponent`` of this; by default log psi.
 
     Returns
     -------
     ratio : array, shape (B, r)
         ``x_c / psi``, the derivatives by the read-out.
     adjoint : Scaled, shape (n, B, r)
-        The derivatives of log psi by the values.
+        The derivatives by the values.
     """
     zero = values.mantissa == 0
     one = do("ones_like", values.mantissa)
@@ -72,7 +102,14 @@ def top_adjoint(values, readout):
     dead = do("sum", do("where", zero, one, one * 0), axis=0)
     rest = product(safe)
     alive = rest._replace(mantissa=do("where", dead == 0, rest.mantissa, rest.mantissa * 0))
-    psi, unit = dot(alive, readout), Scaled(one[0, 0], readout.exponent * 0)
+    unit = Scaled(one[0, 0], readout.exponent * 0)
+    if seed is None:
+        psi = dot(alive, readout)
+    else:
+        psi = Scaled(one[0, :, 0], seed.exponent)
+        rest, alive = (
+            x._replace(mantissa=x.mantissa * seed.mantissa[:, None]) for x in (rest, alive)
+        )
     weighted = shares(rest, psi, readout)
     open_ = do("where", zero, dead[None] == 1, dead[None] == 0)
     adjoint = Scaled(weighted.mantissa * open_ / safe.mantissa, weighted.exponent - safe.exponent)
@@ -94,22 +131,23 @@ class CarefulDerivatives:
         self.readout = scaled(net.readout, axes=0)
         self.taps = [list(net.geometry.tap_indices(l)) for l in range(1, net.depth + 1)]
 
-    def __call__(self, x):
-        """The derivatives ``(B, num_params)`` for digits ``(N, B)``."""
+    def __call__(self, x, seed=None):
+        """The derivatives ``(B, num_params)`` for digits ``(N, B)``, see `top_adjoint`."""
         g = self.geometry
         bond_dim = max(g.bond_dim(l) for l in range(1, g.depth + 1))
         floats = 4 * max(map(len, self.taps)) * math.prod(g.shape) * bond_dim**2
         size = max(1, self.net._machine.residuals // (floats * self.net._like.itemsize))
-        starts = range(0, x.shape[1], size)
-        return do("concatenate", tuple(self._derive(x[:, s : s + size]) for s in starts), axis=0)
+        runs = [slice(s, s + size) for s in range(0, x.shape[1], size)]
+        pick = lambda run: seed and Scaled(*(part[run] for part in seed))
+        return do("concatenate", tuple(self._derive(x[:, s], pick(s)) for s in runs), axis=0)
 
-    def _derive(self, x):
+    def _derive(self, x, seed):
         onehot = take_rows(identity(self.geometry.phys_dim, self.net._like), as_index(x))
         values, residuals, grads = entrywise(onehot), [], {}
         for l in range(1, self.geometry.depth + 1):
             values, saved = self._forward(l, values)
             residuals.append(saved)
-        ratio, adjoint = top_adjoint(values, self.readout)
+        ratio, adjoint = top_adjoint(values, self.readout, seed)
         for l in range(self.geometry.depth, 0, -1):
             adjoint = self._backward(l, residuals[l - 1], adjoint, grads)
         columns = [grads[name].reshape(len(ratio), -1) for name in self.net.params if name in grads]
@@ -185,8 +223,8 @@ class CarefulRecurrentDerivatives:
         self.inputs = [entrywise(w, 2, factors) for w in net.input_weights]
         self.readout = scaled(net.readout, axes=0)
 
-    def __call__(self, x):
-        """The derivatives ``(B, num_params)`` for digits ``(N, B)``."""
+    def __call__(self, x, seed=None):
+        """The derivatives ``(B, num_params)`` for digits ``(N, B)``, see `top_adjoint`."""
         net, B = self.net, x.shape[1]
         onehot = entrywise(take_rows(identity(net.phys_dim, net._like), as_index(x)))
         states = [
@@ -202,11 +240,11 @@ class CarefulRecurrentDerivatives:
                 new.append(below)
             states.append(new)
             saved.append(noted)
-        return self._backward(states, saved)
+        return self._backward(states, saved, seed)
 
-    def _backward(self, states, saved):
+    def _backward(self, states, saved, seed):
         depth = self.net.depth
-        ratio, adjoint = top_adjoint(Scaled(*(x[None] for x in states[-1][-1])), self.readout)
+        ratio, adjoint = top_adjoint(Scaled(*(x[None] for x in states[-1][-1])), self.readout, seed)
         last = Scaled(*(x[0] for x in adjoint))
         adjoints = [last._replace(mantissa=last.mantissa * 0)] * (depth - 1) + [last]
         moved = [([], []) for _ in range(depth)]  # per layer: by past, by coming

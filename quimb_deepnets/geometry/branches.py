@@ -12,7 +12,7 @@ places of their windows. One table then serves all of them::
                                                      Part(tap 1, a, places (1, 2))))
 
 Sites stand in a window in the order in which its taps first read them. So a window that closes
-around a small ring, and meets a site twice, needs no rule of its own. On a lattice all of this
+around a small ring, and meets a site twice, needs no special rule. On a lattice all of this
 is the product of its axes.
 """
 
@@ -27,11 +27,12 @@ class Part(NamedTuple):
     """One factor of a kind: the weights that ``label`` names, acting on a kind of the level below.
 
     ``label`` is ``(tap, position)``, position None for shared weights; ``child`` is None for a
-    tap that falls outside; ``places`` says where the sites of the child stand in the window.
+    tap that falls outside; ``places`` says where the sites of the child stand in the window. In
+    `Branches` label and child are tuples of one entry per axis.
     """
 
     label: tuple
-    child: int | None
+    child: int | tuple[int, ...] | None
     places: tuple[int, ...]
 
 

@@ -202,6 +202,7 @@ class ConvGeometry:
         for tap in self.tap_indices(l):
             inputs = tuple(axis.reads[l - 1][p][k] for axis, p, k in zip(self.axes, position, tap))
             if None not in inputs:
+                child: Site | Node | Fixed
                 child = Node(l - 1, inputs) if l > 1 else Site(self._label(inputs))
             elif self.boundary == "ones":
                 child = Fixed(f"ONES{l - 1}")

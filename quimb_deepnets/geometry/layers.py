@@ -17,7 +17,7 @@ from ..errors import BudgetError, GeometryError, check_positive_int
 BOUNDARIES = ("ones", "omit", "periodic", "valid")
 ANCHORS = ("center", "corner")
 MAX_SITES, MAX_LAYERS = 2**24, 2**14
-MAX_INTEGERS = 2**27  # of what the layers read, their windows and their copies
+MAX_INTEGERS = 2**27  # that say what the layers read, their windows and their copies
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class GCLayer:
     kernel : int or (int, int)
         How many taps, per dimension. An int on a lattice means a square kernel.
     bond_dim : int
-        How many channels the layer puts out.
+        Number of output channels.
     stride : int or (int, int), optional
         Step between neighbouring windows, at most the kernel. ``stride == kernel`` gives a
         pooling layer: no tap overlaps another, and the network is a tree.
@@ -86,7 +86,7 @@ def as_sizes(name, value):
 
 
 def check_sites(shape):
-    """Refuse more sites than can be gone through one by one."""
+    """Refuse more sites than can be listed."""
     if math.prod(shape) > MAX_SITES:
         raise GeometryError(
             f"shape={shape} has {math.prod(shape):.3g} sites, more than {MAX_SITES}; use fewer."
@@ -94,7 +94,7 @@ def check_sites(shape):
 
 
 def check_layers(depth):
-    """Refuse more layers than can be gone through one by one."""
+    """Refuse more layers than can be listed."""
     if depth > MAX_LAYERS:
         raise BudgetError(f"depth={depth} is more than {MAX_LAYERS} layers; use fewer.")
 

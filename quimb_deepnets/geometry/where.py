@@ -23,7 +23,8 @@ def read_where(sites, where, name="where", whole=True):
         All sites of the state, in its order.
     where : int or sequence of sites
         An int i is the first i sites, as in quimb's ``MPS.entropy(i)``. A set has no order of its
-        own: its sites come in the order of the state.
+        own: its sites come in the order of the state. Of a chain, [-1] is the last site, as in
+        quimb.
     name : str, optional
         What messages call it.
     whole : bool, optional
@@ -36,7 +37,7 @@ def read_where(sites, where, name="where", whole=True):
     Raises
     ------
     SitesError
-        If a site is not there or named twice, the subsystem is empty, or a pair of ints on a
+        If a site does not exist or is named twice, the subsystem is empty, or a pair of ints on a
         lattice could be one site or two.
 
     Examples
@@ -44,12 +45,14 @@ def read_where(sites, where, name="where", whole=True):
     >>> from quimb_deepnets.geometry.where import read_where
     >>> read_where(range(4), 2), read_where([(0, 0), (0, 1)], [(0, 1)])
     ((0, 1), (1,))
+    >>> read_where(range(4), [0, -1])
+    (0, 3)
     """
     place = {site: i for i, site in enumerate(sites)}
     where = as_plain(where)
     if isinstance(where, numbers.Integral) and not isinstance(where, bool):
         most = len(place) if whole else len(place) - 1
-        if not 0 < where <= most:
+        if not 0 < int(where) <= most:
             raise SitesError(
                 f"{name}={where} means the first {where} of {len(place)} sites; use 1 to {most}, "
                 "or a sequence of sites."
@@ -92,10 +95,12 @@ def _as_label(site):
 
 
 def _place_of(place, site):
-    """The place of a label; Python takes True and 1.0 for 1, and a site is neither."""
+    """The place of a label; True and 1.0 equal 1 in Python, but are not sites."""
     parts = site if isinstance(site, tuple) else (site,)
     if any(isinstance(part, (bool, float)) for part in parts):
         labels = {label: label for label in place}
         if repr(labels[site]) != repr(site):
             raise TypeError(f"{site!r} is not a label of a site")
+    if site not in place and -len(place) <= site < 0 and place == {n: n for n in place.values()}:
+        return site + len(place)
     return place[site]

@@ -23,7 +23,6 @@ from .operators import FlipMasks
 
 MIN_CHAINS, MAX_CHAINS, MIN_DRAWS, MIN_BURN_IN = 32, 128, 16, 16
 MAX_RHAT = 1.1
-CANDIDATES = 64  # configurations out of which each chain starts
 
 
 class Samples(NamedTuple):
@@ -88,7 +87,7 @@ def draw_samples(
     chains = min(MAX_CHAINS, max(MIN_CHAINS, samples // 64))
     draws = max(MIN_DRAWS, -(-samples // chains))
     net = evaluator.network
-    sampler = Metropolis(net, chains=chains, sector=sector, seed=seed)
+    sampler = Metropolis(net, chains, sector=sector, seed=seed)
     configs = np.empty((draws, chains, net.nsites), np.min_scalar_type(-net.phys_dim))
     logabs = np.empty((draws, chains))
     burn_in = max(MIN_BURN_IN, draws // 4)

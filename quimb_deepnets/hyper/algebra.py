@@ -1,9 +1,9 @@
 """Sums and distances of states, exactly, whatever networks they are.
 
-A sum is a network over a switch ``b``: every tensor of psi is followed, at b = 1, by a corner
-tensor that contracts to 1 (inner legs at 0, any outer leg), and every tensor of phi by itself
-there and by a corner at b = 0. A vector of coefficients is tagged ``SWITCH``, so that contractions
-find the terms, and new deltas join the legs of each site::
+A sum is a network over a switch ``b``. At b = 0 it holds the tensors of psi, and in place of each
+tensor of phi a corner tensor, so that these contract to 1 (inner legs at 0, any outer leg); at
+b = 1 the other way round. A vector of coefficients is tagged ``SWITCH``, so that contractions find
+the terms, and new deltas join the legs of each site::
 
     psi + phi = sum_b  SWITCH_b  x   [psi | 1 ]_b   x   [ 1 | phi]_b
                                           \\               /
@@ -114,8 +114,8 @@ def distance(psi, phi, normalized=False, dense=False, **contract_opts):
         As in quimb: divide by the mean of the norms, or the root of the mean of their squares, or
         the infidelity instead.
     dense : bool, optional
-        From the difference of the dense states, precise to round-off; else from overlaps, to the
-        root of that.
+        From the difference of the dense states, accurate to round-off; else from overlaps, to its
+        square root.
     **contract_opts
         Given to the contractions.
 

@@ -155,7 +155,7 @@ def resolve_hyperinds(tn, mode="tree", max_copy_size=MAX_COPY_SIZE):
     for ix, tids in hyper.items():
         legs = [rand_uuid() for _ in tids]
         tags = [tag for tid in tids for tag in tn.tensor_map[tid].tags if tag in order]
-        middle = sorted(tags, key=order.get)[len(tags) // 2 : len(tags) // 2 + 1]
+        middle = sorted(tags, key=order.__getitem__)[len(tags) // 2 : len(tags) // 2 + 1]
         for leg, tid in zip(legs, tids):
             tn.tensor_map[tid].reindex_({ix: leg})
         new, *legs = (ix, *legs) if ix in outer else legs

@@ -1,7 +1,7 @@
 """Identity legs: the deltas that give a site an outer leg, left out of contractions.
 
-A contraction path finder sees an identity as any other matrix, and keeps apart what it makes
-equal. Without the identities, a norm has one index per site instead of three::
+A path finder treats an identity as any other matrix, and its two equal indices as different.
+Without the identities, a norm has one index per site instead of three::
 
      _x0 --IDENTITY-- k0 --IDENTITY-- _x0*      becomes      x   on every window that holds the site
 """
@@ -35,7 +35,7 @@ def absorb_identities(tn, output_inds):
 
 
 def joined_legs(ends, outputs, held):
-    """Which legs are one when identities are left out, and which identities that can be.
+    """Which legs become one when identities are left out, and which identities can be.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def joined_legs(ends, outputs, held):
     Returns
     -------
     names : dict[str, str]
-        What each leg is called that is joined to others.
+        The new name of each leg that is joined to others.
     gone : dict[hashable, str]
-        For each identity that goes a leg of another tensor, under its old name.
+        For each identity that is left out, a leg of another tensor, under its old name.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Names of inner indices: those of the plan, with a mark that no other network has.
+"""Names of inner indices: those of the plan, with a suffix that no other network has.
 
-As quimb's own bonds, so that tensors of two networks can stand in one without meeting by
-accident; copies of a network share their names::
+As quimb's own bonds, so that two networks can be combined without a clash of names; copies of a
+network share their names::
 
     plan   _x0    _x1    _y    _y0            tensors   _x0_1f9a2cAAAAA   _x1_1f9a2cAAAAA   ...
 """

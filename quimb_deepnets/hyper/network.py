@@ -205,7 +205,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         cuts = dict(self._cuts)
         result = super().contract_tags(tags, which=which, output_inds=output_inds, **kwargs)
         if isinstance(result, PartNetwork):
-            result._cuts = cuts  # what was taken out is back
+            result._cuts = cuts  # the tensors taken out are back
         return result
 
     contract_tags_ = functools.partialmethod(contract_tags, inplace=True)
@@ -236,7 +236,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         return absorb_identities(self._squeezed(output_inds), output_inds)
 
     def _found(self, optimize, output_inds):
-        """What finds the path of the whole network: where nothing is given, the best of several.
+        """The optimizer for the whole network: where none is given, the best of several.
 
         That is for networks with a tag of `SEARCHED`; others take quimb's default.
         """
@@ -407,7 +407,7 @@ def _inverse(x):
 
 
 def as_state(phi):
-    """A quimb network from what was given for one; a ConvAC, RAC or RBM is told to write it out."""
+    """The argument if it is a quimb network; for ConvAC, RAC or RBM an error says what to do."""
     if hasattr(phi, "to_tensor_network"):
         raise SitesError(
             f"{type(phi).__name__} evaluates amplitudes and is not a quimb network; give "
@@ -422,7 +422,7 @@ def as_state(phi):
 
 
 def _found(optimize, tensors, output_inds):
-    """Words as they are, any other optimizer, tree or path as the tree that it gives."""
+    """A name as it is; any other optimizer, tree or path as the tree that it gives."""
     if isinstance(optimize, BestOf):
         return optimize
     if isinstance(optimize, str):

@@ -8,11 +8,13 @@
 
 import functools
 
+from quimb.tensor import TensorNetwork
+
 from ..errors import import_extra
 
 
-class DrawnNetwork:
-    """A network whose methods that draw look for the packages that they need first."""
+class DrawnNetwork(TensorNetwork):
+    """A `TensorNetwork` whose methods that draw look for the packages that they need first."""
 
     def draw(self, *args, **kwargs):
         """Draw the network, see quimb.

@@ -141,7 +141,7 @@ def check_sizes(tn):
 
 
 def check_memory(entries, arrays):
-    """Refuse a result of so many entries if it takes more memory than the machine has.
+    """Refuse a result that takes more memory than the machine has, by its number of entries.
 
     Raises
     ------

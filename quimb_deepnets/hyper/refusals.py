@@ -3,7 +3,7 @@
 Two reasons cover almost all of them:
 
 - *pairs*: the method works on the bond between two tensors, and here an index may join many. It
-  runs as soon as no hyper-indices are left, so ``hyperinds_resolve()`` is the way.
+  runs as soon as no hyper-indices are left, so call ``hyperinds_resolve()`` first.
 - *one per site*: the method takes the network for one tensor per site, and here most tensors
   are weights that belong to no site.
 """
@@ -16,7 +16,8 @@ PAIRS = "it works on bonds between two tensors, and here hyper-indices join more
 PER_SITE = "it takes each site for one tensor, and here most tensors are weights of no site"
 
 NEEDS_PAIRS = (
-    "aslinearoperator balance_bonds canonize_around canonize_between compress_all compress_all_1d "
+    "aslinearoperator balance_bonds bond bond_size canonize_around canonize_between compress_all "
+    "compress_all_1d "
     "compress_all_simple compress_all_tree compress_between contract_around "
     "contract_around_center contract_around_corner contract_compressed cut_between cut_bond "
     "drape_bond_between fit gauge_all gauge_all_belief_propagation gauge_all_canonize "
@@ -98,5 +99,5 @@ def _guard(inherited, name, verdict):
             raise MethodError(f"{name} cannot work on this network: {why}; use {instead}.")
         return inherited(self, *args, **kwargs)
 
-    _method.refused = why, instead
+    _method.refused = why, instead  # type: ignore[attr-defined]
     return _method

@@ -18,7 +18,7 @@ from quimb.tensor.tnag.core import create_lazy_edge_map
 
 from ..errors import MethodError, MissingError, OptionError, SitesError
 
-# what asks a network for its site tags: sums, and belief propagation between sites
+# functions of quimb that ask for site tags: sums, and belief propagation between sites
 SUMS, BELIEFS = create_lazy_edge_map.__code__, create_lazy_community_edge_map.__code__
 
 

@@ -15,6 +15,7 @@ import copy
 import math
 import reprlib
 import warnings
+from typing import Any
 
 import cotengra as ctg
 from cotengra.interface import preset_to_optimizer
@@ -26,7 +27,7 @@ _WORDS = (str, list, tuple)
 _NOTHING = {"flops": math.inf, "size": math.inf}
 _TRIALS = "method_choices param_choices scores times costs_flops costs_write costs_size".split()
 # what optimizers remember of a problem, and how they began, by the names of their classes
-_MEMORY = {
+_MEMORY: dict[str, dict[str, Any]] = {
     "HyperOptimizer": {
         "best": {"score": math.inf, **_NOTHING},
         "best_score": math.inf,

@@ -160,7 +160,7 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         Raises
         ------
         SitesError
-            If a site is not there (any more).
+            If a site does not exist, or was fixed or contracted.
         RangeError
             If the state vanishes, or is what round-off leaves of terms that cancel.
         """
@@ -192,7 +192,7 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         Raises
         ------
         SitesError
-            If a site is not there (any more).
+            If a site does not exist, or was fixed or contracted.
         OptionError
             If the operator is not an array of numbers, or has another size.
         RangeError
@@ -229,7 +229,7 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         Raises
         ------
         SitesError
-            If a site is not there (any more).
+            If a site does not exist, or was fixed or contracted.
         """
         return super().make_reduced_density_matrix(self._kept_sites(where), *args, **kwargs)
 
@@ -291,7 +291,7 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         MethodError
             For ``"split"`` and ``"reduce-split"``, which need a bond between the two sites.
         SitesError
-            If a site is not there (any more).
+            If a site does not exist, or was fixed or contracted.
         OptionError
             If the operator is not an array of numbers, or has another size.
         """

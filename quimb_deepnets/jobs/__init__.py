@@ -1,4 +1,4 @@
-"""Sums too long for one go: term by term, on any executor, with a file that keeps what is done.
+"""Sums too long for one run: term by term, on any executor, with a file that keeps what is done.
 
 ::
 

@@ -6,8 +6,8 @@
     job, 0 1 2 ... -+-- worker --+--> results in order        a worker dies: its number is
                     '-- worker --'                            submitted again, with the job
 
-Which executors there are, and how each takes data, is cotengra's knowledge
-(`cotengra.parallel`): processes and threads, loky, dask.distributed, ray, mpi4py.futures.
+The executors are those of `cotengra.parallel`, which passes data to each in its own way: processes
+and threads, loky, dask.distributed, ray, mpi4py.futures.
 """
 
 import collections
@@ -17,6 +17,7 @@ import importlib
 import numbers
 import os
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +36,8 @@ class Job:
     Both have to be picklable for executors that are not threads.
     """
 
-    function: object
-    data: object
+    function: Callable[[Any, Any], Any]
+    data: Any
 
     def __call__(self, k):
         """The result for a number."""
@@ -44,7 +45,7 @@ class Job:
 
 
 def as_pool(executor):
-    """What a user names as executor, as an object with ``submit``; None stays None.
+    """An executor as a user names it, as an object with ``submit``; None stays None.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def as_pool(executor):
 
 
 def _named_pool(executor):
-    """The pool of a name, or of a number of processes; what is neither comes back as it is.
+    """The pool of a name, or of a number of processes; anything else is returned as it is.
 
     Those of processes are our own: cotengra would take joblib's only loky pool where joblib is
     there, in which ``joblib.Parallel`` then no longer runs, and would remember it for itself.
@@ -230,7 +231,7 @@ def _attempt(job, k):
 
 
 def _sendable(error):
-    """An error as it is, if it survives the way to another process, else its words."""
+    """An error as it is, if it survives the way to another process, else its message."""
     try:
         pickle.loads(pickle.dumps(error))
         return error if isinstance(error, Exception) else RuntimeError(repr(error))

@@ -21,14 +21,14 @@ from .progress import progress_bar
 
 
 class Sum(NamedTuple):
-    """``2**scale * value`` is the sum of so many terms."""
+    """``2**scale * value`` is the sum of ``done`` terms."""
 
     value: np.ndarray
     scale: int = 0
     done: int = 1
 
     def __add__(self, more):
-        """The sum of two; powers of two round nothing."""
+        """The sum of two; scaling by powers of two is exact."""
         done = self.done + more.done
         if not self.value.any():
             return Sum(more.value.astype(self.value.dtype), more.scale, done)
@@ -52,7 +52,7 @@ def add_up(job, total, zero, *, executor=None, checkpoint=None, key=None, progba
     executor : optional
         See `as_pool`.
     checkpoint : str or path, optional
-        An ``.npz`` file that is written after each term, and gone on from if it is there.
+        An ``.npz`` file that is written after each term, and resumed from if it exists.
     key : str, optional
         The checkpoint key: what the file must have been written for.
     progbar : bool, optional
@@ -129,7 +129,7 @@ def _load(path):
     """The key and the sum in a file, or None if it does not exist."""
     path = as_path(path)
     if not path.exists():
-        if not os.access(path.parent, os.W_OK):  # better known before any work is done
+        if not os.access(path.parent, os.W_OK):  # found out before any work is done
             raise OptionError(
                 f"checkpoint={str(path)!r} cannot be written; name a file in a folder that is "
                 "there."

@@ -3,9 +3,16 @@
 Each loop has a file of its own. It is taken by library, device and dtype; the array version in
 `evaluation` runs everywhere else, and is what the loop is tested against::
 
-    compiled      how loops are compiled, for which arrays there are any, and threads
-    metropolis    Markov chains of amplitudes that are products of rows
-    proposals     what the chains propose, and their random numbers
+    compiled        how loops are compiled, for which arrays there are any, and threads
+    tiles           matrix products of a few rows and columns, in registers
+    layers          the layers of a ConvAC
+    recurrence      the steps of a RAC
+    derivatives     derivatives through tables, from the last layer to the first
+    ratios          ratios of amplitudes from rows of touched windows
+    layer_ratios    ratios of amplitudes from touched nodes of layers
+    hidden_ratios   ratios of amplitudes of Boltzmann machines
+    metropolis      Markov chains of amplitudes that are products of rows
+    proposals       what the chains propose, and their random numbers
 
     digits (N, B) --+--> loop, configurations 0..b      one loop, several threads:
                     '--> loop, configurations b..B      they write disjoint parts of one result

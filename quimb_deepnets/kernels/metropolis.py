@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import loop
+from .compiled import lean_loop
 from .proposals import propose, uniform
 
 NEAR = 700  # powers of two that the touched rows may hold, where a product is changed
@@ -100,7 +100,7 @@ def work_arrays(tables, states):
     return levels, Proposal(whole(2, N), whole(3, P) - 1, ones(2, r), whole(2, r))
 
 
-@loop
+@lean_loop
 def _touch(tables, rows, x, count, places, touched):
     """The windows that hold a changed site, and the rows that they would select."""
     found = 0
@@ -117,7 +117,7 @@ def _touch(tables, rows, x, count, places, touched):
     return found
 
 
-@loop
+@lean_loop
 def _swap_rows(rows, found, touched):
     """Exchange the rows of the touched windows for those that they would select."""
     for t in range(found):
@@ -125,33 +125,37 @@ def _swap_rows(rows, found, touched):
         rows[p], touched[1, t] = touched[1, t], rows[p]
 
 
-@loop
+@lean_loop
 def _change(tables, rows, acc, dead, found, touched, new, new_dead):
     """The product with the new rows of the touched windows for the old ones."""
     table, r = tables.table, len(acc)
     for c in range(r):
-        new[0, c], new[1, c], new_dead[c] = acc[c], 1, dead[c]
-    for t in range(found):
-        before, after = rows[touched[0, t]], touched[1, t]
-        if not tables.zeros:
+        new[0, c], new[1, c] = acc[c], 1
+    if not tables.zeros:
+        for t in range(found):
+            before, after = rows[touched[0, t]], touched[1, t]
             for c in range(r):
                 new[0, c] *= table[after, c]
                 new[1, c] *= table[before, c]
-            continue
+    else:
         for c in range(r):
-            if table[after, c] == 0:
-                new_dead[c] += 1
-            else:
-                new[0, c] *= table[after, c]
-            if table[before, c] == 0:
-                new_dead[c] -= 1
-            else:
-                new[1, c] *= table[before, c]
+            new_dead[c] = dead[c]
+        for t in range(found):
+            before, after = rows[touched[0, t]], touched[1, t]
+            for c in range(r):
+                if table[after, c] == 0:
+                    new_dead[c] += 1
+                else:
+                    new[0, c] *= table[after, c]
+                if table[before, c] == 0:
+                    new_dead[c] -= 1
+                else:
+                    new[1, c] *= table[before, c]
     for c in range(r):
         new[0, c] /= new[1, c]
 
 
-@loop
+@lean_loop
 def _evaluate(tables, rows, acc, powers):
     """The product of all rows without their zeros, which are counted; the amplitude, its power."""
     table, room, r, P = tables.table, max(1, 900 // tables.bits), len(acc), len(rows)
@@ -182,20 +186,20 @@ def _evaluate(tables, rows, acc, powers):
     return total, top
 
 
-@loop
+@lean_loop
 def _square(z):
     """``|z|^2``."""
     return z.real * z.real + z.imag * z.imag
 
 
-@loop
+@lean_loop
 def _log_square(psi, top):
     """``log |psi 2**top|^2``, -inf for zero."""
     square = _square(psi)
     return math.log(square) + 2 * LN2 * top if square > 0 else -math.inf
 
 
-@loop
+@lean_loop
 def _step(tables, levels, s, rows, psi, top, x, count, new, beta, words):
     """Accept or reject a change of ``count`` sites of the digits ``x`` in slot ``s``.
 
@@ -237,7 +241,7 @@ def _step(tables, levels, s, rows, psi, top, x, count, new, beta, words):
     return 1 if near else 2
 
 
-@loop
+@lean_loop
 def _refresh(tables, levels, s, rows, psi, top):
     """Make the product anew from the selected rows, and weigh its channels by what they give."""
     psi[s], base = _evaluate(tables, rows, levels.acc[s], levels.powers[s])
@@ -251,7 +255,7 @@ def _refresh(tables, levels, s, rows, psi, top):
             levels.weight[s, c] = tables.readout[c] * size
 
 
-@loop
+@lean_loop
 def _trade(slots, psi, top, betas, first, words):
     """Exchange neighbouring levels ``first, first + 1``, then every second pair after them."""
     for k in range(first, len(slots) - 1, 2):
@@ -262,7 +266,7 @@ def _trade(slots, psi, top, betas, first, words):
             slots[k], slots[k + 1] = b, a
 
 
-@loop
+@lean_loop
 def run_chains(first, last, states, tables, levels, new, moves, betas, phys_dim, steps):
     """Run chains ``first`` to ``last``: sweeps of so many ``steps``, as many as there are notes.
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import loop
+from .compiled import lean_loop
 
 FLIP, EXCHANGE, MANY, SHUFFLE, ALL, MASKS = range(6)
 TRIES = 64  # to find a site of another digit
@@ -41,7 +41,7 @@ class ChainMoves(NamedTuple):
 # ---------------------------------------------------------------- random numbers
 
 
-@loop
+@lean_loop
 def next_word(words):
     """64 random bits, from the four words of a generator."""
     mixed = words[0] + words[3]
@@ -56,13 +56,13 @@ def next_word(words):
     return out
 
 
-@loop
+@lean_loop
 def uniform(words):
     """A random number from 0 to 1, below 1."""
     return (next_word(words) >> U11) * 2.0**-53
 
 
-@loop
+@lean_loop
 def integer(words, count):
     """A random integer below ``count``."""
     return np.int64(((next_word(words) >> U32) * np.uint64(count)) >> U32)
@@ -71,7 +71,7 @@ def integer(words, count):
 # ---------------------------------------------------------------- proposals
 
 
-@loop
+@lean_loop
 def propose(x, phys_dim, moves, words, places):
     """Draw a change of the digits ``x``; how many sites change, which and to what in ``places``."""
     N, count, u, kind = len(x), 0, uniform(words), 0
@@ -79,7 +79,8 @@ def propose(x, phys_dim, moves, words, places):
         kind += 1
     if kind == FLIP:
         n = integer(words, N)
-        places[0, 0], places[1, 0] = n, (x[n] + 1 + integer(words, phys_dim - 1)) % phys_dim
+        value = x[n] + 1 + integer(words, phys_dim - 1)
+        places[0, 0], places[1, 0] = n, value - phys_dim if value >= phys_dim else value
         count = 1
     elif kind == EXCHANGE:
         i = integer(words, N)
@@ -105,7 +106,7 @@ def propose(x, phys_dim, moves, words, places):
     return 0 if moves.fixed and change != 0 else count
 
 
-@loop
+@lean_loop
 def _propose_many(x, phys_dim, kind, words, places):
     """Change all sites alike, or some of them, or permute the digits of some of them."""
     N, count = len(x), 0

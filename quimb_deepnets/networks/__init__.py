@@ -2,7 +2,7 @@
 
 ::
 
-    params       named arrays of weights, which are not assigned
+    params       named arrays of weights, read-only
     value        a network as a value: equality, copies, dtype and device, parameters as a vector
     base         DeepNetwork: what every network can do
     conv         ConvAC, of a chain or a lattice
@@ -14,7 +14,7 @@
 """
 
 from .attach import register_method
-from .base import DeepNetwork
+from .base import FAMILIES, DeepNetwork
 from .conv import ConvAC
 from .files import load, save
 from .graph_state import GraphStateConvAC
@@ -22,6 +22,7 @@ from .rbm import RBM
 from .recurrent import RAC
 
 __all__ = [
+    "FAMILIES",
     "RAC",
     "RBM",
     "ConvAC",

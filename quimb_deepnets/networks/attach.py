@@ -86,7 +86,7 @@ def as_method(function: Any, cls: type, name: str) -> Any:
     if first.kind is first.POSITIONAL_OR_KEYWORD:
         first = first.replace(name="self", annotation=inspect.Parameter.empty)
 
-    # a copy and no wrapper: warnings and tracebacks count the same frames either way
+    # a copy, not a wrapper: warnings and tracebacks count the same frames either way
     method = types.FunctionType(
         function.__code__,
         function.__globals__,

@@ -11,9 +11,12 @@ a general form that it may replace::
 
     must    _evaluate_by                        digits to amplitudes
     may     from_params, plan                   else: checks of shapes, a chunk at a time
-            _flips_by, _derivatives_by          else: changed configurations, autograd of torch
+            _ratios_by, _derivatives_by         else: changed configurations, autograd of torch
             _chain_tables                       else: Markov chains evaluate batches
             _scaled_state                       else: all amplitudes, one by one
+
+``class RBM(DeepNetwork, family="rbm")`` enters a family in `FAMILIES`: `save`, `load` and the
+command line know those.
 """
 
 from typing import Any
@@ -23,13 +26,15 @@ from autoray import do
 from ..declared import NetworkMethods
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..evaluation.evaluator import Evaluator
-from ..evaluation.general import autograd_derivatives, changed_ratios, general_plan
+from ..evaluation.general import autograd_derivatives, general_plan, masked_ratios
 from ..evaluation.machine import machine_of
 from ..evaluation.plan import Plan
 from ..numerics.configs import config_block, parse_config
 from ..numerics.scaled import Scaled
 from ..numerics.weights import MAX_BYTES
 from .value import NetworkValue
+
+FAMILIES: dict[str, type] = {}  # by their words on the command line
 
 
 class DeepNetwork(NetworkMethods, NetworkValue):
@@ -44,6 +49,22 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         tied tensors of the tensor network.
     """
 
+    def __init_subclass__(cls, family: str | None = None, **kwargs: Any) -> None:
+        """Enter a class in `FAMILIES`, if it names its family.
+
+        Raises
+        ------
+        OptionError
+            If the word is taken by another class.
+        """
+        super().__init_subclass__(**kwargs)
+        if family is None:
+            return
+        if (other := FAMILIES.setdefault(family, cls)) is not cls:
+            raise OptionError(
+                f"family={family!r} is {other.__name__} already; choose another word."
+            )
+
     # ------------------------------------------------------------ amplitudes
 
     def amplitude(self, config: Any) -> Any:
@@ -57,7 +78,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         Returns
         -------
         scalar
-            An array scalar, where and of the dtype that the weights are.
+            An array scalar, of the backend, device and dtype of the weights.
 
         Raises
         ------
@@ -88,7 +109,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         ----------
         configs : array_like of int, shape (B, L) or (B, Lx, Ly)
         chunk : int, optional
-            Evaluate so many at a time; by default as many as suit the cache.
+            Evaluate this many at a time; by default as many as suit the cache.
         progbar : bool, optional
             Show a progress bar over the chunks.
         plan : Plan, optional
@@ -146,7 +167,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         ----------
         configs : array_like of int, shape (B, L) or (B, Lx, Ly)
         chunk : int, optional
-            Evaluate so many at a time; by default as many as suit the cache.
+            Evaluate this many at a time; by default as many as suit the cache.
         progbar : bool, optional
             Show a progress bar over the chunks.
         max_bytes : int, optional
@@ -196,7 +217,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         ----------
         configs : array_like of int, shape (B, L) or (B, Lx, Ly)
         chunk : int, optional
-            Differentiate so many at a time; by default as many as suit the cache.
+            Differentiate this many at a time; by default as many as suit the cache.
         progbar : bool, optional
             Show a progress bar over the chunks.
         max_bytes : int, optional
@@ -319,7 +340,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
 
     @property
     def _machine(self):
-        """What evaluation costs where the weights are."""
+        """The costs of evaluation on the device of the weights."""
         return machine_of(self._like)
 
     def plan(self, batch: int) -> Plan:
@@ -330,9 +351,9 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         """A function from digits ``(N, B)`` to scaled amplitudes ``(B,)``."""
         raise NotImplementedError
 
-    def _flips_by(self, batch):
-        """A function from digits ``(N, B)`` to ratios ``(B, N, M)``, and how many at once."""
-        return changed_ratios(self, batch)
+    def _ratios_by(self, masks, batch):
+        """A function from digits ``(N, B)`` to ratios ``(B, m)``, and how many at once."""
+        return masked_ratios(self, masks, batch)
 
     def _derivatives_by(self):
         """A function from digits ``(N, B)`` to ``(B, num_params)``, and how many at once."""

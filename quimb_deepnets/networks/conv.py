@@ -15,12 +15,13 @@ from autoray import do
 
 from ..declared import ConvolutionalMethods
 from ..errors import GeometryError, WeightError, check_positive_int
+from ..evaluation.careful_gradients import careful_amplitudes, follows_far_apart
 from ..evaluation.chains import chain_tables
-from ..evaluation.flip_ratios import conv_flips
 from ..evaluation.layerwise import Layers
 from ..evaluation.log_derivatives import conv_derivatives
 from ..evaluation.lookup import Lookup, windows_of
 from ..evaluation.plan import Plan, cached_plan, check_plan
+from ..evaluation.ratios import conv_ratios
 from ..evaluation.whole_state import window_dense
 from ..evaluation.window_tables import grouped_tables
 from ..geometry import ConvGeometry, GCLayer
@@ -39,7 +40,7 @@ from .params import Params, needs_split, trainable_in_place
 from .value import read_only
 
 
-class ConvAC(ConvolutionalMethods, DeepNetwork):
+class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
     """A convolutional arithmetic circuit (CAC) on a chain or a lattice, from its arrays.
 
     Parameters
@@ -60,12 +61,12 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
         ``"periodic"``, the other end; ``"valid"``, only windows that fit are used.
     anchor : {"center", "corner"}, optional
         Whether tap ``(kernel - stride + 1) // 2`` or tap 0 sits on position ``n * stride``.
-        No matter for ``"valid"``.
+        Ignored for ``"valid"``.
 
     Attributes
     ----------
     shape, weights, readout, strides, boundary, anchor
-        As given, ``strides`` as one entry per layer. A network is a value: none is assigned.
+        As given, ``strides`` as one entry per layer. A network is a value: none can be assigned.
     layers : tuple[GCLayer]
         Kernel, bond dimension and stride of each layer.
     shared : bool
@@ -278,7 +279,7 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
             Tabulate the layers up to this one; ``depth`` means all, the last one folded. By
             default whatever is the cheapest for the batch.
         group : int or (int, int), optional
-            Merge so many neighbouring windows into one row, if all layers are tabulated.
+            Merge this many neighbouring windows into one row, if all layers are tabulated.
 
         Returns
         -------
@@ -312,14 +313,16 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
         return check_plan(self.geometry, batch, size, level, group, self._machine)
 
     def _evaluate_by(self, plan):
+        if careful := careful_amplitudes(self, plan):
+            return careful
         if plan.group is None:
             return Layers(self, plan.level)
         windows = windows_of(self.geometry, self.depth, plan.group)
         tables = grouped_tables(self, plan.group)
         return Lookup(tables, windows, self.readout, self.phys_dim)
 
-    def _flips_by(self, batch):
-        return conv_flips(self, batch)
+    def _ratios_by(self, masks, batch):
+        return conv_ratios(self, masks, batch)
 
     def _derivatives_by(self):
         return conv_derivatives(self)
@@ -328,7 +331,7 @@ class ConvAC(ConvolutionalMethods, DeepNetwork):
         return chain_tables(self)
 
     def _scaled_state(self, max_bytes):
-        state = window_dense(self, max_bytes)
+        state = None if follows_far_apart(self) else window_dense(self, max_bytes)
         return super()._scaled_state(max_bytes) if state is None else state
 
 

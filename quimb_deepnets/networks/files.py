@@ -11,6 +11,7 @@ import json
 import math
 import warnings
 import zipfile
+from typing import Any
 
 import numpy as np
 from autoray import stop_gradient, to_numpy
@@ -19,18 +20,14 @@ from ..errors import BudgetError, DeepNetError, OptionError, WeightError
 from ..geometry import GCLayer
 from ..numerics.atomic import as_path, replacing
 from ..numerics.weights import MAX_BYTES
-from .base import DeepNetwork
-from .conv import ConvAC
+from .base import FAMILIES, DeepNetwork
 from .graph_state import GraphStateConvAC
-from .rbm import RBM
-from .recurrent import RAC
 
 MAX_HEADER = 2**26  # bytes
-SAVED = {cls.__name__: cls for cls in (ConvAC, RAC, RBM)}
 
 
 def save(net, path):
-    """Write a network into a file; a file that is there is replaced once the new one is whole.
+    """Write a network into a file; an existing file is replaced once the new one is whole.
 
     Parameters
     ----------
@@ -57,7 +54,7 @@ def save(net, path):
     kind = GraphStateConvAC if isinstance(net, GraphStateConvAC) else type(net)
     if kind is GraphStateConvAC:
         header = {"class": kind.__name__, "arguments": net.__reduce__()[1]}
-    elif kind in SAVED.values():
+    elif kind in FAMILIES.values():
         header = {"class": kind.__name__, "geometry": dataclasses.asdict(net.geometry)}
     else:
         hint = "a network of your own" if isinstance(net, DeepNetwork) else "an expanded state"
@@ -181,7 +178,7 @@ def _network(header, arrays):
         if any(not np.array_equal(net.params[name], x) for name, x in found.items()):
             raise WeightError("the weights in the file are not those of its graph state.")
         return net
-    cls = SAVED[header["class"]]
+    cls: Any = {cls.__name__: cls for cls in FAMILIES.values()}[header["class"]]
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in header["geometry"].items()}
     if "layers" in fields:
         fields["layers"] = tuple(GCLayer(**layer) for layer in fields["layers"])

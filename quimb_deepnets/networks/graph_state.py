@@ -24,7 +24,7 @@ import numpy as np
 
 from ..errors import GeometryError, OptionError, check_option
 from ..geometry.layers import as_sizes, broadcast, check_layers
-from ..numerics.weights import check_budget, check_dtype
+from ..numerics.weights import check_budget, check_numpy_dtype
 from .attach import register_method
 from .conv import ConvAC
 
@@ -59,9 +59,9 @@ class GraphStateConvAC(ConvAC):
 
     Notes
     -----
-    The weights are read-only numpy arrays, whatever is copied or unpickled too. So methods that
-    rely on the graph may trust the class: networks with any other arrays (`from_params`, ``to``
-    of another backend, `rand`) are plain `ConvAC` networks.
+    The weights are read-only numpy arrays, also after copying and unpickling, so methods that rely
+    on the graph can trust the class: networks with any other arrays (`from_params`, ``to`` of
+    another backend, `rand`) are plain `ConvAC` networks.
 
     Raises
     ------
@@ -80,7 +80,7 @@ class GraphStateConvAC(ConvAC):
     array([-1.,  1.])
     """
 
-    # other weights: no graph state
+    # with other weights it is not a graph state
     rand, from_params = ConvAC.rand, ConvAC.from_params  # type: ignore[assignment]
 
     def __init__(self, shape, distance, kernel, boundary="periodic", dtype="float64"):
@@ -92,7 +92,7 @@ class GraphStateConvAC(ConvAC):
                 "factor 1 where they have no partner; use 'omit' (or 'periodic')."
             )
         check_option("boundary", boundary, ("periodic", "omit"))
-        dtype = check_dtype(dtype)
+        dtype = check_numpy_dtype(dtype)
         check_budget([(*kernel, 4, 4)], dtype)
         vector = _read_distance(distance, sizes)
         self._shift = _shortest(vector, sizes, boundary)
@@ -116,10 +116,10 @@ class GraphStateConvAC(ConvAC):
     def distance(self):
         """How far the sites are that it joins: an int, or a pair on a lattice.
 
-        Called with another state, as of any network, it is the distance to that.
+        Called with another state it gives the distance to that, as the method of any network.
         """
         kind = _Pair if self.geometry.ndim > 1 else _Int
-        distance = kind(self._distance)
+        distance: Any = kind(self._distance)
         distance.to_state = super().distance
         return distance
 
@@ -140,8 +140,9 @@ class GraphStateConvAC(ConvAC):
         if self.boundary == "omit":
             for x, length in zip(ends, sizes):
                 inside &= (x >= 0) & (x < length)
-        pairs = [np.ravel_multi_index(x, sizes, "wrap")[inside] for x in (tuple(grid), tuple(ends))]
-        pairs, counts = np.unique(np.sort(np.stack(pairs, 1), 1), axis=0, return_counts=True)
+        both = tuple(grid), tuple(ends)
+        places = [np.ravel_multi_index(x, sizes, "wrap")[inside] for x in both]
+        pairs, counts = np.unique(np.sort(np.stack(places, 1), 1), axis=0, return_counts=True)
         pairs = pairs[counts % 2 == 1]
         pairs.flags.writeable = False
         return pairs
@@ -177,13 +178,15 @@ class GraphStateConvAC(ConvAC):
 
 
 class _ToState:
-    """A number of sites that is also the method of that name of every network."""
+    """A number of sites that can be called as the method ``distance`` of every network."""
+
+    to_state: Any
 
     def __call__(self, *args, **kwargs):
         return self.to_state(*args, **kwargs)
 
     def __reduce__(self):
-        plain = int if isinstance(self, int) else tuple
+        plain: Any = int if isinstance(self, int) else tuple
         return plain, (plain(self),)
 
 

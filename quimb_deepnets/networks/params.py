@@ -7,8 +7,8 @@ its array is one that may be trained::
                 |     |     |                |
     names     "W1,0" "W1,1" "W1,2"       "READOUT"               ``leaf[index]``, made when read
 
-Leaves of numpy are read-only copies, so nothing that was computed from them grows stale. Leaves of
-torch are the very arrays that were given: trained in place, they are what is read.
+Leaves of numpy are read-only copies, so nothing computed from them becomes stale. Leaves of torch
+are the arrays that were given, so training them in place changes what is read.
 """
 
 import copy
@@ -123,7 +123,7 @@ def needs_split(x: Any) -> bool:
 
 
 def frozen(x: Any) -> Any:
-    """The array as a leaf: what numpy could write is copied, lazy bits of torch are resolved."""
+    """The array as a leaf: copied if numpy could write it, without lazy conjugation of torch."""
     if isinstance(x, np.ndarray):
         if x.flags.writeable or not _immutable_base(x):
             x = np.array(x, copy=True, subok=False)

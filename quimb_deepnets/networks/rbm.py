@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from autoray import astype, do, get_dtype_name, stop_gradient
 
 from ..errors import check_positive_int
+from ..evaluation.hidden_ratios import boltzmann_ratios
 from ..evaluation.plan import Plan
 from ..geometry.boltzmann import BoltzmannGeometry
 from ..geometry.layers import as_sizes
@@ -27,7 +28,7 @@ from .value import read_only
 LOG2E = math.log2(math.e)
 
 
-class RBM(DeepNetwork):
+class RBM(DeepNetwork, family="rbm"):
     """A restricted Boltzmann machine on a chain or a lattice, from its arrays.
 
     Parameters
@@ -198,24 +199,8 @@ class RBM(DeepNetwork):
 
         return _derive, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
 
-    def _flips_by(self, batch):
-        def _flip(x):
-            s = self._spins(x)
-            angles = self._angles(s)
-            ratios = []
-            for n in range(self.nsites):
-                new = _two_cosh(angles - 2 * self.weights[:, n : n + 1] * s[n : n + 1])
-                old, shift = _two_cosh(angles), _exp(-2 * self.visible_bias[n] * s[n : n + 1])
-                parts = Scaled(new.mantissa / old.mantissa, new.exponent - old.exponent)
-                both = (do("concatenate", pair, axis=0)[:, :, None] for pair in zip(parts, shift))
-                ratio = product(Scaled(*both)).plain("a ratio", vanishing=True)[:, 0]
-                one, up = do("ones_like", ratio), x[n] == 0
-                ratios.append(
-                    do("stack", (do("where", up, one, ratio), do("where", up, ratio, one)), axis=-1)
-                )
-            return do("stack", tuple(ratios), axis=1)
-
-        return _flip, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
+    def _ratios_by(self, masks, batch):
+        return boltzmann_ratios(self, masks, batch)
 
 
 def _exp(z):

@@ -17,9 +17,10 @@ from autoray import do, stop_gradient
 
 from ..declared import RankMethods
 from ..errors import WeightError, check_positive_int
-from ..evaluation.flip_ratios import recurrent_flips
+from ..evaluation.careful_gradients import careful_amplitudes, follows_far_apart
 from ..evaluation.log_derivatives import recurrent_derivatives
 from ..evaluation.plan import Plan, recurrent_plan
+from ..evaluation.ratios import recurrent_ratios
 from ..evaluation.recurrence import Recursion
 from ..evaluation.whole_state import recursive_dense
 from ..geometry import RecurrentGeometry
@@ -38,7 +39,7 @@ from .params import Params
 from .value import read_only
 
 
-class RAC(RankMethods, DeepNetwork):
+class RAC(RankMethods, DeepNetwork, family="rac"):
     """A recurrent arithmetic circuit on a chain, from its arrays.
 
     Parameters
@@ -237,15 +238,17 @@ class RAC(RankMethods, DeepNetwork):
         return recurrent_plan(self.geometry, batch, self._like.itemsize, self._machine)
 
     def _evaluate_by(self, plan):
-        return Recursion(self)
+        return careful_amplitudes(self, plan) or Recursion(self)
 
-    def _flips_by(self, batch):
-        return recurrent_flips(self, batch)
+    def _ratios_by(self, masks, batch):
+        return recurrent_ratios(self, masks, batch)
 
     def _derivatives_by(self):
         return recurrent_derivatives(self)
 
     def _scaled_state(self, max_bytes):
+        if follows_far_apart(self):
+            return super()._scaled_state(max_bytes)
         return recursive_dense(self)
 
 

@@ -1,4 +1,4 @@
-"""A network as a value: integers and named weights, which nobody assigns.
+"""A network as a value: integers and named weights, none of which can be assigned.
 
 ::
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 else:
 
     class read_only(property):
-        """A property that is part of the value of a network: an assignment is refused by name."""
+        """A property that is part of the value of a network: assigning to it raises an error."""
 
         def __set_name__(self, owner, name):
             self.name = name
@@ -50,7 +50,7 @@ class NetworkValue(Shown, Guide):
         Every independent parameter by name, in a fixed order.
     """
 
-    _geometry_class: type = object  # what `from_params` takes
+    _geometry_class: Any = object  # what `from_params` takes
 
     def __init__(self, geometry: Geometry, params: Params) -> None:
         self._geometry, self._params = geometry, params
@@ -159,8 +159,8 @@ class NetworkValue(Shown, Guide):
     def copy(self) -> Self:
         """The same network with memory of its own.
 
-        Weights of numpy never change, so the copy shares them. Those of torch are cloned: leaves
-        that may be trained without a word to this network.
+        Weights of numpy never change, so the copy shares them. Those of torch are cloned, as leaves
+        that can be trained without changing this network.
 
         Returns
         -------
@@ -179,7 +179,7 @@ class NetworkValue(Shown, Guide):
         """Whether both are of one class, with equal geometries and, now, equal `params`.
 
         Equal parameters are equal in library, dtype and every number. Weights of torch may be
-        trained in place, which may end it.
+        trained in place, after which equal networks may differ.
         """
         if not isinstance(other, NetworkValue):
             return NotImplemented
@@ -195,7 +195,7 @@ class NetworkValue(Shown, Guide):
         Raises
         ------
         TypeError
-            If weights are of torch, as for any object that compares by value and may change.
+            If weights are of torch: an object that compares by value and may change has no hash.
         """
         if any(map(trainable_in_place, self.params.leaves.values())):
             raise TypeError(
@@ -210,7 +210,7 @@ class NetworkValue(Shown, Guide):
     # ------------------------------------------------------------ other weights
 
     def _bare(self):
-        """The same network, whose weights nothing differentiates."""
+        """The same network with weights detached from any gradient."""
         bare = {name: stop_gradient(x) for name, x in self.params.items()}
         return self.from_params(self.geometry, bare)
 
@@ -339,7 +339,7 @@ class NetworkValue(Shown, Guide):
         Raises
         ------
         OptionError
-            If the target is not known or not there, or its dtype does not suit weights.
+            If the target is unknown or not available, or its dtype does not suit weights.
         """
         dtype = None if dtype is None else check_dtype(dtype)
         for word in like.split("-") if isinstance(like, str) else ():
@@ -349,7 +349,7 @@ class NetworkValue(Shown, Guide):
             leaving = (
                 str(like).startswith("numpy") or backend == "numpy" or isinstance(like, np.ndarray)
             )
-            given = self._bare().params if leaving else self.params  # numpy follows no gradient
+            given = self._bare().params if leaving else self.params  # numpy tracks no gradients
             own = {name: own_copy(x) for name, x in given.items()}
             params = convert(own, like, backend=backend, dtype=dtype, device=device)
         except (ImportError, AttributeError, AssertionError, RuntimeError, ValueError) as error:

@@ -3,11 +3,12 @@
 ::
 
     scaled     numbers as mantissa * 2**exponent, beyond the range of floats
-    products   products and sums of such numbers that no channel drops out of
-    sizes      bytes in words; norms that cannot be divided by
+    traced     numbers that are not there to be looked at
+    products   products and sums of such numbers in which no channel is lost
+    sizes      bytes in words; norms that cannot be divided by; the precision of an array
     weights    arrays of weights: seeded random ones, and checks of given ones
     configs    configurations of the sites, from what users write to arrays of digits
-    atomic     files that are whole or not there
+    atomic     files that are whole or do not exist
     shown      objects as a notebook shows them
 """
 

@@ -8,6 +8,7 @@
 import contextlib
 import os
 import pathlib
+from typing import Any
 
 from ..errors import OptionError
 
@@ -59,7 +60,7 @@ def replacing(path, mode="w"):
     """
     path = as_path(path)
     aside = _aside(path)
-    text = {} if "b" in mode else {"encoding": "utf8", "newline": ""}
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf8", "newline": ""}
     try:
         with open(aside, mode, **text) as file:
             yield file
@@ -74,7 +75,7 @@ def replacing(path, mode="w"):
 
 
 def writable(path):
-    """A path that can be written, whose folder is made where it is not there.
+    """A path that can be written, whose folder is made if it does not exist.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Products and sums of scaled numbers that no channel drops out of.
+"""Products and sums of scaled numbers in which no channel is lost to underflow.
 
 One exponent per node is quick, because a matrix product is then a plain one, and good as long as
 the channels of a node are within some hundred powers of two. Where one came close to underflow, or
@@ -12,6 +12,7 @@ became zero, the product is done again with an exponent for each entry::
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from autoray import do, infer_backend, stop_gradient
@@ -202,7 +203,7 @@ def all_held(size, top):
 
 def multiply_entries(factors):
     """The elementwise product with an exponent for each entry."""
-    out = None
+    out: Any = None
     for count, z in enumerate(map(Scaled.by_channel, factors), 1):
         out = z if out is None else multiply(out, z)
         if count % (float_info(out.mantissa).maxexp // 4) == 0:

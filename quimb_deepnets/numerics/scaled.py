@@ -38,7 +38,7 @@ MAX_FACTORS_WIDE = 2**78  # and how many the two parts of a complex number
 
 
 class Scaled(NamedTuple):
-    """An array ``mantissa * 2**exponent``, a value: its methods give new ones.
+    """An array ``mantissa * 2**exponent``, immutable: its methods return new ones.
 
     The exponent has the shape of the mantissa, or lacks the last axes, which then share it.
     """
@@ -268,7 +268,7 @@ def zeros_like_exponent(x):
 
 
 def mutable(*arrays):
-    """Whether results may be overwritten: nobody differentiates them or traces them."""
+    """Whether results may be overwritten: they are neither differentiated nor traced."""
     return all(
         infer_backend(x) == "numpy"
         or (
@@ -302,11 +302,11 @@ def look(x):
 
 
 def full_precision(function: Function) -> Function:
-    """Run a function out of reach of ``torch.autocast``, which would round its matrix products."""
+    """Run a function with ``torch.autocast`` off, which would round its matrix products."""
 
     @functools.wraps(function)
     def _run(*args, **kwargs):
-        torch = sys.modules.get("torch")
+        torch: Any = sys.modules.get("torch")
         with contextlib.ExitStack() as stack:
             for device in ("cpu", "cuda", "mps", "xpu") if torch is not None else ():
                 available = torch.amp.is_autocast_available(device)
@@ -318,7 +318,7 @@ def full_precision(function: Function) -> Function:
 
 
 def _functorch():
-    """Where torch, which is there if an array of it is, keeps its function transforms."""
+    """The module of function transforms of torch, which is imported if an array of it exists."""
     return sys.modules["torch"]._C._functorch
 
 

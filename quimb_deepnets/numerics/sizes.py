@@ -1,12 +1,16 @@
-"""Sizes in words, and sizes that a state must have.
+"""Sizes in words, sizes that a state must have, and the precision of an array.
 
 ::
 
     1572864      ->  "1.5 MiB"
     norm 0, nan  ->  RangeError
+    float64      ->  2.2e-16
 """
 
 import math
+
+import numpy as np
+from autoray import get_dtype_name
 
 from ..errors import RangeError
 
@@ -29,3 +33,8 @@ def check_norm(size):
             f"the state has norm {size}, so it cannot be normalised and has no expectation values "
             "and no entanglement; it must not vanish, and its entries must be finite."
         )
+
+
+def epsilon(x):
+    """The precision of the dtype of an array."""
+    return float(np.finfo(get_dtype_name(x)).eps)

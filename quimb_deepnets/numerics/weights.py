@@ -1,4 +1,4 @@
-"""Arrays of weights: seeded random ones, and the laws that given ones must obey.
+"""Arrays of weights: seeded random ones, and the rules that given ones must obey.
 
 Shapes follow one rule, out before in: a matrix is ``(bond_out, bond_in)``, whatever counts taps
 or positions stands before it::
@@ -95,7 +95,7 @@ def check_budget(shapes, dtype="float64", max_bytes=MAX_BYTES):
     quimb_deepnets.errors.BudgetError: the weights need 24000000000000 bytes, more than the \
     4294967296 allowed; use a smaller bond_dim (alpha of an RBM), kernel, phys_dim or depth.
     """
-    need = sum(map(math.prod, shapes)) * np.dtype(check_dtype(dtype)).itemsize
+    need = sum(map(math.prod, shapes)) * np.dtype(check_numpy_dtype(dtype)).itemsize
     if need > max_bytes:
         raise BudgetError(
             f"the weights need {need} bytes, more than the {max_bytes} allowed; use a smaller "
@@ -110,6 +110,22 @@ def check_dtype(dtype):
         with contextlib.suppress(TypeError):  # no dtype: refused by its name
             name = np.dtype(dtype).name
     return check_option("dtype", name, DTYPES)
+
+
+def check_numpy_dtype(dtype):
+    """The name of a dtype of arrays that are made here, in numpy; that of another library is not.
+
+    Raises
+    ------
+    OptionError
+    """
+    if infer_backend(dtype) == "torch" or str(dtype).startswith("torch."):
+        name = str(dtype).rsplit(".")[-1]
+        raise OptionError(
+            f"dtype={dtype} is of torch, and new weights are arrays of numpy; use dtype={name!r}, "
+            "then .to('torch')."
+        )
+    return check_dtype(dtype)
 
 
 def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64"):
@@ -134,7 +150,7 @@ def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64")
     numpy.ndarray
     """
     check_option("dist", dist, DISTS)
-    name = check_dtype(dtype)
+    name = check_numpy_dtype(dtype)
     for option, value in (("loc", loc), ("scale", scale)):
         if not isinstance(value, numbers.Number) or (
             isinstance(value, complex) and not name.startswith("complex")
@@ -169,7 +185,7 @@ def check_sequence(name, x):
 
 
 def check_axes(name, x, ndim):
-    """Refuse an array that has not ``ndim`` axes."""
+    """Refuse an array that does not have ``ndim`` axes."""
     if len(x.shape) != ndim:
         raise WeightError(f"{name} has shape {tuple(x.shape)}; give an array of {ndim} axes.")
 
@@ -187,7 +203,7 @@ def check_arrays(arrays, shapes):
     Raises
     ------
     WeightError
-        Naming the first array that breaks a law.
+        Naming the first array that breaks a rule.
     """
     for name, x in arrays.items():
         if tuple(x.shape) != tuple(shapes[name]):

@@ -57,13 +57,13 @@ def contract_sliced(
     executor : optional
         A `concurrent.futures` executor, a ``dask.distributed.Client``, an
         ``mpi4py.futures.MPIPoolExecutor``, or what cotengra takes as ``parallel=``; by default all
-        slices are done here. What a worker that dies had at work is computed again.
+        slices are done here. Work lost with a worker is computed again.
     target_size : int, optional
         Slice until no intermediate has more elements; by default one slice.
     form : {"expanded", "collapsed"}, optional
         By default networks are collapsed, and tensor networks taken as they stand.
     optimize : str, optimizer, tree or path, optional
-        See `path_report`; a checkpoint that is there goes on with its own path.
+        See `path_report`; an existing checkpoint is resumed along its own path.
     config : str or sequence of int, optional
         The spins of ``"amplitude"``.
     G : array, shape (d**n, d**n), optional
@@ -74,13 +74,13 @@ def contract_sliced(
     strip_exponent : bool, optional
         Return a mantissa and a decimal exponent, which never leave the range of floats.
     checkpoint : str or path, optional
-        An ``.npz`` file that keeps the path and the sum after each chunk, and is gone on from.
+        An ``.npz`` file that keeps the path and the sum after each chunk, and is resumed from.
     progbar : bool, optional
         Show a progress bar over the chunks.
     max_bytes : int, optional
         Refuse slices that need more at once.
     info : dict, optional
-        Is given ``slices``, ``chunks``, ``flops`` and ``log2_width`` of what was contracted, and
+        Receives ``slices``, ``chunks``, ``flops`` and ``log2_width`` of what was contracted, and
         the ``overhead`` of slicing: how many times more flops that is than without.
 
     Returns
@@ -94,7 +94,7 @@ def contract_sliced(
     Raises
     ------
     OptionError, SitesError, ConfigError
-        If something asked for is not understood, or does not fit the state.
+        If an argument is not understood, or does not fit the state.
     BudgetError
         If no slicing reaches ``target_size``, or a slice needs too much memory.
     RangeError

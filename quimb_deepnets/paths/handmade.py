@@ -140,7 +140,8 @@ def sweep_tree(graph):
     sides = [max(side) for side in zip(*places.values())]
     axes = sorted(range(len(sides)), key=lambda axis: -sides[axis])
     turned = {ix: tuple(place[axis] for axis in axes) for ix, place in places.items()}
-    keys = [max((turned[ix] for ix in inds if ix in turned), default=None) for inds in graph.inputs]
+    last = lambda inds: max((turned[ix] for ix in inds if ix in turned), default=None)
+    keys: list = list(map(last, graph.inputs))
     first = {}
     for key, inds in zip(keys, graph.inputs):
         for ix in inds if key is not None else ():

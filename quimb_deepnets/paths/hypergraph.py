@@ -35,7 +35,7 @@ class Hypergraph:
     Attributes
     ----------
     inputs : tuple[tuple[str]]
-        The indices of each tensor; one that is there twice means the diagonal.
+        The indices of each tensor; one that occurs twice means the diagonal.
     output : tuple[str]
         The indices that stay.
     size_dict : dict[str, int]

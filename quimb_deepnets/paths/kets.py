@@ -1,4 +1,4 @@
-"""What a state is to a path finder: which tensor holds which legs, and no arrays.
+"""States as path finders see them: which tensor has which legs, and no arrays.
 
 ::
 
@@ -48,7 +48,7 @@ class Form(NamedTuple):
     max_tensors: int = MAX_TENSORS
 
     def check(self):
-        """Return it, or refuse a word that is not known and what a collapsed state cannot be.
+        """Return it, or refuse unknown words and options that a collapsed state does not have.
 
         Raises
         ------
@@ -105,7 +105,7 @@ def ket_of(state, form):
     Raises
     ------
     OptionError
-        If the type is not known, or cannot be written so.
+        If the type is not known, or has no such form.
     BudgetError
         If there would be more than ``form.max_tensors`` tensors, or one of more than 2**1000
         elements.
@@ -242,7 +242,7 @@ def expanded_ket(geometry, form):
         inputs.append(piece.inds)
         labels.append(piece.factors)
         for k, names in enumerate(piece.factors):
-            shape = shapes.get(names[0]) or (geometry.fixed_vectors[names[0]],)
+            shape: tuple[int, ...] = shapes.get(names[0]) or (geometry.fixed_vectors[names[0]],)
             sizes[piece.inds[0]] = shape[0]
             if len(shape) == 2:
                 sizes[piece.inds[k + 1]] = shape[1]
@@ -315,7 +315,8 @@ def collapsed_ket(geometry, form):
     """Each branch contracted over its window, the last layer folded, see `collapse`."""
     width = geometry.collapsed_width()
     _check_size(width * math.log2(geometry.phys_dim), "use form='expanded'")
-    inputs, labels, sizes = [], [], {}
+    inputs, sizes = [], {}
+    labels: list = []
     for tag, kind, inds in geometry.collapsed_pieces():
         inputs.append(inds)
         labels.append((tag, kind))

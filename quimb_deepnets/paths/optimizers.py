@@ -1,4 +1,4 @@
-"""What may be asked to find a path: words, presets, optimizer objects, trees and paths.
+"""Everything that gives a path: names, presets, optimizer objects, trees and paths.
 
 ::
 
@@ -77,7 +77,7 @@ def ssa_path(path, count):
     left, found = list(range(count)), []
     for n, step in enumerate(steps):
         if any(not -1 < i < len(left) for i in step):
-            return steps  # neither; the step that is wrong will be found
+            return steps  # neither form; the check of the steps will name the wrong one
         found.append(tuple(left[i] for i in step))
         for i in sorted(set(step), reverse=True):
             left.pop(i)

@@ -86,7 +86,7 @@ class PathReport(Shown):
         return iter(self.rows)
 
     def __add__(self, other):
-        """One table of the rows of both, which says of the problem what both have in common.
+        """One table of the rows of both; of the problem it keeps what both have in common.
 
         Raises
         ------

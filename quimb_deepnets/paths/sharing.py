@@ -1,4 +1,4 @@
-"""What sharing wins back: a contraction in which equal branches are contracted once.
+"""Sharing: a contraction in which equal branches are contracted once.
 
 Two steps of a path are equal when they join equal tensors along the same legs. Each distinct one
 is counted, and done, once::
@@ -24,7 +24,7 @@ from ..numerics.scaled import Scaled
 class Leaf(NamedTuple):
     """A distinct tensor: the first that holds it, its indices, those that are kept, their sizes.
 
-    Indices are places in ``sizes``; one that is there twice means the diagonal, one that is not
+    Indices are places in ``sizes``; one that occurs twice means the diagonal, one that is not
     kept is summed over beforehand.
     """
 
@@ -113,7 +113,8 @@ def shared_plan(graph, tree):
     ends = Counter(ix for inds in (*graph.inputs, graph.output) for ix in set(inds))
     names = graph.names_in(tree)
     sliced = {names[ix] for ix in tree.sliced_inds}
-    known, values, found = {}, [], []
+    known, values = {}, []
+    found: list = []
 
     def _number(key, value):
         if key not in known:
@@ -127,8 +128,8 @@ def shared_plan(graph, tree):
         kept = tuple(ix for ix in distinct if ends[ix] > 1)
         cut = tuple((k, ix) for k, ix in enumerate(inds) if ix in sliced)
         place = {ix: k for k, ix in enumerate(distinct)}
-        legs = (tuple(map(place.get, some)) for some in (left, kept))
-        leaf = Leaf(i, *legs, tuple(graph.size_dict[ix] for ix in distinct))
+        legs, rest = (tuple(map(place.get, some)) for some in (left, kept))
+        leaf = Leaf(i, legs, rest, tuple(graph.size_dict[ix] for ix in distinct))
         found.append((_number((label, cut, *leaf[1:]), leaf), kept))
     for i, j in tree.get_ssa_path():
         left, right = sorted((found[i], found[j]), key=lambda entry: entry[0])
@@ -136,8 +137,8 @@ def shared_plan(graph, tree):
         ends.subtract(ix for ix in union if ix in left[1] and ix in right[1])
         kept = tuple(ix for ix in union if ends[ix] > 1)
         place = {ix: k for k, ix in enumerate(union)}
-        legs = (tuple(map(place.get, inds)) for inds in (left[1], right[1], kept))
-        step = Step(left[0], right[0], *legs, tuple(graph.size_dict[ix] for ix in union))
+        a, b, c = (tuple(map(place.get, inds)) for inds in (left[1], right[1], kept))
+        step = Step(left[0], right[0], a, b, c, tuple(graph.size_dict[ix] for ix in union))
         found[i] = found[j] = None
         found.append((_number(step, step), kept))
     result, kept = found[-1]

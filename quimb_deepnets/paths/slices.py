@@ -11,7 +11,7 @@
 
 import json
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from autoray import get_dtype_name, to_numpy
@@ -104,7 +104,8 @@ def slice_chunk(data, k):
     Sum
     """
     tree, plan, arrays, length = data
-    start, total = k * length, None
+    start = k * length
+    total: Any = None
     for i in range(start, min(start + length, int(tree.multiplicity))):
         if plan is not None:
             x, scale = contract_shared(plan, tree.slice_arrays(arrays, i))
@@ -135,13 +136,13 @@ def _planned(graph, optimize, checkpoint, request):
                     tree.remove_ind_(ix)
                 return tree, int(old["length"])
         except (ValueError, TypeError, LookupError):
-            pass  # another file altogether, which the sum refuses
+            pass  # not a checkpoint of this kind, which the sum refuses
     found = graph.search(optimize, request["target_size"])
     names = graph.names_in(found)
     symbols = {ix: symbol for symbol, ix in graph.squeezed().names_in(squeezed).items()}
     tree = squeezed.tree(found.get_ssa_path())
     for ix in map(names.get, sorted(found.sliced_inds)):
-        if ix in symbols:  # what has size 1 is not there
+        if ix in symbols:  # indices of size 1 were removed
             tree.remove_ind_(symbols[ix])
     if any(ix in tree.output for ix in tree.sliced_inds):
         raise OptionError(
@@ -167,7 +168,7 @@ def _chunk_length(tree):
 
 
 def _checkpoint_key(request, tree, length):
-    """What a checkpoint was written for; its path and its chunks are gone on with."""
+    """What a checkpoint was written for; it is resumed with its own path and chunks."""
     path = [list(map(int, step)) for step in tree.get_ssa_path()]
     plan = {"path": path, "sliced": list(tree.sliced_inds), "length": length}
     return json.dumps(request | plan)

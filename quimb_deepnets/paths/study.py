@@ -40,7 +40,7 @@ def path_report(
     target_size=None,
     executor=None,
 ):
-    """What it costs to contract a state, by several optimizers; no array is made.
+    """The cost of contracting a state by several optimizers; no array is made.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def path_report(
     Raises
     ------
     OptionError
-        If an option is not known, the state cannot be written so, or an optimizer finds no path.
+        If an option is not known, the state has no such form, or an optimizer finds no path.
     SitesError
-        If a site is not there.
+        If a site does not exist.
     BudgetError
         If there would be too many tensors, or no slicing reaches ``target_size``.
     WorkerError
@@ -156,7 +156,7 @@ def _problem(state, title, name, where, form):
 
 
 def _problem_as_it_is(graph, task, form):
-    """A problem that is there already, and cannot be asked for in another form."""
+    """A problem that is given, and cannot be asked for in another form."""
     if task != "amplitude" or form != Form(max_tensors=form.max_tensors):
         raise OptionError(
             f"task={task!r}, form={form.form!r}, mode={form.mode!r}, nodes={form.nodes!r}: a "
@@ -193,6 +193,7 @@ def _name_of(optimize):
 
 def _default(graph, form):
     """The optimizers that suit a problem and take seconds at most."""
+    words: tuple[str, ...]
     if form == "collapsed" and graph.site_of:
         words = ("greedy", "sweep", "quick")
     else:

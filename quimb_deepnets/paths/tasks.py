@@ -1,4 +1,4 @@
-"""Tasks: a state joined to fixed spins, to nothing, or to its own mirror image.
+"""Tasks: a state joined to fixed spins, to nothing, or to its own conjugate.
 
 ::
 
@@ -11,7 +11,7 @@
 """
 
 import numbers
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import OptionError, SitesError
 from ..geometry.where import as_plain, read_where
@@ -68,9 +68,9 @@ def hypergraph(
     Raises
     ------
     OptionError
-        If an option is not known, or the state cannot be written so.
+        If an option is not known, or the state has no such form.
     SitesError
-        If a site is not there.
+        If a site does not exist.
     BudgetError
         If there would be more than ``max_tensors`` tensors.
 
@@ -91,7 +91,7 @@ class ProblemTensor(NamedTuple):
     """A tensor of a problem: its indices, what names its numbers, and where they come from."""
 
     inds: tuple
-    label: object
+    label: Any
     source: tuple
 
 

@@ -26,7 +26,7 @@ MAX_BITS = 450  # powers of two that the windows of a site may hold, squared
 BLOCK = 2**22  # numbers
 
 
-class Site(NamedTuple):
+class Ending(NamedTuple):
     """The windows that end with a site: which ones, and all sites that they and the rest hold.
 
     ``sites`` are in order, the site itself the last; ``behind`` those of them that the sum over
@@ -112,7 +112,7 @@ class Prefixes:
         return out
 
     def _codes(self, site, some):
-        """For each state of the sites of a `Site` the code of some of them."""
+        """For each state of the sites of a `Ending` the code of some of them."""
         places = tuple(site.sites.index(n) for n in some)
         return child_codes(len(site.sites), places, self._phys_dim)
 
@@ -201,7 +201,7 @@ class Prefixes:
 
 
 def _order(windows, nsites):
-    """For each site what ends with it, see `Site`."""
+    """For each site what ends with it, see `Ending`."""
     ends: list = [[] for _ in range(nsites)]
     first = 0
     for group in windows:
@@ -211,6 +211,6 @@ def _order(windows, nsites):
     found, behind = [], ()
     for n in reversed(range(nsites)):
         held = {n, *behind, *(i for _, sites in ends[n] for i in sites)}
-        found.append(Site(tuple(ends[n]), tuple(sorted(held)), behind))
+        found.append(Ending(tuple(ends[n]), tuple(sorted(held)), behind))
         behind = found[-1].sites[:-1]
     return found[::-1]

@@ -73,7 +73,7 @@ class Starts:
             digits[missing] = some.reshape(count, CANDIDATES, -1)[np.arange(count), best]
         good = np.flatnonzero(found > -np.inf)
         if not good.size:
-            where = "" if self._sector is None else f" of sector={self._sector}"
+            where = "" if self._sector is None else f" with {self._sector} ones"
             raise ConfigError(
                 f"all of {ROUNDS * CANDIDATES * self._chains} random configurations{where} have "
                 "amplitude zero, so no chain can begin; give one of non-zero amplitude as start=."

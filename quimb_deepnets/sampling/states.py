@@ -16,6 +16,7 @@ from autoray import stop_gradient, to_numpy
 
 from ..errors import MethodError, OptionError, check_positive_int
 from ..networks import DeepNetwork
+from ..numerics.traced import check_there
 from ..tensors.amplitudes import StateAmplitudes
 
 
@@ -40,6 +41,7 @@ class SampledState(NamedTuple):
     def evaluate(self, digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Phases and logarithms of digits ``(B, N)`` as numpy arrays, each ``(B,)``."""
         found = self.function(digits.reshape(-1, *self.shape))
+        check_there(found, "sampling")
         phase, logabs = (np.asarray(to_numpy(stop_gradient(x))) for x in found)
         return phase, logabs
 

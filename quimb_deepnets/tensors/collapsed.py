@@ -26,6 +26,7 @@ from quimb.tensor import Tensor
 
 from ..declared import HeldMethods
 from ..errors import BudgetError, OptionError, StructureError, check_positive_int
+from ..evaluation.careful_gradients import refuse_far_apart
 from ..evaluation.recurrence import Recursion
 from ..evaluation.window_tables import folded_tables
 from ..geometry import leaf_ind
@@ -79,6 +80,7 @@ class CollapsedVector(StateAmplitudes, HeldMethods, HyperVector):
     """
 
     _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_cyclic")
+    _cyclic: bool
 
     @property
     def network(self):
@@ -184,6 +186,7 @@ def collapse(
     check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
     check_site_tags(phi, {"DELTA", "IDENTITY", WINDOW, *g.param_shapes})
+    refuse_far_apart(network, "the collapsed state")
     tensors, exponent = _scaled_windows(network, max_bytes)
     add_windows(phi, tensors, network)
     phi.exponent = decimal(exponent)

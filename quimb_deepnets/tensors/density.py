@@ -61,7 +61,7 @@ def partial_traces_exact(psi, wheres, optimize=None):
     Raises
     ------
     SitesError
-        If a site is not there (any more).
+        If a site does not exist, or was fixed or contracted.
     RangeError
         If the state vanishes.
 
@@ -137,7 +137,7 @@ def _read_chain(psi, span):
     (channel,), windows = readouts[0].inds, []
     for tid in tids:
         t = psi.tensor_map[tid]
-        inds = sorted((ix for ix in t.inds if ix in site_of), key=site_of.get)
+        inds = sorted((ix for ix in t.inds if ix in site_of), key=site_of.__getitem__)
         if set(t.inds) != {channel, *inds} or not inds:
             return None
         first, last = site_of[inds[0]], site_of[inds[-1]]

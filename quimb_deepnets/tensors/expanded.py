@@ -75,6 +75,16 @@ class RecursiveNetwork(StateAmplitudes, ExpandedMethods, HyperVector):
 
     _EXTRA_PROPS = (*HyperVector._EXTRA_PROPS, "_geometry", "_nodes")
     _network_class: Any = None
+    _geometry: Any
+    _nodes: str
+
+    def __init__(self, ts: Any = (), **options: Any) -> None:
+        if isinstance(ts, DeepNetwork):
+            raise OptionError(
+                f"a {type(self).__name__} is not made of a {type(ts).__name__} but of its tensors; "
+                "use network.to_tensor_network()."
+            )
+        super().__init__(ts, **options)
 
     @classmethod
     def from_network(
@@ -213,13 +223,13 @@ class RecursiveNetwork(StateAmplitudes, ExpandedMethods, HyperVector):
         network = None if inds_seq or contract_opts else current_network(self)
         try:
             state = network.to_dense() if network is not None else None
-        except (BudgetError, RangeError):  # a contraction takes less, and may round to zero
+        except (BudgetError, RangeError):  # a contraction takes less memory, and may round to zero
             state = None
         if state is None:
             return super().to_dense(*inds_seq, to_qarray=to_qarray, to_ket=to_ket, **contract_opts)
         if to_ket is False:
             state = state.reshape(-1)
-        return qarray(state) if to_qarray and network.backend == "numpy" else state
+        return qarray(state) if to_qarray and isinstance(state, np.ndarray) else state
 
     to_qarray = functools.partialmethod(to_dense, to_qarray=True)
 
@@ -308,8 +318,8 @@ def _check_budget(geometry, nodes, max_tensors):
 def _arrays(network, nodes):
     """The arrays of the pieces, by the names of their factors; equal pieces share one.
 
-    Arrays of numpy are copies that may be written, as quimb's tensors are, without a word to the
-    network; those of torch and jax are the network's.
+    Arrays of numpy are copies, which can be written without changing the network, as quimb's
+    tensors are; those of torch and jax are the network's.
     """
     arrays = {name: writable(x) for name, x in network.params.items()}
     for name, size in network.geometry.fixed_vectors.items():

@@ -1,4 +1,4 @@
-"""Which object has a name that another one lacks: advice for the errors.
+"""Advice for errors about a missing attribute: which object has it.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Pictures: where each tensor of an expanded network goes, what shares a colour, new figures.
+"""Pictures: positions and colours of the tensors of an expanded network, and new figures.
 
 ::
 

@@ -62,9 +62,9 @@ def read_params(psi):
         constants[id(tensor.data)] = "identity", tensor.data
     if len(set(names.values())) < len(names):
         _refuse("two of its indices were joined")
-    constants = list(constants.values())
-    check_constants(constants)
-    return {name: params[name] for name in psi.geometry.param_shapes}, one_array, constants
+    fixed = list(constants.values())
+    check_constants(fixed)
+    return {name: params[name] for name in psi.geometry.param_shapes}, one_array, fixed
 
 
 def check_constants(constants):

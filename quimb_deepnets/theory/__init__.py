@@ -4,10 +4,10 @@
 
     geometry, subset --> rank_bound      the exact law of windows: a minimum cut, in integers
     any network      --> cut_rank        the same for tensor networks of any kind
-    windows          --> treewidth_bits  no contraction path can do with smaller steps
+    windows          --> treewidth_bits  a step that every contraction path must take
     sizes            --> conv_entropy_order, ...     the theorems of arXiv:1803.09780
-    dimensions       --> page_entropy    random states, the rival of all
-    any tensor       --> cloning_failure    why re-use costs a tensor network its copies
+    dimensions       --> page_entropy    random states, for comparison
+    any tensor       --> cloning_failure    why a tensor network needs a copy for each re-use
 
 The files are rank_law, cuts, treewidth, bounds, page and cloning; architecture says which geometry
 a network stands for.

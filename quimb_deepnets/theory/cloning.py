@@ -35,11 +35,11 @@ def cloning_failure(phi, positive=False):
     residual of at least 1. ``phi = 0`` has 1 for all v, so that no tensor does better than the
     one that makes nothing.
 
-    Signs are not to blame. Take m basis vectors and ``u = (e_1 + ... + e_m) / sqrt(m)``. If
-    phi were to clone them, it would make ``sum_i e_i (x) e_i / sqrt(m)`` of u, which is at a
-    distance ``sqrt(2 - 2 / sqrt(m))`` from ``u (x) u``; hence
-    ``r(u) + sum_i r(e_i) / sqrt(m) >= sqrt(2 - 2 / sqrt(m))``, and the largest of the m + 1
-    residuals is at least that over ``1 + sqrt(m)``: 0.317 for m = 2, 0.336 for m = 3.
+    The failure is not one of signs alone. Take m basis vectors and
+    ``u = (e_1 + ... + e_m) / sqrt(m)``. If phi were to clone them, it would make
+    ``sum_i e_i (x) e_i / sqrt(m)`` of u, which is at a distance ``sqrt(2 - 2 / sqrt(m))`` from
+    ``u (x) u``; hence ``r(u) + sum_i r(e_i) / sqrt(m) >= sqrt(2 - 2 / sqrt(m))``, and the largest
+    of the m + 1 residuals is at least that over ``1 + sqrt(m)``: 0.317 for m = 2, 0.336 for m = 3.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ import math
 
 from ..errors import OptionError, check_positive_int
 
-SUMMED = 4096  # so many terms are added one by one
+SUMMED = 4096  # the number of terms that are added one by one
 
 
 def page_entropy(dim_a, dim_b):

@@ -35,13 +35,13 @@ def rank_bound(geometry, where):
     - Once the value of a site is fixed, it links nothing. That costs a factor ``phys_dim``;
       or ``r_1**d``, if only the channels are fixed in which the ``d`` copies of the site are read.
     - A product of linear forms, ``d`` of them, in the ``r`` channels of a node is a sum of
-      ``binomial(d + r - 1, d)`` monomials, and a monomial is a product over the taps of the
-      node: one product of ``d`` linear forms for each child. So a window is cut at that price,
-      ``d`` the number of copies of its branch, if the windows of its children are seen to.
+      ``binomial(d + r - 1, d)`` monomials, and a monomial is a product over the taps of the node:
+      one product of ``d`` linear forms for each child. So a window is cut at that price, ``d`` the
+      number of copies of its branch, provided that the windows of its children are freed or cut.
     - The read-out sums ``r_depth`` such terms.
 
-    The cheapest choice is a minimum cut. For a recurrent network the state after t steps plays
-    the node, the last ``N - t`` steps being a polynomial in it, of degree
+    The cheapest choice is a minimum cut. For a recurrent network the state after t steps takes the
+    place of the node, the last ``N - t`` steps being a polynomial in it, of degree
     ``binomial(N - t + k - 1, k)`` in the layer that stands k below the last; a subset costs the
     product over the cuts at which it begins and ends. At depth 2 with ``M < R`` some of those
     polynomials cannot occur: where ``W_H[2] h[2]`` has one channel alone, the next step multiplies
@@ -64,7 +64,7 @@ def rank_bound(geometry, where):
     Raises
     ------
     SitesError
-        If a site is not there or given twice, or a pair of ints could be one site or two.
+        If a site does not exist or is given twice, or a pair of ints could be one site or two.
     MethodError
         If this type of geometry has no rule.
 
@@ -155,7 +155,7 @@ def _members(geometry, places):
 
 
 def _monomials(channels, degree):
-    """Number of monomials of a degree in so many variables."""
+    """Number of monomials of a degree in ``channels`` variables."""
     return math.comb(channels + degree - 1, degree)
 
 
@@ -225,5 +225,5 @@ def _cheapest_cut(geometry, inside, site_prices):
         prices += [cut for cut, paid in zip(cuts, pays) if paid]
     if not tails:
         return 1
-    tails, heads = np.concatenate(tails), np.concatenate(heads)
-    return cheapest_cut(prices, starts, ends, tails, heads, source, sink)
+    fixed = np.concatenate(tails), np.concatenate(heads)
+    return cheapest_cut(prices, starts, ends, *fixed, source, sink)

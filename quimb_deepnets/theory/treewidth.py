@@ -1,4 +1,4 @@
-"""Treewidth of contraction problems: the steps that no path can do without.
+"""Treewidth of contraction problems: a lower bound on the largest step of every path.
 
 The steps of a path are the bags of a tree decomposition of the graph of its indices, two of which
 are joined when a tensor has both (Markov and Shi, arXiv:quant-ph/0511069). So the largest step of

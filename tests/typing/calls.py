@@ -69,6 +69,11 @@ def amplitudes(net: DeepNetwork) -> None:
     assert_type(ev, Evaluator)
     assert_type(ev.log_amplitudes(configs), tuple[Any, Any])
     ev.ratios(configs, configs)
+    net.sample(3, seed=0, method="metropolis", sector=2)
+    sampler = qdn.Metropolis(net, chains=3, moves=("exchange",), sector=2, seed=0)
+    sampler.sweep(2)
+    assert_type(sampler.acceptance, float)
+    assert_type(sampler.rhat, float)
 
 
 def tensor_networks(net: qdn.ConvAC) -> None:

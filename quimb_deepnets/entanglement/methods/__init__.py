@@ -1,4 +1,4 @@
-"""Methods of entanglement, one file each; importing them enters them in the registry.
+"""Methods of entanglement, one file each; importing them adds them to the registry.
 
 ::
 

@@ -1,7 +1,7 @@
 """Method "approx": entropies from a reduced density matrix that is never written down.
 
-rho acts on vectors, as ket and bra contracted with them. ``Tr f(rho)`` is exact on a small space Q
-that holds the largest eigenvalues, and estimated on the rest from random vectors, each term
+rho is applied to vectors by contracting ket and bra with them. ``Tr f(rho)`` is exact on a small
+space Q that holds the largest eigenvalues, and estimated on the rest from random vectors, each term
 ``v^dagger f(rho) v`` by Lanczos quadrature::
 
     rho v =  ket ---- bra ---- v
@@ -9,8 +9,10 @@ that holds the largest eigenvalues, and estimated on the rest from random vector
     Tr f(rho) = sum over q of  q^dagger f(rho) q   +   mean over z of  w^dagger f(rho) w
                                                        w = z - Q Q^dagger z
 
-The means of ``w^dagger rho w`` and of ``w^dagger w`` are known, since rho has trace 1; what
-correlates with them is taken off, which leaves no noise where the rest of the spectrum is flat.
+The means of ``w^dagger rho w`` and of ``w^dagger w`` are known, since rho has trace 1, and serve as
+control variates: where the rest of the spectrum is flat, no noise is left. Quadrature: Ubaru, Chen
+and Saad, SIAM J. Matrix Anal. Appl. 38, 1075 (2017); the split by Q: Meyer et al.,
+arXiv:2010.09649.
 """
 
 import math
@@ -27,6 +29,7 @@ from ...evaluation.machine import machine_of
 from ...hyper.search import BestOf
 from ...numerics.scaled import binary
 from ...numerics.sizes import check_norm
+from ...numerics.traced import check_plain
 from ...numerics.weights import make_rng
 from ..registry import Method, add_method
 from ..views import Cost
@@ -62,13 +65,13 @@ class EstimatedSpectrum:
 
     @property
     def values(self):
-        """Not known."""
+        """Not available: raises an error."""
         raise MethodError(
             "method='approx' estimates entropies and has no single Schmidt values; use another."
         )
 
     def gap(self):
-        """Not known either."""
+        """Not available, as `values`."""
         return self.values
 
     def entropy(self):
@@ -146,7 +149,7 @@ class EstimatedSpectrum:
         return space
 
     def _probes(self, space):
-        """Random vectors without their part in a space."""
+        """Random vectors projected onto the complement of a space."""
         rest = self._random(BLOCK)
         return rest - space @ (space.conj().T @ rest)
 
@@ -180,8 +183,8 @@ def _regressed(seen, known):
 def quadrature(apply, vectors, function, weight):
     """``v^dagger f(rho) v``, ``v^dagger rho v`` and ``v^dagger v`` for each column v.
 
-    The Lanczos recurrence needs no orthogonalisation for this: copies of an eigenvalue share its
-    weight.
+    The Lanczos recurrence needs no orthogonalisation for this: copies of an eigenvalue, due to
+    rounding, share its weight.
 
     Parameters
     ----------
@@ -191,7 +194,7 @@ def quadrature(apply, vectors, function, weight):
     function : callable
         f, elementwise.
     weight : float
-        How exactly, relative to the sum over all columns.
+        The accuracy asked for, relative to the sum over all columns.
 
     Returns
     -------
@@ -241,7 +244,7 @@ def _ritz_sum(diagonal, beside, function):
 
 
 def cost(view, places, what="spectrum"):
-    """For the default ``tol``: so many applications, each with the calls that it takes."""
+    """For the default ``tol``: `PRODUCTS` applications, with the overhead of their array calls."""
     places = view.smaller(places)
     dim = view.dim(places)
     if dim > 2**40:
@@ -267,7 +270,7 @@ def spectrum(view, places, progbar=False, tol=1e-2, seed=None):
         Standard error of the entropies, relative to them.
     seed : int or numpy.random.Generator, optional
     """
-    if isinstance(tol, bool) or not (isinstance(tol, numbers.Real) and 0 < tol < 1):
+    if isinstance(tol, bool) or not (isinstance(tol, numbers.Real) and 0 < tol < 1):  # type: ignore[operator]
         raise OptionError(f"tol={tol!r} is not a relative error; use a float between 0 and 1.")
     places = view.smaller(places)
     tn, kets, bras = view.views["network"].value.doubled(places)
@@ -276,6 +279,7 @@ def spectrum(view, places, progbar=False, tol=1e-2, seed=None):
             "method='approx' has no gradient, and the state asks for one; use another method, or "
             "detach the arrays."
         )
+    check_plain((t.data for t in tn), "method='approx'")
     tn.apply_to_arrays(lambda x: to_numpy(x).astype(np.result_type(to_numpy(x), "float64")))
     dtype = np.result_type(*(t.data for t in tn)).name
     return EstimatedSpectrum(
@@ -284,7 +288,7 @@ def spectrum(view, places, progbar=False, tol=1e-2, seed=None):
 
 
 def _apply(tn, kets, bras):
-    """The density matrix as a function of columns; what does not see them is contracted once."""
+    """The density matrix as a function of columns; what does not depend on them comes first."""
     shape, expressions = tuple(map(tn.ind_size, bras)), {}
     joined = tn & Tensor(np.broadcast_to(0.0, shape), bras, tags="_VECTOR")
     joined = joined._prepared(kets)

@@ -9,7 +9,7 @@ from autoray import do
 
 from ..registry import Method, add_method
 from ..spectra import MAX_SVD, spectrum_of_matrix
-from ..views import Cost, as_float
+from ..views import Cost, as_flops
 
 
 def cost(view, places, what="spectrum"):
@@ -18,7 +18,7 @@ def cost(view, places, what="spectrum"):
     a, b = sorted((view.dim(places), view.dim(view.rest(places))))
     square = 2 * a * a if a > MAX_SVD else 0
     slow = 4 if a > MAX_SVD and what == "tail" else 1  # singular values, not a Gram matrix
-    work = as_float(slow * (2 * a * a * b + 4 * a**3))
+    work = as_flops(slow * (2 * a * a * b + 4 * a**3))
     return Cost(made.bytes + (2 * a * b + square) * view.itemsize, made.flops + work)
 
 

@@ -17,7 +17,7 @@ from ...jobs import Job, Sum, add_up
 from ...numerics.scaled import array_like
 from ..registry import Method, add_method
 from ..spectra import spectrum_of_density
-from ..views import Cost, as_float
+from ..views import Cost, as_flops
 
 BLOCK = 2**22  # amplitudes of a chunk
 
@@ -44,7 +44,7 @@ def cost(view, places, what="spectrum"):
     each = view.views["amplitudes"].value.flops
     chunk = a * _columns(view, places) if a < 2**60 else a
     size = max(16, view.itemsize)
-    flops = as_float(a * b * (round(each) + a) + 4 * a**3)
+    flops = as_flops(a * b * (round(each) + a) + 4 * a**3)
     return Cost(3 * size * a * a + chunk * (4 * size + 9 * len(view.sites)), flops)
 
 
@@ -64,7 +64,7 @@ def density(view, places, progbar=False, checkpoint=None, executor=None):
     progbar : bool, optional
         Show a progress bar over the chunks.
     checkpoint : str or path, optional
-        An ``.npz`` file that is written after each chunk, and gone on from if it is there.
+        An ``.npz`` file that is written after each chunk, and resumed from if it exists.
     executor : optional
         Where to compute the chunks, see `quimb_deepnets.jobs.as_pool`.
 

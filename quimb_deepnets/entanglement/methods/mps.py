@@ -1,8 +1,8 @@
 """Methods "mps" and "to_mps": any subset of a chain, from the tensors of its MPS.
 
 The sites of a subset come in runs. A run matters only through its two bonds, so each becomes one
-leg of at most that size; the first and the last run of an open chain are isometries in canonical
-form and drop out::
+leg, no larger than their product; the first and the last run of an open chain are isometries in
+canonical form and drop out::
 
       B       A         B      A
     o-o-o---o-o-o-o---o-o-o---o-o         canonical: the two ends are isometries
@@ -27,7 +27,7 @@ from ...numerics.scaled import Scaled
 from ...numerics.sizes import check_norm
 from ..registry import Method, add_method
 from ..spectra import MAX_SVD, spectrum_of_matrix
-from ..views import Cost, View, as_float
+from ..views import Cost, View, as_flops
 
 
 class ChainView(View):
@@ -79,8 +79,8 @@ def runs_of(places, count):
     inside = set(places)
     found = []
     for kind, group in itertools.groupby(range(count), inside.__contains__):
-        group = list(group)
-        found.append((group[0], group[-1] + 1, kind))
+        run = list(group)
+        found.append((run[0], run[-1] + 1, kind))
     return found
 
 
@@ -113,7 +113,7 @@ def cost(name, view, places, what="spectrum"):
         sides[kind] *= size
     a, b = sorted(sides.values())
     total = max(a * b * bonds[0] ** 2, largest) * 3
-    last = as_float((24 if what == "tail" and a > MAX_SVD else 6) * a * a * b)
+    last = as_flops((24 if what == "tail" and a > MAX_SVD else 6) * a * a * b)
     return Cost(made.bytes + total * view.itemsize, made.flops + work + last)
 
 

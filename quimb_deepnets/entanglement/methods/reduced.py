@@ -20,7 +20,7 @@ from ...hyper.search import BestOf
 from ...numerics.scaled import decimal
 from ..registry import Method, add_method
 from ..spectra import spectrum_of_density
-from ..views import Cost, as_float
+from ..views import Cost, as_flops
 
 
 class KetNetwork(NamedTuple):
@@ -84,7 +84,7 @@ def cost(view, places, what="spectrum"):
     """What the contraction takes, and the eigenvalues."""
     places = view.smaller(places) if what == "spectrum" else places
     made = view.views["network"].value.density_cost(places)
-    return Cost(made.bytes, made.flops + as_float(4 * view.dim(places) ** 3))
+    return Cost(made.bytes, made.flops + as_flops(4 * view.dim(places) ** 3))
 
 
 def density(view, places, progbar=False):

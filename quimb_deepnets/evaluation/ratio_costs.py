@@ -1,0 +1,70 @@
+"""What ratios of masks cost by compiled loops, and how many windows to merge for them, in integers.
+
+Merged windows are fewer, so that a mask touches fewer rows, but their tables grow: they must be
+built, and should stay in the cache::
+
+    merged    1    rows  M**3    a flip touches 3 windows   [. x .] [x . .] [. . x]
+              2          M**4                   2           [. x . .] [. . . x]
+              3          M**5                   1.7
+"""
+
+import itertools
+import math
+
+from ..geometry.branches import branch_levels, folded_branches
+from .plan import _Tables, grouped
+
+# nanoseconds in compiled loops: an element of a row, of a matrix product, a mask, a node
+ELEMENT, FLOP, MASK, NODE = 0.25, 0.15, 15, 40
+
+
+def best_group(geometry, masks, batch, itemsize, machine):
+    """The cheapest merging of windows for ratios of masks: ``(nanoseconds, group)``.
+
+    Infinite and None where the tables would be too large.
+    """
+    g, tables = geometry, _Tables(geometry, itemsize, machine)
+    folded, best = folded_branches(g), (math.inf, None)
+    r = g.bond_dim(g.depth)
+    if len(tables.below) < g.depth or tables.bytes(folded, r) > machine.max_table:
+        return best
+    base = tables.below[-1][1] + tables.build(g.depth, folded)[1]
+    for group in _groups(folded):
+        merged = grouped(folded, group)
+        size, count = tables.bytes(merged, r), merged.num_positions
+        if size > machine.max_table:
+            continue
+        build = tables.rows(merged) * r * math.prod(group) * 2 * machine.element
+        build += merged.num_kinds * math.prod(group) * 4 * machine.call
+        width = max(map(merged.width, merged.kinds))
+        touched = len(masks.sites) * count * width / math.prod(g.shape)
+        miss = ELEMENT * (1 if size <= machine.cache // 4 else 2 if size <= machine.cache else 4)
+        each = (count + 1.5 * touched) * r * miss + masks.count * MASK + count * width
+        best = min(best, (base + build + batch * each, group))
+    return best
+
+
+def _groups(folded):
+    """Sizes to try along each axis, as long as windows have a chance to fit a table."""
+    sizes = [range(1, min(len(level.kind_of), 8) + 1) for level in folded.levels]
+    return itertools.product(*sizes)
+
+
+def layer_cost(geometry, level, masks, batch, machine):
+    """Nanoseconds for ratios of masks by changed nodes, with layers 1..level looked up."""
+    g, every, some = geometry, 0.0, 0.0
+    for l in range(level, g.depth):
+        taps, r = math.prod(g.kernel(l + 1)), g.bond_dim(l + 1)
+        each = taps * r * (2 * g.bond_dim(l) * FLOP + 2 * ELEMENT) + NODE
+        every += math.prod(g.layer_shape(l)) * each
+        some += _nodes_of_a_site(g, l) * each
+    return batch * (every + len(masks.sites) * some)
+
+
+def _nodes_of_a_site(geometry, l):
+    """How many nodes of layer ``l`` have a site in their windows, on average."""
+    held = 1.0
+    for axis, length in zip(geometry.axes, geometry.shape):
+        level = branch_levels(axis, geometry.shared, geometry.boundary)[l]
+        held *= sum(map(len, level.windows)) / length
+    return held

@@ -1,0 +1,169 @@
+"""Derivatives of log psi through tables of windows, for a block of configurations.
+
+Most rows of a layer's table read few rows below, again and again. So adjoints are added up where
+they are read, per tap and channel, before any matrix acts; both the derivatives by the weights and
+the adjoints of the rows below are then products with what is added up. Configurations come last::
+
+    counts (n, b), share of each channel (r, b)
+        |  top of all layers: rows of the folded layer
+        v
+    adjoint (n, rows, b) --cofactors, index--> summed (K, r, n_below + 1, b)
+                                                  |            |
+                               columns (K, r, r_in, b)    adjoint of the layer below
+
+Complex numbers are pairs of rows; a last row below stands for a vector of ones.
+"""
+
+from .compiled import loop
+from .tiles import ADD, BYTES, OUTS, STORE, multiply_tile
+
+
+@loop
+def count_rows(codes, start, stop, counts):
+    """How often each configuration selects each row.
+
+    Parameters
+    ----------
+    codes : array of int64, shape (P, B)
+    start, stop : int
+        Which configurations; the last fills up the block.
+    counts : array, shape (n, b)
+    """
+    counts[:] = 0.0
+    for p in range(len(codes)):
+        for x in range(counts.shape[1]):
+            counts[codes[p, min(start + x, stop - 1)], x] += 1.0
+
+
+@loop
+def fold_back(counts, share, by_weight, by_row, reads, parts, column, scratch, below):
+    """Derivatives by the weights of the folded layer, and adjoints of the rows that it reads.
+
+    Parameters
+    ----------
+    counts : array, shape (n, b)
+    share : array, shape (r parts, b)
+        The derivative of log psi by the log of each channel's product.
+    by_weight : array, shape (tiles, n, OUTS)
+        Derivatives of the log of each row by the weights, columns in the order of ``column``.
+    by_row : array, shape (n, tiles, r parts, OUTS)
+        Derivatives of the log of each row by what it reads; empty if that are the sites.
+    reads : array of int32, shape (n,)
+        The row that each row reads, or n_below.
+    parts : int
+    column : array, shape (K r, rows_below, b)
+    scratch : array, shape (rows_below, b)
+    below : array, shape (n_below, rows_below, b)
+    """
+    b, lanes, flat = counts.shape[1], BYTES // counts.itemsize, column.reshape(-1, counts.shape[1])
+    for t in range(len(by_weight)):
+        for x in range(0, b, lanes):
+            multiply_tile(by_weight[t], counts, 0, 1, x, flat, t * OUTS, STORE)
+    for row in range(len(column)):
+        re = share[row * parts % len(share)]
+        im = share[row * parts % len(share) + parts - 1]
+        for j in range(0, column.shape[1], parts):
+            for x in range(b):
+                first, second = column[row, j, x], column[row, j + parts - 1, x]
+                column[row, j, x] = first * re[x] - (second * im[x] if parts == 2 else 0.0)
+                if parts == 2:
+                    column[row, j + 1, x] = first * im[x] + second * re[x]
+    below[:] = 0.0
+    for i in range(len(by_row)):
+        if reads[i] >= len(below):
+            continue
+        for t in range(by_row.shape[1]):
+            for x in range(0, b, lanes):
+                multiply_tile(by_row[i, t], share, 0, 1, x, scratch, t * OUTS, STORE)
+        node = below[reads[i]]
+        for c in range(len(node)):
+            for x in range(b):
+                node[c, x] += counts[i, x] * scratch[c, x]
+
+
+@loop
+def layer_back(adjoint, reads, cofactors, parts, rows, down, summed, column, below):
+    """Derivatives by the weights of a layer, and adjoints of the rows that it reads.
+
+    Parameters
+    ----------
+    adjoint : array, shape (n, rows, b)
+        Derivatives of log psi by the rows of this layer.
+    reads : array of int32, shape (K, n)
+        Which row each tap reads, -1 for none.
+    cofactors : array, shape (K, n, r parts)
+        The product of the other factors.
+    parts : int
+    rows : array, shape (tiles, (n_below + 1) parts, OUTS)
+        The table below, and a row of ones.
+    down : array, shape (parts, tiles, K r, OUTS)
+        The weights, first what a real part is multiplied with.
+    summed : array, shape (K r (n_below + 1) parts, b)
+        Overwritten.
+    column : array, shape (K r, rows_below, b)
+    below : array, shape (n_below, rows_below, b)
+        Empty if the rows below are sites.
+    """
+    b, lanes, each = adjoint.shape[2], BYTES // adjoint.itemsize, rows.shape[1]
+    _add_up(adjoint, reads, cofactors, parts, each, summed)
+    for row in range(len(column)):
+        for t in range(len(rows)):
+            for x in range(0, b, lanes):
+                multiply_tile(rows[t], summed, row * each, 1, x, column[row], t * OUTS, STORE)
+    for q in range(len(below)):
+        for part in range(parts):
+            mode, first = (ADD if part else STORE), q * parts + part
+            for t in range(down.shape[1]):
+                for x in range(0, b, lanes):
+                    multiply_tile(down[part, t], summed, first, each, x, below[q], t * OUTS, mode)
+
+
+@loop
+def _add_up(adjoint, reads, cofactors, parts, each, summed):
+    """Add adjoints, times cofactors, up where each tap reads."""
+    b, count = adjoint.shape[2], cofactors.shape[2]
+    summed[:] = 0.0
+    for k in range(len(reads)):
+        for i in range(len(adjoint)):
+            if reads[k, i] < 0:
+                continue
+            for c in range(0, count, parts):
+                place = (k * count + c) // parts * each + reads[k, i] * parts
+                re, im = cofactors[k, i, c], cofactors[k, i, c + parts - 1]
+                first, second = adjoint[i, c], adjoint[i, c + parts - 1]
+                total = summed[place]
+                if parts == 1:
+                    for x in range(b):
+                        total[x] += re * first[x]
+                    continue
+                other = summed[place + 1]
+                for x in range(b):
+                    total[x] += re * first[x] - im * second[x]
+                    other[x] += re * second[x] + im * first[x]
+
+
+@loop
+def write_columns(column, offsets, factors, width, start, stop, out):
+    """Write derivatives by the matrices of a layer where they belong.
+
+    Parameters
+    ----------
+    column : array, shape (K r, rows, b)
+    offsets : array of int64, shape (K,)
+        Where the derivatives by each matrix start, -1 for one that no position uses.
+    factors : array of float64, shape (K,)
+        What each is multiplied with.
+    width : int
+        Numbers, or parts, of a row of a matrix.
+    start, stop : int
+    out : array, shape (B, num_params parts)
+    """
+    r = len(column) // len(offsets)
+    for row in range(len(column)):
+        k, c = row // r, row % r
+        if offsets[k] < 0:
+            continue
+        place, factor, values = offsets[k] + c * width, factors[k], column[row]
+        for x in range(stop - start):
+            for j in range(width):
+                out[start + x, place + j] = values[j, x] * factor

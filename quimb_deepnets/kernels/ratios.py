@@ -1,0 +1,292 @@
+"""Ratios of amplitudes that are products of rows: the rows of touched windows are exchanged.
+
+Per configuration the product of all rows and the share of each channel, once; for all masks that
+touch the same windows these are divided out, once; per mask the new rows are multiplied::
+
+    digits (N, B) --> codes (P,) --> rest (r,) --> share (r,)        psi(s) = sum_c w_c rest_c
+                                                     |
+    windows of some masks (T,) ----> base (r,) = share / prod of old rows
+                                                     |
+    codes of one mask (T,) --> ratio = sum_c base_c * prod of new rows, without division
+
+Sums and products are in double precision. What it cannot hold is marked, to be done otherwise.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .compiled import loop
+
+
+class Rows(NamedTuple):
+    """Tables of rows, the windows whose codes select them, and the read-out.
+
+    ``table (rows, r)``; window ``p`` holds ``sites[starts[p]:starts[p + 1]]``, its rows begin at
+    ``offsets[p]``; the read-out is ``readout * 2**powers`` ``(r,)``; so many rows as ``room`` can
+    be multiplied before a rescale; ``zeros`` says whether any entry is zero.
+    """
+
+    table: np.ndarray
+    sites: np.ndarray
+    starts: np.ndarray
+    offsets: np.ndarray
+    readout: np.ndarray
+    powers: np.ndarray
+    room: int
+    zeros: bool
+
+
+class Touches(NamedTuple):
+    """What masks do to codes, all arrays int32.
+
+    ``order (m,)`` says which masks; ``sets`` where in that order others windows begin to be
+    touched. Mask ``i`` of the order touches ``windows[starts[i]:starts[i + 1]]``; of bits, their
+    codes change by the exclusive or with ``flips``; else touch ``t`` has the ``moves[t]`` to
+    ``moves[t + 1]``, each a site, what is added to it, and its stride in the code.
+    """
+
+    order: np.ndarray
+    sets: np.ndarray
+    starts: np.ndarray
+    windows: np.ndarray
+    flips: np.ndarray
+    moves: np.ndarray
+    sites: np.ndarray
+    added: np.ndarray
+    strides: np.ndarray
+
+
+@loop
+def size_of(x):
+    """The larger part of a number, which cannot overflow."""
+    return max(abs(x.real), abs(x.imag))
+
+
+@loop
+def rescale(x, power):
+    """Move the powers of two of numbers ``(r,)`` to integers ``(r,)``."""
+    for c in range(len(x)):
+        size = size_of(x[c])
+        if size > 0 and size < math.inf:
+            shift = math.frexp(size)[1]
+            # in two steps: the inverse of a number below the normal range is above it
+            x[c] = x[c] * math.ldexp(1.0, -(shift // 2)) * math.ldexp(1.0, shift // 2 - shift)
+            power[c] += shift
+
+
+@loop
+def shares(rest, power, dead, readout, powers, bound, share):
+    """``w_c rest_c 2**power_c / psi`` for each channel, into ``share``.
+
+    Where ``dead`` counts zeros the channel is not in psi, but may come to life.
+
+    Returns
+    -------
+    int
+        0 where all are held by floats, 1 where some below ``2**-bound`` were dropped, 2 where one
+        is above ``2**bound``, 3 where psi is zero.
+    """
+    top, found = 0, False
+    for c in range(len(rest)):
+        share[c] = readout[c] * rest[c]
+        if share[c] != 0 and dead[c] == 0 and (not found or power[c] + powers[c] > top):
+            top, found = power[c] + powers[c], True
+    psi = rest[0] * 0
+    for c in range(len(rest)):
+        if dead[c] == 0 and power[c] + powers[c] > top - 1100:
+            psi += share[c] * math.ldexp(1.0, int(power[c] + powers[c] - top))
+    size = size_of(psi)
+    if not found or size == 0:
+        return 3
+    if not size < math.inf:
+        return 2
+    shift = math.frexp(size)[1]
+    psi = psi * math.ldexp(1.0, -(shift // 2)) * math.ldexp(1.0, shift // 2 - shift)
+    state = 0
+    for c in range(len(rest)):
+        if share[c] == 0:
+            continue
+        drop = power[c] + powers[c] - top - shift
+        if drop > bound:
+            return 2
+        if drop < -bound:
+            share[c], state = 0, 1
+        else:
+            share[c] = share[c] / psi * math.ldexp(1.0, int(drop))
+    return state
+
+
+@loop
+def read_codes(x, b, phys_dim, sites, starts, digits, codes):
+    """The digits ``(N,)`` of configuration ``b``, and the codes ``(P,)`` of its windows."""
+    for n in range(len(digits)):
+        digits[n] = x[n, b]
+    for p in range(len(codes)):
+        code = 0
+        for site in sites[starts[p] : starts[p + 1]]:
+            code = code * phys_dim + digits[site]
+        codes[p] = code
+
+
+@loop
+def _product(table, offsets, codes, room, zeros, rest, power, dead):
+    """The product of the rows of all windows without their zeros, which are counted."""
+    r = len(rest)
+    rest[:] = 1
+    power[:] = 0
+    dead[:] = 0
+    for p in range(len(codes)):
+        row = offsets[p] + codes[p]
+        if zeros:
+            for c in range(r):
+                if table[row, c] == 0:
+                    dead[c] += 1
+                else:
+                    rest[c] *= table[row, c]
+        else:
+            for c in range(r):
+                rest[c] *= table[row, c]
+        if (p + 1) % room == 0:
+            rescale(rest, power)
+    rescale(rest, power)
+
+
+@loop
+def _divided(table, picked, count, zeros, share, dead, work, base):
+    """The shares over the rows of some windows; zero where another window has a zero."""
+    r = len(share)
+    work[:] = 1
+    for t in range(count):
+        row = picked[t]
+        for c in range(r):
+            if not zeros or table[row, c] != 0:
+                work[c] *= table[row, c]
+    for c in range(r):
+        base[c] = share[c] / work[c]
+    if zeros:
+        for c in range(r):
+            left = dead[c]
+            for t in range(count):
+                left -= table[picked[t], c] == 0
+            if left:
+                base[c] = 0
+
+
+@loop
+def _changed(base, table, picked, count, work):
+    """``sum_c base_c prod_t table[picked[t], c]``, three rows at a time."""
+    start, r, total = 0, len(base), base[0] * 0
+    if count > 3:
+        for c in range(r):
+            work[c] = base[c]
+        while count - start > 3:
+            i, j, k = picked[start], picked[start + 1], picked[start + 2]
+            for c in range(r):
+                work[c] *= table[i, c] * table[j, c] * table[k, c]
+            start += 3
+        base = work
+    i, j, k = picked[start], picked[min(start + 1, count - 1)], picked[count - 1]
+    if count - start == 1:
+        for c in range(r):
+            total += base[c] * table[i, c]
+    elif count - start == 2:
+        for c in range(r):
+            total += base[c] * (table[i, c] * table[j, c])
+    else:
+        for c in range(r):
+            total += (base[c] * table[i, c]) * (table[j, c] * table[k, c])
+    return total
+
+
+@loop
+def new_code(code, t, digits, phys_dim, moves, sites, added, strides):
+    """The code of a touched window after its moves."""
+    for move in range(moves[t], moves[t + 1]):
+        old = digits[sites[move]]
+        new = old + added[move]
+        if new >= phys_dim:
+            new -= phys_dim
+        code += (new - old) * strides[move]
+    return code
+
+
+@loop
+def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, largest, out, unsure):
+    """The ratios of masks for configurations ``first`` to ``last``.
+
+    Parameters
+    ----------
+    x : array of uint8, shape (N, B)
+    first, last, phys_dim : int
+    rows : Rows
+    touches : Touches
+    bound : int
+        Shares beyond ``2**bound`` are not held.
+    floor, lost : float
+        Ratios below are not exact: any of them, or those where a share was not held.
+    largest : float
+        What the dtype of ``out`` holds.
+    out : array, shape (B, m)
+    unsure : array of bool, shape (B,)
+        Becomes true where a ratio is not held or not exact.
+    """
+    # arrays by themselves: tuples of them are counted anew in each call of a function
+    table, offsets, room, zeros = rows.table, rows.offsets, rows.room, rows.zeros
+    window_sites, window_starts, readout = rows.sites, rows.starts, rows.readout
+    order, sets, starts, windows = touches.order, touches.sets, touches.starts, touches.windows
+    flips, moves, sites = touches.flips, touches.moves, touches.sites
+    added, strides, powers = touches.added, touches.strides, rows.powers
+    P, r = len(offsets), table.shape[1]
+    digits, codes = np.empty(len(x), np.int64), np.empty(P, np.int64)
+    rest, share = np.empty_like(readout), np.empty_like(readout)
+    work, base = np.empty_like(readout), np.empty_like(readout)
+    power, dead = np.empty(r, np.int64), np.empty(r, np.int64)
+    picked = np.empty(P + 1, np.int64)
+    for b in range(first, last):
+        read_codes(x, b, phys_dim, window_sites, window_starts, digits, codes)
+        _product(table, offsets, codes, room, zeros, rest, power, dead)
+        state = shares(rest, power, dead, readout, powers, bound, share)
+        if state >= 2:
+            out[b] = math.nan
+            unsure[b] = state == 2
+            continue
+        least = lost if state == 1 else floor
+        for s in range(len(sets) - 1):
+            begin, end = starts[sets[s]], starts[sets[s] + 1]
+            for t in range(begin, end):
+                picked[t - begin] = offsets[windows[t]] + codes[windows[t]]
+            _divided(table, picked, end - begin, zeros, share, dead, work, base)
+            for i in range(sets[s], sets[s + 1]):
+                begin, count = starts[i], starts[i + 1] - starts[i]
+                if count == 0:
+                    out[b, order[i]] = 1
+                    continue
+                for t in range(begin, begin + count):
+                    p = windows[t]
+                    code = codes[p] ^ flips[t]
+                    if phys_dim > 2:
+                        code = new_code(codes[p], t, digits, phys_dim, moves, sites, added, strides)
+                    picked[t - begin] = offsets[p] + code
+                ratio = _changed(base, table, picked, count, work)
+                size = size_of(ratio)
+                if least <= size <= largest:
+                    out[b, order[i]] = ratio
+                else:
+                    unsure[b] = True
+
+
+@loop
+def spread(x, ratios, out):
+    """From flips by 1..M-1 at all sites to each value, ``(B, (M - 1) N)`` to ``(B, N, M)``."""
+    B, N, M = out.shape
+    for b in range(B):
+        for n in range(N):
+            value = np.int64(x[n, b])
+            out[b, n, value] = ratios[b, n] * 0 + 1  # or nan, where psi is zero
+            for m in range(1, M):
+                value += 1
+                if value == M:
+                    value = 0
+                out[b, n, value] = ratios[b, (m - 1) * N + n]
