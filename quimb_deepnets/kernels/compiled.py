@@ -9,9 +9,7 @@ parts of a batch, so results do not depend on the number of threads::
 """
 
 import concurrent.futures
-import functools
 import itertools
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -128,11 +126,9 @@ def in_threads(function: Callable[[int, int], Any], count: int, least: int = 1) 
         return
     edges = [count * i // parts for i in range(parts + 1)]
     first, *rest = itertools.pairwise(edges)
-    others = [_pool().submit(function, *part) for part in rest]
-    try:
+    with concurrent.futures.ThreadPoolExecutor(len(rest)) as pool:  # none stay behind
+        others = [pool.submit(function, *part) for part in rest]
         function(*first)
-    finally:
-        concurrent.futures.wait(others)
     for other in others:
         other.result()
 
@@ -148,13 +144,3 @@ def _threads():
     if torch and torch.get_num_threads() != before:
         torch.set_num_threads(before)
     return found
-
-
-@functools.lru_cache(1)
-def _pool():
-    size = numba.config.NUMBA_NUM_THREADS
-    return concurrent.futures.ThreadPoolExecutor(size, thread_name_prefix="quimb_deepnets")
-
-
-if hasattr(os, "register_at_fork"):  # a child process does not have the threads of its parent
-    os.register_at_fork(after_in_child=_pool.cache_clear)
