@@ -13,7 +13,7 @@ import torch
 import quimb_deepnets as qdn
 from quimb_deepnets.conversion import state_of
 from quimb_deepnets.networks import DeepNetwork
-from quimb_deepnets.sampling.renyi2 import _state
+from quimb_deepnets.sampling.states import read_state
 
 NETS = {
     "chain": lambda d="float64": qdn.ConvAC.rand(5, 2, 3, 3, dtype=d, seed=1),
@@ -242,8 +242,10 @@ def test_collapsed_states_lead_to_an_mps_and_to_estimates():
 def test_a_changed_state_is_sampled_by_contraction():
     phi = NETS["lattice"]().collapse()
     double = phi * 2
-    assert _state(double) is double and double._axes() == ((2, 3), 2)
-    assert isinstance(_state(phi), DeepNetwork)
+    found = read_state(double)
+    assert found.network is None and (found.shape, found.phys_dim) == ((2, 3), 2)
+    assert found.function == double.log_amplitudes
+    assert isinstance(read_state(phi).network, DeepNetwork)
 
 
 # ---------------------------------------------------------------- notebooks
