@@ -651,6 +651,17 @@ def test_refused_methods_say_so_whatever_they_are_given():
                     getattr(owner, name)(object(), where="nowhere", seed="none")
 
 
+@pytest.mark.parametrize("name", SEEDLESS.split())
+def test_seeds_where_nothing_is_drawn(name):
+    """No method of these draws, and a seed is refused, whichever it is."""
+    net, where = qdn.ConvAC.rand(6, 2, 2, 2, seed=0), ([0], [1, 2])
+    where = where if name == "logneg_subsys" else where[1:]
+    for seed in (0, 2**70, "none", -1, np.random.default_rng(0)):
+        for options in ({}, {"method": "approx"}, {"method": "dense"}):
+            with pytest.raises(qdn.DeepNetError, match="seed|approx"):
+                getattr(qdn, name)(net, *where, seed=seed, **options)
+
+
 # ---------------------------------------------------------------- trying them
 
 
