@@ -658,7 +658,7 @@ def test_seeds_where_nothing_is_drawn(name):
     where = where if name == "logneg_subsys" else where[1:]
     for seed in (0, 2**70, "none", -1, np.random.default_rng(0)):
         for options in ({}, {"method": "approx"}, {"method": "dense"}):
-            with pytest.raises(qdn.DeepNetError, match="seed|approx"):
+            with pytest.raises(qdn.DeepNetError, match=r"seed|approx"):
                 getattr(qdn, name)(net, *where, seed=seed, **options)
 
 
