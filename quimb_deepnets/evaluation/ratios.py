@@ -119,7 +119,7 @@ def conv_ratios(net, masks, batch):
 
 
 def _by_arrays(net, masks, batch, plan):
-    """The same where there are no loops: touched windows where all are tabulated."""
+    """The same by array calls: touched windows where all are tabulated, else whole amplitudes."""
     if plan.group is not None:
         tables = TableRatios(net, masks, plan.group)
         if tables.safe():

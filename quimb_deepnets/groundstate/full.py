@@ -133,7 +133,7 @@ def _amplitudes(net, configs, sector):
     if not norm:
         where = "" if sector is None else f" with {sector} ones"
         raise RangeError(
-            f"all amplitudes of configurations{where} are zero, so there is no state; use other "
+            f"all amplitudes of configurations{where} are zero, so the state vanishes; use other "
             "weights, or another sector."
         )
     return psi / norm

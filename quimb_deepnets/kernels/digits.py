@@ -60,7 +60,7 @@ def has_turn(configs: Any, phys_dim: int) -> bool:
 
 
 def turned(configs: Any, phys_dim: int) -> np.ndarray | None:
-    """Configurations ``(B, *shape)`` as digits ``(N, B)``, uint8; None if an entry is no digit.
+    """Configurations ``(B, *shape)`` as digits ``(N, B)``, uint8; None if an entry is out of range.
 
     Examples
     --------
