@@ -12,14 +12,13 @@ one, and takes the very steps that it would have taken.
 
 import hashlib
 import json
-import os
 import zipfile
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import OptionError
-from ..numerics.atomic import as_path, replacing
+from ..numerics.atomic import as_path, has_checkpoint, replacing
 from .history import RECORD
 from .operators import FlipMasks
 
@@ -120,12 +119,7 @@ def read_checkpoint(path: Any, problem: dict) -> RunState | None:
         If it is torn, of another problem, or could not be written later.
     """
     path = as_path(path)
-    if not path.exists():
-        if not os.access(path.parent, os.W_OK):  # better known before any work is done
-            raise OptionError(
-                f"checkpoint={str(path)!r} cannot be written; name a file in a folder that is "
-                "there."
-            )
+    if not has_checkpoint(path):
         return None
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:

@@ -8,14 +8,13 @@
 """
 
 import json
-import os
 import zipfile
 from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import OptionError, WorkerError
-from ..numerics.atomic import as_path, replacing
+from ..numerics.atomic import as_path, has_checkpoint, replacing
 from .executors import in_order
 from .progress import progress_bar
 
@@ -128,12 +127,7 @@ def _difference(old, new):
 def _load(path):
     """The key and the sum in a file, or None if it does not exist."""
     path = as_path(path)
-    if not path.exists():
-        if not os.access(path.parent, os.W_OK):  # found out before any work is done
-            raise OptionError(
-                f"checkpoint={str(path)!r} cannot be written; name a file in a folder that is "
-                "there."
-            )
+    if not has_checkpoint(path):
         return None
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:

@@ -123,3 +123,18 @@ def written(text, path=None):
         with replacing(path) as file:
             file.write(text)
     return text
+
+
+def has_checkpoint(path):
+    """Whether a file is there; if not, whether one could be written is found out before any work.
+
+    Raises
+    ------
+    OptionError
+        If it could not.
+    """
+    if not path.exists() and not os.access(path.parent, os.W_OK):
+        raise OptionError(
+            f"checkpoint={str(path)!r} cannot be written; name a file in a folder that is there."
+        )
+    return path.exists()
