@@ -31,11 +31,13 @@ from ..numerics.weights import (
     check_arrays,
     check_budget,
     check_nonzero,
+    check_numpy_dtype,
     check_sequence,
     make_rng,
     random_array,
 )
 from .base import DeepNetwork
+from .entangled import entangled_weights
 from .params import Params, needs_split, trainable_in_place
 from .value import read_only
 
@@ -152,10 +154,16 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
             See `ConvAC`.
         shared : bool, optional
             Whether all positions of a layer use the same weights.
-        dist : {"normal", "uniform", "rademacher"}, optional
+        dist : {"normal", "uniform", "rademacher", "entangled"}, optional
             Distribution of the entries, mean 0 and, but for ``"uniform"`` on [-1, 1), variance 1.
+            Such states are nearly products, the deeper the more: amplitudes of independent weights
+            spread like the number of their factors. ``"entangled"`` draws amplitudes of equal
+            modulus, to round-off of a small noise, with entropies near what the architecture
+            allows: a state to study. To train, start near uniform:
+            ``dist="uniform", loc=1, scale=0.05``.
         loc, scale : float, optional
-            Entries are multiplied by ``scale``, then ``loc`` is added.
+            Entries are multiplied by ``scale``, then ``loc`` is added. For ``"entangled"``,
+            ``scale`` multiplies the noise, and ``loc`` must be 0.
         dtype : {"float32", "float64", "complex64", "complex128"}, optional
         seed : int or numpy.random.Generator, optional
 
@@ -175,18 +183,20 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
         geometry = ConvGeometry(sizes, stack, tied, phys_dim, boundary, anchor)
         rng = make_rng(seed)
         check_budget((weight_shape(geometry, l) for l in range(1, geometry.depth + 1)), dtype)
-        options = {"dist": dist, "loc": loc, "scale": scale, "dtype": dtype}
-        return cls(
-            shape,
-            [
-                random_array(weight_shape(geometry, l), rng, **options)
-                for l in range(1, geometry.depth + 1)
-            ],
-            random_array((geometry.bond_dim(geometry.depth),), rng, **options),
-            strides=[layer.stride for layer in stack],
-            boundary=boundary,
-            anchor=anchor,
-        )
+        options = {"loc": loc, "scale": scale, "dtype": dtype}
+        if dist == "entangled":
+            weights, readout = entangled_weights(
+                geometry, rng, loc, scale, check_numpy_dtype(dtype)
+            )
+        else:
+            layers = range(1, geometry.depth + 1)
+            weights = [
+                random_array(weight_shape(geometry, l), rng, dist, **options) for l in layers
+            ]
+            last = geometry.bond_dim(geometry.depth)
+            readout = random_array((last,), rng, dist, **options)
+        strides = [layer.stride for layer in stack]
+        return cls(shape, weights, readout, strides, boundary, anchor)
 
     @classmethod
     def from_params(cls, geometry: Any, params: Mapping[str, Any]) -> Self:
