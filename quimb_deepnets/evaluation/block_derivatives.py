@@ -16,7 +16,8 @@ from ..kernels.derivatives import count_rows, fold_back, layer_back, write_colum
 from ..kernels.tiles import OUTS, filled, lanes, real_matrices
 from ..numerics.scaled import Scaled, array_like, mutable, zeros_like_exponent
 from .backprop import channel_shares
-from .lookup import RowTable, multiply_rows
+from .lookup import multiply_rows
+from .row_tables import RowTable
 
 CACHE = 2**19  # bytes of the second cache, for the adjoints of one table
 

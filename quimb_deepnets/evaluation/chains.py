@@ -18,9 +18,9 @@ from ..kernels.metropolis import ChainStates, ChainTables, run_chains, work_arra
 from ..kernels.proposals import ChainMoves
 from ..numerics.configs import digits
 from ..numerics.scaled import Scaled, full_precision, look, readable
-from .lookup import Lookup, row_codes, windows_of
+from .lookup import Lookup
 from .plan import make_plan
-from .window_tables import grouped_tables
+from .windows import row_codes, windows_of
 
 MAX_TABLE = 2**18  # bytes that stay near a core while all else passes
 LEAST = 4096  # proposals that are worth a thread
@@ -50,7 +50,7 @@ def chain_tables(net):
     if group is None:
         return None
     windows = windows_of(net.geometry, net.depth, group)
-    lookup = Lookup(grouped_tables(net, group), windows, net.readout, net.phys_dim)
+    lookup = Lookup(net, group)
     if lookup.table.exponent is not None:
         return None
     table = as_rows(lookup.table.mantissa)

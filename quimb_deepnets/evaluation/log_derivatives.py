@@ -30,12 +30,12 @@ from ..numerics.scaled import (
 )
 from .backprop import LayerStep, backward_top, fits_floats, forward, readers_of, scatter
 from .block_derivatives import BlockDerivatives, has_block_derivatives
-from .lookup import row_codes, windows_of
 from .plan import make_plan
 from .recurrence import Recursion
 from .scaled_derivatives import CarefulDerivatives, CarefulRecurrentDerivatives, far_apart
 from .tap_index import tap_index
 from .window_tables import child_codes
+from .windows import row_codes, windows_of
 
 
 def recurrent_derivatives(net):

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..geometry.branches import branch_levels
 from ..kernels.ratios import Touches
-from .lookup import windows_of
+from .windows import windows_of
 
 
 class Masks(NamedTuple):

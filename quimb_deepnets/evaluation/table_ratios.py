@@ -27,9 +27,10 @@ from ..numerics.scaled import (
     zeros_like_exponent,
 )
 from .backprop import shares
-from .lookup import centre_of, centred, joined, multiply_rows, row_codes, windows_of
+from .lookup import multiply_rows
 from .masks import holders_of, touched_windows
-from .window_tables import grouped_tables
+from .row_tables import centre_of, row_table
+from .windows import row_codes, windows_of
 
 MOST = 1400  # powers of two by which a mask may change a product in the loop
 FEW = 600  # up to so many, no product can underflow
@@ -52,8 +53,8 @@ class TableRatios:
 
     def __init__(self, net, masks, group):
         self.phys_dim, self.windows = net.phys_dim, windows_of(net.geometry, net.depth, group)
-        table, self.offsets = joined(grouped_tables(net, group))
-        self.table, self.readout = centred(table, self.offsets), scaled(net.readout, axes=0)
+        self.table, self.offsets = row_table(net, group)
+        self.readout = scaled(net.readout, axes=0)
         self.masks, self.holders = masks, holders_of(net.geometry, net.depth, group)
         self.touches = touched_windows(masks, self.holders, net.phys_dim)
         self.reach = np.empty(masks.count)
