@@ -11,6 +11,7 @@ before the next rescale is known from the table beforehand::
                               '-------'
 """
 
+import functools
 import math
 
 import numpy as np
@@ -26,6 +27,7 @@ from ..numerics.scaled import (
     full_precision,
     ldexp,
     look,
+    modulus,
     multiply_first,
     readable,
     scaled,
@@ -34,8 +36,8 @@ from ..numerics.scaled import (
 )
 from .lookup_gradient import has_tangent, looked_up, wants_gradient
 from .machine import machine_of
-from .row_tables import centre_of, room_of, row_table
-from .windows import flat_windows, row_codes, windows_of
+from .row_tables import room_of, row_table
+from .windows import flat_windows, kind_counts, row_codes, windows_of
 
 
 def multiply_rows(table, codes):
@@ -102,30 +104,27 @@ class Lookup:
         if self.table.exponent is None and has_loops(*arrays) and not has_tangent(*arrays):
             self.room = room_of(self.table)
             self.flat = flat_windows(net.geometry, net.depth, sizes)
-        self.centre = centre_of(self.table, self.windows)
-        self.readout, self.vector = scaled(readout, axes=0), None
+        self.centre = kind_counts(net.geometry, net.depth, sizes) @ self.table.centre
+        self.weights, self.vector = readout, None
         if self.table.exponent is None and readable(readout):
             self.vector = self._vector(float_info(readout))
 
+    @functools.cached_property
+    def readout(self):
+        """The weights of the channels, with an exponent for each."""
+        return scaled(self.weights, axes=0)
+
     def _vector(self, info):
         """The read-out with the centres, where floats hold all products; else None."""
-        w = self.readout
-        exponent, there = look(w.exponent) + self.centre, look(w.mantissa) != 0
+        size = modulus(look(self.weights))
+        exponent, there = np.frexp(size)[1] + self.centre, size != 0
         some = exponent[there] if there.any() else exponent
-        spread = some.max() - some.min() + self.count * self.table.bits
-        drop = exponent - some.max()
-        if max(spread, drop.max()) > info.maxexp - 64:
+        top = some.max()
+        spread = top - some.min() + self.count * self.table.bits
+        if max(spread, exponent.max() - top) > info.maxexp - 64:
             return None
-        top = zeros_like_exponent(w.mantissa[0]) + some.max()
-        return Scaled(ldexp(w.mantissa, array_like(drop, w.mantissa)), top)
-
-    def channels(self, codes, mantissa=None):
-        """The products over all windows, channel by channel, for codes ``(P, B)``.
-
-        ``mantissa`` replaces the one of the table.
-        """
-        table = self.table if mantissa is None else self.table._replace(mantissa=mantissa)
-        return self._with_centre(multiply_rows(table, codes))
+        drop = array_like(self.centre - top, self.weights)
+        return Scaled(ldexp(self.weights, drop), zeros_like_exponent(self.weights[0]) + top)
 
     def _with_centre(self, out):
         exponent = zeros_like_exponent(out.mantissa) + array_like(self.centre, out.mantissa)
@@ -141,7 +140,7 @@ class Lookup:
 
     def _by_loop(self, x):
         table, plain = self.table.mantissa, self.count <= self.room
-        if wants_gradient(table, self.readout.mantissa):
+        if wants_gradient(table, self.weights):
             if not plain:
                 return self._by_arrays(x)
             return self._read(Scaled(looked_up(table, self.flat, self.phys_dim, x), None))

@@ -10,14 +10,15 @@ that are very far apart, arrays that are traced, tables that are very large::
 """
 
 import functools
+import math
 import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..kernels.compiled import as_rows, has_loops
-from ..kernels.tables import UNSAFE, ZEROS, add_parts, even_rows, multiply_parts, spread
-from ..numerics.scaled import MAX_FACTORS, array_like, float_info, ldexp, smallest_held
+from ..kernels.tables import add_parts, even_rows, multiply_parts, spread
+from ..numerics.scaled import MAX_FACTORS, array_like, float_info, ldexp
 from .lookup_gradient import has_tangent, wants_gradient
 from .table_steps import TableSteps, table_steps
 from .window_tables import grouped_tables
@@ -77,21 +78,22 @@ def _tables(steps, weights, keep):
 
     None where an entry comes close to underflow, or with ``keep`` is zero.
     """
-    dtype, saved = weights[0].dtype, []
-    info, small = float_info(weights[0]), smallest_held(weights[0])
+    dtype, info, saved = weights[0].dtype, float_info(weights[0]), []
     phys_dim, limit = weights[0].shape[-1], info.maxexp // 2 - 12
     values, power = np.eye(phys_dim + 1, phys_dim, dtype=dtype), np.zeros(phys_dim + 1)
     values[-1] = 1
     for level, w in zip(steps.levels, (*weights, None)):
         z = values if w is None else _multiplied(level, values, w, info)
-        every = 0 if z is None else _every(z, limit)
-        if not every:
+        low, high, zeros = (0.0, 0.0, False) if z is None else spread(z)
+        bits = max(1, abs(math.frexp(low)[1]), abs(math.frexp(high)[1]))
+        if not 0.0 < low <= high < math.inf or bits > limit or (keep and zeros):
             return None
+        room = limit if level is steps.levels[-1] else info.maxexp // 8  # sums are to follow
+        every = max(1, room // bits)
         rows = level.step.starts[-1]
         out, exponent = np.empty((rows + 1, z.shape[1]), dtype), np.zeros(rows + 1)
         out[rows] = 1
-        flags = multiply_parts(z, power, level.step, every, small, out, exponent)
-        if flags & (UNSAFE | ZEROS if keep else UNSAFE):
+        if not multiply_parts(z, power, level.step, every, 2.0**-limit, out, exponent):
             return None
         if keep:
             saved.append(_Saved(values, z))
@@ -99,13 +101,13 @@ def _tables(steps, weights, keep):
     starts, table = level.step.starts, values[:-1]
     centre = np.empty((len(starts) - 1, table.shape[1]))
     bits = even_rows(table, power, starts, 2 * limit, centre)
-    return None if not 0 <= bits < info.maxexp // 2 else (table, centre, bits, saved)
+    return None if not 0 < bits < info.maxexp // 2 else (table, centre, bits, saved)
 
 
 def _multiplied(level, values, w, info):
     """All products of a level, or None for matrices whose entries are not of ordinary size."""
     w = w.reshape(-1, *w.shape[-2:])
-    low, high = spread(w.reshape(-1, w.shape[-1]))
+    low, high, _ = spread(w.reshape(-1, w.shape[-1]))
     if not 2.0 ** -(9 * info.maxexp // 32) <= low <= high <= 2.0 ** (9 * info.maxexp // 32):
         return None
     z = np.empty((level.size, w.shape[1]), w.dtype)
@@ -119,15 +121,6 @@ def _products(z, run):
     """The products of a run of matrices, ``(matrices, rows, r)``."""
     count, rows = run.last - run.first, run.high - run.low
     return z[run.place : run.place + count * rows].reshape(count, rows, -1)
-
-
-def _every(z, limit):
-    """How many factors like these can be multiplied before a rescale; 0 for none."""
-    low, high = spread(z)
-    if not high < np.inf or not high:
-        return 0
-    bits = max(1, *(abs(int(e)) for e in np.frexp((low, high))[1]))
-    return limit // bits
 
 
 def _gradients(steps, weights, table, saved, given):

@@ -52,8 +52,8 @@ def centred(table, starts):
         high = np.maximum.reduceat(np.where(there, shown, -np.inf), starts)
         low = np.minimum.reduceat(np.where(there, shown, np.inf), starts)
         high, low = (np.where(high < low, 0.0, x) for x in (high, low))  # a channel of zeros
-        centre = np.round((high + low) / 2)
-        bits = int((high - centre).max()) + 2
+        centre = np.ceil((high + low) / 2)
+        bits = int(max(1, (high - centre).max(), (centre - low).max() + 1))
         each = np.repeat(centre, np.diff([*starts, len(shown)]), axis=0)
         shift = shown - each  # zeros too: the derivatives by them have that power
         if bits < limit and shift.max() < limit:

@@ -86,6 +86,13 @@ def flat_windows(geometry, level, sizes=None):
     )
 
 
+@functools.lru_cache(64)
+def kind_counts(geometry, level, sizes=None):
+    """How many windows are of each kind, ``(kinds,)``."""
+    windows = windows_of(geometry, level, sizes)
+    return np.bincount(np.concatenate([group.kinds for group in windows])).astype(float)
+
+
 def row_codes(x, windows, offsets, phys_dim):
     """Which row of the joined tables each window selects.
 

@@ -90,6 +90,8 @@ def has_loops(*arrays: Any) -> bool:
 
 def in_memory(x: Any) -> bool:
     """Whether numpy reads the numbers where they lie: arrays of numpy, or of torch on the CPU."""
+    if type(x) is np.ndarray:
+        return x.dtype.isnative
     if infer_backend(x) == "numpy":
         return x.dtype.isnative
     if (
@@ -103,6 +105,8 @@ def in_memory(x: Any) -> bool:
 
 def as_rows(x: Any) -> np.ndarray:
     """The same numbers as a contiguous numpy array; shares memory wherever it can."""
+    if type(x) is np.ndarray:
+        return np.ascontiguousarray(x)
     if infer_backend(x) == "torch":
         x = x.detach().resolve_conj().resolve_neg()
     return np.ascontiguousarray(to_numpy(x))

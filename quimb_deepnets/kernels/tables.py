@@ -10,8 +10,8 @@ what the last digit that changed carries over::
 
     z (rows, r) --multiplied--> out (rows, r) * 2**power (rows,) --evened--> one power a channel
 
-Rows are rescaled by their largest entry. Where an entry comes close to underflow beside it, the
-loops say so, and leave that table to others.
+Rows of many factors are rescaled by their largest entry. Where another one comes close to
+underflow beside it, the loops say so, and leave that table to others.
 """
 
 import math
@@ -20,8 +20,6 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiled import loop
-
-UNSAFE, ZEROS = 1, 2  # flags: an entry close to underflow; an entry of zero
 
 
 class TableStep(NamedTuple):
@@ -45,16 +43,21 @@ class TableStep(NamedTuple):
 
 @loop
 def spread(x):
-    """The smallest size of an entry of ``x`` ``(n, r)`` but zero, and the largest."""
-    low, high = np.inf, 0.0
+    """The smallest size of an entry of ``x`` ``(n, r)`` but zero, the largest, and if any is zero.
+
+    The largest is not finite where an entry is not.
+    """
+    low, high, zeros = np.inf, 0.0, False
     for i in range(len(x)):
         for c in range(x.shape[1]):
             size = np.float64(max(abs(x[i, c].real), abs(x[i, c].imag)))
             if not size <= high:  # nan too
                 high = size
-            if size > 0.0 and size < low:
+            if size == 0.0:
+                zeros = True
+            elif size < low:
                 low = size
-    return low, high
+    return low, high, zeros
 
 
 @loop
@@ -74,32 +77,17 @@ def _next_code(step, k, digits, codes):
 
 @loop
 def _rescale_row(row, small):
-    """Rescale by a power of two; the power, and flags."""
-    top, low, flags = 0.0, np.inf, 0
+    """Rescale by a power of two; the power, and whether no entry but zero is close to underflow."""
+    top, low = 0.0, np.inf
     for c in range(len(row)):
         size = np.float64(max(abs(row[c].real), abs(row[c].imag)))
         top = max(top, size)
-        if size == 0.0:
-            flags = ZEROS
-        else:
-            low = min(low, size)
+        low = min(low, size if size > 0.0 else np.inf)
     shift = math.frexp(top)[1]
     factor = math.ldexp(1.0, -shift)
     for c in range(len(row)):
         row[c] *= factor
-    return shift, flags if low >= small * max(top, 1.0) else flags | UNSAFE
-
-
-@loop
-def _underflow(row, z, rows, codes):
-    """Whether an entry is zero though no factor is."""
-    for c in range(len(row)):
-        dead = row[c] != 0
-        for p in range(len(codes)):
-            dead |= z[rows[p] + codes[p], c] == 0
-        if not dead:
-            return True
-    return False
+    return shift, low >= small * max(top, 1.0)
 
 
 @loop
@@ -113,9 +101,9 @@ def multiply_parts(z, power, step, every, small, out, exponent):
         Of the row that each product was made from.
     step : TableStep
     every : int
-        After how many factors to rescale.
+        After how many factors to rescale, and after the last one if there are as many.
     small : float
-        How far below its largest, or 1, an entry of a row may be.
+        How far below its largest, or 1, an entry of a row may be where it is rescaled.
     out : array, shape (rows, r)
         Overwritten.
     exponent : array of float64, shape (rows,)
@@ -123,10 +111,10 @@ def multiply_parts(z, power, step, every, small, out, exponent):
 
     Returns
     -------
-    int
-        Flags.
+    bool
+        Whether no entry came close to underflow.
     """
-    flags = 0
+    safe = True
     for k in range(len(step.widths)):
         first, last = step.parts[k], step.parts[k + 1]
         rows, below = step.rows[first:last], step.below[first:last]
@@ -140,15 +128,13 @@ def multiply_parts(z, power, step, every, small, out, exponent):
                 total += power[below[p] + codes[p]]
                 for c in range(len(row)):
                     row[c] *= factor[c]
-                if (p + 1) % every == 0 or p + 1 == len(codes):
-                    shift, found = _rescale_row(row, small)
+                if (p + 1) % every == 0 or (len(codes) > every and p + 1 == len(codes)):
+                    shift, held = _rescale_row(row, small)
                     total += shift
-                    flags |= found
-            if flags & ZEROS and _underflow(row, z, rows, codes):
-                flags |= UNSAFE
+                    safe &= held
             exponent[i] = total
             _next_code(step, k, digits, codes)
-    return flags
+    return safe
 
 
 @loop
@@ -187,7 +173,7 @@ def even_rows(x, exponent, starts, most, centre):
         No entry but zero is further than so many powers of two from 1; -1 where rows are too far
         apart.
     """
-    bits, r = 0, x.shape[1]
+    bits, r = 1, x.shape[1]
     low, high, factor = np.empty(r), np.empty(r), np.empty(r)
     for k in range(len(centre)):
         some = exponent[starts[k] : starts[k + 1]]
@@ -205,10 +191,10 @@ def even_rows(x, exponent, starts, most, centre):
                 low[c] = min(low[c], size if size > 0.0 else np.inf)
         for c in range(r):
             below, above = math.frexp(min(low[c], high[c]))[1], math.frexp(high[c])[1]
-            middle = (below + above) // 2
-            bits = max(bits, above - middle, middle - below)
+            middle = (below + above + 1) // 2
+            bits = max(bits, above - middle, middle - below + 1)
             centre[k, c], factor[c] = near + middle, math.ldexp(1.0, -middle)
         for i in range(starts[k], starts[k + 1]):
             for c in range(r):
                 x[i, c] *= factor[c]
-    return bits + 2
+    return bits

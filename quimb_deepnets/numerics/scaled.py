@@ -424,6 +424,9 @@ def binary(power):
 def ldexp(mantissa, exponent):
     """``mantissa * 2**exponent``, in two steps so that neither power leaves the range."""
     exponent, info = bits(exponent), float_info(mantissa)
+    if type(mantissa) is np.ndarray and mantissa.dtype.kind == "f":
+        power = np.asarray(exponent).clip(2 * info.minexp, 2 * info.maxexp)
+        return np.ldexp(mantissa, power.astype(np.int32))
     half = do("round", exponent / 2)
     first, second = (do("clip", e, info.minexp, info.maxexp - 1) for e in (half, exponent - half))
     return mantissa * power_of_two(first, mantissa) * power_of_two(second, mantissa)
