@@ -120,17 +120,18 @@ def multiply_parts(z, power, step, every, small, out, exponent):
         rows, below = step.rows[first:last], step.below[first:last]
         codes, digits = np.zeros(last - first, np.int64), np.zeros(step.widths[k], np.int64)
         for i in range(step.starts[k], step.starts[k + 1]):
-            row, total = out[i], 0.0
+            row, total, left = out[i], 0.0, every
             for c in range(len(row)):
                 row[c] = 1
             for p in range(len(codes)):
-                factor = z[rows[p] + codes[p]]
-                total += power[below[p] + codes[p]]
+                factor = z[np.uint64(rows[p] + codes[p])]
+                total += power[np.uint64(below[p] + codes[p])]
                 for c in range(len(row)):
                     row[c] *= factor[c]
-                if (p + 1) % every == 0 or (len(codes) > every and p + 1 == len(codes)):
+                left -= 1
+                if left == 0 or (p + 1 == len(codes) and len(codes) > every):
                     shift, held = _rescale_row(row, small)
-                    total += shift
+                    total, left = total + shift, every
                     safe &= held
             exponent[i] = total
             _next_code(step, k, digits, codes)
