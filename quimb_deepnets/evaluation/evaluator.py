@@ -23,7 +23,6 @@ from .masks import flips_of, masks_of
 from .plan import Plan
 from .ratios import by_value
 
-
 MANY = 32  # calls of an evaluator, unless it is told otherwise
 
 

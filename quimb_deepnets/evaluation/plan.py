@@ -99,7 +99,7 @@ def make_plan(geometry, batch, itemsize=8, level=None, group=None, machine=CPU):
         What things cost.
     """
     plans = []
-    tables = _Tables(geometry, itemsize, machine)
+    tables = TableSizes(geometry, itemsize, machine)
     for t in range(geometry.depth) if level is None else (level,):
         if t < geometry.depth:
             if t and len(tables.below) <= t:
@@ -138,7 +138,7 @@ def check_plan(geometry, batch, itemsize, level, group, machine):
 
 
 @dataclass(frozen=True)
-class _Tables:
+class TableSizes:
     """Sizes of the tables of each level, in rows, bytes, flops and nanoseconds."""
 
     geometry: object

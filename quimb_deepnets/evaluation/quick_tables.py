@@ -18,7 +18,7 @@ import numpy as np
 
 from ..kernels.compiled import as_rows, has_loops
 from ..kernels.tables import add_parts, even_rows, multiply_parts, spread
-from ..numerics.scaled import MAX_FACTORS, array_like, float_info, ldexp
+from ..numerics.scaled import MAX_FACTORS, array_like, float_info, ldexp, smallest_weight
 from .lookup_gradient import has_tangent, wants_gradient
 from .table_steps import TableSteps, table_steps
 from .window_tables import grouped_tables
@@ -83,7 +83,7 @@ def _tables(steps, weights, keep):
     values, power = np.eye(phys_dim + 1, phys_dim, dtype=dtype), np.zeros(phys_dim + 1)
     values[-1] = 1
     for level, w in zip(steps.levels, (*weights, None)):
-        z = values if w is None else _multiplied(level, values, w, info)
+        z = values if w is None else _multiplied(level, values, w)
         low, high, zeros = (0.0, 0.0, False) if z is None else spread(z)
         bits = max(1, abs(math.frexp(low)[1]), abs(math.frexp(high)[1]))
         if not 0.0 < low <= high < math.inf or bits > limit or (keep and zeros):
@@ -104,11 +104,12 @@ def _tables(steps, weights, keep):
     return None if not 0 < bits < info.maxexp // 2 else (table, centre, bits, saved)
 
 
-def _multiplied(level, values, w, info):
+def _multiplied(level, values, w):
     """All products of a level, or None for matrices whose entries are not of ordinary size."""
     w = w.reshape(-1, *w.shape[-2:])
     low, high, _ = spread(w.reshape(-1, w.shape[-1]))
-    if not 2.0 ** -(9 * info.maxexp // 32) <= low <= high <= 2.0 ** (9 * info.maxexp // 32):
+    small = smallest_weight(w)
+    if not small <= low <= high <= 1 / small:
         return None
     z = np.empty((level.size, w.shape[1]), w.dtype)
     for run in level.products:

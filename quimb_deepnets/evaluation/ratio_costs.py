@@ -12,7 +12,7 @@ import itertools
 import math
 
 from ..geometry.branches import branch_levels, folded_branches
-from .plan import _Tables, grouped
+from .plan import TableSizes, grouped
 
 # nanoseconds in compiled loops: an element of a row, of a matrix product, a mask, a node
 ELEMENT, FLOP, MASK, NODE = 0.25, 0.15, 15, 40
@@ -23,7 +23,7 @@ def best_group(geometry, masks, batch, itemsize, machine):
 
     Infinite and None where the tables would be too large.
     """
-    g, tables = geometry, _Tables(geometry, itemsize, machine)
+    g, tables = geometry, TableSizes(geometry, itemsize, machine)
     folded, best = folded_branches(g), (math.inf, None)
     r = g.bond_dim(g.depth)
     if len(tables.below) < g.depth or tables.bytes(folded, r) > machine.max_table:

@@ -14,6 +14,8 @@ import math
 
 from autoray import do
 
+from ..kernels.compiled import as_rows, has_loops
+from ..kernels.tables import spread
 from ..numerics.configs import identity
 from ..numerics.products import (
     dot,
@@ -31,6 +33,7 @@ from ..numerics.scaled import (
     ldexp,
     product,
     scaled,
+    smallest_weight,
     take,
     take_rows,
 )
@@ -47,10 +50,18 @@ def far_apart(net):
     net : ConvAC or RAC
     """
     return any(
-        shared_axes(scaled(x, axes=min(2, len(x.shape)))) == 0
+        not _near(x) and shared_axes(scaled(x, axes=min(2, len(x.shape)))) == 0
         for name, x in net.params.leaves.items()
         if name != "READOUT"  # which always has one for each
     )
+
+
+def _near(x):
+    """Whether a loop over the entries of an array shows already that none is far from another."""
+    if not has_loops(x):
+        return False
+    low, high, _ = spread(as_rows(x).reshape(-1, x.shape[-1]))
+    return 2 * smallest_weight(x) * high <= low <= high < math.inf
 
 
 def entrywise(x, axes=1, factors=1):

@@ -209,8 +209,13 @@ def even(mantissa, like):
     """Whether the entries of `like`, rescaled, are zero or far from underflow in a product."""
     if not (readable(mantissa) and readable(like)):
         return True  # as far as that can be looked at
-    size, small = modulus(look(mantissa)), 2.0 ** -(9 * float_info(mantissa).maxexp // 32)
+    size, small = modulus(look(mantissa)), smallest_weight(mantissa)
     return size.min() >= small or size[look(like) != 0].min(initial=1.0) >= small
+
+
+def smallest_weight(like):
+    """How far below the largest of its matrix a weight may be, see `smallest_held`."""
+    return 2.0 ** -(9 * float_info(like).maxexp // 32)
 
 
 def smallest_held(like):
