@@ -61,6 +61,7 @@ class Evaluator:
         if batch is not None:
             check_positive_int("batch", batch, OptionError)
         self._net, self._follow = net, batch is None
+        self._trainable = [x for x in net.params.leaves.values() if infer_backend(x) == "torch"]
         self._calls = check_positive_int("calls", calls, OptionError)
         self._batch: Any = batch  # an int once there was a call
         self._kept: dict[Any, Any] = {}
@@ -79,8 +80,7 @@ class Evaluator:
 
     def _prepared(self, name, make):
         """What ``make`` prepares, or prepared before with the weights as they are."""
-        leaves = self._net.params.leaves.values()
-        followed = [x for x in leaves if infer_backend(x) == "torch"]
+        followed = self._trainable
         if any(x.requires_grad or not readable(x) for x in followed):
             return make()
         if len(followed) != len(self._state) or not all(map(_same, followed, self._state)):

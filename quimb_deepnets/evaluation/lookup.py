@@ -110,6 +110,18 @@ class Lookup:
             self.vector = self._vector(float_info(readout))
 
     @functools.cached_property
+    def rows(self):
+        """The table as the loop reads it."""
+        return as_rows(self.table.mantissa)
+
+    @functools.cached_property
+    def summed(self):
+        """The weights of the loop's sums, and a power of two; None where it makes none."""
+        if self.vector is None:
+            return None, 0.0
+        return as_rows(self.vector.mantissa), float(self.vector.exponent)
+
+    @functools.cached_property
     def readout(self):
         """The weights of the channels, with an exponent for each."""
         return scaled(self.weights, axes=0)
@@ -144,13 +156,12 @@ class Lookup:
             if not plain:
                 return self._by_arrays(x)
             return self._read(Scaled(looked_up(table, self.flat, self.phys_dim, x), None))
-        vector, top = None, 0.0
-        if plain and self.vector is not None:
-            vector, top = as_rows(self.vector.mantissa), float(self.vector.exponent)
-        parts = look_up(
-            as_rows(x), self.flat, self.phys_dim, as_rows(table), self.room, vector, top
+        vector, top = self.summed if plain else (None, 0.0)
+        out = Scaled(
+            *look_up(as_rows(x), self.flat, self.phys_dim, self.rows, self.room, vector, top)
         )
-        out = Scaled(*(array_like(part, table) for part in parts))
+        if type(x) is not np.ndarray:
+            out = Scaled(*(array_like(part, table) for part in out))
         return self._read(out) if vector is None else out
 
     @full_precision

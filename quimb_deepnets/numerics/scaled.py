@@ -148,6 +148,9 @@ class Scaled(NamedTuple):
         """The phase ``z/|z|`` (0 for zero) and ``log|z|`` (-inf for zero)."""
         size = do("abs", self.mantissa)
         zero = size == 0
+        if type(size) is np.ndarray and not zero.any():
+            log = (np.log(size) + bits(self.exponent) * LN2).astype(size.dtype, copy=False)
+            return self.mantissa / size, log
         safe = do("where", zero, do("ones_like", size), size)
         log = astype(do("log", safe) + bits(self.exponent) * LN2, get_dtype_name(size))
         return self.mantissa / safe, do("where", zero, do("full_like", size, -math.inf), log)
