@@ -50,13 +50,13 @@ def spread(x):
     low, high, zeros = np.inf, 0.0, False
     for i in range(len(x)):
         for c in range(x.shape[1]):
-            size = np.float64(max(abs(x[i, c].real), abs(x[i, c].imag)))
-            if not size <= high:  # nan too
-                high = size
+            re, im = np.float64(abs(x[i, c].real)), np.float64(abs(x[i, c].imag))
+            size = max(re, im)
+            high = max(high, size) if re + im < np.inf else np.inf  # nan too
             if size == 0.0:
                 zeros = True
-            elif size < low:
-                low = size
+            else:
+                low = min(low, size)
     return low, high, zeros
 
 
