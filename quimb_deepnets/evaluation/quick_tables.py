@@ -107,7 +107,7 @@ def _tables(steps, weights, keep):
 def _multiplied(level, values, w):
     """All products of a level, or None for matrices whose entries are not of ordinary size."""
     w = w.reshape(-1, *w.shape[-2:])
-    low, high, _ = spread(w.reshape(-1, w.shape[-1]))
+    low, high, _ = spread(w.reshape(-1, w.shape[-1]).copy())  # one kind of array: writable
     small = smallest_weight(w)
     if not small <= low <= high <= 1 / small:
         return None

@@ -60,7 +60,7 @@ def _near(x):
     """Whether a loop over the entries of an array shows already that none is far from another."""
     if not has_loops(x):
         return False
-    low, high, _ = spread(as_rows(x).reshape(-1, x.shape[-1]))
+    low, high, _ = spread(as_rows(x).reshape(-1, x.shape[-1]).copy())
     return 2 * smallest_weight(x) * high <= low <= high < math.inf
 
 

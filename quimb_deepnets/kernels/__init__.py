@@ -5,6 +5,7 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
 
     compiled        how loops are compiled, for which arrays there are any, and threads
     digits          configurations checked, and turned so that sites come first
+    tables          tables of windows, each row a product of rows of smaller tables
     lookup          products of the rows that configurations select
     lookup_gradient what rows get back from these products
     tiles           matrix products of a few rows and columns, in registers

@@ -177,12 +177,14 @@ def even_rows(x, exponent, starts, most, centre):
     bits, r = 1, x.shape[1]
     low, high, factor = np.empty(r), np.empty(r), np.empty(r)
     for k in range(len(centre)):
-        some = exponent[starts[k] : starts[k + 1]]
-        near = some.min()
-        if some.max() - near > most:
+        near = far = exponent[starts[k]]
+        for i in range(starts[k], starts[k + 1]):
+            near, far = min(near, exponent[i]), max(far, exponent[i])
+        if far - near > most:
             return -1
-        near += (some.max() - near) // 2
-        low[:], high[:] = np.inf, 0.0
+        near += math.floor((far - near) / 2)
+        for c in range(r):
+            low[c], high[c] = np.inf, 0.0
         for i in range(starts[k], starts[k + 1]):
             power = math.ldexp(1.0, int(exponent[i] - near))
             for c in range(r):
