@@ -68,7 +68,7 @@ def count_pairs(inputs, output, size_dict, outer=False):
         for ix in inds:
             carriers[ix] = carriers.get(ix, 0) | 1 << t
     tree = ctg.array_contract_tree(inputs, output, size_dict, optimize="greedy")
-    cap, kept = 2 * tree.contraction_cost(), frozenset(output)
+    cap, kept = tree.contraction_cost(), frozenset(output)
     level = {1 << t: (0, frozenset(inds)) for t, inds in enumerate(inputs)}
     counts, pairs = [0], 0
     while level:
