@@ -148,7 +148,7 @@ def check_network(tn):
 def check_gradients(arrays):
     """Refuse to differentiate arrays whose entries are further apart than adjoints reach.
 
-    Entries 2**512 (2**64 in single precision) apart: one more such factor, and an adjoint is lost.
+    Entries 2**256 (2**64 in single precision) apart: a few such factors, and an adjoint is lost.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def check_gradients(arrays):
             continue
         size, limits = modulus(look(x)), float_info(x)
         low, high = size.min(where=size > 0, initial=math.inf), size.max(initial=0.0)
-        if low < high * 2.0 ** (-limits.maxexp // 2):
+        if low < high * 2.0 ** -(256 if limits.maxexp > 128 else 64):
             raise RangeError(
                 f"a tensor that requires grad has entries from {low:.0e} to {high:.0e}, and floats "
                 "cannot hold the products of their derivatives; use amplitude or log_amplitudes "
