@@ -14,14 +14,11 @@ import math
 
 from autoray import do
 
-from ..kernels.compiled import as_rows, has_loops
-from ..kernels.tables import spread
 from ..numerics.configs import identity
 from ..numerics.products import (
     dot,
     joined_rows,
     multiply,
-    shared_axes,
     times,
     total,
     transposed,
@@ -30,10 +27,13 @@ from ..numerics.scaled import (
     Scaled,
     array_like,
     as_index,
+    float_info,
     ldexp,
+    look,
+    modulus,
     product,
+    readable,
     scaled,
-    smallest_weight,
     take,
     take_rows,
 )
@@ -43,25 +43,28 @@ from .tap_index import tap_index
 
 
 def far_apart(net):
-    """Whether entries of one array of weights need an exponent each.
+    """Whether derivatives need an exponent each, because weights are tiny or far apart.
+
+    The nodes of a plain pass backwards are of size 1, so its adjoints are as large as the share
+    ``w * d log psi / d w`` that a weight ``w`` has in psi. What is lost to underflow is ``1 / w``
+    times as large: almost nothing for weights of ordinary size, and derivatives of any size for
+    weights below 2**-64 (2**-36 in single precision), or so much below the largest of their array
+    that a product of a few reaches the limit.
 
     Parameters
     ----------
     net : ConvAC or RAC
     """
-    return any(
-        not _near(x) and shared_axes(scaled(x, axes=min(2, len(x.shape)))) == 0
-        for name, x in net.params.leaves.items()
-        if name != "READOUT"  # which always has one for each
-    )
+    return any(map(_has_tiny, net.params.leaves.values()))
 
 
-def _near(x):
-    """Whether a loop over the entries of an array shows already that none is far from another."""
-    if not has_loops(x):
-        return False
-    low, high, _ = spread(as_rows(x).reshape(-1, x.shape[-1]).copy())
-    return 2 * smallest_weight(x) * high <= low <= high < math.inf
+def _has_tiny(x):
+    """Whether an entry is not zero but tiny, in itself or beside the largest."""
+    if not readable(x):
+        return False  # as far as that can be looked at
+    size = modulus(look(x))
+    least = 2.0 ** -(64 if float_info(x).maxexp > 128 else 36)
+    return size.min(where=size > 0, initial=math.inf) < least * max(1.0, size.max(initial=0.0))
 
 
 def entrywise(x, axes=1, factors=1):
