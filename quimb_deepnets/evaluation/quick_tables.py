@@ -18,12 +18,13 @@ import numpy as np
 
 from ..kernels.compiled import as_rows, has_loops
 from ..kernels.tables import add_parts, even_rows, multiply_parts, spread
-from ..numerics.scaled import MAX_FACTORS, array_like, float_info, ldexp, smallest_weight
+from ..numerics.scaled import MAX_FACTORS, array_like, float_info, ldexp
 from .lookup_gradient import has_tangent, wants_gradient
 from .table_steps import TableSteps, table_steps
 from .window_tables import grouped_tables
 
 MAX_BYTES = 2**25  # of one array on the way
+LEAST = {4: 2.0**-36, 8: 2.0**-288}  # and the inverse: weights of ordinary size, by their bytes
 
 
 class QuickTable(NamedTuple):
@@ -108,8 +109,7 @@ def _multiplied(level, values, w):
     """All products of a level, or None for matrices whose entries are not of ordinary size."""
     w = w.reshape(-1, *w.shape[-2:])
     low, high, _ = spread(w.reshape(-1, w.shape[-1]).copy())  # one kind of array: writable
-    small = smallest_weight(w)
-    if not small <= low <= high <= 1 / small:
+    if not LEAST[w.real.itemsize] <= low <= high <= 1 / LEAST[w.real.itemsize]:
         return None
     z = np.empty((level.size, w.shape[1]), w.dtype)
     for run in level.products:

@@ -212,13 +212,8 @@ def even(mantissa, like):
     """Whether the entries of `like`, rescaled, are zero or far from underflow in a product."""
     if not (readable(mantissa) and readable(like)):
         return True  # as far as that can be looked at
-    size, small = modulus(look(mantissa)), smallest_weight(mantissa)
+    size, small = modulus(look(mantissa)), 2.0 ** -(9 * float_info(mantissa).maxexp // 32)
     return size.min() >= small or size[look(like) != 0].min(initial=1.0) >= small
-
-
-def smallest_weight(like):
-    """How far below the largest of its matrix a weight may be, see `smallest_held`."""
-    return 2.0 ** -(9 * float_info(like).maxexp // 32)
 
 
 def smallest_held(like):
@@ -394,14 +389,6 @@ def array_like(x, like):
     return do("asarray", x, like=like).to(like.device)
 
 
-def from_decimal(mantissa, exponent):
-    """The numbers ``mantissa * 10**exponent`` as scaled ones; gradients flow through both."""
-    power = binary(astype(exponent, "float64"))
-    whole = do("round", stop_gradient(power))
-    factor = astype(do("exp2", power - whole), get_dtype_name(do("real", mantissa)))
-    return Scaled(mantissa * factor, whole).rescale(axes=0)
-
-
 def times_power(x, power):
     """``2**power * x``, in steps, so that only the result must be in range."""
     whole = math.floor(power)
@@ -433,8 +420,7 @@ def ldexp(mantissa, exponent):
     """``mantissa * 2**exponent``, in two steps so that neither power leaves the range."""
     exponent, info = bits(exponent), float_info(mantissa)
     if type(mantissa) is np.ndarray and mantissa.dtype.kind == "f":
-        power = np.asarray(exponent).clip(2 * info.minexp, 2 * info.maxexp)
-        return np.ldexp(mantissa, power.astype(np.int32))
+        return np.ldexp(mantissa, np.asarray(exponent).clip(-(2**14), 2**14).astype(np.int32))
     half = do("round", exponent / 2)
     first, second = (do("clip", e, info.minexp, info.maxexp - 1) for e in (half, exponent - half))
     return mantissa * power_of_two(first, mantissa) * power_of_two(second, mantissa)
