@@ -40,7 +40,7 @@ def assert_same(net, sizes, tolerance, quick=None):
     assert size.min() >= 2.0**-quick.bits and size.max() <= 2.0**quick.bits
 
 
-@pytest.mark.parametrize("i", range(0, len(CONV), 3), ids=lambda i: f"{i}-{CONV[i]!r}")
+@pytest.mark.parametrize("i", range(0, len(CONV), 5), ids=lambda i: f"{i}-{CONV[i]!r}")
 def test_architectures(i):
     net = CONV[i]
     for size in (1, 2, 3):
