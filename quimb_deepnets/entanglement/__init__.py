@@ -27,7 +27,7 @@ from .measures import (
     schmidt_gap,
     schmidt_values,
 )
-from .methods import approx, dense, gram, graph, mps, reduced
+from .methods import approx, cut, dense, gram, graph, mps, reduced
 from .picture import plot_entropy
 from .rank import SchmidtRank, schmidt_rank
 from .registry import METHODS, EntanglementPlan, Method, add_method
@@ -49,6 +49,7 @@ __all__ = [
     "View",
     "add_method",
     "approx",
+    "cut",
     "dense",
     "entanglement_plan",
     "entropies",

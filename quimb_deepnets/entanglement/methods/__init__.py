@@ -10,6 +10,6 @@
     approx    stochastic Lanczos on a density matrix that is never written out
 """
 
-from . import approx, dense, gram, graph, mps, reduced
+from . import approx, cut, dense, gram, graph, mps, reduced
 
-__all__ = ["approx", "dense", "gram", "graph", "mps", "reduced"]
+__all__ = ["approx", "cut", "dense", "gram", "graph", "mps", "reduced"]

@@ -1,0 +1,55 @@
+"""Method "cut": Schmidt values across the smallest cut of a network of tensors.
+
+::
+
+    A: tensors, sites  ==c==  B: tensors, sites       psi = sum_c L[A; c] R[c; B]
+
+    spectrum   the Gram matrix of each half, contracted with its conjugate; or as the tail
+    tail       each half by QR decompositions along its contraction, nothing squared
+
+Which tensors belong to which side is a minimum cut, where a hyper-index is cut once. So the state
+may have any number of sites: what counts is the dimension of the cut, and the width of each half.
+"""
+
+from ..halves import FactorPlan, GramPlan, halves_of
+from ..registry import SOON, Method, add_method
+
+LOST = 1e-11  # of the largest Schmidt value; where Gram matrices lose more, halves are decomposed
+
+
+def _plan(view, places, tail=False):
+    """The cheapest way to the spectrum, with or without squares, and what it costs.
+
+    Where QR decompositions take a moment only, no path is searched for the Gram matrices. They
+    are taken for gradients in any case, which QR decompositions have at full rank only.
+    """
+    ket = view.views["network"].value
+    tn = ket.tn._prepared(ket.inds)
+    sides = ([ket.inds[i] for i in side] for side in (places, view.rest(places)))
+    plans = [FactorPlan(tn, pair) for pair in halves_of(tn, *sides)]
+    fine, plan = min(((plan.cost(), plan) for plan in plans), key=lambda pair: pair[0].flops)
+    followed = any(getattr(t.data, "requires_grad", False) for t in tn)
+    if tail or (fine.flops < SOON and not followed):
+        return fine, plan
+    squared = GramPlan(*plan)
+    cost = squared.cost()
+    return (cost, squared) if followed or cost.flops < fine.flops else (fine, plan)
+
+
+def cost(view, places, what="spectrum"):
+    """What the cheapest form takes, planned in integers."""
+    return _plan(view, places, what == "tail")[0]
+
+
+def spectrum(view, places, progbar=False):
+    """The spectrum from Gram matrices, or as `tail` where that is cheaper or loses less."""
+    found = _plan(view, places)[1].spectrum()
+    return found if found.lost < LOST else tail(view, places)
+
+
+def tail(view, places, progbar=False):
+    """The spectrum from QR decompositions, right to round-off relative to the largest value."""
+    return _plan(view, places, tail=True)[1].spectrum()
+
+
+add_method(Method("cut", "network", cost, spectrum, tail=tail, searches=True))
