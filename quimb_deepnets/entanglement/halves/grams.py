@@ -18,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from cotengra.contract import einsum as numpy_einsum
-from quimb.tensor import Tensor
 from quimb.tensor.tensor_core import rand_uuid
 
 from ...hyper import HyperTensorNetwork
@@ -42,6 +41,12 @@ class GramPlan(NamedTuple):
 
     tn: HyperTensorNetwork
     pair: tuple
+
+    @classmethod
+    def of(cls, tn, pair):
+        """The plan of a pair of halves in any order."""
+        width = lambda half: math.prod(map(tn.ind_size, half.open))
+        return cls(tn, tuple(sorted(pair, key=width)))
 
     def sizes(self):
         """The dimensions of the cut: sites of the first half, of the second, and all others."""
@@ -76,11 +81,7 @@ class GramPlan(NamedTuple):
 
 def doubled(tn, half):
     """A half with its conjugate, and the output indices: shared, open, open of the conjugate."""
-    tensors = [tn.tensor_map[tid] for tid in half.tids]
-    like = next(iter(tn)).data if not tensors else tensors[0].data
-    for (ix,) in half.legs(tn)[len(tensors) :]:
-        one = np.ones(tn.ind_size(ix), get_dtype_name(like))
-        tensors.append(Tensor(array_like(one, like), (ix,)))
+    tensors = half.tensors(tn)
     joined = {*half.own, *half.shared}
     inner = {ix for t in tensors for ix in t.inds if ix not in joined}
     bras = {ix: rand_uuid("_bra") for ix in sorted(inner)}
@@ -164,7 +165,7 @@ def _size(x):
 
 
 def einsum(eq, *arrays):
-    """Two arrays contracted by matrix products."""
-    if infer_backend(arrays[0]) == "numpy":
+    """An einsum, of two arrays by matrix products."""
+    if infer_backend(arrays[0]) == "numpy" and len(arrays) == 2:
         return numpy_einsum(eq, *arrays)
     return do("einsum", eq, *arrays)

@@ -10,9 +10,13 @@ half: then it is cut too, and each half keeps it open::
        c==|==c==='            in it; c is a hyper-index
 """
 
-import math
 from typing import NamedTuple
 
+import numpy as np
+from autoray import get_dtype_name
+from quimb.tensor import Tensor
+
+from ...numerics.scaled import array_like
 from ...theory.cuts import index_cuts
 
 
@@ -36,11 +40,33 @@ class Half(NamedTuple):
     shared: tuple
     open: tuple
 
-    def legs(self, tn):
-        """The indices of each tensor; indices of the cut that none of them holds come last."""
+    def legs(self, tn, carried=()):
+        """The indices of each of `tensors`."""
         held = [tn.tensor_map[tid].inds for tid in self.tids]
         seen = {ix for inds in held for ix in inds}
+        seen.update(ix for node in carried for ix in (*node.sites, *node.legs))
         return [*held, *((ix,) for ix in (*self.shared, *self.open) if ix not in seen)]
+
+    def tensors(self, tn, carried=()):
+        """Its tensors, and one of ones for each index of the cut that nothing here holds.
+
+        Parameters
+        ----------
+        tn : HyperTensorNetwork
+        carried : sequence of Node, optional
+            What they are joined to.
+        """
+        legs, tensors = self.legs(tn, carried), [tn.tensor_map[tid] for tid in self.tids]
+        like = next(iter(tensors or tn)).data
+        for (ix,) in legs[len(tensors) :]:
+            one = np.ones(tn.ind_size(ix), get_dtype_name(like))
+            tensors.append(Tensor(array_like(one, like), (ix,)))
+        return tensors
+
+    def without(self, tids):
+        """The same with fewer tensors, those that are contracted already."""
+        gone = set(tids)
+        return self._replace(tids=tuple(tid for tid in self.tids if tid not in gone))
 
 
 def halves_of(tn, inds_a, inds_b):
@@ -56,7 +82,7 @@ def halves_of(tn, inds_a, inds_b):
     Returns
     -------
     list[tuple[Half, Half]]
-        One pair, or two where the cuts differ; in each the half with fewer open values first.
+        That of ``inds_a`` first; two pairs where the cuts differ.
     """
     tids = tuple(tn.tensor_map)
     inputs = [tn.tensor_map[tid].inds for tid in tids]
@@ -75,6 +101,5 @@ def halves_of(tn, inds_a, inds_b):
             )
             for side, inds in enumerate((inds_a, inds_b))
         )
-        width = lambda half: math.prod(map(tn.ind_size, half.open))
-        found[tuple(sorted(pair, key=width))] = None
+        found[pair] = None
     return list(found)

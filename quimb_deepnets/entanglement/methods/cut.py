@@ -11,10 +11,18 @@ Which tensors belong to which side is a minimum cut, where a hyper-index is cut 
 may have any number of sites: what counts is the dimension of the cut, and the width of each half.
 """
 
-from ..halves import FactorPlan, GramPlan, halves_of
+from ...jobs.progress import progress
+from ...numerics.weights import MAX_BYTES
+from ..halves import FactorPlan, GramPlan, SweepPlan, halves_of
 from ..registry import SOON, Method, add_method
 
 LOST = 1e-11  # of the largest Schmidt value; where Gram matrices lose more, halves are decomposed
+
+
+def _network(view):
+    """The network of a state as it is contracted, and its outer indices."""
+    ket = view.views["network"].value
+    return ket.tn._prepared(ket.inds), ket.inds
 
 
 def _plan(view, places, tail=False):
@@ -23,15 +31,14 @@ def _plan(view, places, tail=False):
     Where QR decompositions take a moment only, no path is searched for the Gram matrices. They
     are taken for gradients in any case, which QR decompositions have at full rank only.
     """
-    ket = view.views["network"].value
-    tn = ket.tn._prepared(ket.inds)
-    sides = ([ket.inds[i] for i in side] for side in (places, view.rest(places)))
+    tn, inds = _network(view)
+    sides = ([inds[i] for i in side] for side in (places, view.rest(places)))
     plans = [FactorPlan(tn, pair) for pair in halves_of(tn, *sides)]
     fine, plan = min(((plan.cost(), plan) for plan in plans), key=lambda pair: pair[0].flops)
     followed = any(getattr(t.data, "requires_grad", False) for t in tn)
     if tail or (fine.flops < SOON and not followed):
         return fine, plan
-    squared = GramPlan(*plan)
+    squared = GramPlan.of(*plan)
     cost = squared.cost()
     return (cost, squared) if followed or cost.flops < fine.flops else (fine, plan)
 
@@ -52,4 +59,16 @@ def tail(view, places, progbar=False):
     return _plan(view, places, tail=True)[1].spectrum()
 
 
-add_method(Method("cut", "network", cost, spectrum, tail=tail, searches=True))
+def sweep(view, cuts, progbar=False):
+    """The spectra of many cuts of the order of sites, in two sweeps where that is cheaper."""
+    tn, inds = _network(view)
+    order = sorted(set(cuts))
+    plan = SweepPlan.of(tn, inds, order)
+    made, middle = plan.cost(), min(order, key=lambda cut: abs(2 * cut - len(inds)))
+    if made.bytes < MAX_BYTES and made.flops < len(order) * cost(view, range(middle)).flops:
+        found = dict(zip(order, plan.spectra(progbar)))
+        return [found[cut] for cut in cuts]
+    return [spectrum(view, range(cut)) for cut in progress(cuts, progbar)]
+
+
+add_method(Method("cut", "network", cost, spectrum, sweep, tail=tail, searches=True))
