@@ -12,13 +12,15 @@ from quimb_deepnets.entanglement import view_of
 from quimb_deepnets.entanglement.halves import FactorPlan, GramPlan, halves_of
 
 G = qdn.GCLayer
-WARM = {"loc": 0.5, "scale": 0.7}  # entangled: plain random weights give nearly product states
+WARM = {"dist": "uniform"}  # most plain random weights give nearly product states
 CLOSE = {"float32": 2e-4, "complex64": 2e-4, "float64": 1e-9, "complex128": 1e-9}
 NETS = {
     "ones": lambda **k: qdn.ConvAC.rand(8, 2, 3, 3, seed=1, **(WARM | k)),
     "omit": lambda **k: qdn.ConvAC.rand(8, 2, 2, 2, boundary="omit", seed=2, **(WARM | k)),
     "valid": lambda **k: qdn.ConvAC.rand(9, 2, 3, 2, boundary="valid", seed=3, **(WARM | k)),
-    "periodic": lambda **k: qdn.ConvAC.rand(8, 2, 3, 2, boundary="periodic", seed=4, **(WARM | k)),
+    "periodic": lambda **k: qdn.ConvAC.rand(
+        8, 2, 3, 2, boundary="periodic", seed=4, loc=1.0, scale=0.6, **k
+    ),
     "torus": lambda **k: qdn.ConvAC.rand(
         (3, 3), 2, 2, 2, boundary="periodic", seed=5, **(WARM | k)
     ),
@@ -76,8 +78,8 @@ def bits(p):
 def subsets(count, seed=0):
     """Some blocks and some scattered subsets, as places."""
     rng = np.random.default_rng(seed)
-    scattered = (rng.permutation(count)[: rng.integers(1, count)].tolist() for _ in range(3))
-    return [[0], list(range(count // 2)), *scattered]
+    scattered = (rng.permutation(count)[: rng.integers(1, count)].tolist() for _ in range(2))
+    return [list(range(count // 2)), *scattered]
 
 
 def named(state, places):
@@ -237,3 +239,49 @@ def test_torch_values():
     found = net.to("torch").entropy(where, method="cut")
     assert isinstance(found, torch.Tensor)
     assert abs(float(found) - net.entropy(where, method="dense")) < 1e-9
+
+
+@pytest.mark.parametrize("name", ["lattice", "periodic", "unshared", "peps", "cyclic mps", "mera"])
+def test_negativity_of_two_blocks(name):
+    state = NETS[name](dtype="complex128") if name in NETS else STATES[name]()
+    x = vector(state)
+    for a, b in (([0, 1], [5, 6]), ([3], [4, 0, 2])):
+        rest = [i for i in range(x.ndim) if i not in a + b]
+        psi = x.transpose(*a, *b, *rest).reshape(2 ** len(a), 2 ** len(b), -1)
+        rho = np.einsum("abc,ABc->AbaB", psi, psi.conj()).reshape(2 ** len(a + b), -1)
+        exact = np.log2(abs(np.linalg.eigvalsh(rho / np.linalg.norm(psi) ** 2)).sum())
+        found = qdn.logneg_subsys(state, named(state, a), named(state, b), method="cut")
+        assert abs(found - exact) < 1e-9
+
+
+def test_blocks_too_large_for_their_density_matrix():
+    """Two blocks of 8 sites: the bonds around them are enough."""
+    mps = qtn.MPS_rand_state(40, 3, seed=0)
+    found = qdn.logneg_subsys(mps, range(4, 16), range(18, 30), max_bytes=2**25, method="cut")
+    assert abs(found - qdn.logneg_subsys(mps, range(8, 16), range(18, 25), method="cut")) < 1
+    with pytest.raises(qdn.BudgetError):
+        qdn.logneg_subsys(mps, range(4, 16), range(18, 30), max_bytes=2**25, method="reduced")
+
+
+def test_auto_takes_it_and_refusals_name_it():
+    net = qdn.ConvAC.rand((6, 6), 2, 2, 3, dist="uniform", seed=0)
+    plan = net.entanglement_plan(18)
+    assert plan.chosen == "cut"
+    assert abs(net.entropy(18) - net.entropy(18, method="cut")) < 1e-12
+    with pytest.raises(qdn.BudgetError, match=r"'cut' \(.*cut .* flops"):
+        net.entropy(18, max_bytes=1000)
+
+
+def test_trees_of_many_layers():
+    """Windows as wide as the state: the expanded network serves."""
+    net = qdn.ConvAC.rand((8, 8), layers=[G(2, 3, 2)] * 3, dist="uniform", seed=0)
+    assert net.entanglement_plan(32).chosen == "cut"
+    values = net.schmidt_values(32)
+    assert len(values) <= 9 and abs(values.sum() - 1) < 1e-12
+    assert abs(net.entropy(32) - net.entropy(net.sites[32:])) < 1e-9
+
+
+def test_a_state_that_cancels_is_refused():
+    psi = qdn.ConvAC.rand((4, 5), 2, 2, 2, dist="uniform", seed=0).collapse()
+    with pytest.raises(qdn.RangeError):
+        qdn.entropy(psi - psi, 10, method="cut")

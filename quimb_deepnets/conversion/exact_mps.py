@@ -261,11 +261,11 @@ def qr(x):
     """
     q, r = do("linalg.qr", x)
     if getattr(x, "requires_grad", False):
-        diagonal = do("abs", do("einsum", "...ii->...i", stop_gradient(r)))
+        diagonal = do("abs", do("einsum", "...ii->...i", stop_gradient(r)[..., : r.shape[-2]]))
         least = r.shape[-1] * epsilon(x) * do("max", diagonal, axis=-1)
         if bool(do("any", do("min", diagonal, axis=-1) <= least)):
             raise MethodError(
-                "matrices on the way to the MPS have less than full rank, where QR has no "
+                "matrices that are decomposed have less than full rank, where QR has no "
                 "gradient; use method='dense' or 'reduced', or weights without special structure."
             )
     return q, r

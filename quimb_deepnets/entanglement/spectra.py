@@ -97,8 +97,8 @@ class Spectrum:
             raise MethodError(
                 f"Schmidt values below {self.lost:.1e} of the largest are lost in a density "
                 f"matrix, and may change the sum of p**{alpha:g} by up to {loss:.1e} of itself; "
-                "use a method that decomposes the state (method='dense', 'mps' or 'to_mps'), or "
-                "an order of at least 1."
+                "use a method that decomposes the state (method='dense', 'mps' or 'to_mps', or "
+                "'cut'), or an order of at least 1."
             )
 
     def gap(self):

@@ -7,11 +7,13 @@
     factors    the halves without squares: QR decompositions along a contraction
     steps      that contraction, planned in integers
     sweep      all cuts of the order of sites
+    thirds     two subsystems cut from the rest
 """
 
 from .factors import FactorPlan
 from .grams import GramPlan
 from .parts import Half, halves_of
 from .sweep import SweepPlan
+from .thirds import ThirdsPlan
 
-__all__ = ["FactorPlan", "GramPlan", "Half", "SweepPlan", "halves_of"]
+__all__ = ["FactorPlan", "GramPlan", "Half", "SweepPlan", "ThirdsPlan", "halves_of"]

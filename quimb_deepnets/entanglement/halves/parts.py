@@ -45,10 +45,11 @@ class Half(NamedTuple):
         held = [tn.tensor_map[tid].inds for tid in self.tids]
         seen = {ix for inds in held for ix in inds}
         seen.update(ix for node in carried for ix in (*node.sites, *node.legs))
-        return [*held, *((ix,) for ix in (*self.shared, *self.open) if ix not in seen)]
+        missing = [(ix,) for ix in (*self.shared, *self.open) if ix not in seen]
+        return [*held, *missing] or ([] if carried else [()])
 
     def tensors(self, tn, carried=()):
-        """Its tensors, and one of ones for each index of the cut that nothing here holds.
+        """Its tensors, and ones for each index of the cut that nothing here holds.
 
         Parameters
         ----------
@@ -58,9 +59,9 @@ class Half(NamedTuple):
         """
         legs, tensors = self.legs(tn, carried), [tn.tensor_map[tid] for tid in self.tids]
         like = next(iter(tensors or tn)).data
-        for (ix,) in legs[len(tensors) :]:
-            one = np.ones(tn.ind_size(ix), get_dtype_name(like))
-            tensors.append(Tensor(array_like(one, like), (ix,)))
+        for inds in legs[len(tensors) :]:
+            one = np.ones(tuple(map(tn.ind_size, inds)), get_dtype_name(like))
+            tensors.append(Tensor(array_like(one, like), inds))
         return tensors
 
     def without(self, tids):
@@ -103,3 +104,37 @@ def halves_of(tn, inds_a, inds_b):
         )
         found[pair] = None
     return list(found)
+
+
+def thirds_of(tn, inds_a, inds_b, inds_c):
+    """The parts of two subsystems, each by the minimum cut closest to it, and of all the rest.
+
+    Parameters
+    ----------
+    tn : HyperTensorNetwork
+    inds_a, inds_b, inds_c : sequence of str
+        Outer indices of the sites of both, and all others.
+
+    Returns
+    -------
+    tuple[Half, Half, Half]
+    """
+    tids = tuple(tn.tensor_map)
+    inputs = [tn.tensor_map[tid].inds for tid in tids]
+    sizes = {ix: tn.ind_size(ix) for ix in tn.ind_map}
+    parts = []
+    for inds, others in ((inds_a, (*inds_b, *inds_c)), (inds_b, (*inds_a, *inds_c))):
+        near, _ = index_cuts(inputs, sizes, inds, others)
+        inner = (tid for tid, inside in zip(tids, near.inside) if inside)
+        parts.append(_part(inner, inds, near.edges))
+    held = {*parts[0].tids, *parts[1].tids}
+    edges = dict.fromkeys(ix for part in parts for ix in (*part.shared, *part.open))
+    parts.append(_part((tid for tid in tids if tid not in held), inds_c, edges))
+    return tuple(parts)
+
+
+def _part(tids, inds, edges):
+    """A part by its tensors, its sites and the indices around it."""
+    shared = tuple(ix for ix in inds if ix in set(edges))
+    own = tuple(ix for ix in inds if ix not in set(edges))
+    return Half(tuple(tids), own, shared, tuple(ix for ix in edges if ix not in set(shared)))

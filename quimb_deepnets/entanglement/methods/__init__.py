@@ -7,6 +7,7 @@
     gram      the same from streamed amplitudes, with a checkpoint file
     mps       the canonical form of a matrix product state
     graph     the rank over GF(2) of a graph state
+    cut       any network of tensors, across its smallest cut
     approx    stochastic Lanczos on a density matrix that is never written out
 """
 

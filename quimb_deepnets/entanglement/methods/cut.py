@@ -13,7 +13,7 @@ may have any number of sites: what counts is the dimension of the cut, and the w
 
 from ...jobs.progress import progress
 from ...numerics.weights import MAX_BYTES
-from ..halves import FactorPlan, GramPlan, SweepPlan, halves_of
+from ..halves import FactorPlan, GramPlan, SweepPlan, ThirdsPlan, halves_of
 from ..registry import SOON, Method, add_method
 
 LOST = 1e-11  # of the largest Schmidt value; where Gram matrices lose more, halves are decomposed
@@ -45,6 +45,8 @@ def _plan(view, places, tail=False):
 
 def cost(view, places, what="spectrum"):
     """What the cheapest form takes, planned in integers."""
+    if what == "pair":
+        return _thirds(view, places[: places.first], places[places.first :]).cost()
     return _plan(view, places, what == "tail")[0]
 
 
@@ -71,4 +73,15 @@ def sweep(view, cuts, progbar=False):
     return [spectrum(view, range(cut)) for cut in progress(cuts, progbar)]
 
 
-add_method(Method("cut", "network", cost, spectrum, sweep, tail=tail, searches=True))
+def pair(view, a, b, progbar=False):
+    """The density matrix of two subsystems, ``(a, b, a, b)``, each up to an isometry."""
+    return _thirds(view, a, b).density()
+
+
+def _thirds(view, a, b):
+    tn, inds = _network(view)
+    sides = ([inds[i] for i in side] for side in (a, b, view.rest((*a, *b))))
+    return ThirdsPlan.of(tn, *sides)
+
+
+add_method(Method("cut", "network", cost, spectrum, sweep, tail=tail, pair=pair, searches=True))
