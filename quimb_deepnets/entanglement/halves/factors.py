@@ -132,7 +132,7 @@ def spectrum_of_factors(factors, pair, tensors):
     first, second = pair
     x, y = (factor.ordered(half) for factor, half in zip(factors, pair))
     names = {ix: ctg.get_symbol(2 + n) for n, ix in enumerate((*first.shared, *first.open))}
-    word = lambda inds: "".join(map(names.get, inds))
+    word = lambda inds: "".join(map(names.__getitem__, inds))
     inputs = [f"{word(half.shared)}{p}{word(half.open)}" for half, p in zip(pair, "ab")]
     psi = einsum(f"{','.join(inputs)}->{word(first.shared)}a{word(second.shared)}b", x, y)
     norms = [_norms(z, len(half.shared)) for z, half in zip((x, y), pair)]

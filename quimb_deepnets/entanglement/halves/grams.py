@@ -75,8 +75,8 @@ class GramPlan(NamedTuple):
 
     def spectrum(self):
         """The Schmidt values, and the fraction of the largest below which they are lost."""
-        grams = [gram(self.tn, half) for half in self.pair]
-        return spectrum_of_grams(*grams, *self.sizes(), len(self.tn.tensor_map))
+        x, y = (gram(self.tn, half) for half in self.pair)
+        return spectrum_of_grams(x, y, self.sizes(), len(self.tn.tensor_map))
 
 
 def doubled(tn, half):
@@ -100,7 +100,7 @@ def gram(tn, half):
     return Scaled.of(found.array.reshape(-1, size, size)).mantissa
 
 
-def spectrum_of_grams(x, y, a, b, c, tensors=0):
+def spectrum_of_grams(x, y, sizes, tensors=0):
     """The spectrum of a state from the Gram matrices of its two halves.
 
     Parameters
@@ -109,8 +109,8 @@ def spectrum_of_grams(x, y, a, b, c, tensors=0):
         Of the half whose sites are ``a``: the sum of ``L[.., c] conj(L[.., c'])``.
     y : array, shape (b, a * c, a * c)
         Of the other half.
-    a, b, c : int
-        Dimensions of the cut: sites of the first half, of the second, and all others.
+    sizes : tuple[int, int, int]
+        Dimensions of the cut: sites of the first half, of the second, and all others: a, b, c.
     tensors : int, optional
         How many tensors they were made of; each adds its round-off.
 
@@ -118,6 +118,7 @@ def spectrum_of_grams(x, y, a, b, c, tensors=0):
     -------
     Spectrum
     """
+    a, b, c = sizes
     x, y = balanced(x, y, a, b, c)
     dim, eps = a * b * c, epsilon(x)
     lower = do("linalg.cholesky", _shifted(do("transpose", x, (0, 2, 1)), eps))  # (a, b c, i)

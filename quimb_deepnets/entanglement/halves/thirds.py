@@ -61,7 +61,7 @@ class ThirdsPlan(NamedTuple):
         x, y, z = (factor_of(self.tn, part).ordered(part) for part in self.parts)
         edges = dict.fromkeys(ix for part in self.parts for ix in (*part.shared, *part.open))
         names = {ix: ctg.get_symbol(3 + n) for n, ix in enumerate(edges)}
-        word = lambda inds: "".join(map(names.get, inds))
+        word = lambda inds: "".join(map(names.__getitem__, inds))
         inputs = [f"{word(part.shared)}{p}{word(part.open)}" for part, p in zip(self.parts, "abc")]
         output = [f"{word(part.shared)}{p}" for part, p in zip(self.parts, "abc")]
         sites = set("".join(output))
