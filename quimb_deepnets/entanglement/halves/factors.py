@@ -23,7 +23,7 @@ from ...numerics.scaled import Scaled
 from ..spectra import spectrum_of_matrix
 from ..views import Cost, as_flops
 from .grams import einsum
-from .steps import Node, Problem, steps_of
+from .steps import HalfNode, HalfProblem, steps_of
 
 
 class FactorPlan(NamedTuple):
@@ -56,17 +56,17 @@ class FactorPlan(NamedTuple):
 
 
 def problem_of(tn, half, carried=()):
-    """A half, its tensors after what is contracted already, as a `Problem`."""
-    nodes = (*carried, *(Node((), 0, inds) for inds in half.legs(tn, carried)))
+    """A half, its tensors after what is contracted already, as a `HalfProblem`."""
+    nodes = (*carried, *(HalfNode((), 0, inds) for inds in half.legs(tn, carried)))
     sizes = {ix: tn.ind_size(ix) for node in nodes for ix in (*node.sites, *node.legs)}
-    return Problem(nodes, half.own, half.shared, half.open, tuple(sizes.items()))
+    return HalfProblem(nodes, half.own, half.shared, half.open, tuple(sizes.items()))
 
 
-class Factor(NamedTuple):
+class HalfFactor(NamedTuple):
     """A half up to an isometry on its sites and a scale, an array of the shape of its node."""
 
     array: Any
-    node: Node
+    node: HalfNode
 
     def ordered(self, half):
         """The array ``(*shared, p, *open)``."""
@@ -83,11 +83,11 @@ def factor_of(tn, half, before=None):
     ----------
     tn : HyperTensorNetwork
     half : Half
-    before : Factor, optional
+    before : HalfFactor, optional
 
     Returns
     -------
-    Factor
+    HalfFactor
     """
     carried = () if before is None else (before.node,)
     arrays: list[Any] = [] if before is None else [before.array]
@@ -98,7 +98,7 @@ def factor_of(tn, half, before=None):
         for i in step.parts:
             arrays[i] = None
         arrays.append(_compressed(x.reshape(step.shape), step.node, tn))
-    return Factor(arrays[-1], steps[-1].node)
+    return HalfFactor(arrays[-1], steps[-1].node)
 
 
 def _compressed(x, node, tn):
@@ -115,7 +115,7 @@ def spectrum_of_factors(factors, pair, tensors):
 
     Parameters
     ----------
-    factors : sequence of Factor
+    factors : sequence of HalfFactor
     pair : tuple[Half, Half]
     tensors : int
         How many tensors there are; each adds its round-off.

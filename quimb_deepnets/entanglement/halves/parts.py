@@ -54,7 +54,7 @@ class Half(NamedTuple):
         Parameters
         ----------
         tn : HyperTensorNetwork
-        carried : sequence of Node, optional
+        carried : sequence of HalfNode, optional
             What they are joined to.
         """
         legs, tensors = self.legs(tn, carried), [tn.tensor_map[tid] for tid in self.tids]

@@ -19,7 +19,7 @@ from ..registry import SOON
 CALL = 2000  # flops that take as long as the call of one small QR decomposition
 
 
-class Node(NamedTuple):
+class HalfNode(NamedTuple):
     """A contracted part of a half, an array ``(*sites, p, *legs)``; a tensor has no p yet, 0."""
 
     sites: tuple
@@ -27,12 +27,12 @@ class Node(NamedTuple):
     legs: tuple
 
 
-class Problem(NamedTuple):
+class HalfProblem(NamedTuple):
     """The indices of a half.
 
     Attributes
     ----------
-    nodes : tuple[Node]
+    nodes : tuple[HalfNode]
         The tensors, and what is contracted already.
     own, shared, open : tuple[str]
         See `Half`.
@@ -56,7 +56,7 @@ class Problem(NamedTuple):
         return (*self.shared, *self.open)
 
 
-class Step(NamedTuple):
+class HalfStep(NamedTuple):
     """One contraction: of which nodes, as which einsum, and to which shape before and after QR.
 
     Attributes
@@ -66,7 +66,7 @@ class Step(NamedTuple):
     eq : str
     shape : tuple[int]
         Sites, p and legs after the einsum.
-    node : Node
+    node : HalfNode
         What it is after the QR decomposition.
     entries, flops : int
         Numbers held at once, and multiplications.
@@ -75,7 +75,7 @@ class Step(NamedTuple):
     parts: tuple
     eq: str
     shape: tuple
-    node: Node
+    node: HalfNode
     entries: int
     flops: float
 
@@ -86,11 +86,11 @@ def steps_of(problem):
 
     Parameters
     ----------
-    problem : Problem
+    problem : HalfProblem
 
     Returns
     -------
-    list[Step]
+    list[HalfStep]
     """
     price = lambda steps: sum(step.flops for step in steps)
     found = min((steps_along(problem, path) for path in _paths(problem)), key=price)
@@ -150,6 +150,7 @@ class _Walk:
                 self.held[ix] = self.held.get(ix, 0) + 1
 
     def size(self, inds):
+        """The number of values of some indices."""
         return math.prod([self.sizes[ix] for ix in inds])
 
     def step(self, parts):
@@ -173,10 +174,10 @@ class _Walk:
         entries = (
             sum(self.size((*n.sites, *n.legs)) * (n.p or 1) for n in taken) + 3 * batch * before * v
         )
-        node = Node(sites, min(before, v), legs)
+        node = HalfNode(sites, min(before, v), legs)
         self.nodes.append(node)
         eq = _equation(taken, union, sites, done, legs)
-        return Step(parts, eq, (batch, before, v), node, entries, flops)
+        return HalfStep(parts, eq, (batch, before, v), node, entries, flops)
 
 
 def _equation(taken, union, sites, done, legs):
