@@ -301,7 +301,8 @@ def look(x):
             while _functorch().peek_interpreter_stack() is not None:
                 outside.enter_context(transforms.temporarily_pop_interpreter_stack())
             return to_numpy(x.detach().clone())
-    return to_numpy(stop_gradient(x))
+    x = stop_gradient(x)
+    return to_numpy(x.resolve_conj() if infer_backend(x) == "torch" else x)
 
 
 def full_precision(function: Function) -> Function:
