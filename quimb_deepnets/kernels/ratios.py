@@ -18,24 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiled import loop
-
-
-class Rows(NamedTuple):
-    """Tables of rows, the windows whose codes select them, and the read-out.
-
-    ``table (rows, r)``; window ``p`` holds ``sites[starts[p]:starts[p + 1]]``, its rows begin at
-    ``offsets[p]``; the read-out is ``readout * 2**powers`` ``(r,)``; so many rows as ``room`` can
-    be multiplied before a rescale; ``zeros`` says whether any entry is zero.
-    """
-
-    table: np.ndarray
-    sites: np.ndarray
-    starts: np.ndarray
-    offsets: np.ndarray
-    readout: np.ndarray
-    powers: np.ndarray
-    room: int
-    zeros: bool
+from .rows import multiply_rows, size_of, window_codes
 
 
 class Touches(NamedTuple):
@@ -56,24 +39,6 @@ class Touches(NamedTuple):
     sites: np.ndarray
     added: np.ndarray
     strides: np.ndarray
-
-
-@loop
-def size_of(x):
-    """The larger part of a number, which cannot overflow."""
-    return max(abs(x.real), abs(x.imag))
-
-
-@loop
-def rescale(x, power):
-    """Move the powers of two of numbers ``(r,)`` to integers ``(r,)``."""
-    for c in range(len(x)):
-        size = size_of(x[c])
-        if size > 0 and size < math.inf:
-            shift = math.frexp(size)[1]
-            # in two steps: the inverse of a number below the normal range is above it
-            x[c] = x[c] * math.ldexp(1.0, -(shift // 2)) * math.ldexp(1.0, shift // 2 - shift)
-            power[c] += shift
 
 
 @loop
@@ -123,34 +88,7 @@ def read_codes(x, b, phys_dim, sites, starts, digits, codes):
     """The digits ``(N,)`` of configuration ``b``, and the codes ``(P,)`` of its windows."""
     for n in range(len(digits)):
         digits[n] = x[n, b]
-    for p in range(len(codes)):
-        code = 0
-        for site in sites[starts[p] : starts[p + 1]]:
-            code = code * phys_dim + digits[site]
-        codes[p] = code
-
-
-@loop
-def _product(table, offsets, codes, room, zeros, rest, power, dead):
-    """The product of the rows of all windows without their zeros, which are counted."""
-    r = len(rest)
-    rest[:] = 1
-    power[:] = 0
-    dead[:] = 0
-    for p in range(len(codes)):
-        row = offsets[p] + codes[p]
-        if zeros:
-            for c in range(r):
-                if table[row, c] == 0:
-                    dead[c] += 1
-                else:
-                    rest[c] *= table[row, c]
-        else:
-            for c in range(r):
-                rest[c] *= table[row, c]
-        if (p + 1) % room == 0:
-            rescale(rest, power)
-    rescale(rest, power)
+    window_codes(digits, phys_dim, sites, starts, codes)
 
 
 @loop
@@ -233,7 +171,7 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, larg
         Becomes true where a ratio is not held or not exact.
     """
     # arrays by themselves: tuples of them are counted anew in each call of a function
-    table, offsets, room, zeros = rows.table, rows.offsets, rows.room, rows.zeros
+    table, offsets, bits, zeros = rows.table, rows.offsets, rows.bits, rows.zeros
     window_sites, window_starts, readout = rows.sites, rows.starts, rows.readout
     order, sets, starts, windows = touches.order, touches.sets, touches.starts, touches.windows
     flips, moves, sites = touches.flips, touches.moves, touches.sites
@@ -246,7 +184,9 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, larg
     picked = np.empty(P + 1, np.int64)
     for b in range(first, last):
         read_codes(x, b, phys_dim, window_sites, window_starts, digits, codes)
-        _product(table, offsets, codes, room, zeros, rest, power, dead)
+        for p in range(P):
+            picked[p] = offsets[p] + codes[p]
+        multiply_rows(table, picked[:P], bits, zeros, rest, power, dead)
         state = shares(rest, power, dead, readout, powers, bound, share)
         if state >= 2:
             out[b] = math.nan
