@@ -209,7 +209,7 @@ def test_the_ways_are_chosen_by_cost(monkeypatch):
     small, lattice = ring(shape=64, depth=3), ring(shape=(10, 10), depth=3, bond_dim=8)
     assert (kind(small), kind(lattice)) == ("LoopRatios", "LoopRatios")
     machine = lattice._machine
-    cost, group = ratio_costs.best_group(lattice.geometry, flips_of(100, 2), 128, 8, machine)
+    cost, group = ratio_costs.best_group(lattice.geometry, 100, 100, 128, 8, machine)
     assert (cost, group) == (float("inf"), None)
     monkeypatch.setattr(ratios, "layer_cost", lambda *args: float("inf"))
     assert kind(lattice) == "function"
@@ -229,12 +229,9 @@ def test_wide_ranges_of_random_weights(shape):
 
 
 def test_masks_that_touch_the_same_windows_are_neighbours():
-    from quimb_deepnets.evaluation.masks import holders_of
-
     net = ring(shape=12)
-    holders = holders_of(net.geometry, net.depth, (3,))
     rows = some_masks(net)
-    touches = touched_windows(masks_of(rows), holders, 2)
+    touches = touched_windows(masks_of(rows), net.geometry, net.depth, (3,))
     assert sorted(touches.order) == list(range(len(rows)))
     sets = [
         tuple(touches.windows[touches.starts[i] : touches.starts[i + 1]]) for i in range(len(rows))

@@ -44,8 +44,8 @@ def chain_tables(net):
     if tables is None or not tables.even:
         return None
     rows = tables.rows()
-    table = rows.table.astype(rows.readout.dtype)
-    table = np.concatenate((table, np.ones_like(table[:1])))
+    rows = rows._replace(table=rows.table.astype(rows.readout.dtype))  # one loop for both sizes
+    table = np.concatenate((rows.table, np.ones_like(rows.table[:1])))
     missing = table == 0
     table[missing] = 1
     holders = _padded(tables.holders, len(rows.offsets))

@@ -101,9 +101,9 @@ def conv_ratios(net, masks, batch):
     plan = cached_plan(g, batch * (masks.count + 1), size, None, None, machine)
     if not has_ratio_loops(net):
         return _by_arrays(net, masks, batch, plan)
-    cost, group = best_group(g, masks, batch, size, machine)
+    cost, group = best_group(g, masks.count, len(masks.sites), batch, size, machine)
     level = min(plan.level, g.depth - 1)
-    layers = layer_cost(g, level, masks, batch, machine)
+    layers = layer_cost(g, level, len(masks.sites), batch)
     chunk = max(1, MANY // max(1, masks.count))
     if group is not None and cost <= min(plan.cost, layers):
         tables = TableRatios(net, masks, group)

@@ -11,7 +11,7 @@ nothing is divided by zero. There is a compiled loop, and a version of array cal
 import numpy as np
 from autoray import do
 
-from ..kernels.ratios import row_ratios
+from ..kernels.ratios import Limits, row_ratios
 from ..numerics.products import dot
 from ..numerics.scaled import (
     Scaled,
@@ -28,8 +28,9 @@ from .lookup import multiply_rows, row_codes
 from .masks import touched_windows
 from .row_tables import RowTables
 
-MOST = 1400  # powers of two by which a mask may change a product in the loop
-FEW = 600  # up to so many, no product can underflow
+FEW = 600  # powers of two by which a mask may change a product; no quotient can underflow
+WIDE = 1400  # beyond so many, quotients are not held
+MOST = 2000  # and beyond these, products are not
 BOUND = 960  # powers of two that shares and changes take together
 
 
@@ -49,12 +50,15 @@ class TableRatios:
 
     def __init__(self, net, masks, group):
         self.tables, self.masks = RowTables(net, group), masks
-        self.phys_dim = net.phys_dim
-        self.touches = touched_windows(masks, self.tables.holders, net.phys_dim)
+        self.geometry, self.phys_dim, self.group = net.geometry, net.phys_dim, group
+        self.touches = self._touched(masks)
         self.reach = np.empty(masks.count)
         self.reach[self.touches.order] = 2 * np.diff(self.touches.starts) * self.tables.table.bits
         if not self.tables.even:
             self.reach[:] = np.inf
+
+    def _touched(self, masks):
+        return touched_windows(masks, self.geometry, self.geometry.depth, self.group)
 
     # ------------------------------------------------------------ compiled
 
@@ -66,20 +70,20 @@ class TableRatios:
         """The compiled loop for near masks, as a function ``(x, first, last, out, unsure)``."""
         near, touches = np.flatnonzero(self.near()), self.touches
         if len(near) < self.masks.count:
-            touches = touched_windows(self.masks.some(near), self.tables.holders, self.phys_dim)
+            touches = self._touched(self.masks.some(near))
             touches = touches._replace(order=near[touches.order].astype(np.int32))
         reach = int(self.reach[near].max(initial=0))
-        rows, bound, floor = self.tables.rows(), BOUND - reach, 0.0
+        bound, floor = BOUND - reach, 0.0
         if reach > FEW:  # half of them are factors above one, which can lift what has underflowed
             bound, floor = BOUND, 2.0 ** (reach / 2 - 1000)
-        lost = 2.0 ** min(reach - bound + 64, 1000)
+        limits = Limits(bound, floor, 2.0 ** min(reach - bound + 64, 1000), False)
+        if reach > WIDE:
+            limits = Limits(BOUND, 0.0, np.inf, True)
+        rows = self.tables.rows()
         largest = float(np.finfo(rows.table.dtype).max)
 
         def _loop(x, first, last, out, unsure):
-            row_ratios(
-                *(x, first, last, self.phys_dim, rows, touches),
-                *(bound, floor, lost, largest, out, unsure),
-            )
+            row_ratios(x, first, last, self.phys_dim, rows, touches, limits, largest, out, unsure)
 
         return _loop
 

@@ -25,9 +25,10 @@ from .proposals import propose, uniform
 from .rows import Rows, multiply_rows, size_of, window_codes
 
 NEAR = 500  # powers of two that the touched rows may hold, where a product is changed
+FEWER = 200  # and where channels below 2**-1000 were left out
 DRIFT = 100  # and those by which it may have changed before it is made anew
-HIGH = 2.0**800  # of |psi|^2, in units of the largest channel, where weights are trusted
-WEIGHT = 300  # powers of two of weights that can be trusted
+HIGH = 2.0**600  # of |psi|^2, in units of the largest channel, where weights are trusted
+DEAD = 300  # powers of two by which a channel with zeros may be above the largest one
 FRESH = 1024  # steps after which the products are made anew
 LN2 = math.log(2)
 
@@ -71,8 +72,9 @@ class Replicas(NamedTuple):
 
     ``rows (K, P + 1)`` are selected. A channel holds ``acc * 2**power``, times zero where ``dead``;
     ``weight`` is the read-out times that power, over ``2**top``. ``acc, dead (2, K, r)``, of which
-    ``side (K,)`` counts; ``weight, powers (K, r)``; ``drift (K,)`` is by how much ``acc`` may have
-    changed since it was made, negative where a weight is not held; ``squares (K,)``, ``|psi|^2``.
+    ``side (K,)`` counts; ``weight, powers (K, r)``; ``drift (K,)`` is by how many powers of two
+    ``acc`` may have changed since it was made, and ``reach (K,)`` those that rows of a proposal
+    may hold; ``squares (K,)`` are ``|psi|^2``.
     """
 
     rows: np.ndarray
@@ -82,6 +84,7 @@ class Replicas(NamedTuple):
     weight: np.ndarray
     powers: np.ndarray
     drift: np.ndarray
+    reach: np.ndarray
     squares: np.ndarray
 
 
@@ -109,7 +112,7 @@ def work_arrays(tables, states):
     levels = Replicas(
         np.full((K, P + 1), len(tables.missing) - 1, np.int32),
         *(ones(2, K, r), whole(2, K, r), whole(K)),
-        *(ones(K, r), whole(K, r), whole(K), np.ones(K)),
+        *(ones(K, r), whole(K, r), whole(K), whole(K), np.ones(K)),
     )
     places, old, new = whole(2, N), np.zeros(most, np.int32), np.zeros(most, np.int32)
     return levels, Proposal(places, old, new, ones(r), whole(r), whole(r))
@@ -223,10 +226,16 @@ def _log_square(psi, top):
 
 @inner_loop
 def _step(tables, levels, s, psi, top, x, count, new, beta, words):
-    """Accept (1) or reject (0) a change of ``count`` sites of the digits ``x`` in slot ``s``."""
+    """Accept or reject a change of ``count`` sites of the digits ``x`` in slot ``s``.
+
+    Returns
+    -------
+    int
+        0 if rejected, 1 if accepted, 2 if the product has to be made anew, too.
+    """
     rows, side, now, total = levels.rows[s], levels.side[s], 0.0, psi[s] * 0
     found, bits = _touch(tables, rows, x, count, new), tables.rows.bits
-    near = found * bits <= NEAR and found < len(rows) + 3 and levels.drift[s] >= 0
+    near = found * bits <= levels.reach[s] and found < len(rows) + 3
     if near:
         acc, dead = levels.acc[side, s], levels.dead[side, s]
         out, weight = levels.acc[1 - side, s], levels.weight[s]
@@ -251,22 +260,12 @@ def _step(tables, levels, s, psi, top, x, count, new, beta, words):
         accepted = np.int64(before == -math.inf or math.log(u) < beta * (after - before))
     _settle(tables, rows, x, count, new.places, accepted)
     if accepted and (not near or levels.drift[s] > DRIFT):
-        _look(tables, levels, s, psi, top, near)
+        acc = levels.acc[levels.side[s], s]
+        for c in range(len(acc)):
+            near = near and 2.0**-DRIFT < size_of(acc[c]) < 2.0**DRIFT
+        levels.drift[s] = 0
+        return 1 if near else 2
     return accepted
-
-
-@lean_loop
-def _look(tables, levels, s, psi, top, near):
-    """Make the product of slot ``s`` anew, if it is not known or has left its range."""
-    acc = levels.acc[levels.side[s], s]
-    if near:
-        low = high = size_of(acc[0])
-        for c in range(1, len(acc)):
-            low, high = min(low, size_of(acc[c])), max(high, size_of(acc[c]))
-        if low > 2.0**-DRIFT and high < 2.0**DRIFT:
-            levels.drift[s] = 0
-            return
-    _refresh(tables, levels, s, psi, top)
 
 
 @lean_loop
@@ -275,13 +274,15 @@ def _refresh(tables, levels, s, psi, top):
     acc, dead = levels.acc[levels.side[s], s], levels.dead[levels.side[s], s]
     psi[s], base = _evaluate(tables, levels.rows[s], acc, levels.powers[s], dead)
     top[s], levels.squares[s], levels.drift[s] = base, _square(psi[s]), 0
+    levels.reach[s] = NEAR
     for c in range(len(acc)):
         drop = levels.powers[s, c] + tables.rows.powers[c] - base
         levels.weight[s, c] = 0
         if tables.rows.readout[c] != 0:
-            if drop < -WEIGHT:
-                levels.drift[s] = -1
-            size = math.ldexp(1.0, int(drop)) if drop < WEIGHT else math.inf  # of a dead channel
+            if drop < -1000:
+                levels.reach[s] = FEWER
+                continue
+            size = math.ldexp(1.0, int(drop)) if drop < DEAD else math.inf
             levels.weight[s, c] = tables.rows.readout[c] * size
 
 
@@ -296,13 +297,11 @@ def _trade(slots, psi, top, betas, first, words):
 
 
 @lean_loop
-def _begin(tables, levels, s, x, phys_dim, psi, top):
-    """The rows that the digits ``x`` of slot ``s`` select, and their product."""
-    rows, windows = levels.rows[s], tables.rows
-    window_codes(x, phys_dim, windows.sites, windows.starts, rows)
-    for p in range(len(windows.offsets)):
-        rows[p] += windows.offsets[p]
-    _refresh(tables, levels, s, psi, top)
+def _select(rows, tables, x, phys_dim):
+    """The rows that digits ``x`` select."""
+    window_codes(x, phys_dim, tables.sites, tables.starts, rows)
+    for p in range(len(tables.offsets)):
+        rows[p] += tables.offsets[p]
 
 
 @lean_loop
@@ -325,11 +324,17 @@ def run_chains(first, last, states, tables, levels, new, moves, betas, phys_dim,
     """
     _, K, N = states.digits.shape
     for c in range(first, last):
-        slots, words, old = states.slots[c], states.words[c], 0
+        slots, words, age = states.slots[c], states.words[c], 0
         psi, top, counts = states.psi[c], states.top[c], states.counts[c]
         for s in range(K):
-            _begin(tables, levels, s, states.digits[c, s], phys_dim, psi, top)
-        for sweep in range(len(states.kept)):
+            _select(levels.rows[s], tables.rows, states.digits[c, s], phys_dim)
+        for sweep in range(len(states.kept) + 1):
+            if sweep == 0 or age >= FRESH:
+                for s in range(K):
+                    _refresh(tables, levels, s, psi, top)
+                age = 0
+            if sweep == len(states.kept):
+                break
             for step in range(steps):
                 for k in range(K):
                     s = slots[k]
@@ -337,15 +342,13 @@ def run_chains(first, last, states, tables, levels, new, moves, betas, phys_dim,
                     count = propose(x, phys_dim, moves, words, new.places)
                     if count:
                         done = _step(tables, levels, s, psi, top, x, count, new, betas[k], words)
+                        if done == 2:
+                            _refresh(tables, levels, s, psi, top)
                         if k == 0:
                             counts[0] += 1
-                            counts[1] += done
+                            counts[1] += min(done, 1)
                 _trade(slots, psi, top, betas, step % 2, words)
-                old += 1
-            if old >= FRESH:
-                for s in range(K):
-                    _refresh(tables, levels, s, psi, top)
-                old = 0
+            age += steps
             s = slots[0]
             for n in range(N):
                 states.kept[sweep, c, n] = states.digits[c, s, n]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import loop
+from .compiled import inner_loop, lean_loop, loop
 from .rows import multiply_rows, size_of, window_codes
 
 
@@ -41,7 +41,21 @@ class Touches(NamedTuple):
     strides: np.ndarray
 
 
-@loop
+class Limits(NamedTuple):
+    """What floats hold of shares and ratios.
+
+    Shares above ``2**bound`` are refused, those below ``2**-bound`` dropped. Ratios below are not
+    exact: ``floor``, or ``lost`` where a share was dropped. Where ``wide``, floats hold products of
+    new rows and of old ones, but perhaps not their quotients.
+    """
+
+    bound: int
+    floor: float
+    lost: float
+    wide: bool
+
+
+@lean_loop
 def shares(rest, power, dead, readout, powers, bound, share):
     """``w_c rest_c 2**power_c / psi`` for each channel, into ``share``.
 
@@ -83,7 +97,7 @@ def shares(rest, power, dead, readout, powers, bound, share):
     return state
 
 
-@loop
+@lean_loop
 def read_codes(x, b, phys_dim, sites, starts, digits, codes):
     """The digits ``(N,)`` of configuration ``b``, and the codes ``(P,)`` of its windows."""
     for n in range(len(digits)):
@@ -91,16 +105,17 @@ def read_codes(x, b, phys_dim, sites, starts, digits, codes):
     window_codes(digits, phys_dim, sites, starts, codes)
 
 
-@loop
+@inner_loop
 def _divided(table, picked, count, zeros, share, dead, work, base):
     """The shares over the rows of some windows; zero where another window has a zero."""
     r = len(share)
-    work[:] = 1
+    for c in range(r):
+        work[c] = 1
     for t in range(count):
-        row = picked[t]
+        row = table[np.uint64(picked[t])]
         for c in range(r):
-            if not zeros or table[row, c] != 0:
-                work[c] *= table[row, c]
+            if not zeros or row[c] != 0:
+                work[c] *= row[c]
     for c in range(r):
         base[c] = share[c] / work[c]
     if zeros:
@@ -109,10 +124,43 @@ def _divided(table, picked, count, zeros, share, dead, work, base):
             for t in range(count):
                 left -= table[picked[t], c] == 0
             if left:
-                base[c] = 0
+                base[c] = work[c] = 0
 
 
-@loop
+@lean_loop
+def _split(share, work, base, lift):
+    """The shares over products ``work``, both not zero, as products ``base * lift``."""
+    for c in range(len(share)):
+        lift[c] = 1
+        if share[c] != 0 and work[c] != 0:
+            a, b = math.frexp(size_of(share[c]))[1], math.frexp(size_of(work[c]))[1]
+            base[c] = (share[c] * math.ldexp(1.0, -a)) / (work[c] * math.ldexp(1.0, -b))
+            half = (a - b) // 2
+            base[c] *= math.ldexp(1.0, half)
+            lift[c] = math.ldexp(1.0, a - b - half)
+
+
+@lean_loop
+def _changed_wide(base, lift, table, picked, count, work):
+    """``sum_c base_c lift_c prod_t table[picked[t], c]``, the product before all else.
+
+    Three loops, because in one the factors might be multiplied in another order.
+    """
+    total, r = base[0] * 0, len(base)
+    for c in range(r):
+        work[c] = 1
+    for t in range(count):
+        row = table[np.uint64(picked[t])]
+        for c in range(r):
+            work[c] *= row[c]
+    for c in range(r):
+        work[c] *= base[c]
+    for c in range(r):
+        total += work[c] * lift[c]
+    return total
+
+
+@inner_loop
 def _changed(base, table, picked, count, work):
     """``sum_c base_c prod_t table[picked[t], c]``, three rows at a time."""
     start, r, total = 0, len(base), base[0] * 0
@@ -138,7 +186,7 @@ def _changed(base, table, picked, count, work):
     return total
 
 
-@loop
+@lean_loop
 def new_code(code, t, digits, phys_dim, moves, sites, added, strides):
     """The code of a touched window after its moves."""
     for move in range(moves[t], moves[t + 1]):
@@ -151,7 +199,7 @@ def new_code(code, t, digits, phys_dim, moves, sites, added, strides):
 
 
 @loop
-def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, largest, out, unsure):
+def row_ratios(x, first, last, phys_dim, rows, touches, limits, largest, out, unsure):
     """The ratios of masks for configurations ``first`` to ``last``.
 
     Parameters
@@ -160,10 +208,7 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, larg
     first, last, phys_dim : int
     rows : Rows
     touches : Touches
-    bound : int
-        Shares beyond ``2**bound`` are not held.
-    floor, lost : float
-        Ratios below are not exact: any of them, or those where a share was not held.
+    limits : Limits
     largest : float
         What the dtype of ``out`` holds.
     out : array, shape (B, m)
@@ -180,6 +225,7 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, larg
     digits, codes = np.empty(len(x), np.int64), np.empty(P, np.int64)
     rest, share = np.empty_like(readout), np.empty_like(readout)
     work, base = np.empty_like(readout), np.empty_like(readout)
+    lift = np.empty(r)
     power, dead = np.empty(r, np.int64), np.empty(r, np.int64)
     picked = np.empty(P + 1, np.int64)
     for b in range(first, last):
@@ -187,17 +233,19 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, larg
         for p in range(P):
             picked[p] = offsets[p] + codes[p]
         multiply_rows(table, picked[:P], bits, zeros, rest, power, dead)
-        state = shares(rest, power, dead, readout, powers, bound, share)
+        state = shares(rest, power, dead, readout, powers, limits.bound, share)
         if state >= 2:
             out[b] = math.nan
             unsure[b] = state == 2
             continue
-        least = lost if state == 1 else floor
+        least = limits.lost if state == 1 else limits.floor
         for s in range(len(sets) - 1):
             begin, end = starts[sets[s]], starts[sets[s] + 1]
             for t in range(begin, end):
                 picked[t - begin] = offsets[windows[t]] + codes[windows[t]]
             _divided(table, picked, end - begin, zeros, share, dead, work, base)
+            if limits.wide:
+                _split(share, work, base, lift)
             for i in range(sets[s], sets[s + 1]):
                 begin, count = starts[i], starts[i + 1] - starts[i]
                 if count == 0:
@@ -209,7 +257,10 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, larg
                     if phys_dim > 2:
                         code = new_code(codes[p], t, digits, phys_dim, moves, sites, added, strides)
                     picked[t - begin] = offsets[p] + code
-                ratio = _changed(base, table, picked, count, work)
+                if limits.wide:
+                    ratio = _changed_wide(base, lift, table, picked, count, work)
+                else:
+                    ratio = _changed(base, table, picked, count, work)
                 size = size_of(ratio)
                 if least <= size <= largest:
                     out[b, order[i]] = ratio
