@@ -241,6 +241,28 @@ def test_masks_that_touch_the_same_windows_are_neighbours():
     assert len({group[0] for group in groups}) == len(groups)
 
 
+@pytest.mark.parametrize("least", [-1, 0])
+def test_quotients_beyond_floats_stay_in_the_loop(least):
+    """Entries 2**100 apart: products of new rows and of old ones are held, quotients are not."""
+    rng = np.random.default_rng(0)
+    W = rng.normal(size=(5, 4, 2)) * 2.0 ** rng.integers(-10, 11, (5, 4, 2))
+    W[rng.random(W.shape) < 0.1] *= least  # zeros, too
+    layers = [W, rng.normal(size=(1, 3, 4))]
+    net = qdn.ConvAC(12, layers, rng.normal(size=3), boundary="periodic")
+    states, masks = some_states(net, 6), some_masks(net)
+    few = TableRatios(net, masks_of(masks), (1,))
+    assert few.tables.table.bits > 70 and few.reach.max() > 1400
+    way = LoopRatios(net, masks_of(masks), few.near(), few.loop())
+    near = few.near()
+    assert near[few.reach > 1400].any()
+    x = digits(states, 2, net._like)
+    out, unsure = np.empty((6, len(masks))), np.zeros(6, bool)
+    way.loop(x, 0, 6, out, unsure)
+    exact = exact_ratios(net, states, masks)[:, near]
+    assert not unsure.any()
+    assert (np.abs(out[:, near] - exact) <= 1e-10 * np.abs(exact) + 1e-300).all()
+
+
 def test_values_from_flips_by_arrays_and_by_the_loop():
     rng = np.random.default_rng(0)
     x, flips = rng.integers(3, size=(4, 5)), rng.normal(size=(5, 8))

@@ -15,8 +15,10 @@ import math
 from ..geometry.branches import branch_levels, folded_branches
 from .plan import _Tables, grouped
 
-# nanoseconds in compiled loops: an element of a row, of a matrix product, a mask, a node
-ELEMENT, FLOP, MASK, NODE = 0.25, 0.15, 15, 40
+# nanoseconds in compiled loops: a row, an element of it or of a matrix product, a mask, a node
+ROW, ELEMENT, FLOP, MASK, NODE = 10, 0.25, 0.15, 15, 40
+# and where all changed configurations are evaluated: one of them, and each of its sites
+CHANGED, SITE = 50, 0.5
 
 
 @functools.lru_cache(256)
@@ -42,7 +44,7 @@ def best_group(geometry, count, changed, batch, itemsize, machine):
         width = max(map(merged.width, merged.kinds))
         touched = changed * windows * width / math.prod(g.shape)
         miss = ELEMENT * (1 if size <= machine.cache // 4 else 2 if size <= machine.cache else 4)
-        each = (windows + 1.5 * touched) * r * miss + count * MASK + windows * width
+        each = (windows + touched) * (ROW + r * miss) + count * MASK + windows * width
         best = min(best, (base + build + batch * each, group))
     return best
 
@@ -51,6 +53,11 @@ def _groups(folded):
     """Sizes to try along each axis, as long as windows have a chance to fit a table."""
     sizes = [range(1, min(len(level.kind_of), 8) + 1) for level in folded.levels]
     return itertools.product(*sizes)
+
+
+def changed_cost(nsites, count, batch):
+    """Nanoseconds to make the changed configurations of so many masks, and ratios in the end."""
+    return batch * count * (CHANGED + nsites * SITE)
 
 
 @functools.lru_cache(256)
