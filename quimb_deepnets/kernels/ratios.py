@@ -186,6 +186,14 @@ def _changed(base, table, picked, count, work):
     return total
 
 
+@inner_loop
+def _ratio(wide, base, lift, table, picked, count, work):
+    """The sum over channels, in the order of factors that their range asks for."""
+    if wide:
+        return _changed_wide(base, lift, table, picked, count, work)
+    return _changed(base, table, picked, count, work)
+
+
 @lean_loop
 def new_code(code, t, digits, phys_dim, moves, sites, added, strides):
     """The code of a touched window after its moves."""
@@ -257,12 +265,8 @@ def row_ratios(x, first, last, phys_dim, rows, touches, limits, largest, out, un
                     if phys_dim > 2:
                         code = new_code(codes[p], t, digits, phys_dim, moves, sites, added, strides)
                     picked[t - begin] = offsets[p] + code
-                if limits.wide:
-                    ratio = _changed_wide(base, lift, table, picked, count, work)
-                else:
-                    ratio = _changed(base, table, picked, count, work)
-                size = size_of(ratio)
-                if least <= size <= largest:
+                ratio = _ratio(limits.wide, base, lift, table, picked, count, work)
+                if least <= size_of(ratio) <= largest:
                     out[b, order[i]] = ratio
                 else:
                     unsure[b] = True
