@@ -25,6 +25,7 @@
     masks               sets of changes of a few sites, and which windows and nodes they touch
     ratios              psi(s + mask) / psi(s) for any set of masks, the cheapest way
     ratio_costs         what these ways cost
+    row_tables          the tables and windows that compiled loops read
     table_ratios        from touched windows of tables
     layer_ratios        from touched nodes, layer by layer
     recurrent_ratios    of a recurrent network, from the first changed site on

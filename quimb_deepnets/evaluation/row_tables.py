@@ -4,17 +4,23 @@ Each channel of a kind is centred by a power of two, so that the products of man
 the range of floats, and how many may be multiplied before the next rescale is known beforehand::
 
     compiled loops, of arrays in memory   --+--> table (rows, r) = mantissa * 2**(centre of channel)
-    array calls, anywhere, any entries    --'
+    array calls, anywhere, any entries    --'              |
+                                                           v
+    windows --> codes, and the holders of each site --> Rows, as loops read them
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels.compiled import as_rows
+from ..kernels.rows import Rows
 from ..numerics.products import joined_rows
-from ..numerics.scaled import array_like, float_info, is_wide, ldexp, look, readable
+from ..numerics.scaled import array_like, float_info, is_wide, ldexp, look, readable, scaled
+from .masks import holders_of
 from .quick_tables import quick_table
 from .window_tables import grouped_tables
+from .windows import windows_of
 
 
 def joined(tables):
@@ -84,3 +90,47 @@ def row_table(net, sizes):
         return RowTable(found.mantissa, None, found.centre, found.bits), found.steps.offsets
     table, starts = joined(grouped_tables(net, sizes))
     return centred(table, starts), starts
+
+
+class RowTables:
+    """Tables, windows and read-out of a ConvAC with all layers tabulated.
+
+    Parameters
+    ----------
+    net : ConvAC
+    group : tuple[int]
+        How many neighbouring windows are merged, per dimension.
+    """
+
+    def __init__(self, net, group):
+        self.phys_dim, self.windows = net.phys_dim, windows_of(net.geometry, net.depth, group)
+        self.holders = holders_of(net.geometry, net.depth, group)
+        self.table, self.offsets = row_table(net, group)
+        self.readout = scaled(net.readout, axes=0)
+
+    @property
+    def even(self):
+        """Whether entries need no exponents of their own, so that loops can multiply them."""
+        return self.table.exponent is None
+
+    @property
+    def centre(self):
+        """The powers of two ``(r,)`` that the centres of all windows have together."""
+        return centre_of(self.table, self.windows)
+
+    def rows(self):
+        """Everything that a loop reads, in its kinds of integers."""
+        mantissa = as_rows(self.table.mantissa)
+        widths = [group.sites.shape[1] for group in self.windows for _ in group.positions]
+        offsets = [self.offsets[group.kinds] for group in self.windows]
+        wide = np.result_type(mantissa.dtype, np.float64)
+        return Rows(
+            mantissa,
+            np.concatenate([g.sites.reshape(-1) for g in self.windows]).astype(np.int32),
+            np.cumsum([0, *widths]).astype(np.int32),
+            np.concatenate(offsets).astype(np.int64),
+            as_rows(self.readout.mantissa).astype(wide),
+            (look(self.readout.exponent) + self.centre).astype(np.int64),
+            int(self.table.bits),
+            bool((mantissa == 0).any()),
+        )

@@ -65,6 +65,23 @@ def lean_loop(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, _nrt=False)
 
 
+def inner_loop(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A `lean_loop` that becomes part of the loop that calls it.
+
+    A call copies all arrays of a tuple, which takes longer than a few steps of a small loop.
+
+    Examples
+    --------
+    >>> from quimb_deepnets.kernels.compiled import inner_loop
+    >>> @inner_loop
+    ... def square(z):
+    ...     return z.real * z.real + z.imag * z.imag
+    >>> square(3 + 4j)
+    25.0
+    """
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
 def _compiled(function, **more):
     options: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", **more}
     try:
