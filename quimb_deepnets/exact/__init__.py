@@ -1,0 +1,7 @@
+"""Sums over all configurations of a state, without listing them.
+
+::
+
+    transfer_sites    which windows end at each site of a chain, and where that repeats
+    transfer          ket and bra through the sites, one by one or by powers
+"""
