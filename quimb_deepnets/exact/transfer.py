@@ -15,7 +15,7 @@ import math
 from typing import Any
 
 import numpy as np
-from autoray import astype, do, get_dtype_name, infer_backend
+from autoray import do, get_dtype_name, infer_backend
 
 from ..evaluation.machine import machine_of
 from ..evaluation.window_tables import child_codes, folded_tables
@@ -114,8 +114,8 @@ class Transfer:
     def _weights(self, pairs):
         """What each pair of channels counts, ``w_i conj(w_j)``; half of it on the diagonal."""
         ket, bra = self.tables[0].readout, self.tables[-1].readout
-        once = np.where(pairs[0] == pairs[1], 0.5, 1.0) if self.symmetric else np.ones(len(pairs[0]))
-        factor = astype(array_like(once, self.like), get_dtype_name(do("real", self.like)))
+        half = self.symmetric & (pairs[0] == pairs[1])
+        factor = self.number(np.where(half, 0.5, 1.0))
         mantissa = ket.mantissa[self.i] * do("conj", bra.mantissa[self.j]) * factor
         return Scaled(mantissa, ket.exponent[self.i] + bra.exponent[self.j])
 
@@ -129,7 +129,8 @@ class Transfer:
         n : int
         codes : numpy.ndarray of int, shape (B, M**width), optional
             For each code of the ket that of the bra.
-        factors : array, shape (B, M**width), optional
+        factors : numpy.ndarray, shape (B, M**width), optional
+            What each entry is multiplied by.
         """
         ending = self.sites.at(n)
         plain = codes is None and factors is None
@@ -141,7 +142,7 @@ class Transfer:
             below = do("transpose", below[:, array_like(codes, self.like)], (1, 0, 2))
         both = ket.mantissa[self.i] * below[..., self.j, :]
         if factors is not None:
-            both = both * factors[:, None]
+            both = both * self.number(factors)[:, None]
         found = Scaled(both, ket.exponent[self.i] + bra.exponent[self.j])
         if plain:
             self._steps[ending] = found
@@ -183,6 +184,12 @@ class Transfer:
         out = do("sum", old * new, axis=-1)
         return Scaled(out.reshape(*out.shape[:-2], D), exponent)
 
+    def number(self, x: np.ndarray) -> Any:
+        """A numpy array of factors, complex only if it is, in the precision of the weights."""
+        real = get_dtype_name(do("real", self.like))
+        kind = {"float32": "complex64"}.get(real, "complex128") if np.iscomplexobj(x) else real
+        return array_like(x.astype(kind), self.like)
+
     # ------------------------------------------------------------ many sites
 
     @functools.cached_property
@@ -193,11 +200,15 @@ class Transfer:
 
     def start(self) -> Scaled:
         """Before the first site: each state of a ring, or the one state of an open chain."""
-        return self.eye if self.sites.ring else Scaled(self.eye.mantissa[:, :1], self.eye.exponent)
+        return self.eye if self.sites.ring else self._for_pairs(self.eye.mantissa[:, :1])
 
     def end(self) -> Scaled:
-        """Behind the last site of an open chain, ``(1, D)``."""
-        return Scaled(do("ones_like", self.eye.mantissa[:, 0]), self.eye.exponent)
+        """Behind the last site of an open chain, ``(pairs, D)``."""
+        return self._for_pairs(do("ones_like", self.eye.mantissa[:, 0]))
+
+    def _for_pairs(self, x):
+        zero = array_like(np.zeros(len(self.i)), self.like)
+        return Scaled(do("concatenate", (x,) * len(self.i), axis=0), zero)
 
     def square(self, k: int) -> Scaled:
         """The matrices ``(pairs, D, D)`` of ``2**k`` blocks."""
@@ -295,9 +306,9 @@ class Transfer:
         size = look(terms.exponent)[look(terms.mantissa) != 0]
         largest = float(size.max()) if size.size else None
         found = total(terms)
-        top = float(look(found.exponent).max()) if found.exponent.shape else float(found.exponent)
-        drop = array_like(2.0 ** (look(found.exponent) - top), found.mantissa)
-        data = found.mantissa * astype(drop, get_dtype_name(do("real", self.like)))
+        exponent, there = look(found.exponent), look(found.mantissa) != 0
+        top = float(exponent[there].max()) if there.any() else 0.0
+        data = found.mantissa * self.number(np.exp2(np.minimum(exponent - top, 0.0)))
         return Contracted(data, top, largest)
 
     def total(self) -> Contracted:

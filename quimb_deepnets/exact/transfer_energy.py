@@ -1,0 +1,276 @@
+"""Energies of chains by transfer matrices: all terms of one kind in one batch.
+
+A term adds to the digits of the bra, and multiplies by tables. Terms that a translation joins are
+one; those of an open chain that see the same windows go through them side by side, and so does the
+norm::
+
+    ring      R = what the other sites do        trace R . (windows of the term)     times N
+    chain     vectors from the left, the right   left . (windows of the term) . right, each position
+"""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from autoray import do
+
+from ..errors import MethodError
+from ..evaluation.window_tables import child_codes
+from ..numerics.scaled import Scaled, full_precision
+from .transfer import Transfer
+from .transfer_density import in_a_row, region_of
+from .transfer_sites import repeated_sites
+
+MAX_STATES = 2**12  # digits that later windows read, where a term asks for wider ones
+
+
+class LocalTerm(NamedTuple):
+    """What is added to the digits of the bra, and tables over those of the ket.
+
+    ``shifts`` are pairs of place and shift, ``factors`` pairs of places and of the numbers of a
+    table over them, flat. Places may be relative.
+    """
+
+    shifts: tuple[tuple[int, int], ...]
+    factors: tuple[tuple[tuple[int, ...], tuple[Any, ...]], ...]
+
+    @property
+    def places(self):
+        """All places that it acts on."""
+        return {n for n, _ in self.shifts} | {n for places, _ in self.factors for n in places}
+
+    def moved(self, by):
+        """The same term on other places, by a function or dict of the old ones."""
+        return LocalTerm(
+            tuple(sorted((by[n], shift) for n, shift in self.shifts)),
+            tuple(sorted((tuple(by[n] for n in places), x) for places, x in self.factors)),
+        )
+
+
+class Site(NamedTuple):
+    """A site that a batch of terms passes: its number, codes of the bra, factors; None if plain."""
+
+    n: int
+    codes: Any
+    factors: Any
+
+
+class Batch(NamedTuple):
+    """Terms that go through the same windows, at one or several starts."""
+
+    starts: tuple[int, ...]
+    length: int
+    sites: list[Site]
+    counts: np.ndarray
+
+
+class TransferEnergy:
+    """The mean of an operator, prepared once for all networks of a geometry.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+        A chain or ring of shared weights.
+    terms : sequence
+        Pairs ``(shifts, factors)``, Hermitian in all: shifts are pairs of place and what is added
+        to its digit, factors pairs of places and the numbers of a table over them.
+
+    Raises
+    ------
+    MethodError
+        If the windows do not repeat along a chain, or the windows of a term close around a ring.
+
+    Examples
+    --------
+    >>> from quimb_deepnets import ConvAC
+    >>> from quimb_deepnets.exact.transfer_energy import TransferEnergy
+    >>> net = ConvAC.graph_state(100, distance=1, kernel=2)
+    >>> zxz = (((1, 1),), (((0, 2), (1.0, -1.0, -1.0, 1.0)),))  # Z X Z on sites 0, 1, 2
+    >>> float(TransferEnergy(net.geometry, [zxz]).mean(net))
+    1.0
+    """
+
+    def __init__(self, geometry: Any, terms: Any) -> None:
+        M = geometry.phys_dim
+        terms = [_local(term) for term in terms]
+        sites = repeated_sites((geometry,))
+        spans = [_span(sites, places) for term in terms for places, _ in term.factors]
+        self.width = max([1, *spans])
+        if self.width > sites.width and M ** (self.width - 1) > MAX_STATES:
+            raise MethodError(
+                f"a table of the operator spans {self.width} sites, more than transfer matrices "
+                "hold; split it into products, or use net.collapse()."
+            )
+        self.sites = repeated_sites((geometry,), self.width)
+        self.geometry = geometry
+        self.batches = list(self._batches(terms))
+
+    # ------------------------------------------------------------ in integers
+
+    def _batches(self, terms):
+        """Terms by where they start, those at equal windows together."""
+        sites, size = self.sites, len(self.sites.block)
+        by_start: dict[int, Counter] = {}
+        for term in terms:
+            row = in_a_row(sites, term.places or {0})
+            start = row[0] % size if sites.ring else row[0]
+            by = {n % sites.length: n - row[0] for n in row}
+            by_start.setdefault(start, Counter())[term.moved(by)] += 1
+        groups: dict[Any, list[int]] = {}
+        for start, counter in by_start.items():
+            for far, some in _by_span(counter, sites.width).items():
+                first, stop = region_of(sites, [start, start + far])
+                ends = tuple(map(sites.at, range(first, stop)))
+                groups.setdefault((ends, tuple(some.items())), []).append(start)
+        for (ends, some), starts in groups.items():
+            shown = _passed([term for term, _ in some], len(ends), sites)
+            counts = np.array([count for _, count in some], float)
+            yield Batch(tuple(starts), len(ends), shown, counts)
+
+    # ------------------------------------------------------------ in numbers
+
+    @full_precision
+    def mean(self, net: Any) -> Any:
+        """The mean, a real number where the weights live.
+
+        Parameters
+        ----------
+        net : ConvAC
+            Of this geometry.
+
+        Raises
+        ------
+        RangeError
+            If the state vanishes.
+        """
+        transfer, found = Transfer(net, width=self.width), 0.0
+        lookup = None if self.sites.ring else _Ends(transfer, self.batches)
+        for batch in self.batches:
+            values = self._values(transfer, batch, lookup)
+            weights = transfer.number(batch.counts)
+            found = found + do("sum", values[..., :-1] * weights / values[..., -1:])
+        return found
+
+    def _values(self, transfer, batch, lookup):
+        """What the terms and at last the norm come to, ``(starts, terms + 1)`` or without starts."""
+        (start, *_), length = batch.starts, batch.length
+        if lookup is None:
+            x, behind = transfer.around(start, start + length)
+            x = Scaled(x.mantissa[None], x.exponent)
+        else:
+            x, behind = lookup.at(batch)
+        for count, (n, codes, factors) in enumerate(batch.sites, 1):
+            x = transfer.step(x, transfer.table(start + n, codes, factors))
+            if count % transfer.room == 0:
+                x = x.rescale(axes=2)
+        found = transfer.over_pairs(transfer.closed(x, behind))
+        norms = found.array[..., -1]
+        found.check_norm(norms)
+        return do("real", found.array)
+
+
+class _Ends:
+    """Vectors from both ends of an open chain, at the starts and stops of batches."""
+
+    def __init__(self, transfer, batches):
+        starts = sorted({n for batch in batches for n in batch.starts})
+        stops = sorted({n + batch.length for batch in batches for n in batch.starts})
+        self.left, self.right = {}, {}
+        x, here = transfer.start(), 0
+        for n in starts:
+            x, here = transfer.through(x, here, n).rescale(axes=2), n
+            self.left[n] = x
+        y, here = transfer.end(), transfer.sites.length
+        for n in reversed(stops):
+            y, here = transfer.back(y, here, n).rescale(), n
+            self.right[n] = y
+
+    def at(self, batch):
+        """States before and behind the windows of a batch, one for each start."""
+        before = [self.left[n] for n in batch.starts]
+        behind = [self.right[n + batch.length] for n in batch.starts]
+        return _stacked(before), _stacked(behind)
+
+
+def _stacked(parts):
+    return Scaled(*(do("stack", x, axis=0)[:, None] for x in zip(*parts)))
+
+
+def _local(term):
+    """A term in the form that is compared and counted."""
+    shifts, factors = term
+    shifts = shifts.items() if hasattr(shifts, "items") else shifts
+    made = []
+    for places, numbers in factors:
+        numbers = np.asarray(numbers).reshape(-1).tolist()
+        made.append((tuple(places), tuple(numbers)))
+    return LocalTerm(tuple((n, shift) for n, shift in shifts), tuple(made))
+
+
+def _span(sites, places):
+    """How many neighbouring sites hold some places."""
+    row = in_a_row(sites, places or (0,))
+    return row[-1] - row[0] + 1
+
+
+def _by_span(counter, width):
+    """Terms that are about as long, by the last place of the longest of them."""
+    found: dict[int, Counter] = {}
+    for term, count in counter.items():
+        found.setdefault(max(term.places, default=0) // width, Counter())[term] = count
+    return {max(max(t.places, default=0) for t in some): some for some in found.values()}
+
+
+def _passed(terms, length, sites):
+    """The sites that terms, and behind them the norm, pass from their start on."""
+    M, width = sites.phys_dim, sites.width
+    plain, found = np.arange(M**width), []
+    for n in range(length):
+        codes = np.tile(plain, (len(terms) + 1, 1))
+        factors = np.ones((len(terms) + 1, M**width))
+        for b, term in enumerate(terms):
+            for place, shift in term.shifts:
+                if 0 <= n - place < width:
+                    power = M ** (n - place)
+                    old = plain // power % M
+                    codes[b] += ((old + shift) % M - old) * power
+            for places, numbers in term.factors:
+                if max(places, default=0) == n:
+                    where = tuple(width - 1 - (n - place) for place in places)
+                    factors = factors.astype(np.result_type(factors, *numbers), copy=False)
+                    factors[b] *= np.array(numbers)[child_codes(width, where, M)]
+        moved, weighed = (codes != plain).any(), (factors != 1).any()
+        found.append(Site(n, codes if moved else None, factors if weighed else None))
+    return found
+
+
+def energy_and_gradient(prepared: TransferEnergy, net: Any) -> tuple[float, np.ndarray]:
+    """The energy of a network and its gradient by all parameters.
+
+    Parameters
+    ----------
+    prepared : TransferEnergy
+    net : ConvAC
+
+    Returns
+    -------
+    energy : float
+    gradient : numpy.ndarray, shape (num_params,)
+        The direction of steepest ascent, as torch defines it.
+
+    Examples
+    --------
+    >>> from quimb_deepnets import ConvAC
+    >>> from quimb_deepnets.exact.transfer_energy import TransferEnergy, energy_and_gradient
+    >>> net = ConvAC.rand(100, 2, 3, 2, boundary="periodic", loc=1.0, scale=0.1, seed=0)
+    >>> field = [(((0, 1),), ())]  # X on site 0, and so on every site of a ring
+    >>> energy, gradient = energy_and_gradient(TransferEnergy(net.geometry, field), net)
+    >>> round(energy, 3), gradient.shape
+    (0.988, (26,))
+    """
+    import torch
+
+    leaves = {name: torch.tensor(x, requires_grad=True) for name, x in net.to("numpy").params.items()}
+    energy = prepared.mean(net.from_params(net.geometry, leaves))
+    parts = torch.autograd.grad(energy, list(leaves.values()))
+    return float(energy), np.concatenate([part.numpy().reshape(-1) for part in parts])
