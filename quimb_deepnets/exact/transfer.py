@@ -93,7 +93,7 @@ class Transfer:
     >>> from quimb_deepnets import ConvAC
     >>> from quimb_deepnets.exact.transfer import Transfer
     >>> net = ConvAC.graph_state(1000, distance=3, kernel=4)
-    >>> norm = Transfer(net).total()
+    >>> norm = Transfer(net).total
     >>> round(float(norm.array), 9), norm.bits
     (1.0, 1000.0)
     """
@@ -160,21 +160,22 @@ class Transfer:
         return max(1, int((float_info(self.like).maxexp - SPARE) / bits))
 
     def step(self, x: Scaled, table: Scaled) -> Scaled:
-        """Rows of states ``(..., pairs, rows, D)`` one site further."""
+        """Columns of states ``(..., pairs, D, columns)`` one site further."""
         M, D = self.sites.phys_dim, self.sites.states
         exponent = x.exponent + table.exponent
         if D == 1:
             return Scaled(x.mantissa * do("sum", table.mantissa, axis=-1)[..., None, None], exponent)
-        rows = x.mantissa.shape[-2]
-        old = x.mantissa.reshape(*x.mantissa.shape[:-2], rows, M, D // M)
-        new = table.mantissa.reshape(*table.mantissa.shape[:-1], M, D // M, M)
-        out: Any = 0
+        *lead, _, columns = x.mantissa.shape
+        old = x.mantissa.reshape(*lead, M, D // M, 1, columns)
+        new = table.mantissa.reshape(*table.mantissa.shape[:-1], M, D // M, M, 1)
+        out: Any = None
         for digit in range(M):  # of the site that no later window reads
-            out = out + old[..., digit, :, None] * new[..., None, digit, :, :]
-        return Scaled(out.reshape(*out.shape[:-2], D), exponent)
+            part = old[..., digit, :, :, :] * new[..., digit, :, :, :]
+            out = part if out is None else out + part
+        return Scaled(out.reshape(*out.shape[:-3], D, columns), exponent)
 
     def step_back(self, y: Scaled, table: Scaled) -> Scaled:
-        """Columns of states ``(..., pairs, D)`` behind a site to before it."""
+        """What the sites behind make of states, ``(..., pairs, D)``, from before one more site."""
         M, D = self.sites.phys_dim, self.sites.states
         exponent = y.exponent + table.exponent
         if D == 1:
@@ -200,7 +201,7 @@ class Transfer:
 
     def start(self) -> Scaled:
         """Before the first site: each state of a ring, or the one state of an open chain."""
-        return self.eye if self.sites.ring else self._for_pairs(self.eye.mantissa[:, :1])
+        return self.eye if self.sites.ring else self._for_pairs(self.eye.mantissa[:, :, :1])
 
     def end(self) -> Scaled:
         """Behind the last site of an open chain, ``(pairs, D)``."""
@@ -211,7 +212,7 @@ class Transfer:
         return Scaled(do("concatenate", (x,) * len(self.i), axis=0), zero)
 
     def square(self, k: int) -> Scaled:
-        """The matrices ``(pairs, D, D)`` of ``2**k`` blocks."""
+        """The matrices ``(pairs, D, D)`` of ``2**k`` blocks, from states before to those behind."""
         while len(self._squares) <= k:
             if not self._squares:
                 first = self.sites.inside[0]
@@ -233,13 +234,13 @@ class Transfer:
     def through(self, x: Scaled, start: int, stop: int) -> Scaled:
         """States through sites ``start .. stop - 1``, by steps or by squarings."""
         here, blocks = self._blocks(start, stop)
-        if not blocks or not self._by_squares(x.mantissa.shape[-2], blocks):
+        if not blocks or not self._by_squares(x.mantissa.shape[-1], blocks):
             return self._walk(x, start, stop)
         x = self._walk(x, start, here)
         for k in range(blocks.bit_length()):
             if blocks >> k & 1:
                 square = self.square(k)
-                x = square if x is self.eye else _product(x, square)
+                x = square if x is self.eye else _product(square, x)
         return self._walk(x, here + blocks * len(self.sites.block), stop)
 
     def back(self, y: Scaled, stop: int, start: int) -> Scaled:
@@ -251,8 +252,8 @@ class Transfer:
         for k in range(blocks.bit_length()):
             if blocks >> k & 1:
                 square = self.square(k)
-                column = square.mantissa @ y.mantissa[..., None]
-                y = Scaled(column[..., 0], square.exponent + y.exponent).rescale()
+                row = y.mantissa[..., None, :] @ square.mantissa
+                y = Scaled(row[..., 0, :], square.exponent + y.exponent).rescale()
         return self._walk_back(y, here, start)
 
     def _walk_back(self, y, stop, start):
@@ -271,10 +272,10 @@ class Transfer:
         last = stop if self.sites.ring else min(stop, behind)
         return here, max(0, (last - here) // size)
 
-    def _by_squares(self, rows, blocks):
+    def _by_squares(self, columns, blocks):
         """Whether squarings cost less than steps."""
-        return squares_cost(self.sites, len(self.i), rows, blocks, self.like) < steps_cost(
-            self.sites, len(self.i), rows, blocks, self.like
+        return squares_cost(self.sites, len(self.i), columns, blocks, self.like) < steps_cost(
+            self.sites, len(self.i), columns, blocks, self.like
         )
 
     # ------------------------------------------------------------ sums
@@ -290,11 +291,10 @@ class Transfer:
         return self.through(self.start(), 0, start), self.back(self.end(), N, stop)
 
     def closed(self, x: Scaled, behind: Scaled | None) -> Scaled:
-        """The numbers ``(..., pairs)`` of states ``(..., pairs, rows, D)`` at a stop."""
+        """The numbers ``(..., pairs)`` of states ``(..., pairs, D, columns)`` at a stop."""
         if behind is None:
-            rows = do("einsum", "...aa->...", x.mantissa)
-            return Scaled(rows, x.exponent)
-        sums = do("sum", x.mantissa[..., 0, :] * behind.mantissa, axis=-1)
+            return Scaled(do("einsum", "...aa->...", x.mantissa), x.exponent)
+        sums = do("sum", x.mantissa[..., 0] * behind.mantissa, axis=-1)
         return Scaled(sums, x.exponent + behind.exponent)
 
     def over_pairs(self, values: Scaled) -> Contracted:
@@ -311,6 +311,7 @@ class Transfer:
         data = found.mantissa * self.number(np.exp2(np.minimum(exponent - top, 0.0)))
         return Contracted(data, top, largest)
 
+    @functools.cached_property
     def total(self) -> Contracted:
         """The overlap of ket and bra; of one network its squared norm, real."""
         found = self.over_pairs(self.closed(*self._whole()))
@@ -327,17 +328,17 @@ def _product(x, y):
     return Scaled(x.mantissa @ y.mantissa, x.exponent + y.exponent).rescale(axes=2)
 
 
-def steps_cost(sites, pairs, rows, blocks, like):
-    """Nanoseconds to take rows of states through blocks site by site."""
+def steps_cost(sites, pairs, columns, blocks, like):
+    """Nanoseconds to take columns of states through blocks site by site."""
     machine = machine_of(like)
-    each = 3 * machine.element * pairs * rows * sites.states * sites.phys_dim
+    each = 3 * machine.element * pairs * columns * sites.states * sites.phys_dim
     return blocks * len(sites.block) * (each + 6 * sites.phys_dim * machine.call)
 
 
-def squares_cost(sites, pairs, rows, blocks, like):
+def squares_cost(sites, pairs, columns, blocks, like):
     """Nanoseconds to take them through by squarings of the blocks."""
     machine, D, count = machine_of(like), sites.states, blocks.bit_length()
     ones = blocks.bit_count()
-    products = 2 * machine.flop * pairs * D**2 * (count * D + ones * rows)
+    products = 2 * machine.flop * pairs * D**2 * (count * D + ones * columns)
     first = steps_cost(sites, pairs, D, 1, like)
     return first + products + (count + ones) * 8 * machine.call

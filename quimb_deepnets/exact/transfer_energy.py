@@ -18,7 +18,7 @@ from ..errors import MethodError
 from ..evaluation.window_tables import child_codes
 from ..numerics.scaled import Scaled, full_precision
 from .transfer import Transfer
-from .transfer_density import in_a_row, region_of
+from .transfer_density import in_a_row
 from .transfer_sites import repeated_sites
 
 MAX_STATES = 2**12  # digits that later windows read, where a term asks for wider ones
@@ -40,11 +40,17 @@ class LocalTerm(NamedTuple):
         return {n for n, _ in self.shifts} | {n for places, _ in self.factors for n in places}
 
     def moved(self, by):
-        """The same term on other places, by a function or dict of the old ones."""
+        """The same term on other places, by a function of the old ones."""
         return LocalTerm(
-            tuple(sorted((by[n], shift) for n, shift in self.shifts)),
-            tuple(sorted((tuple(by[n] for n in places), x) for places, x in self.factors)),
+            tuple(sorted((by(n), shift) for n, shift in self.shifts)),
+            tuple(sorted((tuple(map(by, places)), x) for places, x in self.factors)),
         )
+
+    def region(self, width):
+        """The first window that the term changes, by its last site, and the first one behind."""
+        firsts = [n for n, _ in self.shifts] + [max(places, default=0) for places, _ in self.factors]
+        stops = [n + width for n, _ in self.shifts]
+        return min(firsts, default=0), max([*stops, *(n + 1 for n in firsts)], default=1)
 
 
 class Site(NamedTuple):
@@ -115,17 +121,29 @@ class TransferEnergy:
             row = in_a_row(sites, term.places or {0})
             start = row[0] % size if sites.ring else row[0]
             by = {n % sites.length: n - row[0] for n in row}
-            by_start.setdefault(start, Counter())[term.moved(by)] += 1
+            by_start.setdefault(start, Counter())[term.moved(by.__getitem__)] += 1
         groups: dict[Any, list[int]] = {}
         for start, counter in by_start.items():
-            for far, some in _by_span(counter, sites.width).items():
-                first, stop = region_of(sites, [start, start + far])
+            for (first, stop), some in _by_region(counter, sites.width):
+                first, stop = start + first, start + stop
+                stop = stop if sites.ring else min(stop, sites.length)
                 ends = tuple(map(sites.at, range(first, stop)))
-                groups.setdefault((ends, tuple(some.items())), []).append(start)
-        for (ends, some), starts in groups.items():
-            shown = _passed([term for term, _ in some], len(ends), sites)
+                alone = start if sites.ring else None  # as its surroundings are
+                key = first - start, ends, tuple(some.items()), alone
+                groups.setdefault(key, []).append(first)
+        for (first, ends, some, _), starts in groups.items():
+            terms = [term.moved(lambda n, first=first: n - first) for term, _ in some]
             counts = np.array([count for _, count in some], float)
-            yield Batch(tuple(starts), len(ends), shown, counts)
+            yield Batch(tuple(starts), len(ends), _passed(terms, len(ends), sites), counts)
+
+    def _check_region(self, term):
+        first, stop = term.region(self.sites.width)
+        if self.sites.ring and stop - first > self.sites.length:
+            raise MethodError(
+                f"the windows that a term on {sorted(term.places)} changes close around a ring of "
+                f"{self.sites.length} sites; use net.collapse(), whose contractions see every "
+                "window as it is."
+            )
 
     # ------------------------------------------------------------ in numbers
 
@@ -144,29 +162,28 @@ class TransferEnergy:
             If the state vanishes.
         """
         transfer, found = Transfer(net, width=self.width), 0.0
-        lookup = None if self.sites.ring else _Ends(transfer, self.batches)
+        transfer.total.check_norm()
+        ends = None if self.sites.ring else _Ends(transfer, self.batches)
         for batch in self.batches:
-            values = self._values(transfer, batch, lookup)
-            weights = transfer.number(batch.counts)
-            found = found + do("sum", values[..., :-1] * weights / values[..., -1:])
-        return found
+            values = self._values(transfer, batch, ends)
+            share = 2.0 ** (values.bits - transfer.total.bits)
+            weights = transfer.number(2 * share * batch.counts)
+            found = found + do("sum", do("real", values.array) * weights)
+        return found / transfer.total.array
 
-    def _values(self, transfer, batch, lookup):
-        """What the terms and at last the norm come to, ``(starts, terms + 1)`` or without starts."""
+    def _values(self, transfer, batch, ends):
+        """What each term comes to, ``(starts, terms)``, or ``(terms,)`` on a ring."""
         (start, *_), length = batch.starts, batch.length
-        if lookup is None:
+        if ends is None:
             x, behind = transfer.around(start, start + length)
             x = Scaled(x.mantissa[None], x.exponent)
         else:
-            x, behind = lookup.at(batch)
+            x, behind = ends.at(batch)
         for count, (n, codes, factors) in enumerate(batch.sites, 1):
             x = transfer.step(x, transfer.table(start + n, codes, factors))
             if count % transfer.room == 0:
                 x = x.rescale(axes=2)
-        found = transfer.over_pairs(transfer.closed(x, behind))
-        norms = found.array[..., -1]
-        found.check_norm(norms)
-        return do("real", found.array)
+        return transfer.over_pairs(transfer.closed(x, behind))
 
 
 class _Ends:
@@ -213,21 +230,24 @@ def _span(sites, places):
     return row[-1] - row[0] + 1
 
 
-def _by_span(counter, width):
-    """Terms that are about as long, by the last place of the longest of them."""
-    found: dict[int, Counter] = {}
+def _by_region(counter, width):
+    """Terms that change about as many windows, by the first of these and the first one behind."""
+    found: dict[Any, Counter] = {}
     for term, count in counter.items():
-        found.setdefault(max(term.places, default=0) // width, Counter())[term] = count
-    return {max(max(t.places, default=0) for t in some): some for some in found.values()}
+        first, stop = term.region(width)
+        found.setdefault((bool(term.shifts), (stop - first) // width), Counter())[term] = count
+    for some in found.values():
+        firsts, stops = zip(*(term.region(width) for term in some))
+        yield (min(firsts), max(stops)), some
 
 
 def _passed(terms, length, sites):
-    """The sites that terms, and behind them the norm, pass from their start on."""
+    """The sites that terms pass from their start on."""
     M, width = sites.phys_dim, sites.width
     plain, found = np.arange(M**width), []
     for n in range(length):
-        codes = np.tile(plain, (len(terms) + 1, 1))
-        factors = np.ones((len(terms) + 1, M**width))
+        codes = np.tile(plain, (len(terms), 1))
+        factors = np.ones((len(terms), M**width))
         for b, term in enumerate(terms):
             for place, shift in term.shifts:
                 if 0 <= n - place < width:
