@@ -19,11 +19,10 @@ from autoray import do, get_dtype_name, infer_backend
 
 from ..evaluation.machine import machine_of
 from ..evaluation.window_tables import child_codes, folded_tables
+from ..hyper.ranges import Contracted
 from ..networks import ConvAC
 from ..numerics.configs import identity
-from ..numerics.products import total
-from ..numerics.scaled import Scaled, array_like, float_info, look, scaled, take_rows
-from ..hyper.ranges import Contracted
+from ..numerics.scaled import Scaled, array_like, float_info, largest, look, modulus, take_rows
 from .transfer_sites import RepeatedSites, repeated_sites
 
 SPARE = 24  # bits of the range of floats that sums of products leave alone
@@ -44,7 +43,7 @@ class ChannelTables:
         self.sites, self.which = sites, which
         short = ConvAC._of(sites.shorts[which], net.params)
         self.kinds = {kind[0]: table.even_out() for kind, table in folded_tables(short).items()}
-        self.readout = scaled(net.readout, axes=0)
+        self.readout = rescaled(Scaled(net.readout, 0.0), 0)
         self._found: dict[Any, Scaled] = {}
 
     def at(self, ending):
@@ -65,8 +64,7 @@ class ChannelTables:
         out = do("ones_like", like)[None] * 1 if out is None else out
         if len(out) == 1:
             out = do("concatenate", (out,) * M**width, axis=0)
-        zero = look(like * 0).real.astype("float64") + exponent
-        return Scaled(do("transpose", out, (1, 0)), array_like(zero, like)).rescale()
+        return rescaled(Scaled(do("transpose", out, (1, 0)), exponent), 1)
 
 
 class Transfer:
@@ -106,6 +104,7 @@ class Transfer:
         self.like = ket._like
         r, q = (len(table.readout.mantissa) for table in (self.tables[0], self.tables[-1]))
         pairs = np.triu_indices(r) if self.symmetric else np.indices((r, q)).reshape(2, -1)
+        self.pairs = pairs
         self.i, self.j = (array_like(index, self.like) for index in pairs)
         self.weights = self._weights(pairs)
         self._steps: dict[Any, Any] = {}
@@ -116,8 +115,8 @@ class Transfer:
         ket, bra = self.tables[0].readout, self.tables[-1].readout
         half = self.symmetric & (pairs[0] == pairs[1])
         factor = self.number(np.where(half, 0.5, 1.0))
-        mantissa = ket.mantissa[self.i] * do("conj", bra.mantissa[self.j]) * factor
-        return Scaled(mantissa, ket.exponent[self.i] + bra.exponent[self.j])
+        mantissa = rows(ket.mantissa, self.i) * do("conj", rows(bra.mantissa, self.j)) * factor
+        return Scaled(mantissa, ket.exponent[pairs[0]] + bra.exponent[pairs[1]])
 
     # ------------------------------------------------------------ single sites
 
@@ -137,13 +136,16 @@ class Transfer:
         if plain and ending in self._steps:
             return self._steps[ending]
         ket, bra = (table.at(ending) for table in (self.tables[0], self.tables[-1]))
-        below = do("conj", bra.mantissa)
+        below = do("conj", rows(bra.mantissa, self.j))
         if codes is not None:
-            below = do("transpose", below[:, array_like(codes, self.like)], (1, 0, 2))
-        both = ket.mantissa[self.i] * below[..., self.j, :]
+            index = array_like(codes.reshape(-1), self.like)
+            below = do("take", below, index, axis=1).reshape(-1, *codes.shape)
+            below = do("transpose", below, (1, 0, 2))
+        both = rows(ket.mantissa, self.i) * below
         if factors is not None:
             both = both * self.number(factors)[:, None]
-        found = Scaled(both, ket.exponent[self.i] + bra.exponent[self.j])
+        i, j = self.pairs
+        found = Scaled(both, ket.exponent[i] + bra.exponent[j])
         if plain:
             self._steps[ending] = found
         return found
@@ -197,7 +199,7 @@ class Transfer:
     def eye(self):
         """Every state to itself, ``(1, D, D)``."""
         one = identity(self.sites.states, self.like)[None]
-        return Scaled(one, array_like(np.zeros(1), self.like))
+        return Scaled(one, np.zeros(1))
 
     def start(self) -> Scaled:
         """Before the first site: each state of a ring, or the one state of an open chain."""
@@ -208,8 +210,7 @@ class Transfer:
         return self._for_pairs(do("ones_like", self.eye.mantissa[:, 0]))
 
     def _for_pairs(self, x):
-        zero = array_like(np.zeros(len(self.i)), self.like)
-        return Scaled(do("concatenate", (x,) * len(self.i), axis=0), zero)
+        return Scaled(do("concatenate", (x,) * len(self.i), axis=0), np.zeros(len(self.i)))
 
     def square(self, k: int) -> Scaled:
         """The matrices ``(pairs, D, D)`` of ``2**k`` blocks, from states before to those behind."""
@@ -217,7 +218,7 @@ class Transfer:
             if not self._squares:
                 first = self.sites.inside[0]
                 x = self._walk(self.eye, first, first + len(self.sites.block))
-                self._squares.append(x.rescale(axes=2))
+                self._squares.append(rescaled(x))
             else:
                 x = self._squares[-1]
                 self._squares.append(_product(x, x))
@@ -228,7 +229,7 @@ class Transfer:
         for count, n in enumerate(range(start, stop), 1):
             x = self.step(x, self.table(n))
             if count % self.room == 0:
-                x = x.rescale(axes=2)
+                x = rescaled(x)
         return x
 
     def through(self, x: Scaled, start: int, stop: int) -> Scaled:
@@ -253,14 +254,14 @@ class Transfer:
             if blocks >> k & 1:
                 square = self.square(k)
                 row = y.mantissa[..., None, :] @ square.mantissa
-                y = Scaled(row[..., 0, :], square.exponent + y.exponent).rescale()
+                y = rescaled(Scaled(row[..., 0, :], square.exponent + y.exponent), 1)
         return self._walk_back(y, here, start)
 
     def _walk_back(self, y, stop, start):
         for count, n in enumerate(range(stop - 1, start - 1, -1), 1):
             y = self.step_back(y, self.table(n))
             if count % self.room == 0:
-                y = y.rescale()
+                y = rescaled(y, 1)
         return y
 
     def _blocks(self, start, stop):
@@ -299,17 +300,17 @@ class Transfer:
 
     def over_pairs(self, values: Scaled) -> Contracted:
         """The sum over pairs of channels; of one network the half that the adjoint completes."""
-        mantissa = values.mantissa * self.weights.mantissa
+        terms = values.mantissa * self.weights.mantissa
         exponent = values.exponent + self.weights.exponent
-        terms = Scaled(mantissa, exponent + 0 * look(do("real", mantissa)).astype("float64"))
-        terms = terms.rescale(axes=0)
-        size = look(terms.exponent)[look(terms.mantissa) != 0]
-        largest = float(size.max()) if size.size else None
-        found = total(terms)
-        exponent, there = look(found.exponent), look(found.mantissa) != 0
-        top = float(exponent[there].max()) if there.any() else 0.0
-        data = found.mantissa * self.number(np.exp2(np.minimum(exponent - top, 0.0)))
-        return Contracted(data, top, largest)
+        size = modulus(look(terms))
+        with np.errstate(divide="ignore"):
+            sizes = np.log2(size) + exponent
+        top = float(np.max(sizes, initial=-math.inf))
+        if not math.isfinite(top):
+            return Contracted(do("sum", terms, axis=-1), 0.0)
+        bits = float(np.round(top))
+        factor = np.exp2(np.minimum(exponent - bits, float_info(self.like).maxexp - 1))
+        return Contracted(do("sum", terms * self.number(factor), axis=-1), bits, top)
 
     @functools.cached_property
     def total(self) -> Contracted:
@@ -325,7 +326,24 @@ class Transfer:
 
 def _product(x, y):
     """The product of scaled matrices."""
-    return Scaled(x.mantissa @ y.mantissa, x.exponent + y.exponent).rescale(axes=2)
+    return rescaled(Scaled(x.mantissa @ y.mantissa, x.exponent + y.exponent))
+
+
+def rows(x, index):
+    """Some rows of an array, by the gather whose gradient is the cheapest."""
+    return do("take", x, index, axis=0)
+
+
+def rescaled(x, axes=2):
+    """The same numbers with the largest of each group of size 1/2 to 1, exponents in numpy.
+
+    Exponents are no part of any gradient, and few: they stay where they are quickly added.
+    """
+    size = look(largest(x.mantissa, axes))
+    info = float_info(size)
+    shift = np.frexp(size)[1].clip(info.minexp + 2, info.maxexp - 2)
+    factor = array_like(np.ldexp(np.ones((), size.dtype), -shift), x.mantissa)
+    return Scaled(x.mantissa * factor[(..., *[None] * axes)], x.exponent + shift)
 
 
 def steps_cost(sites, pairs, columns, blocks, like):

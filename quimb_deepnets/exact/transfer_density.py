@@ -17,7 +17,7 @@ from autoray import do
 from ..errors import MethodError
 from ..hyper.ranges import Contracted
 from ..numerics.scaled import Scaled, array_like
-from .transfer import Transfer
+from .transfer import Transfer, rescaled, rows
 
 
 def density(transfer: Transfer, places: Any) -> Contracted:
@@ -102,7 +102,7 @@ def _opened(transfer, places):
         for n in range(place, here):
             codes, factors = _batch(sites, digits, places[: number + 1], n)
             x = transfer.step(x, transfer.table(n, codes, factors))
-        x = x.rescale(axes=2)
+        x = rescaled(x)
     return transfer.through(x, here, stop), behind
 
 
@@ -116,9 +116,9 @@ def _with_digits(x, digits, M):
         ),
         axis=1,
     )
-    index = array_like(np.repeat(np.arange(len(x.mantissa)), M * M), x.mantissa)
+    index = np.repeat(np.arange(len(x.mantissa)), M * M)
     exponent = x.exponent[index] if x.exponent.ndim == 2 else x.exponent
-    return Scaled(x.mantissa[index], exponent), digits
+    return Scaled(rows(x.mantissa, array_like(index, x.mantissa)), exponent), digits
 
 
 def _batch(sites, digits, opened, n):

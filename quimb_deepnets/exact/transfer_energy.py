@@ -17,7 +17,7 @@ from autoray import do
 from ..errors import MethodError
 from ..evaluation.window_tables import child_codes
 from ..numerics.scaled import Scaled, full_precision
-from .transfer import Transfer
+from .transfer import Transfer, rescaled
 from .transfer_density import in_a_row
 from .transfer_sites import repeated_sites
 
@@ -182,7 +182,7 @@ class TransferEnergy:
         for count, (n, codes, factors) in enumerate(batch.sites, 1):
             x = transfer.step(x, transfer.table(start + n, codes, factors))
             if count % transfer.room == 0:
-                x = x.rescale(axes=2)
+                x = rescaled(x)
         return transfer.over_pairs(transfer.closed(x, behind))
 
 
@@ -195,11 +195,11 @@ class _Ends:
         self.left, self.right = {}, {}
         x, here = transfer.start(), 0
         for n in starts:
-            x, here = transfer.through(x, here, n).rescale(axes=2), n
+            x, here = rescaled(transfer.through(x, here, n)), n
             self.left[n] = x
         y, here = transfer.end(), transfer.sites.length
         for n in reversed(stops):
-            y, here = transfer.back(y, here, n).rescale(), n
+            y, here = rescaled(transfer.back(y, here, n), 1), n
             self.right[n] = y
 
     def at(self, batch):
@@ -210,7 +210,8 @@ class _Ends:
 
 
 def _stacked(parts):
-    return Scaled(*(do("stack", x, axis=0)[:, None] for x in zip(*parts)))
+    mantissas, exponents = zip(*parts)
+    return Scaled(do("stack", mantissas, axis=0)[:, None], np.stack(exponents)[:, None])
 
 
 def _local(term):
@@ -293,4 +294,4 @@ def energy_and_gradient(prepared: TransferEnergy, net: Any) -> tuple[float, np.n
     leaves = {name: torch.tensor(x, requires_grad=True) for name, x in net.to("numpy").params.items()}
     energy = prepared.mean(net.from_params(net.geometry, leaves))
     parts = torch.autograd.grad(energy, list(leaves.values()))
-    return float(energy), np.concatenate([part.numpy().reshape(-1) for part in parts])
+    return float(energy.detach()), np.concatenate([part.numpy().reshape(-1) for part in parts])
