@@ -4,4 +4,7 @@
 
     transfer_sites    which windows end at each site of a chain, and where that repeats
     transfer          ket and bra through the sites, one by one or by powers
+    transfer_density  density matrices of a few sites
+    transfer_energy   energies of operators, with gradients
+    transfer_routes   when transfer matrices are taken, planned in integers
 """

@@ -15,7 +15,7 @@ import math
 from typing import Any
 
 import numpy as np
-from autoray import do, get_dtype_name, infer_backend
+from autoray import do, get_dtype_name
 
 from ..evaluation.machine import machine_of
 from ..evaluation.window_tables import child_codes, folded_tables
@@ -76,10 +76,10 @@ class Transfer:
         On a chain, of shared weights.
     bra : ConvAC, optional
         On the same sites; by default the ket.
-    length : int, optional
-        Number of sites, by default that of the ket.
     width : int, optional
         Let a table see so many sites at least.
+    endless : bool, optional
+        Of an infinite chain, see `repeated_sites`.
 
     Raises
     ------
@@ -96,10 +96,12 @@ class Transfer:
     (1.0, 1000.0)
     """
 
-    def __init__(self, ket: Any, bra: Any = None, width: int = 1) -> None:
+    def __init__(self, ket: Any, bra: Any = None, width: int = 1, endless: bool = False) -> None:
         self.symmetric = bra is None
         nets = (ket,) if bra is None else (ket, bra)
-        self.sites: RepeatedSites = repeated_sites(tuple(net.geometry for net in nets), width)
+        self.sites: RepeatedSites = repeated_sites(
+            tuple(net.geometry for net in nets), width, endless
+        )
         self.tables = [ChannelTables(net, self.sites, i) for i, net in enumerate(nets)]
         self.like = ket._like
         r, q = (len(table.readout.mantissa) for table in (self.tables[0], self.tables[-1]))
@@ -166,7 +168,9 @@ class Transfer:
         M, D = self.sites.phys_dim, self.sites.states
         exponent = x.exponent + table.exponent
         if D == 1:
-            return Scaled(x.mantissa * do("sum", table.mantissa, axis=-1)[..., None, None], exponent)
+            return Scaled(
+                x.mantissa * do("sum", table.mantissa, axis=-1)[..., None, None], exponent
+            )
         *lead, _, columns = x.mantissa.shape
         old = x.mantissa.reshape(*lead, M, D // M, 1, columns)
         new = table.mantissa.reshape(*table.mantissa.shape[:-1], M, D // M, M, 1)

@@ -48,12 +48,14 @@ class LocalTerm(NamedTuple):
 
     def region(self, width):
         """The first window that the term changes, by its last site, and the first one behind."""
-        firsts = [n for n, _ in self.shifts] + [max(places, default=0) for places, _ in self.factors]
+        firsts = [n for n, _ in self.shifts] + [
+            max(places, default=0) for places, _ in self.factors
+        ]
         stops = [n + width for n, _ in self.shifts]
         return min(firsts, default=0), max([*stops, *(n + 1 for n in firsts)], default=1)
 
 
-class Site(NamedTuple):
+class PassedSite(NamedTuple):
     """A site that a batch of terms passes: its number, codes of the bra, factors; None if plain."""
 
     n: int
@@ -61,12 +63,12 @@ class Site(NamedTuple):
     factors: Any
 
 
-class Batch(NamedTuple):
+class TermBatch(NamedTuple):
     """Terms that go through the same windows, at one or several starts."""
 
     starts: tuple[int, ...]
     length: int
-    sites: list[Site]
+    sites: list[PassedSite]
     counts: np.ndarray
 
 
@@ -80,6 +82,8 @@ class TransferEnergy:
     terms : sequence
         Pairs ``(shifts, factors)``, Hermitian in all: shifts are pairs of place and what is added
         to its digit, factors pairs of places and the numbers of a table over them.
+    endless : bool, optional
+        Of an infinite chain, in which each term stands just once.
 
     Raises
     ------
@@ -96,10 +100,10 @@ class TransferEnergy:
     1.0
     """
 
-    def __init__(self, geometry: Any, terms: Any) -> None:
+    def __init__(self, geometry: Any, terms: Any, endless: bool = False) -> None:
         M = geometry.phys_dim
         terms = [_local(term) for term in terms]
-        sites = repeated_sites((geometry,))
+        sites = repeated_sites((geometry,), 1, endless)
         spans = [_span(sites, places) for term in terms for places, _ in term.factors]
         self.width = max([1, *spans])
         if self.width > sites.width and M ** (self.width - 1) > MAX_STATES:
@@ -107,8 +111,8 @@ class TransferEnergy:
                 f"a table of the operator spans {self.width} sites, more than transfer matrices "
                 "hold; split it into products, or use net.collapse()."
             )
-        self.sites = repeated_sites((geometry,), self.width)
-        self.geometry = geometry
+        self.sites = repeated_sites((geometry,), self.width, endless)
+        self.geometry, self.endless = geometry, endless
         self.batches = list(self._batches(terms))
 
     # ------------------------------------------------------------ in integers
@@ -134,7 +138,7 @@ class TransferEnergy:
         for (first, ends, some, _), starts in groups.items():
             terms = [term.moved(lambda n, first=first: n - first) for term, _ in some]
             counts = np.array([count for _, count in some], float)
-            yield Batch(tuple(starts), len(ends), _passed(terms, len(ends), sites), counts)
+            yield TermBatch(tuple(starts), len(ends), _passed(terms, len(ends), sites), counts)
 
     def _check_region(self, term):
         first, stop = term.region(self.sites.width)
@@ -161,29 +165,36 @@ class TransferEnergy:
         RangeError
             If the state vanishes.
         """
-        transfer, found = Transfer(net, width=self.width), 0.0
-        transfer.total.check_norm()
+        transfer, found = Transfer(net, width=self.width, endless=self.endless), 0.0
         ends = None if self.sites.ring else _Ends(transfer, self.batches)
         for batch in self.batches:
-            values = self._values(transfer, batch, ends)
-            share = 2.0 ** (values.bits - transfer.total.bits)
-            weights = transfer.number(2 * share * batch.counts)
-            found = found + do("sum", do("real", values.array) * weights)
-        return found / transfer.total.array
+            values, norms = self._values(transfer, batch, ends)
+            share = transfer.number(2.0 ** (values.bits - norms.bits) * batch.counts)
+            ratios = do("real", values.array) / do("real", norms.array)[..., None]
+            found = found + do("sum", ratios * share)
+        return found
 
     def _values(self, transfer, batch, ends):
-        """What each term comes to, ``(starts, terms)``, or ``(terms,)`` on a ring."""
-        (start, *_), length = batch.starts, batch.length
+        """What each term comes to, ``(starts, terms)``, or ``(terms,)`` on a ring; and the norm.
+
+        Both from the same surroundings, so that errors of their scale drop out.
+        """
+        (start, *_), stop = batch.starts, batch.starts[0] + batch.length
         if ends is None:
-            x, behind = transfer.around(start, start + length)
+            x, behind = transfer.around(start, stop)
             x = Scaled(x.mantissa[None], x.exponent)
         else:
             x, behind = ends.at(batch)
+        norms = transfer.over_pairs(transfer.closed(transfer.through(x, start, stop), behind))
+        norms.check_norm()
+        here = start
         for count, (n, codes, factors) in enumerate(batch.sites, 1):
-            x = transfer.step(x, transfer.table(start + n, codes, factors))
+            x = transfer.through(x, here, start + n)
+            x, here = transfer.step(x, transfer.table(start + n, codes, factors)), start + n + 1
             if count % transfer.room == 0:
                 x = rescaled(x)
-        return transfer.over_pairs(transfer.closed(x, behind))
+        values = transfer.over_pairs(transfer.closed(transfer.through(x, here, stop), behind))
+        return values, norms.map(lambda x: x[..., 0])
 
 
 class _Ends:
@@ -243,26 +254,34 @@ def _by_region(counter, width):
 
 
 def _passed(terms, length, sites):
-    """The sites that terms pass from their start on."""
+    """The sites from their start on at which terms do anything."""
+    width, touched = sites.width, set()
+    for term in terms:
+        for place, _ in term.shifts:
+            touched.update(range(place, min(place + width, length)))
+        touched.update(max(places, default=0) for places, _ in term.factors)
+    return [_passed_site(terms, n, sites) for n in sorted(touched)]
+
+
+def _passed_site(terms, n, sites):
+    """What each term does at a site: which digits the bra has there, and its factors."""
     M, width = sites.phys_dim, sites.width
-    plain, found = np.arange(M**width), []
-    for n in range(length):
-        codes = np.tile(plain, (len(terms), 1))
-        factors = np.ones((len(terms), M**width))
-        for b, term in enumerate(terms):
-            for place, shift in term.shifts:
-                if 0 <= n - place < width:
-                    power = M ** (n - place)
-                    old = plain // power % M
-                    codes[b] += ((old + shift) % M - old) * power
-            for places, numbers in term.factors:
-                if max(places, default=0) == n:
-                    where = tuple(width - 1 - (n - place) for place in places)
-                    factors = factors.astype(np.result_type(factors, *numbers), copy=False)
-                    factors[b] *= np.array(numbers)[child_codes(width, where, M)]
-        moved, weighed = (codes != plain).any(), (factors != 1).any()
-        found.append(Site(n, codes if moved else None, factors if weighed else None))
-    return found
+    plain = np.arange(M**width)
+    codes = np.tile(plain, (len(terms), 1))
+    factors = np.ones((len(terms), M**width))
+    for b, term in enumerate(terms):
+        for place, shift in term.shifts:
+            if 0 <= n - place < width:
+                power = M ** (n - place)
+                old = plain // power % M
+                codes[b] += ((old + shift) % M - old) * power
+        for places, numbers in term.factors:
+            if max(places, default=0) == n:
+                where = tuple(width - 1 - (n - place) for place in places)
+                factors = factors.astype(np.result_type(factors, *numbers), copy=False)
+                factors[b] *= np.array(numbers)[child_codes(width, where, M)]
+    moved, weighed = (codes != plain).any(), (factors != 1).any()
+    return PassedSite(n, codes if moved else None, factors if weighed else None)
 
 
 def energy_and_gradient(prepared: TransferEnergy, net: Any) -> tuple[float, np.ndarray]:
@@ -287,11 +306,13 @@ def energy_and_gradient(prepared: TransferEnergy, net: Any) -> tuple[float, np.n
     >>> field = [(((0, 1),), ())]  # X on site 0, and so on every site of a ring
     >>> energy, gradient = energy_and_gradient(TransferEnergy(net.geometry, field), net)
     >>> round(energy, 3), gradient.shape
-    (0.988, (26,))
+    (1.0, (26,))
     """
     import torch
 
-    leaves = {name: torch.tensor(x, requires_grad=True) for name, x in net.to("numpy").params.items()}
+    leaves = {
+        name: torch.tensor(x, requires_grad=True) for name, x in net.to("numpy").params.items()
+    }
     energy = prepared.mean(net.from_params(net.geometry, leaves))
     parts = torch.autograd.grad(energy, list(leaves.values()))
     return float(energy.detach()), np.concatenate([part.numpy().reshape(-1) for part in parts])

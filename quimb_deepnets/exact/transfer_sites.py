@@ -17,6 +17,7 @@ from ..errors import MethodError
 from ..geometry import ConvGeometry
 from ..geometry.branches import folded_level
 
+ENDLESS = 2**40  # blocks of a ring in which all but the largest eigenvalue have died out
 Closing = tuple[tuple[int, tuple[int, ...]], ...]
 
 
@@ -73,7 +74,9 @@ class RepeatedSites(NamedTuple):
 
 
 @functools.lru_cache(64)
-def repeated_sites(geometries: tuple[ConvGeometry, ...], width: int = 1) -> RepeatedSites:
+def repeated_sites(
+    geometries: tuple[ConvGeometry, ...], width: int = 1, endless: bool = False
+) -> RepeatedSites:
     """The sites of chains with shared weights, one geometry or several on the same sites.
 
     Parameters
@@ -81,6 +84,8 @@ def repeated_sites(geometries: tuple[ConvGeometry, ...], width: int = 1) -> Repe
     geometries : tuple[ConvGeometry]
     width : int, optional
         Look at so many sites at least.
+    endless : bool, optional
+        A ring of `ENDLESS` blocks of what is inside the chains, whatever their edges are.
 
     Returns
     -------
@@ -102,6 +107,8 @@ def repeated_sites(geometries: tuple[ConvGeometry, ...], width: int = 1) -> Repe
     """
     for geometry in geometries:
         _check(geometry)
+    if endless:
+        return _endless(geometries, width)
     length = geometries[0].shape[0]
     period = math.lcm(*(geometry.total_stride(geometry.depth)[0] for geometry in geometries))
     reach = max(geometry.receptive_field(geometry.depth)[0] for geometry in geometries)
@@ -124,6 +131,16 @@ def repeated_sites(geometries: tuple[ConvGeometry, ...], width: int = 1) -> Repe
         head, block, tail = _parts(ends, period)
     repeats = (length - len(head) - len(tail)) // len(block)
     return RepeatedSites(length, width, ring, shorts, head, block, tail, repeats)
+
+
+def _endless(geometries, width):
+    """The ring of what is inside some chains, long enough to be as good as infinite."""
+    period = math.lcm(*(geometry.total_stride(geometry.depth)[0] for geometry in geometries))
+    reach = max(geometry.receptive_field(geometry.depth)[0] for geometry in geometries)
+    shape = (period * (2 + 2 * reach // period),)
+    rings = (dataclasses.replace(g, shape=shape, boundary="periodic") for g in geometries)
+    found = repeated_sites(tuple(rings), width)
+    return found._replace(length=period * ENDLESS, repeats=ENDLESS)
 
 
 def _check(geometry):
