@@ -83,6 +83,7 @@ from .errors import (
     WeightError,
     WorkerError,
 )
+from .exact import InfiniteChain
 from .geometry import GCLayer
 from .groundstate import Energy, GroundState, energy
 from .hyper import HyperTensorNetwork, dup
@@ -108,6 +109,7 @@ __all__ = [
     "GraphStateConvAC",
     "GroundState",
     "HyperTensorNetwork",
+    "InfiniteChain",
     "LegError",
     "MethodError",
     "Metropolis",

@@ -6,5 +6,11 @@
     transfer          ket and bra through the sites, one by one or by powers
     transfer_density  density matrices of a few sites
     transfer_energy   energies of operators, with gradients
+    transfer_correlations  two sites at any distance
+    transfer_infinite      the chain without end
     transfer_routes   when transfer matrices are taken, planned in integers
 """
+
+from .transfer_infinite import InfiniteChain
+
+__all__ = ["InfiniteChain"]

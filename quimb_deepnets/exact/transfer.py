@@ -93,7 +93,7 @@ class Transfer:
     >>> net = ConvAC.graph_state(1000, distance=3, kernel=4)
     >>> norm = Transfer(net).total
     >>> round(float(norm.array), 9), norm.bits
-    (1.0, 1000.0)
+    (2.0, 999.0)
     """
 
     def __init__(self, ket: Any, bra: Any = None, width: int = 1, endless: bool = False) -> None:

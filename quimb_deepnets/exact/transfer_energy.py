@@ -138,7 +138,7 @@ class TransferEnergy:
         for (first, ends, some, _), starts in groups.items():
             terms = [term.moved(lambda n, first=first: n - first) for term, _ in some]
             counts = np.array([count for _, count in some], float)
-            yield TermBatch(tuple(starts), len(ends), _passed(terms, len(ends), sites), counts)
+            yield TermBatch(tuple(starts), len(ends), passed_sites(terms, len(ends), sites), counts)
 
     def _check_region(self, term):
         first, stop = term.region(self.sites.width)
@@ -168,33 +168,11 @@ class TransferEnergy:
         transfer, found = Transfer(net, width=self.width, endless=self.endless), 0.0
         ends = None if self.sites.ring else _Ends(transfer, self.batches)
         for batch in self.batches:
-            values, norms = self._values(transfer, batch, ends)
+            values, norms = batch_values(transfer, batch, ends)
             share = transfer.number(2.0 ** (values.bits - norms.bits) * batch.counts)
             ratios = do("real", values.array) / do("real", norms.array)[..., None]
             found = found + do("sum", ratios * share)
         return found
-
-    def _values(self, transfer, batch, ends):
-        """What each term comes to, ``(starts, terms)``, or ``(terms,)`` on a ring; and the norm.
-
-        Both from the same surroundings, so that errors of their scale drop out.
-        """
-        (start, *_), stop = batch.starts, batch.starts[0] + batch.length
-        if ends is None:
-            x, behind = transfer.around(start, stop)
-            x = Scaled(x.mantissa[None], x.exponent)
-        else:
-            x, behind = ends.at(batch)
-        norms = transfer.over_pairs(transfer.closed(transfer.through(x, start, stop), behind))
-        norms.check_norm()
-        here = start
-        for count, (n, codes, factors) in enumerate(batch.sites, 1):
-            x = transfer.through(x, here, start + n)
-            x, here = transfer.step(x, transfer.table(start + n, codes, factors)), start + n + 1
-            if count % transfer.room == 0:
-                x = rescaled(x)
-        values = transfer.over_pairs(transfer.closed(transfer.through(x, here, stop), behind))
-        return values, norms.map(lambda x: x[..., 0])
 
 
 class _Ends:
@@ -225,6 +203,29 @@ def _stacked(parts):
     return Scaled(do("stack", mantissas, axis=0)[:, None], np.stack(exponents)[:, None])
 
 
+def batch_values(transfer: Transfer, batch: TermBatch, ends: Any = None) -> tuple[Any, Any]:
+    """What each term comes to, ``(starts, terms)``, or ``(terms,)`` without ``ends``; and the norm.
+
+    Both from the same surroundings, so that errors of their scale drop out.
+    """
+    (start, *_), stop = batch.starts, batch.starts[0] + batch.length
+    if ends is None:
+        x, behind = transfer.around(start, stop)
+        x = Scaled(x.mantissa[None], x.exponent)
+    else:
+        x, behind = ends.at(batch)
+    norms = transfer.over_pairs(transfer.closed(transfer.through(x, start, stop), behind))
+    norms.check_norm()
+    here = start
+    for count, (n, codes, factors) in enumerate(batch.sites, 1):
+        x = transfer.through(x, here, start + n)
+        x, here = transfer.step(x, transfer.table(start + n, codes, factors)), start + n + 1
+        if count % transfer.room == 0:
+            x = rescaled(x)
+    values = transfer.over_pairs(transfer.closed(transfer.through(x, here, stop), behind))
+    return values, norms.map(lambda x: x[..., 0])
+
+
 def _local(term):
     """A term in the form that is compared and counted."""
     shifts, factors = term
@@ -253,17 +254,18 @@ def _by_region(counter, width):
         yield (min(firsts), max(stops)), some
 
 
-def _passed(terms, length, sites):
+def passed_sites(terms, length, sites):
     """The sites from their start on at which terms do anything."""
     width, touched = sites.width, set()
     for term in terms:
         for place, _ in term.shifts:
             touched.update(range(place, min(place + width, length)))
         touched.update(max(places, default=0) for places, _ in term.factors)
-    return [_passed_site(terms, n, sites) for n in sorted(touched)]
+    found = sorted(touched)
+    return [_one_site(terms, n, sites, n == found[0]) for n in found]
 
 
-def _passed_site(terms, n, sites):
+def _one_site(terms, n, sites, first):
     """What each term does at a site: which digits the bra has there, and its factors."""
     M, width = sites.phys_dim, sites.width
     plain = np.arange(M**width)
@@ -281,7 +283,8 @@ def _passed_site(terms, n, sites):
                 factors = factors.astype(np.result_type(factors, *numbers), copy=False)
                 factors[b] *= np.array(numbers)[child_codes(width, where, M)]
     moved, weighed = (codes != plain).any(), (factors != 1).any()
-    return PassedSite(n, codes if moved else None, factors if weighed else None)
+    # the first holds a batch in any case
+    return PassedSite(n, codes if moved else None, factors if weighed or first else None)
 
 
 def energy_and_gradient(prepared: TransferEnergy, net: Any) -> tuple[float, np.ndarray]:
