@@ -7,6 +7,7 @@
     transfer_density  density matrices of a few sites
     transfer_energy   energies of operators, with gradients
     transfer_correlations  two sites at any distance
+    transfer_blocks        the entanglement of a block
     transfer_infinite      the chain without end
     transfer_routes   when transfer matrices are taken, planned in integers
 """

@@ -7,6 +7,7 @@
     nanoseconds and bytes of the sums  --below those of all amplitudes--> Transfer
 """
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -71,6 +72,53 @@ def transfer_of_state(net: Any, other: Any = None, places: Any = ()) -> Transfer
     if cost.bytes > MAX_BYTES or (every < 2**40 and whole < cost.nanoseconds):
         return None
     return Transfer(*nets)
+
+
+class PlannedTransfer:
+    """The transfer matrices of a network in integers, made when they are needed.
+
+    Attributes
+    ----------
+    sites : RepeatedSites
+    channels, pairs : int
+        Of the last layer.
+    like : array
+        One of the weights.
+    followed : bool
+        Whether gradients are.
+    """
+
+    def __init__(self, net: Any) -> None:
+        self.net, self.like = net, net._like
+        self.sites = repeated_sites((net.geometry,))
+        self.channels, self.pairs = len(net.readout), _pairs([net])
+        leaves = net.params.leaves.values()
+        self.followed = any(getattr(x, "requires_grad", False) for x in leaves)
+
+    @functools.cached_property
+    def made(self) -> Transfer:
+        """The matrices."""
+        return Transfer(self.net)
+
+    def flops(self, nanoseconds: float) -> float:
+        """Flops that take as long."""
+        return nanoseconds / machine_of(self.like).flop
+
+
+def planned_transfer(net: Any) -> PlannedTransfer | None:
+    """The transfer matrices of a network in integers; None if it has none.
+
+    Examples
+    --------
+    >>> from quimb_deepnets import ConvAC
+    >>> from quimb_deepnets.exact.transfer_routes import planned_transfer
+    >>> planned_transfer(ConvAC.rand(40, 1, 2, 2)).pairs
+    3
+    """
+    try:
+        return PlannedTransfer(net) if _is_plain_chain(net) else None
+    except MethodError:
+        return None
 
 
 def _is_plain_chain(net):
