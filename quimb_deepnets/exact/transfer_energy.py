@@ -125,7 +125,9 @@ class TransferEnergy:
             row = in_a_row(sites, term.places or {0})
             start = row[0] % size if sites.ring else row[0]
             by = {n % sites.length: n - row[0] for n in row}
-            by_start.setdefault(start, Counter())[term.moved(by.__getitem__)] += 1
+            term = term.moved(by.__getitem__)
+            self._check_region(term)
+            by_start.setdefault(start, Counter())[term] += 1
         groups: dict[Any, list[int]] = {}
         for start, counter in by_start.items():
             for (first, stop), some in _by_region(counter, sites.width):

@@ -65,13 +65,18 @@ def transfer_of_state(net: Any, other: Any = None, places: Any = ()) -> Transfer
             return None
     except MethodError:
         return None
-    every = net.phys_dim**net.nsites
-    machine = machine_of(net._like)
-    channels = sum(len(x.readout) for x in nets)
-    whole = 4 * every * channels * machine.element + 6 * CALLS * machine.call
-    if cost.bytes > MAX_BYTES or (every < 2**40 and whole < cost.nanoseconds):
+    if cost.bytes > MAX_BYTES or _all_amplitudes(nets) < cost.nanoseconds:
         return None
     return Transfer(*nets)
+
+
+def _all_amplitudes(nets):
+    """Nanoseconds to evaluate every amplitude."""
+    machine, count = machine_of(nets[0]._like), nets[0].phys_dim ** nets[0].nsites
+    if count > 2**40:
+        return math.inf
+    channels = sum(len(net.readout) for net in nets)
+    return 4 * count * channels * machine.element + 6 * CALLS * machine.call
 
 
 class PlannedTransfer:
