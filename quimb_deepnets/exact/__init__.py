@@ -6,6 +6,7 @@
     transfer          ket and bra through the sites, one by one or by powers
     transfer_density  density matrices of a few sites
     transfer_energy   energies of operators, with gradients
+    transfer_variance variances on rings
     transfer_correlations  two sites at any distance
     transfer_blocks        the entanglement of a block
     transfer_infinite      the chain without end

@@ -41,9 +41,10 @@ class LocalTerm(NamedTuple):
 
     def moved(self, by):
         """The same term on other places, by a function of the old ones."""
+        factors = (_in_order(tuple(map(by, places)), x) for places, x in self.factors)
         return LocalTerm(
             tuple(sorted((by(n), shift) for n, shift in self.shifts)),
-            tuple(sorted((tuple(map(by, places)), x) for places, x in self.factors)),
+            tuple(sorted(factors, key=repr)),  # complex numbers have no order
         )
 
     def region(self, width):
@@ -53,6 +54,15 @@ class LocalTerm(NamedTuple):
         ]
         stops = [n + width for n, _ in self.shifts]
         return min(firsts, default=0), max([*stops, *(n + 1 for n in firsts)], default=1)
+
+
+def _in_order(places, numbers):
+    """A factor with its places in ascending order."""
+    if list(places) == sorted(places):
+        return places, numbers
+    table = np.array(numbers).reshape((round(len(numbers) ** (1 / len(places))),) * len(places))
+    table = table.transpose(np.argsort(places))
+    return tuple(sorted(places)), tuple(table.reshape(-1).tolist())
 
 
 class PassedSite(NamedTuple):
@@ -121,6 +131,7 @@ class TransferEnergy:
         """Terms by where they start, those at equal windows together."""
         sites, size = self.sites, len(self.sites.block)
         by_start: dict[int, Counter] = {}
+        self.first_cell: Counter = Counter()
         for term in terms:
             row = in_a_row(sites, term.places or {0})
             start = row[0] % size if sites.ring else row[0]
@@ -128,6 +139,7 @@ class TransferEnergy:
             term = term.moved(by.__getitem__)
             self._check_region(term)
             by_start.setdefault(start, Counter())[term] += 1
+            self.first_cell[term.moved(lambda n, start=start: n + start)] += 1
         groups: dict[Any, list[int]] = {}
         for start, counter in by_start.items():
             for (first, stop), some in _by_region(counter, sites.width):
@@ -218,14 +230,20 @@ def batch_values(transfer: Transfer, batch: TermBatch, ends: Any = None) -> tupl
         x, behind = ends.at(batch)
     norms = transfer.over_pairs(transfer.closed(transfer.through(x, start, stop), behind))
     norms.check_norm()
-    here = start
+    x = walked(transfer, batch, x)
+    values = transfer.over_pairs(transfer.closed(x, behind))
+    return values, norms.map(lambda x: x[..., 0])
+
+
+def walked(transfer: Transfer, batch: TermBatch, x: Scaled) -> Scaled:
+    """States ``(..., 1, pairs, D, columns)`` through all windows of a batch of terms."""
+    start = here = batch.starts[0]
     for count, (n, codes, factors) in enumerate(batch.sites, 1):
         x = transfer.through(x, here, start + n)
         x, here = transfer.step(x, transfer.table(start + n, codes, factors)), start + n + 1
         if count % transfer.room == 0:
             x = rescaled(x)
-    values = transfer.over_pairs(transfer.closed(transfer.through(x, here, stop), behind))
-    return values, norms.map(lambda x: x[..., 0])
+    return transfer.through(x, here, start + batch.length)
 
 
 def _local(term):
