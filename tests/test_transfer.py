@@ -14,6 +14,7 @@ from quimb_deepnets.exact.transfer_density import density
 from quimb_deepnets.exact.transfer_energy import TransferEnergy, energy_and_gradient
 from quimb_deepnets.exact.transfer_routes import transfer_of_state
 from quimb_deepnets.exact.transfer_sites import repeated_sites
+from quimb_deepnets.exact.transfer_variance import TransferVariance
 from quimb_deepnets.groundstate.operators import FlipMasks
 from quimb_deepnets.groundstate.windows import WindowSums
 
@@ -281,3 +282,43 @@ def test_infinite_chain_refuses_what_is_undefined():
             chain.partial_trace_exact(where)
     with pytest.raises(qdn.GeometryError, match="InfiniteChain"):
         net.resize(float("inf"))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("layers", [[(2, 1), (2, 1)], [(2, 2), (2, 1)]], ids=str)
+def test_variances_on_rings(dtype, layers):
+    layers = [qdn.GCLayer(kernel, 2, stride) for kernel, stride in layers]
+    options = {"boundary": "periodic", "loc": 1.0, "scale": 0.3, "dtype": dtype, "seed": 0}
+    net = qdn.ConvAC.rand(12, layers=layers, **options)
+    bonds = {(n, (n + 1) % 12): -qu.pauli("Z") & qu.pauli("Y") for n in range(12)}
+    fields = {n: qu.pauli("X") for n in range(12)}
+    for terms in (fields, bonds | fields):
+        prepared = TransferEnergy(net.geometry, FlipMasks(terms, net.sites)._terms)
+        exact = qdn.energy(net, terms, "full")
+        assert float(prepared.mean(net)) == pytest.approx(exact, abs=1e-10)
+        variance = float(TransferVariance(prepared).variance(net))
+        assert variance == pytest.approx(exact.variance, abs=1e-9)
+
+
+def test_variances_are_refused_where_nothing_repeats():
+    ring = qdn.ConvAC.rand(20, 2, 2, 2, boundary="periodic", seed=0)
+    chain = qdn.ConvAC.rand(20, 2, 2, 2, seed=0)
+    field = [(((3, 1),), ())]
+    for net, terms, why in [
+        (chain, field, "rings"),
+        (ring, field, "not the same"),
+        (ring.resize(3), [(((n, 1),), ()) for n in range(3)], "around a ring"),
+    ]:
+        with pytest.raises(qdn.MethodError, match=why):
+            TransferVariance(TransferEnergy(net.geometry, terms))
+
+
+def test_energy_of_a_long_ring_and_of_one_without_end():
+    net = qdn.ConvAC.rand(100, 2, 3, 2, boundary="periodic", loc=1.0, scale=0.1, seed=0)
+    H, h = heisenberg(net), qu.ham_heis(2).real
+    exact = WindowSums(net)
+    mean = TransferEnergy(net.geometry, H._terms).mean(net)
+    assert mean == pytest.approx(exact.mean(exact.products(H._terms)), rel=1e-12)
+    bond = FlipMasks({(0, 1): h}, range(2))._terms
+    endless = TransferEnergy(net.geometry, bond, endless=True).mean(net)
+    assert endless == pytest.approx(qdn.InfiniteChain(net).energy(h), abs=1e-12)

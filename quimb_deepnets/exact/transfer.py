@@ -20,6 +20,7 @@ from autoray import do, get_dtype_name
 from ..evaluation.machine import machine_of
 from ..evaluation.window_tables import child_codes, folded_tables
 from ..hyper.ranges import Contracted
+from ..kernels.compiled import in_memory
 from ..networks import ConvAC
 from ..numerics.configs import identity
 from ..numerics.scaled import Scaled, array_like, float_info, largest, look, modulus, take_rows
@@ -343,7 +344,11 @@ def rescaled(x, axes=2):
 
     Exponents are no part of any gradient, and few: they stay where they are quickly added.
     """
-    size = look(largest(x.mantissa, axes))
+    if in_memory(x.mantissa):  # a view: numpy calls are the cheaper ones
+        numbers = look(x.mantissa)
+        size = modulus(numbers).max(axis=tuple(range(-axes, 0))) if axes else modulus(numbers)
+    else:
+        size = look(largest(x.mantissa, axes))
     info = float_info(size)
     shift = np.frexp(size)[1].clip(info.minexp + 2, info.maxexp - 2)
     factor = array_like(np.ldexp(np.ones((), size.dtype), -shift), x.mantissa)

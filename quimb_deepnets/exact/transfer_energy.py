@@ -16,6 +16,7 @@ from autoray import do
 
 from ..errors import MethodError
 from ..evaluation.window_tables import child_codes
+from ..networks import ConvAC
 from ..numerics.scaled import Scaled, full_precision
 from .transfer import Transfer, rescaled
 from .transfer_density import in_a_row
@@ -238,12 +239,31 @@ def batch_values(transfer: Transfer, batch: TermBatch, ends: Any = None) -> tupl
 def walked(transfer: Transfer, batch: TermBatch, x: Scaled) -> Scaled:
     """States ``(..., 1, pairs, D, columns)`` through all windows of a batch of terms."""
     start = here = batch.starts[0]
-    for count, (n, codes, factors) in enumerate(batch.sites, 1):
+    tables = _tables(transfer, batch)
+    for count, (n, _, _) in enumerate(batch.sites, 1):
         x = transfer.through(x, here, start + n)
-        x, here = transfer.step(x, transfer.table(start + n, codes, factors)), start + n + 1
+        x, here = transfer.step(x, tables[n]), start + n + 1
         if count % transfer.room == 0:
             x = rescaled(x)
     return transfer.through(x, here, start + batch.length)
+
+
+def _tables(transfer, batch):
+    """What each site of a batch multiplies, made together where the same windows end."""
+    start, found, alike = batch.starts[0], {}, {}
+    for site in batch.sites:
+        key = transfer.sites.at(start + site.n), site.codes is None, site.factors is None
+        alike.setdefault(key, []).append(site)
+    for (_, moved_none, weighed_none), sites in alike.items():
+        codes = None if moved_none else np.concatenate([site.codes for site in sites])
+        factors = None if weighed_none else np.concatenate([site.factors for site in sites])
+        table = transfer.table(start + sites[0].n, codes, factors)
+        if moved_none and weighed_none:
+            found.update((site.n, table) for site in sites)
+            continue
+        parts = table.mantissa.reshape(len(sites), -1, *table.mantissa.shape[1:])
+        found.update((site.n, Scaled(x, table.exponent)) for site, x in zip(sites, parts))
+    return found
 
 
 def _local(term):
@@ -333,9 +353,16 @@ def energy_and_gradient(prepared: TransferEnergy, net: Any) -> tuple[float, np.n
     """
     import torch
 
-    leaves = {
-        name: torch.tensor(x, requires_grad=True) for name, x in net.to("numpy").params.items()
-    }
-    energy = prepared.mean(net.from_params(net.geometry, leaves))
-    parts = torch.autograd.grad(energy, list(leaves.values()))
-    return float(energy.detach()), np.concatenate([part.numpy().reshape(-1) for part in parts])
+    g, weights = net.geometry, net.to("numpy").weights
+    # whole layers as leaves, so that no graph has to stack them
+    leaves = [torch.tensor(x, requires_grad=True) for x in (*weights, net.to("numpy").readout)]
+    options = {"strides": net.strides, "boundary": net.boundary, "anchor": net.anchor}
+    energy = prepared.mean(ConvAC(net.shape, leaves[:-1], leaves[-1], **options))
+    *by_layer, by_readout = (x.numpy() for x in torch.autograd.grad(energy, leaves))
+    parts = [
+        by_layer[l - 1][tap].reshape(-1)
+        for l in range(1, g.depth + 1)
+        for tap in g.tap_indices(l)
+        if g.weight_name(l, None, tap) in g.param_shapes
+    ]
+    return float(energy.detach()), np.concatenate([*parts, by_readout])
