@@ -94,7 +94,7 @@ class TransferEnergy:
         Pairs ``(shifts, factors)``, Hermitian in all: shifts are pairs of place and what is added
         to its digit, factors pairs of places and the numbers of a table over them.
     endless : bool, optional
-        Of an infinite chain, in which each term stands just once.
+        Of an infinite chain, in which each term stands just once; without gradients.
 
     Raises
     ------
@@ -180,6 +180,7 @@ class TransferEnergy:
         RangeError
             If the state vanishes.
         """
+        net = net._bare() if self.endless else net
         transfer, found = Transfer(net, width=self.width, endless=self.endless), 0.0
         ends = None if self.sites.ring else _Ends(transfer, self.batches)
         for batch in self.batches:

@@ -39,6 +39,11 @@ class InfiniteChain(Shown):
         If the network is not a chain of shared weights, or two channels are equally large in the
         limit, so that it depends on how it is taken.
 
+    Notes
+    -----
+    No gradient flows: that of the scale of 2**40 sites would drown it in round-off. Train a long
+    ring, whose energy by site is the same to many digits.
+
     Examples
     --------
     >>> import quimb as qu
@@ -61,7 +66,7 @@ num_params=26))
                 "on a chain with shared weights."
             )
         self.network = net
-        self._transfer = Transfer(net, endless=True)
+        self._transfer = Transfer(net._bare(), endless=True)
         self._check_one_channel()
 
     def __repr__(self) -> str:
@@ -152,7 +157,7 @@ num_params=26))
         Returns
         -------
         scalar
-            Real; gradients flow.
+            Real.
 
         Raises
         ------
