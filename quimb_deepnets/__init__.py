@@ -39,6 +39,7 @@ A module imports only from rows above its own::
     networks      ConvAC, RAC, RBM: weights and a geometry, as values
     hyper         quimb networks whose indices may be on any number of tensors
     tensors       networks as quimb tensor networks, expanded and collapsed
+    exact         sums over all configurations without listing them
     conversion    networks as matrix product states
     sampling      Markov chains, and what they estimate
     entanglement  entropies and spectra of any state, by the cheapest method
@@ -82,6 +83,7 @@ from .errors import (
     WeightError,
     WorkerError,
 )
+from .exact import InfiniteChain
 from .geometry import GCLayer
 from .groundstate import Energy, GroundState, energy
 from .hyper import HyperTensorNetwork, dup
@@ -107,6 +109,7 @@ __all__ = [
     "GraphStateConvAC",
     "GroundState",
     "HyperTensorNetwork",
+    "InfiniteChain",
     "LegError",
     "MethodError",
     "Metropolis",

@@ -313,7 +313,8 @@ def test_states_that_are_none():
 def test_plans():
     net = qdn.ConvAC.rand(16, 2, 3, 4, seed=0)
     plan = qdn.entanglement_plan(net, 8)
-    assert {row["method"] for row in plan.rows} == {"dense", "gram", "to_mps", "reduced", "approx"}
+    methods = {"dense", "gram", "to_mps", "transfer", "reduced", "approx"}
+    assert {row["method"] for row in plan.rows} == methods
     fitting = [row for row in plan.rows if row["reason"] is None]
     assert plan.chosen == min(fitting, key=lambda row: row["flops"])["method"]
     assert f"* {plan.chosen}" in repr(plan) and "log10 flops" in repr(plan)

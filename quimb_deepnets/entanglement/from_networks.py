@@ -6,6 +6,7 @@
                        +-- amplitudes   log_amplitudes
                        +-- network      collapse(); of an RBM its hyper network
                        +-- to_mps       chains: predicted bonds, then the conversion
+                       +-- transfer     chains of shared weights
 """
 
 import functools
@@ -19,6 +20,7 @@ from autoray import stop_gradient, to_numpy
 from ..conversion.exact_mps import predicted_bytes
 from ..conversion.transfer_states import has_transfer, transfer_of
 from ..errors import BudgetError, MethodError
+from ..exact.transfer_routes import planned_transfer
 from ..networks import DeepNetwork
 from ..numerics.scaled import binary
 from ..tensors.collapsed import quimb_vector
@@ -49,6 +51,8 @@ def _view_of_network(state: DeepNetwork, dims=None):
             lambda: _bonds(state),
             lambda: binary(float(mps().exponent)),
         )
+    if (planned := planned_transfer(state)) is not None:
+        views["transfer"] = View(lambda: Cost(0, 0.0), lambda: planned)
     dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
     name, count = type(state).__name__, getattr(state.geometry, "num_tensors", lambda: 1)
     return StateView(
