@@ -164,7 +164,7 @@ class MeasureMethods:
 
 
 class NetworkMethods(MeasureMethods):
-    """What `tensors`, `conversion`, `sampling` and `entanglement` attach to every network."""
+    """What `tensors`, `exact`, `conversion`, `sampling` and `entanglement` attach to networks."""
 
     if TYPE_CHECKING:
 
@@ -244,6 +244,10 @@ class NetworkMethods(MeasureMethods):
             tol: float | None = None,
             seed: Any = None,
         ) -> Any: ...
+
+        def sector_weights(self) -> Any: ...
+
+        def partial_traces_in_sector(self, wheres: Any, sector: int) -> list[Any]: ...
 
         def renyi2_estimate(
             self,

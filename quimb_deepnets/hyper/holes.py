@@ -73,7 +73,7 @@ class Step(NamedTuple):
     pairs: tuple
 
 
-class Plan(NamedTuple):
+class HolePlan(NamedTuple):
     """Steps in order, what they cost in multiplications and calls, and the most numbers held."""
 
     steps: tuple
@@ -105,7 +105,7 @@ def plan_holes(problem):
 
     Returns
     -------
-    Plan
+    HolePlan
 
     Examples
     --------
@@ -276,7 +276,7 @@ class _Planner:
         needed = [x for step, *_ in steps for x in step.inputs if isinstance(x, int)]
         flops = sum(flops for _, flops, _ in steps)
         calls = sum(len(step.pairs) for step, *_ in steps)
-        return Plan(tuple(s[0] for s in steps), flops, calls, self._held(steps, needed))
+        return HolePlan(tuple(s[0] for s in steps), flops, calls, self._held(steps, needed))
 
     def _held(self, steps, needed):
         left = {x: needed.count(x) for x in set(needed)}

@@ -2,7 +2,7 @@
 
 ::
 
-    tensors ---integers---> Problem ---plan_holes---> Plan ---arrays---> rho of each region
+    tensors ---integers---> Problem ---plan_holes---> HolePlan ---arrays---> rho of each region
 
     regions that lie close are taken together, where that is cheaper, and traced afterwards:
 
@@ -21,7 +21,7 @@ from cotengra.contract import einsum
 
 from ..errors import BudgetError
 from ..numerics.scaled import Scaled, look, mutable
-from .holes import Plan, Problem, leaf_work, plan_holes, spelled
+from .holes import HolePlan, Problem, leaf_work, plan_holes, spelled
 from .ranges import limits_of
 
 NEAR = 2.0**24  # entries between its inverse and this are left as they are
@@ -39,35 +39,43 @@ class RegionSums(NamedTuple):
         Outer legs, such that each region is inside one group.
     problem : Problem
         With a region for each group.
-    plan : Plan
+    plan : HolePlan
     """
 
     regions: list[tuple[str, ...]]
     groups: list[tuple[str, ...]]
     problem: Problem
-    plan: Plan
+    plan: HolePlan
 
     @property
     def work(self) -> float:
         """What it takes, in multiplications; calls count as some."""
         return self.plan.work
 
-    def run(self, arrays: Any) -> list[Any]:
+    def run(self, kets: Any, bras: Any = None, normalized: bool = True) -> list[Any]:
         """The density matrices.
 
         Parameters
         ----------
-        arrays : sequence of array
+        kets : sequence of array
             The numbers of the tensors of the state.
+        bras : sequence of array, optional
+            Those of the other state, before conjugation.
+        normalized : bool, optional
+            Whether to divide by the trace.
 
         Returns
         -------
         list[array or None]
-            Of trace 1, shape ``(d**n, d**n)`` for n sites; None where the trace vanishes.
+            Shape ``(d**n, d**n)`` for n sites; None where it is to be normalised and has no trace.
+            Those that are not have one scale in common where they come from one group only.
         """
-        found = _Run(self.problem, arrays).density_matrices(self.plan)
+        bras = kets if bras is None else bras
+        found = _Run(self.problem, kets, bras).density_matrices(self.plan)
         joint = dict(zip(self.groups, found))
         traced = {region: self._traced(region, joint) for region in set(self.regions)}
+        if normalized:
+            traced = {region: of_trace_one(rho) for region, rho in traced.items()}
         return [traced[region] for region in self.regions]
 
     def _traced(self, region, joint):
@@ -78,15 +86,22 @@ class RegionSums(NamedTuple):
         legs, out = (*range(count), *bra), (*kept, *(count + k for k in kept))
         rho = rho if legs == out else einsum(spelled(legs, None, out), rho)
         size = math.prod(rho.shape[: len(region)])
-        rho = rho.reshape(size, size)
-        trace, limits = do("trace", rho), limits_of(rho)
-        return (
-            rho / trace if abs(complex(stop_gradient(trace))) > limits.tiny / limits.eps else None
-        )
+        return rho.reshape(size, size)
+
+
+def of_trace_one(rho: Any) -> Any:
+    """A density matrix divided by its trace; None if that vanishes."""
+    trace, limits = do("trace", rho), limits_of(rho)
+    size = abs(complex(stop_gradient(trace)))
+    return rho / trace if size > limits.tiny / limits.eps else None
 
 
 def region_sums(
-    tensors: Any, places: dict[str, tuple[float, ...]], regions: Any, max_bytes: float
+    tensors: Any,
+    places: dict[str, tuple[float, ...]],
+    regions: Any,
+    max_bytes: float,
+    others: Any = None,
 ) -> RegionSums:
     """The cheapest plan for the density matrices of some regions.
 
@@ -99,6 +114,9 @@ def region_sums(
     regions : sequence of sequence of str
         Outer legs.
     max_bytes : float
+    others : sequence of (tuple[str, ...], array), optional
+        Tensors of another state, as many; then it is ``tr |state><other|`` over the other sites.
+        By default those of the state.
 
     Returns
     -------
@@ -119,11 +137,12 @@ def region_sums(
     >>> [rho.shape for rho in sums.run([x for _, x in tensors])]
     [(4, 4), (2, 2)]
     """
-    regions = _representatives(tensors, places, [tuple(region) for region in regions])
+    others = tensors if others is None else others
+    regions = _representatives(tensors, others, places, [tuple(region) for region in regions])
     options = [[r for r in dict.fromkeys(regions) if not any(set(r) < set(x) for x in regions)]]
     if box := _box(regions, places):
         options.append(_in_boxes(options[0], places, box))
-    problems = [_problem(tensors, places, groups) for groups in options]
+    problems = [_problem(tensors, others, places, groups) for groups in options]
     problem, groups = min(zip(problems, options), key=lambda pair: leaf_work(pair[0]))
     plan = plan_holes(problem)
     need = plan.held * max(x.itemsize for _, x in tensors)
@@ -135,14 +154,14 @@ def region_sums(
     return RegionSums(regions, groups, problem, plan)
 
 
-def _problem(tensors, places, regions):
+def _problem(tensors, others, places, regions):
     """The legs of a state and of its conjugate in integers."""
     names: dict[Any, int] = {}
     sizes = {}
     both = []
-    for star in (False, True):
-        own = [tuple((ix, star and ix not in places) for ix in legs) for legs, _ in tensors]
-        for legs, (_, x) in zip(own, tensors):
+    for star, side in enumerate((tensors, others)):
+        own = [tuple((ix, bool(star) and ix not in places) for ix in legs) for legs, _ in side]
+        for legs, (_, x) in zip(own, side):
             sizes.update(zip(legs, x.shape))
         both.append(tuple(tuple(names.setdefault(ix, len(names)) for ix in t) for t in own))
     number = lambda ix: names[ix, False]
@@ -154,8 +173,9 @@ def _problem(tensors, places, regions):
 # ---------------------------------------------------------------- translations
 
 
-def _representatives(tensors, places, regions):
+def _representatives(tensors, others, places, regions):
     """For each region the least of those that translations of the state move it to."""
+    tensors = [*tensors, *((("*", *legs), x) for legs, x in others)]
     kinds = _kinds([x for _, x in tensors])
     sides = [round(max(x) - min(x) + 1) for x in zip(*places.values())]
     own = collections.Counter((kind, legs) for kind, (legs, _) in zip(kinds, tensors))
@@ -233,10 +253,13 @@ def _in_boxes(regions, places, box):
 class _Run:
     """The steps of a plan with numbers; what is equal for several regions is made once."""
 
-    def __init__(self, problem, arrays):
+    def __init__(self, problem, kets, bras):
         self.problem = problem
-        self.kinds = _kinds(arrays)
-        self.arrays = [Scaled.of(x).mantissa for x in arrays]
+        self.kinds = {"ket": _kinds(kets), "bra": _kinds(bras)}
+        self.arrays = {
+            "ket": [Scaled.of(x).mantissa for x in kets],
+            "bra": [do("conj", Scaled.of(x).mantissa) for x in bras],
+        }
         self.made = {}
 
     def density_matrices(self, plan):
@@ -259,19 +282,14 @@ class _Run:
 
     def _leaf(self, side, i):
         """A tensor, its conjugate, or their product, and what it is the same as."""
-        ket, bra = self.problem.kets[i], self.problem.bras[i]
-        shared = tuple(a == b for a, b in zip(ket, bra)) if side == "both" else ()
-        key = side, self.kinds[i], shared
-        if key not in self.made:
-            x = self.arrays[i]
-            if side == "both":
-                eq = spelled(ket, bra, tuple(dict.fromkeys(ket + bra)))
-                self.made[key] = einsum(eq, x, do("conj", x))
-            else:
-                self.made[key] = x if side == "ket" else do("conj", x)
-        return self.made[key], key
+        if side != "both":
+            return self.arrays[side][i], (side, self.kinds[side][i])
+        legs = self.problem.kets[i], self.problem.bras[i]
+        eq = spelled(*legs, tuple(dict.fromkeys((*legs[0], *legs[1]))))
+        pair = [self._leaf(side, i) for side in ("ket", "bra")]
+        return self._contracted(pair, ((0, 1, eq),), True)
 
-    def _contracted(self, values, pairs):
+    def _contracted(self, values, pairs, named=False):
         values, count = dict(enumerate(values)), len(values)
         for k, (a, b, eq) in enumerate(pairs):
             x, mine = values.pop(a)
@@ -282,8 +300,8 @@ class _Run:
                 if key is not None:
                     self.made[key] = z
             values[count + k] = z, key
-        ((result, _),) = values.values()
-        return result
+        ((result, key),) = values.values()
+        return (result, key) if named else result
 
 
 def _near_one(x):
