@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .entanglement.registry import MAX_FLOPS, EntanglementPlan
     from .networks.conv import ConvAC
     from .networks.graph_state import GraphStateConvAC
+    from .networks.rbm import RBM
+    from .networks.recurrent import RAC
     from .numerics.weights import MAX_BYTES
     from .sampling.renyi2 import RenyiEstimate
     from .tensors.collapsed import CollapsedVector
@@ -300,7 +302,29 @@ class ConvolutionalMethods(RankMethods):
             dtype: str = "float64",
         ) -> GraphStateConvAC: ...
 
+        @staticmethod
+        def from_tree(tensors: Sequence[Any], readout: Any) -> ConvAC: ...
+
+        @staticmethod
+        def from_rbm(rbm: RBM) -> ConvAC: ...
+
+        def to_peps(
+            self,
+            site_ind_id: str = "k{},{}",
+            site_tag_id: str = "I{},{}",
+            max_bytes: float = MAX_BYTES,
+        ) -> Any: ...
+
         def resize(self, shape: int | tuple[int, ...]) -> ConvAC: ...
+
+
+class RecurrentMethods(RankMethods):
+    """What is attached to recurrent circuits."""
+
+    if TYPE_CHECKING:
+
+        @staticmethod
+        def from_mps(mps: Any, max_bytes: float = MAX_BYTES) -> RAC: ...
 
 
 class HeldMethods:
