@@ -55,7 +55,7 @@ class Problem(NamedTuple):
     regions: tuple
 
 
-class Step(NamedTuple):
+class HoleStep(NamedTuple):
     """One contraction of several tensors.
 
     Attributes
@@ -328,7 +328,7 @@ class _Planner:
             tuple(sizes[leg] for leg in names),
             kinds if name < 0 else (),
         )
-        return Step(name, tuple(legs), pairs), flops, largest
+        return HoleStep(name, tuple(legs), pairs), flops, largest
 
 
 def _rank(step):
