@@ -87,6 +87,7 @@ class HolePlan(NamedTuple):
         return self.flops + CALL * self.calls
 
 
+@functools.lru_cache(64)
 def work_of_norm(problem):
     """What one contraction of everything takes, in multiplications, by a path found quickly."""
     tensors = [tuple(map(str, legs)) for legs in problem.kets + problem.bras]
@@ -120,6 +121,7 @@ def plan_holes(problem):
     return _Planner(problem).plan()
 
 
+@functools.lru_cache(64)
 def leaf_work(problem):
     """Roughly what the last steps take, by which ways to group regions are compared."""
     planner, total = _Planner(problem), 0

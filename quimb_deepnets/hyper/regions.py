@@ -139,7 +139,7 @@ def region_sums(
     """
     others = tensors if others is None else others
     regions = _representatives(tensors, others, places, [tuple(region) for region in regions])
-    options = [[r for r in dict.fromkeys(regions) if not any(set(r) < set(x) for x in regions)]]
+    options = [_largest(regions)]
     if box := _box(regions, places):
         options.append(_in_boxes(options[0], places, box))
     problems = [_problem(tensors, others, places, groups) for groups in options]
@@ -208,6 +208,15 @@ def _moved(places, axis, step, side):
 
 
 # ---------------------------------------------------------------- regions taken together
+
+
+def _largest(regions):
+    """The regions that are not part of another one, each once."""
+    holders: dict[str, list[set[str]]] = {}
+    for region in (regions := list(dict.fromkeys(regions))):
+        for ix in region:
+            holders.setdefault(ix, []).append(set(region))
+    return [r for r in regions if not any(set(r) < x for x in holders[r[0]])]
 
 
 def _box(regions, places):
