@@ -18,15 +18,17 @@ from autoray import stop_gradient, to_numpy
 
 from ..conversion.exact_mps import predicted_bytes
 from ..conversion.transfer_states import has_transfer, transfer_of
-from ..errors import MethodError
+from ..errors import BudgetError, MethodError
 from ..networks import DeepNetwork
 from ..numerics.scaled import binary
 from ..tensors.collapsed import quimb_vector
+from ..tensors.expanded import to_tensor_network
 from .methods.mps import ChainView, site_arrays
 from .methods.reduced import KetNetwork
 from .views import Amplitudes, Cost, StateView, View, as_flops, moved, refuse_dims, view_of
 
 MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do not contract
+MAX_TENSORS = 512  # of expanded networks; a path through more takes longer to find than to follow
 
 
 @view_of.register
@@ -107,8 +109,17 @@ def _digest(net):
 
 
 def _ket(net):
-    """The tensor network of a deep network that is the cheapest to contract."""
-    psi = quimb_vector(net, MAX_WINDOWS)
+    """The tensor network of a deep network that is the cheapest to contract.
+
+    Where windows are too large, as in a tree of many layers, that is the expanded one if it is
+    small.
+    """
+    try:
+        psi = quimb_vector(net, MAX_WINDOWS)
+    except BudgetError:
+        if not net.geometry.num_tensors() <= MAX_TENSORS:
+            raise
+        psi = to_tensor_network(net)
     return KetNetwork(psi, tuple(map(psi.site_ind, psi.sites)))
 
 

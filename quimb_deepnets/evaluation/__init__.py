@@ -4,7 +4,11 @@
 
     plan                integers: what is looked up, what is computed, in which chunks
     machine             what things cost on a device: the numbers that plans compare
+    windows             which sites the windows of a level hold, and the rows they select
     window_tables       each equal branch once, over all codes of its window
+    table_steps         how these tables follow from each other, in integers
+    quick_tables        the same tables in compiled loops, and their gradients for torch
+    row_tables          tables of all kinds in one array, centred
     lookup              codes of windows select rows, rows are multiplied
     lookup_gradient     the same, followed by autograd of torch
     layerwise           layers above the tables, one matrix product per tap
@@ -21,6 +25,7 @@
     masks               sets of changes of a few sites, and which windows and nodes they touch
     ratios              psi(s + mask) / psi(s) for any set of masks, the cheapest way
     ratio_costs         what these ways cost
+    row_tables          the tables and windows that compiled loops read
     table_ratios        from touched windows of tables
     layer_ratios        from touched nodes, layer by layer
     recurrent_ratios    of a recurrent network, from the first changed site on

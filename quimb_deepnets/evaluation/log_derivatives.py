@@ -30,12 +30,12 @@ from ..numerics.scaled import (
 )
 from .backprop import LayerStep, backward_top, fits_floats, forward, readers_of, scatter
 from .block_derivatives import BlockDerivatives, has_block_derivatives
-from .lookup import row_codes, windows_of
-from .plan import make_plan
+from .plan import cached_plan
 from .recurrence import Recursion
 from .scaled_derivatives import CarefulDerivatives, CarefulRecurrentDerivatives, far_apart
 from .tap_index import tap_index
 from .window_tables import child_codes
+from .windows import row_codes, windows_of
 
 
 def recurrent_derivatives(net):
@@ -70,7 +70,7 @@ def conv_derivatives(net):
 def _table_rows(net):
     """How many rows all tables have together, or None if they do not fit."""
     g = net.geometry
-    if make_plan(g, 1, net._like.itemsize, g.depth, (1,) * g.ndim, net._machine) is None:
+    if cached_plan(g, 1, net._like.itemsize, g.depth, (1,) * g.ndim, net._machine) is None:
         return None
     levels = [*(branches_of(g, l) for l in range(1, g.depth)), folded_branches(g)]
     return sum(g.phys_dim ** level.width(kind) for level in levels for kind in level.kinds)
@@ -108,15 +108,15 @@ class TableDerivatives(_Derivatives):
         super().__init__(net)
         g = self.geometry
         self.windows = windows_of(g, g.depth, (1,) * g.ndim)
-        values, starts, self.residuals = identity(g.phys_dim, net._like), {(0,) * g.ndim: 0}, []
+        values, self.residuals = identity(g.phys_dim, net._like), []
         self.below = []  # the rows that each layer reads
-        for l in range(1, g.depth + 1):
-            step, starts, self.constants = _table_step(g, l, starts, len(values))
+        steps, self.offsets, self.constants = _table_steps(g)
+        for l, step in enumerate(steps, 1):
             matrices = [self.weights[l - 1].mantissa[tap] for tap in self.taps[l - 1]]
             self.below.append(values)
             values, saved = forward(step, matrices, values)
             self.residuals.append(saved)
-        self.values, self.offsets = values, np.array(list(starts.values()))
+        self.values = values
         self.blocks = BlockDerivatives(self) if has_block_derivatives(self) else None
 
     @functools.cached_property
@@ -143,13 +143,13 @@ class TableDerivatives(_Derivatives):
         return do("concatenate", tuple(by_weight), axis=2), by_row
 
     def __call__(self, x):
+        if self.blocks is not None:
+            return self.blocks(x)
         B, n = x.shape[1], len(self.values)
         codes = row_codes(x, self.windows, self.offsets, self.geometry.phys_dim)
         for row, times in self.constants.items():
             same = do("zeros_like", codes[:1]) + row
             codes = do("concatenate", (codes, *[same] * times), axis=0)
-        if self.blocks is not None:
-            return self.blocks(codes)
         flat = (codes * B + array_like(np.arange(B), codes)).reshape(-1)
         counts = do("bincount", flat, minlength=n * B).reshape(n, B, 1)
         counts = astype(counts, get_dtype_name(do("real", self.values)))
@@ -167,6 +167,17 @@ class TableDerivatives(_Derivatives):
                 parts = (scatter(adjoint @ w, rows) for w, rows in zip(by_row, step.readers))
                 adjoint = functools.reduce(lambda a, b: a + b, parts)
         return self.flat(grads, top.ratio)
+
+
+@functools.lru_cache(64)
+def _table_steps(g):
+    """The gathers of all levels, where the tables of the last start, and its constants."""
+    starts, below, steps = {(0,) * g.ndim: 0}, g.phys_dim, []
+    for l in range(1, g.depth + 1):
+        step, starts, constants = _table_step(g, l, starts, below)
+        steps.append(step)
+        below = len(step.index[0])
+    return tuple(steps), np.array(list(starts.values())), constants
 
 
 def _table_step(g, l, starts, below):

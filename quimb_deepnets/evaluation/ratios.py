@@ -23,7 +23,7 @@ from ..numerics.scaled import MAX_FACTORS_WIDE, array_like, look, mutable, take_
 from .general import masked_ratios
 from .layer_ratios import LayerRatios
 from .plan import cached_plan
-from .ratio_costs import best_group, layer_cost
+from .ratio_costs import best_group, changed_cost, layer_cost
 from .recurrent_ratios import RecurrentRatios
 from .table_ratios import TableRatios
 
@@ -101,17 +101,18 @@ def conv_ratios(net, masks, batch):
     plan = cached_plan(g, batch * (masks.count + 1), size, None, None, machine)
     if not has_ratio_loops(net):
         return _by_arrays(net, masks, batch, plan)
-    cost, group = best_group(g, masks, batch, size, machine)
+    cost, group = best_group(g, masks.count, len(masks.sites), batch, size, machine)
     level = min(plan.level, g.depth - 1)
-    layers = layer_cost(g, level, masks, batch, machine)
+    layers = layer_cost(g, level, len(masks.sites), batch)
+    whole = plan.cost + changed_cost(net.nsites, masks.count, batch)
     chunk = max(1, MANY // max(1, masks.count))
-    if group is not None and cost <= min(plan.cost, layers):
+    if group is not None and cost <= min(whole, layers):
         tables = TableRatios(net, masks, group)
         if not tables.near().all():  # rows that are not merged differ by less
             tables = TableRatios(net, masks, (1,) * g.ndim)
         if tables.near().any():
             return LoopRatios(net, masks, tables.near(), tables.loop()), chunk
-    elif layers < plan.cost:
+    elif layers < whole:
         way = LayerRatios(net, masks, level)
         if way.even:
             return LoopRatios(net, masks, np.ones(masks.count, bool), way.loop()), chunk

@@ -14,25 +14,38 @@ the adjoints of the rows below are then products with what is added up. Configur
 Complex numbers are pairs of rows; a last row below stands for a vector of ones.
 """
 
+import numpy as np
+
 from .compiled import loop
 from .tiles import ADD, BYTES, OUTS, STORE, multiply_tile
 
 
 @loop
-def count_rows(codes, start, stop, counts):
+def count_rows(x, windows, phys_dim, start, stop, counts):
     """How often each configuration selects each row.
 
     Parameters
     ----------
-    codes : array of int64, shape (P, B)
+    x : array of uint8, shape (N, B)
+        Digits.
+    windows : FlatWindows
+    phys_dim : int
     start, stop : int
         Which configurations; the last fills up the block.
     counts : array, shape (n, b)
     """
     counts[:] = 0.0
-    for p in range(len(codes)):
-        for x in range(counts.shape[1]):
-            counts[codes[p, min(start + x, stop - 1)], x] += 1.0
+    codes = np.empty(counts.shape[1], np.int64)
+    for p in range(len(windows.starts)):
+        codes[:] = windows.starts[p]
+        power = 1
+        for j in range(windows.first[p + 1] - 1, windows.first[p] - 1, -1):
+            digit = x[np.uint64(windows.sites[j])]
+            for b in range(len(codes)):
+                codes[b] += power * digit[min(start + b, stop - 1)]
+            power *= phys_dim
+        for b in range(len(codes)):
+            counts[np.uint64(codes[b]), b] += 1.0
 
 
 @loop

@@ -144,7 +144,7 @@ class Metropolis(Shown):
         rest = self.phys_dim, digits, self.betas, self._moves, self._rng
         self._chains: Any
         if self.compiled:
-            self._chains = CompiledChains(*tables, *rest)
+            self._chains = CompiledChains(tables, *rest)
         else:
             self._chains = BatchedChains(self._state.evaluate, *rest)
 
@@ -217,7 +217,7 @@ class Metropolis(Shown):
         self.network = self._state.network
         tables = _tables_of(self._state)
         if self.compiled and tables is not None:
-            self._chains.renew(*tables)
+            self._chains.renew(tables)
         elif not self.compiled and tables is None:
             self._chains.renew(self._state.evaluate)
         else:
