@@ -40,7 +40,7 @@ A module imports only from rows above its own::
     hyper         quimb networks whose indices may be on any number of tensors
     tensors       networks as quimb tensor networks, expanded and collapsed
     exact         sums over all configurations without listing them
-    conversion    networks as matrix product states
+    conversion    networks as other states, and other states as networks
     sampling      Markov chains, and what they estimate
     entanglement  entropies and spectra of any state, by the cheapest method
     groundstate   operators as flip masks, energies of three kinds, optimizers that lower them
@@ -49,6 +49,7 @@ A module imports only from rows above its own::
     __main__      ``python -m quimb_deepnets``
 """
 
+from . import exact as exact
 from . import theory as theory
 from .entanglement import (
     entanglement_plan,

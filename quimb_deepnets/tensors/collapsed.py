@@ -187,7 +187,7 @@ def collapse(
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
     check_site_tags(phi, {"DELTA", "IDENTITY", WINDOW, *g.param_shapes})
     refuse_far_apart(network, "the collapsed state")
-    tensors, exponent = _scaled_windows(network, max_bytes)
+    tensors, exponent = scaled_windows(network, max_bytes)
     add_windows(phi, tensors, network)
     phi.exponent = decimal(exponent)
     phi._source = fingerprint(phi), network
@@ -232,7 +232,7 @@ def source_network(phi):
     if phi._source is None or not same_fingerprint(fingerprint(phi), phi._source[0]):
         return None
     network = phi._source[1]
-    made, _ = _scaled_windows(network, MAX_BYTES)
+    made, _ = scaled_windows(network, MAX_BYTES)
     arrays = [
         *(tensor.data for tensor in made),
         *[identity(network.phys_dim, network._like)] * phi.nsites,
@@ -268,7 +268,7 @@ def _collapse_expanded(
 _collapse_expanded.__doc__ = collapse.__doc__
 
 
-def _scaled_windows(network, max_bytes):
+def scaled_windows(network, max_bytes):
     """The tensors with their scale, shared by all windows, where it fits; else it is left over."""
     tensors, exponent = window_tensors(network, max_bytes)
     windows = [tensor for tensor in tensors if WINDOW in tensor.tags]
