@@ -30,6 +30,7 @@ from .operators import FlipMasks
 from .reading import inherited_sector
 from .sampled import SampledEnergy, sampled_energy
 from .sectors import check_conserved, check_sector, sector_size
+from .shards import check_executor
 from .windows import WindowSums
 
 FEW = 2**16  # configurations that are all summed over
@@ -118,6 +119,7 @@ class _Problem(NamedTuple):
     samples: int
     seed: Any
     progbar: bool
+    executor: Any
 
 
 def energy(
@@ -129,6 +131,7 @@ def energy(
     samples: int = 2**12,
     seed: Any = None,
     progbar: bool = False,
+    executor: Any = None,
 ) -> Energy:
     """The energy of a network, ``<psi|H|psi> / <psi|psi>``.
 
@@ -151,7 +154,10 @@ def energy(
         How many configurations to draw, where it samples.
     seed : None, int or numpy.random.Generator, optional
     progbar : bool, optional
-        Show a progress bar over the sweeps.
+        Show a progress bar over the shards of chains.
+    executor : optional
+        Who samples, in shards of 32 chains, as `contract_sliced` takes it; the energy does not
+        depend on it.
 
     Returns
     -------
@@ -198,6 +204,7 @@ def energy(
     """
     check_option("method", method, ("auto", *_METHODS))
     check_positive_int("samples", samples, OptionError)
+    check_executor(executor, method)
     net = _network(net)
     masks = FlipMasks(H, net.sites, net.phys_dim, sign_rule)
     masks.check_hermitian()
@@ -206,7 +213,7 @@ def energy(
     )
     if sector is not None:
         check_conserved(masks, sector)
-    problem = _Problem(net, masks, sector, samples, seed, progbar)
+    problem = _Problem(net, masks, sector, samples, seed, progbar, executor)
     return _cheapest(problem) if method == "auto" else _METHODS[method](problem, "as asked for")
 
 

@@ -26,7 +26,7 @@ from .batched import BatchedChains
 from .moves import check_sector, read_moves
 from .record import Record
 from .starts import Starts
-from .states import SampledState, read_state
+from .states import read_state
 
 MAX_LEVELS, NATS_PER_LEVEL = 8, 2.0
 
@@ -130,16 +130,17 @@ class Metropolis(Shown):
             check_positive_int("levels", levels, OptionError)
         self._rng = make_rng(seed)
         starts = Starts(self._state, self.chains, self.sector, self._rng)
-        digits, spread = starts.drawn() if start is None else starts.given(start)
+        digits, spread = starts.drawn() if start is None else starts.given(start, levels is None)
         if levels is None:
             levels = 1 + min(MAX_LEVELS - 1, math.ceil(spread / NATS_PER_LEVEL))
         self.betas = np.linspace(1, 0, levels + 1)[:-1] ** 1.5
         self._begin(digits)
+        starts.check(self.log_amplitudes[1])
         self.forget()
 
     def _begin(self, digits):
         """Make the chains, compiled where that can be."""
-        self.network, tables = self._state.network, _tables_of(self._state)
+        self.network, tables = self._state.network, self._state.tables()
         self.compiled = tables is not None
         rest = self.phys_dim, digits, self.betas, self._moves, self._rng
         self._chains: Any
@@ -215,7 +216,7 @@ class Metropolis(Shown):
         """
         self._state = read_state(state, None, self._state.shape, self.phys_dim)
         self.network = self._state.network
-        tables = _tables_of(self._state)
+        tables = self._state.tables()
         if self.compiled and tables is not None:
             self._chains.renew(*tables)
         elif not self.compiled and tables is None:
@@ -256,8 +257,3 @@ class Metropolis(Shown):
     def moved(self) -> float:
         """The share of chains that left where they were after the first sweep that counts."""
         return self._record.moved()
-
-
-def _tables_of(state: SampledState) -> Any:
-    """What compiled chains read of a state, or None."""
-    return None if state.network is None else state.network._chain_tables()

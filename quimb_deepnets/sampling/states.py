@@ -15,16 +15,22 @@ import numpy as np
 from autoray import stop_gradient, to_numpy
 
 from ..errors import MethodError, OptionError, check_positive_int
+from ..evaluation.evaluator import Evaluator
 from ..networks import DeepNetwork
 from ..numerics.traced import check_there
 from ..tensors.amplitudes import StateAmplitudes
+
+
+def _no_tables():
+    """Nothing that compiled chains read."""
 
 
 class SampledState(NamedTuple):
     """A state that gives batches of amplitudes, and what is known of it.
 
     ``function`` goes from configurations ``(B, *shape)`` to ``(phase, logabs)``; ``network`` is
-    the network behind it, or None; ``name`` is for people.
+    the network behind it, or None; ``name`` is for people; ``tables`` gives what compiled chains
+    read, or None.
     """
 
     function: Callable[[Any], Any]
@@ -32,6 +38,7 @@ class SampledState(NamedTuple):
     phys_dim: int
     network: Any
     name: str
+    tables: Callable[[], Any] = _no_tables
 
     @property
     def nsites(self) -> int:
@@ -53,7 +60,7 @@ def read_state(
 
     Parameters
     ----------
-    state : network, quimb vector of ours, object with ``log_amplitudes``, or callable
+    state : network, evaluator, quimb vector of ours, object with ``log_amplitudes``, or callable
     batch : int, optional
         How many configurations each call brings, for networks.
     shape, phys_dim : optional
@@ -75,10 +82,13 @@ def read_state(
     """
     network = state._held_network() if isinstance(state, StateAmplitudes) else state
     if isinstance(network, DeepNetwork):
-        network = network._bare()
-        ready = network.evaluator(batch)
-        own, name = network.geometry.shape, type(state).__name__
-        found = SampledState(ready.log_amplitudes, own, network.phys_dim, network, name)
+        network = network._bare().evaluator(batch)
+    if isinstance(network, Evaluator):
+        ready, network = network, network.network
+        own, name = network.geometry.shape, type(network if state is ready else state).__name__
+        found = SampledState(
+            ready.log_amplitudes, own, network.phys_dim, network, name, ready.chain_tables
+        )
     elif network is None:  # tensors that were changed since: amplitudes are contracted
         own, dim = state._axes()
         found = SampledState(state.log_amplitudes, own, dim, None, type(state).__name__)
