@@ -39,8 +39,9 @@ class GroundState(Shown):
 
     Parameters
     ----------
-    net : ConvAC, RAC, RBM or another DeepNetwork
-        Where to begin; it stays as it is. Near-uniform weights are a wise start, such as
+    net : ConvAC, RAC, RBM or another DeepNetwork, or a torch.nn.Module
+        Where to begin; it stays as it is. Of a module see `TorchNetwork`, which `network` then is.
+        Near-uniform weights are a wise start, such as
         ``ConvAC.rand(..., dist="uniform", loc=1, scale=0.05)``: random deep polynomials have nodes
         and amplitudes of very different size, from which samples lead nowhere.
     H : quimb.operator.SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen or dict

@@ -27,6 +27,7 @@ from ..tensors.amplitudes import StateAmplitudes
 from .chain import chain_moments
 from .full import full_state
 from .operators import FlipMasks
+from .preparation import as_network
 from .reading import inherited_sector
 from .sampled import SampledEnergy, sampled_energy
 from .sectors import check_conserved, check_sector, sector_size
@@ -137,8 +138,8 @@ def energy(
 
     Parameters
     ----------
-    net : DeepNetwork, RecursiveTree, RecursiveMPS or CollapsedVector
-        It need not be normalised.
+    net : DeepNetwork, RecursiveTree, RecursiveMPS, CollapsedVector or torch.nn.Module
+        Of a module see `TorchNetwork`. It need not be normalised.
     H : quimb.operator.SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen or dict
         A Hermitian operator, on sites of the network by name; a dict goes from sites to matrices,
         as in ``{(0, 1): G}``.
@@ -205,7 +206,7 @@ def energy(
     check_option("method", method, ("auto", *_METHODS))
     check_positive_int("samples", samples, OptionError)
     check_executor(executor, method)
-    net = _network(net)
+    net = _network(as_network(net, H))
     masks = FlipMasks(H, net.sites, net.phys_dim, sign_rule)
     masks.check_hermitian()
     sector = check_sector(

@@ -38,7 +38,7 @@ from .lbfgs import QuasiNewton
 from .local import local_derivatives
 from .operators import FlipMasks
 from .optimizers import make_optimizer
-from .preparation import check_real, check_spread, energy_scale, sign_sites
+from .preparation import as_network, check_real, check_spread, energy_scale, sign_sites
 from .reading import inherited_sector
 from .sectors import check_conserved, check_sector
 from .shards import Request, Samples, check_executor, sharded_samples
@@ -84,10 +84,11 @@ class Trajectory:
         seed: Any,
         executor: Any = None,
     ) -> None:
+        net = as_network(net, H)
         if not isinstance(net, DeepNetwork):
             raise OptionError(
-                f"a {type(net).__name__} is not a network; give a ConvAC, RAC or RBM, of an "
-                "expanded state its .network."
+                f"a {type(net).__name__} is not a network; give a ConvAC, RAC, RBM or a module of "
+                "torch, of an expanded state its .network."
             )
         check_option("method", method, ("sample", "full"))
         check_executor(executor, method)

@@ -177,7 +177,7 @@ class RBM(DeepNetwork, family="rbm"):
     @full_precision
     def _evaluate(self, x):
         s = self._spins(x)
-        factors = zip(_exp((self.visible_bias @ s)[None]), _two_cosh(self._angles(s)))
+        factors = zip(exp_scaled((self.visible_bias @ s)[None]), _two_cosh(self._angles(s)))
         stacked = Scaled(*(do("concatenate", parts, axis=0)[:, :, None] for parts in factors))
         return Scaled(*(part[:, 0] for part in product(stacked)))
 
@@ -203,7 +203,7 @@ class RBM(DeepNetwork, family="rbm"):
         return boltzmann_ratios(self, masks, batch)
 
 
-def _exp(z):
+def exp_scaled(z: Any) -> Scaled:
     """``exp(z)`` as scaled numbers."""
     real = do("real", z)
     bits = astype(real, "float64") * LOG2E
@@ -215,6 +215,6 @@ def _exp(z):
 def _two_cosh(z):
     """``2 cosh z`` as scaled numbers."""
     big = do("abs", do("real", z))
-    outer = _exp(big)
+    outer = exp_scaled(big)
     inner = do("exp", z - big) + do("exp", -z - big)
     return Scaled(outer.mantissa * inner, outer.exponent).rescale(axes=0)

@@ -16,7 +16,8 @@ from autoray import stop_gradient, to_numpy
 
 from ..errors import MethodError, OptionError, check_positive_int
 from ..evaluation.evaluator import Evaluator
-from ..networks import DeepNetwork
+from ..networks import DeepNetwork, TorchNetwork
+from ..networks.torch_network import is_module
 from ..numerics.traced import check_there
 from ..tensors.amplitudes import StateAmplitudes
 
@@ -60,7 +61,7 @@ def read_state(
 
     Parameters
     ----------
-    state : network, evaluator, quimb vector of ours, object with ``log_amplitudes``, or callable
+    state : network, evaluator, quimb vector of ours, torch.nn.Module, or as of `Metropolis`
     batch : int, optional
         How many configurations each call brings, for networks.
     shape, phys_dim : optional
@@ -80,6 +81,8 @@ def read_state(
     >>> read_state(qdn.RBM.rand((2, 3), seed=0)).shape
     (2, 3)
     """
+    if is_module(state) and shape is not None:
+        state = TorchNetwork(state, shape, 2 if phys_dim is None else phys_dim)
     network = state._held_network() if isinstance(state, StateAmplitudes) else state
     if isinstance(network, DeepNetwork):
         network = network._bare().evaluator(batch)
