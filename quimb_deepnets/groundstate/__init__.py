@@ -27,6 +27,7 @@
     picture      energies and variances of a run, drawn
     trajectory   from one state of a run to the next
     driver       GroundState: all of these, again and again
+    models       models of the textbooks, for the command line
 """
 
 from .driver import GroundState
