@@ -33,6 +33,7 @@ from .block_derivatives import BlockDerivatives, has_block_derivatives
 from .lookup import row_codes, windows_of
 from .plan import make_plan
 from .recurrence import Recursion
+from .row_derivatives import RowDerivatives, row_derivatives_fit
 from .scaled_derivatives import CarefulDerivatives, CarefulRecurrentDerivatives, far_apart
 from .tap_index import tap_index
 from .window_tables import child_codes
@@ -117,7 +118,11 @@ class TableDerivatives(_Derivatives):
             values, saved = forward(step, matrices, values)
             self.residuals.append(saved)
         self.values, self.offsets = values, np.array(list(starts.values()))
-        self.blocks = BlockDerivatives(self) if has_block_derivatives(self) else None
+        self.blocks = self._blocks() if has_block_derivatives(self) else None
+
+    def _blocks(self):
+        """Compiled loops: by the derivatives of all rows, or block by block."""
+        return RowDerivatives(self) if row_derivatives_fit(self) else BlockDerivatives(self)
 
     @functools.cached_property
     def products(self):
