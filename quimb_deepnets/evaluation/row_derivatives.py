@@ -12,6 +12,7 @@ import functools
 import math
 
 import numpy as np
+from autoray import get_dtype_name
 
 from ..kernels.compiled import as_rows, in_threads
 from ..kernels.derivatives import add_up_rows
@@ -31,7 +32,7 @@ def row_derivatives_fit(tables):
     tables : TableDerivatives
     """
     widths = [math.prod(w.mantissa.shape) for w in tables.weights]  # parameters of each layer
-    return tables.values.dtype.kind == "f" and all(
+    return "float" in get_dtype_name(tables.values) and all(
         saved.step.index[0].size * saved.cofactors[0].shape[1] * count * tables.values.itemsize
         <= MAX_BYTES
         for saved, count in zip(tables.residuals, np.cumsum(widths))
