@@ -148,6 +148,7 @@ def _one_shard(work, k):
     sampler = Metropolis(
         evaluator, chains, sector=request.sector, levels=request.levels, seed=rng, start=start
     )
+    sampler.quiet()
     if request.burn_in:
         sampler.sweep(request.burn_in, request.steps)
         sampler.forget()
