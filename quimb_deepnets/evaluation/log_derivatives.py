@@ -36,6 +36,7 @@ from .recurrence import Recursion
 from .row_derivatives import RowDerivatives, row_derivatives_fit
 from .scaled_derivatives import CarefulDerivatives, CarefulRecurrentDerivatives, far_apart
 from .tap_index import tap_index
+from .two_layers import TwoLayerDerivatives, has_two_layers
 from .window_tables import child_codes
 
 
@@ -65,7 +66,10 @@ def conv_derivatives(net):
             return derive, max(8, net._machine.residuals // 4 // (floats * net._like.itemsize))
     taps = max(math.prod(g.kernel(l)) for l in range(1, g.depth + 1))
     floats = 4 * taps * positions * bond_dim
-    return LayerDerivatives(net), max(1, net._machine.residuals // (floats * net._like.itemsize))
+    derive = LayerDerivatives(net)
+    if has_two_layers(net):
+        return TwoLayerDerivatives(derive), 2**12
+    return derive, max(1, net._machine.residuals // (floats * net._like.itemsize))
 
 
 def _table_rows(net):
