@@ -239,7 +239,7 @@ def _ground_command(commands):
     add("--boundary", choices=("periodic", "open"), default="periodic", help="(periodic)")
     add("--field", type=float, help="of tfi (1)")
     add("--j2", type=float, help="of j1j2 (0.5)")
-    add("--layers", type=_layer, nargs="+", help="kernel and channels of each (3,16 2,2)")
+    add("--layers", type=_layer, nargs="+", help="kernel and channels of each (4,16 2,2)")
     add("--seconds", type=float, help="how long; 60 where --steps is not given either")
     add("--steps", type=int, help="how many")
     add("--samples", type=int, help="of a step (1024)")

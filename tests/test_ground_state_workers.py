@@ -43,6 +43,20 @@ def sampled(net, executor=None, **options):
     return qdn.energy(net, RING, "sample", samples=64 * 3 * SHARD, executor=executor, **options)
 
 
+def test_batched_chains_in_shards():
+    """Networks without tables have larger shards, as one batch serves all chains of one."""
+    net = qdn.RBM.rand(6, scale=0.3, seed=0)
+    options = {"sector": 3, "seed": 3}
+    with ThreadPoolExecutor(2) as pool:
+        found = [
+            qdn.GroundState(net, RING, samples=300, chains=300, executor=executor, **options)
+            for executor in (None, pool)
+        ]
+        one, two = (gs.run(steps=2, progbar=False) for gs in found)
+    assert same(one, two)
+    assert len({tuple(x) for x in one._state.configs.tolist()}) > 10
+
+
 def steps(executor=None, **options):
     gs = ring(chains=3 * SHARD - 8, samples=200, executor=executor, **options)
     return gs.run(steps=3, progbar=False)

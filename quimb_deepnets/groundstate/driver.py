@@ -66,7 +66,7 @@ class GroundState(Shown):
     seed : None, int or numpy.random.Generator, optional
         Equal seeds give equal runs, however these are cut into calls of `run`.
     executor : optional
-        Who samples, in shards of 32 chains, as `contract_sliced` takes it: an executor of
+        Who samples, in shards of chains, as `contract_sliced` takes it: an executor of
         `concurrent.futures`, dask, ray or mpi4py, or its name; by default this process. The run is
         the same to the last digit whoever computes it.
 

@@ -157,7 +157,7 @@ def energy(
     progbar : bool, optional
         Show a progress bar over the shards of chains.
     executor : optional
-        Who samples, in shards of 32 chains, as `contract_sliced` takes it; the energy does not
+        Who samples, in shards of chains, as `contract_sliced` takes it; the energy does not
         depend on it.
 
     Returns

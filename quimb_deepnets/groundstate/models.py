@@ -21,7 +21,7 @@ from ..networks import ConvAC
 from .driver import GroundState
 
 MODELS = ("tfi", "heisenberg", "j1j2")
-LAYERS = ((3, 16), (2, 2))  # kernel and channels of each
+LAYERS = ((4, 16), (2, 2))  # kernel and channels of each: windows of four sites, or 4 x 4
 NEAR_UNIFORM: dict[str, Any] = {"dist": "uniform", "loc": 1.0, "scale": 0.05}
 
 
@@ -128,6 +128,8 @@ def model_ground_state(
     """
     sizes = as_sizes("shape", shape)
     H = model_terms(model, shape, periodic, field, j2)
+    if layers is LAYERS:
+        layers = [(min(kernel, *sizes), channels) for kernel, channels in LAYERS]
     stack = [GCLayer(kernel, channels) for kernel, channels in layers]
     boundary = "periodic" if periodic else "ones"
     net = ConvAC.rand(shape, layers=stack, boundary=boundary, seed=seed, **NEAR_UNIFORM)

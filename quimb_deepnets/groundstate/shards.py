@@ -22,7 +22,7 @@ from ..sampling import Metropolis
 from .local import local_derivatives, local_energies
 from .operators import FlipMasks
 
-SHARD = 32  # chains of one shard, in any run
+SHARD, BATCHED = 32, 128  # chains of one shard: where a loop runs them, where batches do
 
 
 class Samples(NamedTuple):
@@ -82,8 +82,11 @@ class Request(NamedTuple):
 class _Work:
     """A request with the chains and the seed of each shard; prepared tables stay where they are."""
 
-    def __init__(self, request, starts, seeds):
-        self.request, self.starts, self.seeds = request, starts, seeds
+    starts: Any
+    seeds: np.ndarray
+
+    def __init__(self, request):
+        self.request = request
 
     def __getstate__(self):
         return {name: x for name, x in vars(self).items() if name != "evaluator"}
@@ -120,10 +123,12 @@ def sharded_samples(
     WorkerError
         If the executor died.
     """
-    bounds = [*range(0, request.chains, SHARD), request.chains]
+    work = _Work(request)
+    size = BATCHED if work.evaluator.chain_tables() is None else SHARD
+    bounds = [*range(0, request.chains, size), request.chains]
     sizes = np.diff(bounds)
-    starts = sizes if configs is None else np.split(configs, bounds[1:-1])
-    work = _Work(request, starts, rng.integers(2**63, size=len(sizes)))
+    work.starts = sizes if configs is None else np.split(configs, bounds[1:-1])
+    work.seeds = rng.integers(2**63, size=len(sizes))
     results = in_order(Job(_one_shard, work), range(len(sizes)), executor)
     parts = list(progress(results, progbar, total=len(sizes)))
     join = lambda arrays: np.concatenate(list(arrays), axis=1)
