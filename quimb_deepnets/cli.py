@@ -124,7 +124,7 @@ def main(args=None):
     parser = _parser()
     if args[:1] == ["demo"]:  # the demo parses its own options
         return _quietly(lambda: demo().main(args[1:]), parser)
-    options = parser.parse_args(args)
+    options = parser.parse_args(_joined_sites(args))
     return _quietly(lambda: options.run(options), parser)
 
 
@@ -183,7 +183,9 @@ def _parser():
     paths = _network_command(commands, "paths", _paths, "what contracting it costs")
     _path_options(paths)
     bits = _network_command(commands, "entropy", _entropy, "its entanglement entropy, in bits")
-    bits.add_argument("--where", type=_where, help="3: the first 3 sites; 0,3,5 or 0:1,2:3: sites")
+    bits.add_argument(
+        "--where", type=_where, help="3: the first 3 sites; 0,3,5 or 0 3 5 or 0:1,2:3: sites"
+    )
     bits.add_argument("--method", help="one of those that --plan lists (auto)")
     bits.add_argument("--plan", action="store_true", help="what each method would cost")
     bits.add_argument("--max-bytes", type=float, help="what it may hold (4 GiB)")
@@ -269,6 +271,20 @@ def _shape(text):
         return _one_or_more(text.split("x"))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 64 or 6x6") from error
+
+
+def _joined_sites(args):
+    """Sites that stand apart, ``--where 0 3 5``, as one word, ``--where 0,3,5``."""
+    joined: list[str] = []
+    follows = False  # whether all words since --where are sites
+    for word in args:
+        sites = re.fullmatch(r"(--where=)?[\d:,]+", word)
+        if follows and sites and joined[-1] != "--where":
+            joined[-1] += "," + word
+        else:
+            joined.append(word)
+        follows = word == "--where" or bool(sites and (follows or sites[1]))
+    return joined
 
 
 def _where(text):

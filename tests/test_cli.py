@@ -90,8 +90,8 @@ def test_entropy(capsys, tmp_path):
     data = read(capsys, "entropy", file)
     np.testing.assert_allclose(data["entropy_bits"], net.entropies(), atol=1e-12)
     assert data["cuts"] == list(range(1, 8))
-    for where, sites in (("3", 3), ("1,4", [1, 4]), ("5,", [5])):
-        found = read(capsys, "entropy", file, "--where", where)["entropy_bits"]
+    for where, sites in (("3", 3), ("1,4", [1, 4]), ("5,", [5]), ("1 4 5", [1, 4, 5])):
+        found = read(capsys, "entropy", "--where", *where.split(), file)["entropy_bits"]
         assert found == pytest.approx(float(net.entropy(sites)), abs=1e-12)
     code, out, _ = run(capsys, "entropy", file, "--where", "3")
     assert code == 0 and out == f"{float(net.entropy(3)):.6f} bits\n"

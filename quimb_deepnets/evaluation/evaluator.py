@@ -16,6 +16,7 @@ from autoray import infer_backend, to_numpy
 from ..errors import OptionError, check_positive_int
 from ..numerics.configs import as_configs, check_configs
 from ..numerics.scaled import Scaled, full_precision, readable
+from ..numerics.traced import check_constant
 from ..numerics.weights import MAX_BYTES
 from .chunks import check_result, map_chunks
 from .general import prepare
@@ -150,6 +151,7 @@ class Evaluator:
     ) -> Any:
         """``d log psi / d theta``, ``(B, num_params)``, see ``net.log_derivatives``."""
         net, configs = self._net, self._checked(configs)
+        check_constant(net.params.leaves.values(), "log_derivatives")
         check_result(net, "log_derivatives", configs, net.num_params, max_bytes)
         derive, size = self._prepared("derivatives", lambda: net._bare()._derivatives_by())
         return map_chunks(net, derive, configs, size, chunk, progbar)

@@ -19,7 +19,7 @@ from ..errors import RangeError
 from ..kernels.compiled import has_loops, in_threads
 from ..kernels.ratios import spread
 from ..numerics.configs import batches
-from ..numerics.scaled import MAX_FACTORS_WIDE, array_like, mutable, take_rows
+from ..numerics.scaled import MAX_FACTORS_WIDE, array_like, look, mutable, take_rows
 from .general import masked_ratios
 from .layer_ratios import LayerRatios
 from .plan import cached_plan
@@ -146,6 +146,6 @@ def by_value(ratios, x, phys_dim):
         return array_like(out, ratios)
     one = ratios[:, :1] * 0 + 1
     padded = do("concatenate", (do("concatenate", (one,) * N, axis=1), ratios), axis=1)
-    changes = (np.arange(M) - to_numpy(x).astype(int).T[:, :, None]) % M
+    changes = (np.arange(M) - look(x).astype(int).T[:, :, None]) % M
     index = (np.arange(B)[:, None, None] * M + changes) * N + np.arange(N)[:, None]
     return take_rows(padded.reshape(-1), array_like(index, padded))

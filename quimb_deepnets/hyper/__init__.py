@@ -10,6 +10,7 @@ Nothing here knows a deep network::
     refusals    methods of quimb that would be wrong, and what to use instead
     search      the best path of several searches
     trees       one tree for one problem
+    exhaustive  what searches of every tree would take
     pictures    figures
     identities  identity tensors leave a contraction before it is planned
     network     HyperTensorNetwork: contraction, combination

@@ -141,8 +141,8 @@ class Scaled(NamedTuple):
                 "layers."
             )
         # zeros too: their derivatives have that exponent
-        drop = array_like((exponent - top).clip(-limit, limit), x.mantissa)
-        return x.mantissa * power_of_two(drop, x.mantissa), top + float(bits(first))
+        drop = array_like((exponent - top).clip(-math.inf, limit), x.mantissa)
+        return ldexp(x.mantissa, drop), top + float(bits(first))
 
     def phase_and_log(self):
         """The phase ``z/|z|`` (0 for zero) and ``log|z|`` (-inf for zero)."""
