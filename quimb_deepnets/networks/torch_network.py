@@ -83,7 +83,7 @@ class _Module:
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
 
     def __call__(self, params, configs):
-        return _import_torch().func.functional_call(self.module, dict(params), (configs,))
+        return _torch().func.functional_call(self.module, dict(params), (configs,))
 
 
 class TorchNetwork(DeepNetwork):
@@ -197,7 +197,7 @@ class TorchNetwork(DeepNetwork):
 
     @functools.cached_property
     def _is_complex(self):
-        torch = _import_torch()
+        torch = _torch()
         like = next(iter(self._tensors().values()))
         sites = torch.zeros((1, self.nsites), dtype=torch.int64, device=like.device)
         return self._logs(self._tensors(), sites).is_complex()
@@ -205,7 +205,7 @@ class TorchNetwork(DeepNetwork):
     def _tensors(self, detached=True):
         """The parameters as tensors of torch, whatever they are kept as."""
         if self.backend != "torch":
-            return {name: _import_torch().tensor(to_numpy(x)) for name, x in self.params.items()}
+            return {name: _torch().tensor(to_numpy(x)) for name, x in self.params.items()}
         return {name: x.detach() if detached else x for name, x in self.params.items()}
 
     def _as_kept(self, x):
@@ -234,7 +234,7 @@ class TorchNetwork(DeepNetwork):
         return found
 
     def _evaluate_by(self, plan):
-        params, torch = self._tensors(detached=False), _import_torch()
+        params, torch = self._tensors(detached=False), _torch()
 
         def evaluate(x):
             logs = self._logs(params, torch.as_tensor(x).T)
@@ -249,7 +249,7 @@ class TorchNetwork(DeepNetwork):
         return evaluate
 
     def _derivatives_by(self):
-        torch, params = _import_torch(), self._tensors()
+        torch, params = _torch(), self._tensors()
         func = torch.func
         real = lambda params, config: do("real", self._logs(params, config[None])[0])
         imag = lambda params, config: do("imag", self._logs(params, config[None])[0])
@@ -283,10 +283,9 @@ def _name_of(function):
     return getattr(function, "__name__", type(function).__name__)
 
 
-def _import_torch():
-    import torch  # not before a module of torch is there
-
-    return torch
+def _torch():
+    """The library, which whoever gives a module or a function of torch has imported."""
+    return sys.modules["torch"]
 
 
 def is_module(state: Any) -> bool:
