@@ -88,7 +88,7 @@ from .exact import InfiniteChain
 from .geometry import GCLayer
 from .groundstate import Energy, GroundState, energy
 from .hyper import HyperTensorNetwork, dup
-from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
+from .networks import RAC, RBM, ConvAC, GraphStateConvAC, TorchNetwork, load, register_method, save
 from .paths import contract_sliced, path_report, rivals
 from .sampling import Metropolis
 from .tensors import CollapsedVector, RecursiveMPS, RecursiveTree
@@ -122,6 +122,7 @@ __all__ = [
     "SamplingWarning",
     "SitesError",
     "StructureError",
+    "TorchNetwork",
     "WeightError",
     "WorkerError",
     "contract_sliced",

@@ -5,6 +5,7 @@
     describe   what a network is, in integers            NETWORK   conv SHAPE, rac L, rbm SHAPE
     paths      what contracting it costs                           or a file of qdn.save;
     entropy    its entanglement, in bits                           for paths also a problem in JSON
+    ground     the ground state of a model                 tfi, heisenberg or j1j2, and SHAPE
     demo       the tour of the README
 
 Exit codes: 0 done, 1 refused with one line on stderr, 2 wrong usage, 130 interrupted.
@@ -28,8 +29,10 @@ from .entanglement import entanglement_plan, entropies, entropy
 from .errors import DeepNetError, OptionError, SitesError
 from .geometry.expansion import NODES
 from .geometry.layers import BOUNDARIES
+from .groundstate.models import LAYERS, MODELS, model_ground_state, reached
 from .hyper.dup import MODES
 from .networks import FAMILIES, load
+from .numerics.atomic import replacing
 from .numerics.weights import DISTS, DTYPES
 from .paths import Hypergraph, path_report, rivals
 from .paths.handmade import HANDMADE
@@ -56,7 +59,7 @@ OPTIONS = {
         *DEFAULTS,
         *("task", "where", "form", "mode", "nodes", "optimize", "shared", "target_size"),
         *("rivals", "executor", "max_tensors", "max_bytes", "max_flops", "method", "plan"),
-        *("out", "steps"),
+        *("out", "steps", "seconds", "samples", "checkpoint", "layers", "field", "j2"),
     )
 } | {"shape": "SHAPE", "L": "SHAPE"}
 # phrases of messages that make no sense on the command line, and what replaces them
@@ -187,6 +190,7 @@ def _parser():
     bits.add_argument("--plan", action="store_true", help="what each method would cost")
     bits.add_argument("--max-bytes", type=float, help="what it may hold (4 GiB)")
     bits.add_argument("--max-flops", type=float, help="what it may take (1e15)")
+    _ground_command(commands)
     commands.add_parser("demo", help="deep networks beside MPS and MERA", add_help=False)
     return parser
 
@@ -224,6 +228,35 @@ def _path_options(command):
     add("--max-tensors", type=int, help=f"refuse larger networks ({MAX_TENSORS})")
     add("--rivals", choices=("params", "entropy"), help="beside MPS, MERA, ... as large")
     add("--executor", help=f"a number of processes, or {', '.join(EXECUTORS)}")
+
+
+def _ground_command(commands):
+    """The command about a model."""
+    text = "the ground state of a model, by samples of a network"
+    command = commands.add_parser("ground", help=text, description=f"Print {text}.")
+    command.set_defaults(run=_ground)
+    add = command.add_argument
+    add("model", choices=MODELS, help="tfi: Pauli matrices; the others: spins of one half")
+    add("shape", type=_shape, metavar="SHAPE", help="64 for a chain, 6x6 for a lattice")
+    add("--boundary", choices=("periodic", "open"), default="periodic", help="(periodic)")
+    add("--field", type=float, help="of tfi (1)")
+    add("--j2", type=float, help="of j1j2 (0.5)")
+    add("--layers", type=_layer, nargs="+", help="kernel and channels of each (4,16 2,2)")
+    add("--seconds", type=float, help="how long; 60 where --steps is not given either")
+    add("--steps", type=int, help="how many")
+    add("--samples", type=int, help="of a step (1024)")
+    add("--seed", type=int, default=0, help="(0)")
+    add("--checkpoint", help="a file to go on from, and to write")
+    add("--executor", help=f"a number of processes, or {', '.join(EXECUTORS)}")
+    add("--json", metavar="FILE", help="write what was reached there too, - for stdout alone")
+
+
+def _layer(text):
+    """3,16 or 2x3,16 as a kernel and a number of channels."""
+    kernel, comma, channels = text.partition(",")
+    if not comma or not channels.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a layer; write 3,16 or 2x3,16")
+    return _shape(kernel), int(channels)
 
 
 def _one_or_more(numbers):
@@ -399,3 +432,34 @@ def _entropy(options):
     else:
         whole = float(entropy(net, options.where, **limits))
         _show(options, {"where": options.where, "entropy_bits": whole}, f"{whole:.6f} bits")
+
+
+def _ground(options):
+    """Take steps towards the ground state of a model, print and write what was reached."""
+    for word, model in (("field", "tfi"), ("j2", "j1j2")):
+        if options.model != model:
+            _refuse_given(options, {word}, f"{options.model} has no such term")
+    gs = model_ground_state(
+        options.model,
+        options.shape,
+        options.boundary == "periodic",
+        options.layers or LAYERS,
+        options.seed,
+        1.0 if options.field is None else options.field,
+        0.5 if options.j2 is None else options.j2,
+        samples=2**10 if options.samples is None else options.samples,
+        executor=_executor(options.executor),
+    )
+    seconds = 60.0 if options.seconds is None and options.steps is None else options.seconds
+    gs.run(options.steps, seconds, options.checkpoint, progbar=sys.stderr.isatty())
+    if options.json != "-":
+        print(gs)
+    if options.json is None:
+        return
+    asked = {word: getattr(options, word) for word in ("model", "shape", "boundary", "seed")}
+    text = json.dumps(_finite(asked | reached(gs)), indent=2, allow_nan=False)
+    if options.json == "-":
+        print(text)
+    else:
+        with replacing(options.json, "w") as file:
+            file.write(text + "\n")

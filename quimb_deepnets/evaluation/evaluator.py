@@ -119,6 +119,10 @@ class Evaluator:
             evaluate, size = self._prepared("amplitudes", make)
         return map_chunks(net, evaluate, configs, size, chunk, progbar)
 
+    def chain_tables(self) -> Any:
+        """What compiled Markov chains read, see `evaluation.chains`; None where there are none."""
+        return self._prepared("chains", self._net._chain_tables)
+
     # ------------------------------------------------------------ what users call
 
     def amplitudes(self, configs: Any, chunk: int | None = None, progbar: bool = False) -> Any:

@@ -32,8 +32,10 @@ from .backprop import LayerStep, backward_top, fits_floats, forward, readers_of,
 from .block_derivatives import BlockDerivatives, has_block_derivatives
 from .plan import cached_plan
 from .recurrence import Recursion
+from .row_derivatives import RowDerivatives, row_derivatives_fit
 from .scaled_derivatives import CarefulDerivatives, CarefulRecurrentDerivatives, far_apart
 from .tap_index import tap_index
+from .two_layers import TwoLayerDerivatives, has_two_layers
 from .window_tables import child_codes
 from .windows import row_codes, windows_of
 
@@ -64,7 +66,10 @@ def conv_derivatives(net):
             return derive, max(8, net._machine.residuals // 4 // (floats * net._like.itemsize))
     taps = max(math.prod(g.kernel(l)) for l in range(1, g.depth + 1))
     floats = 4 * taps * positions * bond_dim
-    return LayerDerivatives(net), max(1, net._machine.residuals // (floats * net._like.itemsize))
+    derive = LayerDerivatives(net)
+    if has_two_layers(net):
+        return TwoLayerDerivatives(derive), 2**12
+    return derive, max(1, net._machine.residuals // (floats * net._like.itemsize))
 
 
 def _table_rows(net):
@@ -117,7 +122,11 @@ class TableDerivatives(_Derivatives):
             values, saved = forward(step, matrices, values)
             self.residuals.append(saved)
         self.values = values
-        self.blocks = BlockDerivatives(self) if has_block_derivatives(self) else None
+        self.blocks = self._blocks() if has_block_derivatives(self) else None
+
+    def _blocks(self):
+        """Compiled loops: by the derivatives of all rows, or block by block."""
+        return RowDerivatives(self) if row_derivatives_fit(self) else BlockDerivatives(self)
 
     @functools.cached_property
     def products(self):

@@ -9,7 +9,8 @@
     sectors      configurations with a number of ones
     local        local energies
     full         sums over all configurations
-    sampled      samples, and the error that chains show
+    shards       samples in shards of chains, on any executor
+    sampled      energies of samples, and the error that chains show
     products     products of terms, and terms as products
     chain        matrix product states and operators
     windows      contractions of collapsed networks
@@ -26,6 +27,7 @@
     picture      energies and variances of a run, drawn
     trajectory   from one state of a run to the next
     driver       GroundState: all of these, again and again
+    models       models of the textbooks, for the command line
 """
 
 from .driver import GroundState

@@ -10,31 +10,15 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from autoray import to_numpy
 
-from ..numerics.weights import MAX_BYTES
-from ..sampling import Metropolis
 from ..sampling.diagnostics import split_rhat
 from .full import full_state
-from .local import local_energies
+from .local import local_derivatives
 from .operators import FlipMasks
+from .shards import Samples
 from .steps import Batch, clipped
 
 BLOCKS = 64  # that an error is taken from, at least
-
-
-class Draws(NamedTuple):
-    """Draws of independent chains.
-
-    Attributes
-    ----------
-    configs : numpy.ndarray of int, shape (draws, chains, N)
-    acceptance : float
-        The share of proposals that were accepted.
-    """
-
-    configs: np.ndarray
-    acceptance: float
 
 
 class Estimate(NamedTuple):
@@ -94,55 +78,13 @@ def blocked_error(draws: np.ndarray) -> float:
     return float(means.std(ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else math.nan
 
 
-def draw(
-    evaluator: Any,
-    sector: int | None,
-    configs: Any,
-    chains: int,
-    draws: int,
-    burn_in: int,
-    rng: Any,
-) -> Draws:
-    """Draws of chains, a sweep apart: as many proposals as sites, of exchanges half as many.
-
-    Parameters
-    ----------
-    evaluator : Evaluator
-    sector : int or None
-        A number of ones.
-    configs : numpy.ndarray of int, shape (chains, N), or None
-        Where the chains are; None begins them.
-    chains, draws, burn_in : int
-        Sweeps before the first draw.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Draws
-    """
-    net = evaluator.network
-    shape = net.geometry.shape
-    start = None if configs is None else configs.reshape(chains, *shape)
-    sampler = Metropolis(net, chains=chains, sector=sector, levels=1, seed=rng, start=start)
-    steps = net.nsites if sector is None else -(-net.nsites // 2)
-    if burn_in:
-        sampler.sweep(burn_in, steps)
-    sampler.forget()
-    found = np.empty((draws, chains, net.nsites), np.min_scalar_type(-net.phys_dim))
-    for some in found:
-        sampler.sweep(1, steps)
-        some[:] = sampler.digits
-    return Draws(found, sampler.acceptance)
-
-
-def sampled_estimate(evaluator: Any, H: FlipMasks, drawn: Draws, real: bool) -> Estimate:
+def sampled_estimate(drawn: Samples, real: bool) -> Estimate:
     """The energy of draws, and the batch of a step; local energies of the step are clipped.
 
     Parameters
     ----------
-    evaluator : Evaluator
-    H : FlipMasks
-    drawn : Draws
+    drawn : Samples
+        With derivatives; the first values are local energies.
     real : bool
         Whether the parameters are real.
 
@@ -150,14 +92,12 @@ def sampled_estimate(evaluator: Any, H: FlipMasks, drawn: Draws, real: bool) -> 
     -------
     Estimate
     """
-    draws, chains, N = drawn.configs.shape
-    configs = drawn.configs.reshape(-1, N)
-    local = local_energies(evaluator, H, configs)
-    by_chain = local.real.reshape(draws, chains)
+    assert drawn.derivatives is not None
+    by_chain, local = drawn.values[0].real, drawn.values[0].reshape(-1)
     energy = float(by_chain.mean())
     return Estimate(
         Batch(
-            _derivatives(evaluator, configs),
+            drawn.derivatives.reshape(len(local), -1),
             clipped(local),
             np.full(len(local), 1 / len(local)),
             real,
@@ -166,7 +106,7 @@ def sampled_estimate(evaluator: Any, H: FlipMasks, drawn: Draws, real: bool) -> 
         blocked_error(by_chain),
         float(np.mean(abs(local - energy) ** 2)),
         drawn.acceptance,
-        split_rhat(by_chain) if draws >= 4 else math.nan,
+        split_rhat(by_chain) if len(by_chain) >= 4 else math.nan,
         local,
         drawn.configs[-1],
     )
@@ -190,7 +130,7 @@ def full_estimate(evaluator: Any, H: FlipMasks, sector: int | None, real: bool) 
     state = full_state(evaluator.network, H, sector)
     there = state.psi != 0  # where psi is zero it has no logarithm, and no weight
     configs, weights = state.configs[there], state.weights[there]
-    batch = Batch(_derivatives(evaluator, configs), state.local_energies[there], weights, real)
+    batch = Batch(local_derivatives(evaluator, configs), state.local_energies[there], weights, real)
     nothing = np.zeros((0, H.nsites), int)
     return Estimate(
         batch,
@@ -202,10 +142,3 @@ def full_estimate(evaluator: Any, H: FlipMasks, sector: int | None, real: bool) 
         batch.energies,
         nothing,
     )
-
-
-def _derivatives(evaluator, configs):
-    """Derivatives of log psi as numpy numbers of double precision, ``(n, P)``."""
-    shaped = configs.reshape(-1, *evaluator.network.geometry.shape)
-    found = to_numpy(evaluator.log_derivatives(shaped, max_bytes=MAX_BYTES))
-    return found.astype(np.result_type(found.dtype, np.float64), copy=False)

@@ -22,7 +22,7 @@ from ..numerics.shown import Shown
 from .checkpoint import read_checkpoint, write_checkpoint
 from .energies import Energy
 from .history import has_stalled, progress_text, with_error
-from .measure import DRAWS, measure_full, measure_samples
+from .measure import measure_full, measure_samples
 from .operators import FlipMasks
 from .picture import plot_run
 from .sectors import check_conserved
@@ -39,8 +39,9 @@ class GroundState(Shown):
 
     Parameters
     ----------
-    net : ConvAC, RAC, RBM or another DeepNetwork
-        Where to begin; it stays as it is. Near-uniform weights are a wise start, such as
+    net : ConvAC, RAC, RBM or another DeepNetwork, or a torch.nn.Module
+        Where to begin; it stays as it is. Of a module see `TorchNetwork`, which `network` then is.
+        Near-uniform weights are a wise start, such as
         ``ConvAC.rand(..., dist="uniform", loc=1, scale=0.05)``: random deep polynomials have nodes
         and amplitudes of very different size, from which samples lead nowhere.
     H : quimb.operator.SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen or dict
@@ -64,6 +65,10 @@ class GroundState(Shown):
         Independent Markov chains.
     seed : None, int or numpy.random.Generator, optional
         Equal seeds give equal runs, however these are cut into calls of `run`.
+    executor : optional
+        Who samples, in shards of chains, as `contract_sliced` takes it: an executor of
+        `concurrent.futures`, dask, ray or mpi4py, or its name; by default this process. The run is
+        the same to the last digit whoever computes it.
 
     Attributes
     ----------
@@ -119,9 +124,20 @@ class GroundState(Shown):
         samples: int = 2**10,
         chains: int = 2**8,
         seed: Any = None,
+        executor: Any = None,
     ) -> None:
         self._path = Trajectory(
-            net, H, sector, sign_rule, method, optimizer, optimizer_opts, samples, chains, seed
+            net,
+            H,
+            sector,
+            sign_rule,
+            method,
+            optimizer,
+            optimizer_opts,
+            samples,
+            chains,
+            seed,
+            executor,
         )
         self._state = self._path.start()
         self._found: Energy | None = None
@@ -230,16 +246,25 @@ class GroundState(Shown):
             If the checkpoint is torn or was written for another problem.
         RangeError
             If ten steps in a row led to numbers out of range.
+        WorkerError
+            If the executor died; what was done is in the checkpoint.
+
+        Warns
+        -----
+        SamplingWarning
+            If the chains of the measurement stood still or did not mix.
 
         Notes
         -----
-        Ctrl-C ends the steps, and what was reached is measured.
+        Ctrl-C ends the steps, and what was reached is measured. The clock runs while steps are
+        taken: loops are compiled before it starts, in a first call.
         """
         steps = None if steps is None else check_positive_int("steps", steps, OptionError)
         patience = patience and check_positive_int("patience", patience, OptionError)
         seconds = math.inf if seconds is None else _positive("seconds", seconds)
         if steps is None and seconds == math.inf:
             steps = STEPS
+        self._path.warm_up(self._state)
         begun, spent = self._state.step, self._state.seconds
         if checkpoint is not None:
             self._go_on_from(checkpoint)
@@ -322,19 +347,11 @@ class GroundState(Shown):
         if self._path.method == "full":
             return measure_full(net, masks, self._path.sector)
         rng = np.random.Generator(np.random.PCG64(generator_of(state.generator).integers(2**63)))
-        configs = state.configs if len(state.configs) else None
         return measure_samples(
-            net.evaluator(batch=DRAWS * self._path.chains),
-            *(
-                masks,
-                self._path.sector,
-                configs,
-                self._path.chains,
-                rng,
-                rtol,
-                max_samples,
-                progbar,
+            lambda state, draws, masks, burn_in: self._path.sample(
+                state, net, draws, rng, masks, burn_in=burn_in
             ),
+            *(state, masks, rtol, max_samples, progbar),
         )
 
     def plot(self, hlines: Mapping[str, float] | None = None, zoom: int | None = None) -> Any:

@@ -27,9 +27,11 @@ from ..tensors.amplitudes import StateAmplitudes
 from .chain import chain_moments
 from .full import full_state
 from .operators import FlipMasks
+from .preparation import as_network
 from .reading import inherited_sector
 from .sampled import SampledEnergy, sampled_energy
 from .sectors import check_conserved, check_sector, sector_size
+from .shards import check_executor
 from .windows import WindowSums
 
 FEW = 2**16  # configurations that are all summed over
@@ -118,6 +120,7 @@ class _Problem(NamedTuple):
     samples: int
     seed: Any
     progbar: bool
+    executor: Any
 
 
 def energy(
@@ -129,13 +132,14 @@ def energy(
     samples: int = 2**12,
     seed: Any = None,
     progbar: bool = False,
+    executor: Any = None,
 ) -> Energy:
     """The energy of a network, ``<psi|H|psi> / <psi|psi>``.
 
     Parameters
     ----------
-    net : DeepNetwork, RecursiveTree, RecursiveMPS or CollapsedVector
-        It need not be normalised.
+    net : DeepNetwork, RecursiveTree, RecursiveMPS, CollapsedVector or torch.nn.Module
+        Of a module see `TorchNetwork`. It need not be normalised.
     H : quimb.operator.SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen or dict
         A Hermitian operator, on sites of the network by name; a dict goes from sites to matrices,
         as in ``{(0, 1): G}``.
@@ -151,7 +155,10 @@ def energy(
         How many configurations to draw, where it samples.
     seed : None, int or numpy.random.Generator, optional
     progbar : bool, optional
-        Show a progress bar over the sweeps.
+        Show a progress bar over the shards of chains.
+    executor : optional
+        Who samples, in shards of chains, as `contract_sliced` takes it; the energy does not
+        depend on it.
 
     Returns
     -------
@@ -198,7 +205,8 @@ def energy(
     """
     check_option("method", method, ("auto", *_METHODS))
     check_positive_int("samples", samples, OptionError)
-    net = _network(net)
+    check_executor(executor, method)
+    net = _network(as_network(net, H))
     masks = FlipMasks(H, net.sites, net.phys_dim, sign_rule)
     masks.check_hermitian()
     sector = check_sector(
@@ -206,7 +214,7 @@ def energy(
     )
     if sector is not None:
         check_conserved(masks, sector)
-    problem = _Problem(net, masks, sector, samples, seed, progbar)
+    problem = _Problem(net, masks, sector, samples, seed, progbar, executor)
     return _cheapest(problem) if method == "auto" else _METHODS[method](problem, "as asked for")
 
 

@@ -9,28 +9,39 @@
     RunState   of the next step
 """
 
+import contextlib
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from autoray import get_dtype_name, to_numpy
 
-from ..errors import ConfigError, OptionError, RangeError, check_option, check_positive_int
+from ..errors import (
+    ConfigError,
+    DeepNetError,
+    OptionError,
+    RangeError,
+    check_option,
+    check_positive_int,
+)
+from ..jobs import as_pool
 from ..networks import DeepNetwork
 from ..numerics.scaled import array_like
 from ..numerics.weights import make_rng
-from .batches import Estimate, draw, full_estimate, sampled_estimate
+from .batches import Estimate, full_estimate, sampled_estimate
 from .checkpoint import RunState, digest_of
 from .history import RECORD, has_jumped, record_of
 from .lbfgs import QuasiNewton
+from .local import local_derivatives
 from .operators import FlipMasks
 from .optimizers import make_optimizer
-from .preparation import check_real, check_spread, energy_scale, sign_sites
+from .preparation import as_network, check_real, check_spread, energy_scale, sign_sites
 from .reading import inherited_sector
 from .sectors import check_conserved, check_sector
+from .shards import Request, Samples, check_executor, sharded_samples
 
 BURN_IN = 16  # sweeps before the first step; later steps begin where the last one ended
 RISE, MOST = 100, 4  # steps after which samples rise by as many as there were, and up to so often
@@ -42,7 +53,7 @@ class Trajectory:
 
     Parameters
     ----------
-    net, H, sector, sign_rule, method, optimizer, optimizer_opts, samples, chains, seed
+    net, H, sector, sign_rule, method, optimizer, optimizer_opts, samples, chains, seed, executor
         See `GroundState`.
 
     Attributes
@@ -71,13 +82,17 @@ class Trajectory:
         samples: int,
         chains: int,
         seed: Any,
+        executor: Any = None,
     ) -> None:
+        net = as_network(net, H)
         if not isinstance(net, DeepNetwork):
             raise OptionError(
-                f"a {type(net).__name__} is not a network; give a ConvAC, RAC or RBM, of an "
-                "expanded state its .network."
+                f"a {type(net).__name__} is not a network; give a ConvAC, RAC, RBM or a module of "
+                "torch, of an expanded state its .network."
             )
         check_option("method", method, ("sample", "full"))
+        check_executor(executor, method)
+        self.executor = as_pool(executor)
         self.net = net._bare()
         self.sign_rule, self.method = sign_sites(H, net, sign_rule), method
         self.H = FlipMasks(H, net.sites, net.phys_dim, self.sign_rule)
@@ -94,6 +109,7 @@ class Trajectory:
         self.scale = energy_scale(self.H)
         whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
         self._seed, self._rng = int(seed) if whole else None, make_rng(seed)
+        self._warm = False
         if method == "sample":
             check_spread(self.net, self.sector, self.H.phys_dim)
 
@@ -148,17 +164,67 @@ class Trajectory:
             found = full_estimate(net.evaluator(), self.H, self.sector, real)
         else:
             rise = min(MOST, 1 + max(0, state.step - RISE) / RISE)
-            begin = not len(state.configs)
-            configs = None if begin else state.configs
-            draws = round(self.draws * rise)
-            evaluator = net.evaluator(batch=draws * self.chains)
-            burn_in = BURN_IN if begin else 0
-            drawn = draw(evaluator, self.sector, configs, self.chains, draws, burn_in, rng)
-            found = sampled_estimate(evaluator, self.H, drawn, real)
+            drawn = self.sample(state, net, round(self.draws * rise), rng, derivatives=True)
+            found = sampled_estimate(drawn, real)
         if not (math.isfinite(found.energy) and math.isfinite(found.variance)):
             raise RangeError("an energy is not finite.")
         scaled = found.batch._replace(energies=found.batch.energies / self.scale)
         return found._replace(batch=scaled)
+
+    def sample(
+        self,
+        state: RunState,
+        net: Any,
+        draws: int,
+        rng: np.random.Generator,
+        masks: Sequence[FlipMasks] = (),
+        derivatives: bool = False,
+        burn_in: int = 0,
+    ) -> Samples:
+        """Draws of the chains from where they are, and local values there.
+
+        Parameters
+        ----------
+        state : RunState
+        net : DeepNetwork
+            What is sampled.
+        draws : int
+            A sweep apart: as many proposals as sites, of exchanges half as many.
+        rng : numpy.random.Generator
+        masks : sequence of FlipMasks, optional
+            By default H.
+        derivatives : bool, optional
+            Whether derivatives are wanted too.
+        burn_in : int, optional
+            Sweeps before the first draw; chains that begin take 16 in any case.
+        """
+        configs = state.configs if len(state.configs) else None
+        request = Request(
+            net,
+            tuple(masks) or (self.H,),
+            self.sector,
+            self.chains,
+            draws,
+            burn_in=BURN_IN if configs is None else burn_in,
+            steps=net.nsites if self.sector is None else -(-net.nsites // 2),
+            levels=1,
+            derivatives=derivatives,
+        )
+        return sharded_samples(request, configs, rng, self.executor)
+
+    def warm_up(self, state: RunState) -> None:
+        """Call what a step calls once, so that its loops are compiled before a clock starts."""
+        if self._warm:
+            return
+        net = self.network(state.theta)
+        with contextlib.suppress(DeepNetError):  # which the first step raises again
+            if self.method == "sample":
+                self.sample(state, net, 1, generator_of(state.generator), derivatives=True)
+            else:
+                some = np.zeros((2, self.H.nsites), int)
+                some[:, : self.sector or 0] = 1
+                local_derivatives(net.evaluator(), some)
+        self._warm = True
 
     def advance(self, state: RunState) -> RunState:
         """The state after one more step.

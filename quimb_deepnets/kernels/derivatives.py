@@ -180,3 +180,30 @@ def write_columns(column, offsets, factors, width, start, stop, out):
         for x in range(stop - start):
             for j in range(width):
                 out[start + x, place + j] = values[j, x] * factor
+
+
+@loop
+def add_up_rows(codes, share, by_row, start, stop, out):
+    """Add up the derivatives of the rows that each configuration reads.
+
+    Parameters
+    ----------
+    codes : array of int64, shape (P, B)
+    share : array, shape (B, r)
+        The derivative of log psi by the log of each channel's product.
+    by_row : array, shape (n, r, p)
+        Derivatives of the log of each row.
+    start, stop : int
+        Which configurations.
+    out : array, shape (B, p or more)
+        The first p columns are written.
+    """
+    _, r, count = by_row.shape
+    for x in range(start, stop):
+        total = out[x, :count]
+        total[:] = 0.0
+        for p in range(len(codes)):
+            for c in range(r):
+                row, factor = by_row[codes[p, x], c], share[x, c]
+                for j in range(count):
+                    total[j] += factor * row[j]

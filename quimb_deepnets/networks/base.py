@@ -14,6 +14,7 @@ a general form that it may replace::
             _ratios_by, _derivatives_by         else: changed configurations, autograd of torch
             _chain_tables                       else: Markov chains evaluate batches
             _scaled_state                       else: all amplitudes, one by one
+            _is_complex                         else: as the weights are
 
 ``class RBM(DeepNetwork, family="rbm")`` enters a family in `FAMILIES`: `save`, `load` and the
 command line know those.
@@ -337,6 +338,11 @@ class DeepNetwork(NetworkMethods, NetworkValue):
                 "network."
             )
         return plan
+
+    @property
+    def _is_complex(self):
+        """Whether amplitudes are complex numbers."""
+        return "complex" in self.dtype
 
     @property
     def _machine(self):

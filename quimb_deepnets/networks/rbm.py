@@ -177,7 +177,7 @@ class RBM(DeepNetwork, family="rbm"):
     @full_precision
     def _evaluate(self, x):
         s = self._spins(x)
-        factors = zip(_exp((self.visible_bias @ s)[None]), _two_cosh(self._angles(s)))
+        factors = zip(exp_scaled((self.visible_bias @ s)[None]), _two_cosh(self._angles(s)))
         stacked = Scaled(*(do("concatenate", parts, axis=0)[:, :, None] for parts in factors))
         return Scaled(*(part[:, 0] for part in product(stacked)))
 
@@ -203,7 +203,7 @@ class RBM(DeepNetwork, family="rbm"):
         return boltzmann_ratios(self, masks, batch)
 
 
-def _exp(z):
+def exp_scaled(z: Any) -> Scaled:
     """``exp(z)`` as scaled numbers."""
     real = do("real", z)
     bits = astype(real, "float64") * LOG2E
@@ -220,7 +220,7 @@ def _two_cosh(z):
     """
     big = stop_gradient(do("abs", do("real", z)))
     small = None if mutable(z) else stop_gradient(do("abs", z)) < 1
-    outer = _exp(big if small is None else do("where", small, big * 0, big))
+    outer = exp_scaled(big if small is None else do("where", small, big * 0, big))
     inner = do("exp", z - big) + do("exp", -z - big)
     if small is not None:
         half = do("where", small, z / 2, z * 0)
