@@ -83,7 +83,7 @@ from .errors import (
     WorkerError,
 )
 from .geometry import GCLayer
-from .groundstate import Energy, GroundState, energy
+from .groundstate import Energy, Fit, GroundState, energy, fit
 from .hyper import HyperTensorNetwork, dup
 from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
 from .paths import contract_sliced, path_report, rivals
@@ -102,6 +102,7 @@ __all__ = [
     "DeepNetError",
     "Energy",
     "ExtraError",
+    "Fit",
     "GCLayer",
     "GeometryError",
     "GraphStateConvAC",
@@ -126,6 +127,7 @@ __all__ = [
     "entanglement_plan",
     "entropies",
     "entropy",
+    "fit",
     "load",
     "logneg_subsys",
     "mutinf_subsys",
