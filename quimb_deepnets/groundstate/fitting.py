@@ -22,7 +22,7 @@ from .full import FullOperator
 from .lbfgs import QuasiNewton, Remembered
 from .operators import FlipMasks
 from .overlaps import Overlap
-from .points import Amplitudes, network_at
+from .points import AmplitudeGradients, network_at
 from .preparation import positive
 from .sectors import sector_size
 from .targets import Target
@@ -219,7 +219,7 @@ class _FullLoss:
         nothing = FlipMasks({net.sites[0]: np.eye(net.phys_dim)}, net.sites, net.phys_dim)
         operator = FullOperator(net, nothing)
         self.target = target.amplitudes(operator)
-        self.amplitudes = Amplitudes(net, operator)
+        self.amplitudes = AmplitudeGradients(net, operator)
 
     def __call__(self, theta):
         state, gradient = self.amplitudes.at(theta)

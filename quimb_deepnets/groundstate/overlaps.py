@@ -16,7 +16,7 @@ from ..errors import BudgetError
 from .orders import Tensors, cheapest
 from .recipes import Run
 from .targets import Target
-from .windows import BYTES, MAX_WORK, Window, WindowSums
+from .windows import BYTES, MAX_WORK, WindowLeaf, WindowSums
 
 LN2 = math.log(2.0)
 
@@ -74,7 +74,7 @@ class Overlap:
         """
         given = {
             key: self.sums.array(key, arrays)
-            if isinstance(key, Window)
+            if isinstance(key, WindowLeaf)
             else self.target.arrays[key]
             for key in self.recipe.leaves
         }
@@ -92,4 +92,4 @@ class Overlap:
         if not np.iscomplexobj(found.run.values[self.number]):
             seed = seed.real
         back = found.run.pulled_back({self.number: seed})
-        self.sums.pulled_back({k: g for k, g in back.items() if isinstance(k, Window)}, out)
+        self.sums.pulled_back({k: g for k, g in back.items() if isinstance(k, WindowLeaf)}, out)

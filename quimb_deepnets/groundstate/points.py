@@ -93,7 +93,7 @@ class TorchNetwork:
         return to_numpy(found)
 
 
-class Amplitudes:
+class AmplitudeGradients:
     """All amplitudes of a sector, and gradients of what is computed from them.
 
     Parameters
@@ -162,7 +162,7 @@ class FullEnergy:
     def __init__(self, net: Any, H: FlipMasks, sector: int | None) -> None:
         self.operator = FullOperator(net, H, sector, keep=True)
         self.others: list[tuple[np.ndarray, float]] = []
-        self._amplitudes = Amplitudes(net, self.operator)
+        self._amplitudes = AmplitudeGradients(net, self.operator)
 
     def __call__(self, theta: np.ndarray) -> Point:
         """Energy and gradient at parameters.

@@ -33,7 +33,7 @@ MAX_PAIRS = 2**16  # products of two terms, times the tensors of each
 BYTES = 32  # of a number and its derivative
 
 
-class Window(NamedTuple):
+class WindowLeaf(NamedTuple):
     """A tensor of the ket or of the bra: what is done to the array of its kind.
 
     Attributes
@@ -135,7 +135,7 @@ class WindowSums:
         return list(map(where, first))
 
     @functools.cached_property
-    def ket(self) -> list[Window]:
+    def ket(self) -> list[WindowLeaf]:
         """The tensors of the ket; each site is turned by the first that has it foremost."""
         seats: dict[int, tuple[int, int]] = {}
         for i, held in enumerate(self.places):
@@ -145,7 +145,7 @@ class WindowSums:
         turned: list[list[int]] = [[] for _ in self.places]
         for axis, i in seats.values():
             turned[i].append(axis)
-        return [Window(k, turned=tuple(sorted(axes))) for k, axes in zip(self.kinds, turned)]
+        return [WindowLeaf(k, turned=tuple(sorted(axes))) for k, axes in zip(self.kinds, turned)]
 
     @functools.cached_property
     def both(self) -> Tensors:
@@ -155,12 +155,12 @@ class WindowSums:
             for inds, held in zip(self.legs, self.places)
         ]
         shapes = [self.arrays[k].shape for k in self.kinds]
-        bra = [Window(k, bra=True) for k in self.kinds]
+        bra = [WindowLeaf(k, bra=True) for k in self.kinds]
         return Tensors([*self.ket, *bra], [*self.legs, *bra_legs], 2 * shapes, 2 * self.at)
 
     def _changed(self, shifts, factors):
         """Which tensors are others in the sum of a product, and what they are."""
-        found: dict[int, Window] = {}
+        found: dict[int, WindowLeaf] = {}
         for places, table in factors:
             i = self._holder(places)
             axes = tuple(self.places[i].index(n) for n in places)
@@ -170,7 +170,7 @@ class WindowSums:
         for i in sorted({i for n in shifts for i in self._holders[n]}):
             held = enumerate(self.places[i])
             moves = tuple((axis, shifts[n]) for axis, n in held if n in shifts)
-            found[len(self.kinds) + i] = Window(self.kinds[i], bra=True, moves=moves)
+            found[len(self.kinds) + i] = WindowLeaf(self.kinds[i], bra=True, moves=moves)
         return found
 
     @functools.cached_property
@@ -192,7 +192,7 @@ class WindowSums:
     def _fits(self, places):
         return self._holder(places) is not None
 
-    def array(self, window: Window, arrays: list[Any], turn: complex = 1.0) -> Any:
+    def array(self, window: WindowLeaf, arrays: list[Any], turn: complex = 1.0) -> Any:
         """The array of a tensor.
 
         Parameters
@@ -226,12 +226,12 @@ class WindowSums:
             factor = factor * (turn ** np.arange(d)).reshape(shape)
         return factor
 
-    def pulled_back(self, derivatives: dict[Window, Any], out: list[Any]) -> None:
+    def pulled_back(self, derivatives: dict[WindowLeaf, Any], out: list[Any]) -> None:
         """Add derivatives by tensors to those by the arrays of their kinds.
 
         Parameters
         ----------
-        derivatives : dict[Window, numpy.ndarray]
+        derivatives : dict[WindowLeaf, numpy.ndarray]
         out : list[numpy.ndarray]
             One for each kind, changed in place.
         """
@@ -248,7 +248,7 @@ class WindowSums:
 
     # ------------------------------------------------------------ sums
 
-    def products(self, terms: Any) -> list[tuple[int, dict[int, Window]]]:
+    def products(self, terms: Any) -> list[tuple[int, dict[int, WindowLeaf]]]:
         """What has to be summed: how often, and which tensors are others."""
         return [
             (count, self._changed(dict(term.shifts), factors))
@@ -256,7 +256,7 @@ class WindowSums:
             for factors in split_factors(factors_of(term, self.phys_dim), self._fits)
         ]
 
-    def prepared(self, products: list[tuple[int, dict[int, Window]]]) -> Sums:
+    def prepared(self, products: list[tuple[int, dict[int, WindowLeaf]]]) -> Sums:
         """The sums of products and the norm, as one recipe.
 
         Raises
