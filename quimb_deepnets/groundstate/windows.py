@@ -197,7 +197,7 @@ class WindowSums:
 
         Parameters
         ----------
-        window : Window
+        window : WindowLeaf
         arrays : list[numpy.ndarray]
             One for each kind.
         turn : complex, optional
