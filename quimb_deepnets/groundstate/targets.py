@@ -56,7 +56,9 @@ class Target:
         held = state._held_network() if isinstance(state, StateAmplitudes) else None
         state = state if held is None else held
         self.sites, self.phys_dim, self.shape = tuple(net.sites), net.phys_dim, net.geometry.shape
-        self.signs = set(read_where(self.sites, list(sign_rule), name="sign_rule")) if sign_rule else set()
+        self.signs = (
+            set(read_where(self.sites, list(sign_rule), name="sign_rule")) if sign_rule else set()
+        )
         if held is not None or isinstance(state, DeepNetwork):
             self.signs = self.signs if held is not None else set()
             self.state = state._bare()
