@@ -86,7 +86,7 @@ from .errors import (
 )
 from .exact import InfiniteChain
 from .geometry import GCLayer
-from .groundstate import Energy, GroundState, energy
+from .groundstate import Energy, Fit, GroundState, energy, fit
 from .hyper import HyperTensorNetwork, dup
 from .networks import RAC, RBM, ConvAC, GraphStateConvAC, TorchNetwork, load, register_method, save
 from .paths import contract_sliced, path_report, rivals
@@ -105,6 +105,7 @@ __all__ = [
     "DeepNetError",
     "Energy",
     "ExtraError",
+    "Fit",
     "GCLayer",
     "GeometryError",
     "GraphStateConvAC",
@@ -131,6 +132,7 @@ __all__ = [
     "entanglement_plan",
     "entropies",
     "entropy",
+    "fit",
     "load",
     "logneg_subsys",
     "mutinf_subsys",

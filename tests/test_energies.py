@@ -241,15 +241,6 @@ def test_tensor_networks_and_torch():
     twin = net.to("torch").with_vector(torch.tensor(net.vector).requires_grad_())
     for method in ("full", "exact", "sample"):
         assert abs(qdn.energy(twin, H, method, seed=0) - qdn.energy(net, H, method, seed=0)) < 1e-9
-    ring = NETS[2].to("torch")
-    x = ring.vector.clone().requires_grad_()
-    sums = WindowSums(ring.with_vector(x))
-    masks = FlipMasks(H, range(8))
-    sums.mean(sums.products(masks._terms)).backward()
-    state = full_state(NETS[2], masks)
-    O = NETS[2].log_derivatives(state.configs)
-    wanted = energy_gradient(state.local_energies, O, state.weights)
-    assert abs(x.grad.numpy() - wanted).max() < 1e-9
 
 
 def test_bad_input():

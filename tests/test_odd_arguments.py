@@ -515,6 +515,7 @@ ROWS = {
         ),
         None,
     ),
+    ("fit", "seed"): (SEED, lambda o, x: qdn.fit(o, o, steps=1, seed=x).fidelity, None),
     ("entropy", "seed"): (
         SEED,
         lambda o, x: qdn.entropy(o, 2, method="approx", tol=0.5, seed=x),

@@ -18,7 +18,8 @@ from ..kernels.compiled import as_rows, in_threads
 from ..kernels.derivatives import add_up_rows
 from ..numerics.scaled import Scaled, array_like, zeros_like_exponent
 from .backprop import channel_shares
-from .lookup import RowTable, multiply_rows
+from .lookup import multiply_rows
+from .row_tables import RowTable
 
 MAX_BYTES = 2**26  # of all derivatives of one layer's rows
 LEAST = 32  # configurations of a thread

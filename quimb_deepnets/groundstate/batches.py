@@ -1,9 +1,10 @@
-"""What a step is made from: all configurations of a sector, or samples that chains drew.
+"""What a step is made from: all configurations of a sector, samples of chains, or a gradient.
 
 ::
 
     parameters --network--> psi --+-- all configurations, by |psi|^2 ------> Estimate
                                   +-- chains, a few draws of each ---------> Estimate, chains moved
+                                  +-- energy and gradient without noise ---> Estimate
 """
 
 import math
@@ -12,38 +13,42 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..sampling.diagnostics import split_rhat
-from .full import full_state
 from .local import local_derivatives
-from .operators import FlipMasks
+from .points import FullEnergy, Point
 from .shards import Samples
 from .steps import Batch, clipped
 
 BLOCKS = 64  # that an error is taken from, at least
+_NONE = np.zeros(0)
 
 
 class Estimate(NamedTuple):
-    """An energy, and the batch of which it is the mean.
+    """An energy, and what a step is made from: the batch of which it is the mean, or a point.
 
     Attributes
     ----------
-    batch : Batch
+    step : Batch or Point
     energy, error, variance : float
     acceptance, rhat : float
         nan where nothing is sampled.
-    local : numpy.ndarray, shape (n,)
-        Local energies as they are, not clipped.
+    local, weights : numpy.ndarray, shape (n,)
+        Local energies as they are, not clipped, and their probabilities.
     configs : numpy.ndarray of int, shape (chains, N)
         Where the chains are now; no chains without sampling.
+    penalty : float
+        What is added to the energy for overlaps with other states.
     """
 
-    batch: Batch
+    step: Batch | Point
     energy: float
     error: float
     variance: float
     acceptance: float
     rhat: float
     local: np.ndarray
+    weights: np.ndarray
     configs: np.ndarray
+    penalty: float = 0.0
 
 
 def blocked_error(draws: np.ndarray) -> float:
@@ -95,31 +100,27 @@ def sampled_estimate(drawn: Samples, real: bool) -> Estimate:
     assert drawn.derivatives is not None
     by_chain, local = drawn.values[0].real, drawn.values[0].reshape(-1)
     energy = float(by_chain.mean())
+    weights = np.full(len(local), 1 / len(local))
     return Estimate(
-        Batch(
-            drawn.derivatives.reshape(len(local), -1),
-            clipped(local),
-            np.full(len(local), 1 / len(local)),
-            real,
-        ),
+        Batch(drawn.derivatives.reshape(len(local), -1), clipped(local), weights, real),
         energy,
         blocked_error(by_chain),
         float(np.mean(abs(local - energy) ** 2)),
         drawn.acceptance,
         split_rhat(by_chain) if len(by_chain) >= 4 else math.nan,
         local,
+        weights,
         drawn.configs[-1],
     )
 
 
-def full_estimate(evaluator: Any, H: FlipMasks, sector: int | None, real: bool) -> Estimate:
+def full_estimate(evaluator: Any, full: FullEnergy, real: bool) -> Estimate:
     """The energy of all configurations of a sector, and the batch of a step.
 
     Parameters
     ----------
     evaluator : Evaluator
-    H : FlipMasks
-    sector : int or None
+    full : FullEnergy
     real : bool
         Whether the parameters are real.
 
@@ -127,18 +128,20 @@ def full_estimate(evaluator: Any, H: FlipMasks, sector: int | None, real: bool) 
     -------
     Estimate
     """
-    state = full_state(evaluator.network, H, sector)
+    state = full.operator.state_of(evaluator.network)
+    pushed, penalty = full.pushed(state)
     there = state.psi != 0  # where psi is zero it has no logarithm, and no weight
     configs, weights = state.configs[there], state.weights[there]
-    batch = Batch(local_derivatives(evaluator, configs), state.local_energies[there], weights, real)
-    nothing = np.zeros((0, H.nsites), int)
+    local = pushed[there] / state.psi[there]
+    point = Point(state.mean.real, penalty, _NONE, state.variance, local, weights)
+    batch = Batch(local_derivatives(evaluator, configs), local, weights, real)
+    return point_estimate(point, full.operator.H.nsites)._replace(step=batch)
+
+
+def point_estimate(point: Point, nsites: int) -> Estimate:
+    """The energy of a point, without error."""
+    chains = np.zeros((0, nsites), int)
     return Estimate(
-        batch,
-        float(state.mean.real),
-        0.0,
-        state.variance,
-        math.nan,
-        math.nan,
-        batch.energies,
-        nothing,
+        *(point, float(point.energy), 0.0, point.variance, math.nan, math.nan),
+        *(point.local, point.weights, chains, point.penalty),
     )

@@ -15,8 +15,7 @@ from ..jobs.progress import progress_bar
 from ..sampling.diagnostics import rhat_of, split_rhat
 from .batches import blocked_error
 from .checkpoint import RunState
-from .energies import Energy
-from .full import full_state
+from .energies import ASKED, Energy, energy_of
 from .history import with_error
 from .operators import FlipMasks
 from .sampled import warn_of_chains
@@ -26,24 +25,23 @@ BURN_IN, DRAWS = 16, 16  # draws at a time
 MAX_RHAT = 1.5  # of means of so many draws, few of which make it noisy
 
 
-def measure_full(net: Any, masks: Mapping[str, FlipMasks], sector: int | None) -> dict[str, Energy]:
-    """Expectation values of all configurations.
+def measure_without_noise(
+    net: Any, masks: Mapping[str, FlipMasks], sector: int | None, method: str
+) -> dict[str, Energy]:
+    """Expectation values from all configurations or from contractions.
 
     Parameters
     ----------
     net : DeepNetwork
     masks : dict[str, FlipMasks]
     sector : int or None
+    method : {"full", "exact"}
 
     Returns
     -------
     dict[str, Energy]
     """
-    found = {}
-    for name, H in masks.items():
-        state = full_state(net, H, sector)
-        found[name] = _with_vscore(H, state.mean.real, variance=state.variance, method="full")
-    return found
+    return {name: energy_of(net, H, sector, method, seed=0) for name, H in masks.items()}
 
 
 def measure_samples(
@@ -139,4 +137,4 @@ def _with_vscore(H, value, variance, **said):
     value = float(value)
     distance = value - float(np.real(H.mean_diagonal))
     vscore = H.nsites * variance / distance**2 if distance else math.inf
-    return Energy(value, variance=variance, vscore=vscore, reason="as asked for", **said)
+    return Energy(value, variance=variance, vscore=vscore, reason=ASKED, **said)

@@ -152,3 +152,18 @@ def check_spread(net: Any, sector: int | None, phys_dim: int) -> None:
             SamplingWarning,
             stacklevel=4,
         )
+
+
+def positive(name: str, value: Any) -> float:
+    """A positive number, or a named error.
+
+    Raises
+    ------
+    OptionError
+    """
+    try:
+        if not isinstance(value, (bool, str)) and float(value) > 0:
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise OptionError(f"{name}={value!r} must be a positive number.")

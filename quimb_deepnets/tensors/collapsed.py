@@ -322,13 +322,16 @@ def _collapse_rac(network: RAC, max_bytes):
 def _tensors(pieces, numbers, M):
     """Tensors of pieces from their numbers by tag and kind, ``(rows, channels)`` of a window.
 
-    Each is a pair of an array and an exponent.
+    Each is a pair of an array and an exponent. Tensors of one kind hold one array.
     """
-    tensors, exponents = [], []
+    tensors, exponents, made = [], [], {}
     for tag, kind, inds in pieces:
         data, exponent = numbers[tag, kind]
         if tag == WINDOW:
-            data = do("transpose", data, (1, 0)).reshape(-1, *(M,) * (len(inds) - 1))
+            if kind not in made:
+                shape = -1, *(M,) * (len(inds) - 1)
+                made[kind] = do("transpose", data, (1, 0)).reshape(shape)
+            data = made[kind]
         tensors.append(Tensor(data, inds, (tag,)))
         exponents.append(exponent)
     return tensors, math.fsum(exponents)
