@@ -186,12 +186,12 @@ def test_help_and_version(capsys):
 
 
 def test_interrupts(capsys, monkeypatch):
-    from quimb_deepnets import cli
+    from quimb_deepnets.cli import commands
 
     def interrupted(*args, **opts):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "path_report", interrupted)
+    monkeypatch.setattr(commands, "path_report", interrupted)
     code, out, err = run(capsys, "paths", "conv", 8)
     assert code == 130 and not out and err.endswith("interrupted\n")
 

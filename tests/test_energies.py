@@ -167,9 +167,9 @@ def test_the_sector_of_a_hilbert_space_is_the_default():
 @pytest.mark.parametrize("sector", [None, 4])
 def test_samples_of_a_sector(sector):
     net = NETS[0]
-    drawn = draw_samples(net.evaluator(), sector, 2**14, seed=0)
-    configs = drawn.configs.reshape(-1, 8)
-    state = full_state(net, FlipMasks(heisenberg(net), net.sites), sector)
+    H = FlipMasks(heisenberg(net), net.sites)
+    configs = draw_samples(net, H, sector, 2**14, seed=0).configs.reshape(-1, 8)
+    state = full_state(net, H, sector)
     codes, exact = configs @ 2 ** np.arange(8)[::-1], np.zeros(256)
     exact[state.configs @ 2 ** np.arange(8)[::-1]] = state.weights
     counts = np.bincount(codes, minlength=256)

@@ -247,7 +247,8 @@ def test_quotients_beyond_floats_stay_in_the_loop(least):
     rng = np.random.default_rng(0)
     net = qdn.ConvAC.rand((6, 6), 2, 3, 2, seed=0)
     first = net.weights[0].copy()
-    first[0, 0, 0, 0] *= 8 * least  # zeros, too
+    first[0, 0, 0, 0] *= least  # zeros, too
+    first[1, 1, 0, 0] *= 64
     net = qdn.ConvAC((6, 6), [first, net.weights[1]], net.readout)
     states = rng.integers(2, size=(6, 6, 6))
     masks = masks_of(np.eye(36, dtype=int) + np.eye(36, k=6, dtype=int))

@@ -151,14 +151,18 @@ class TableDerivatives(_Derivatives):
             by_row = [functools.reduce(lambda a, b: a + b, by_row)]
         return do("concatenate", tuple(by_weight), axis=2), by_row
 
-    def __call__(self, x):
-        if self.blocks is not None:
-            return self.blocks(x)
-        B, n = x.shape[1], len(self.values)
+    def codes(self, x):
+        """The rows ``(P, B)`` whose product each configuration is, constant ones included."""
         codes = row_codes(x, self.windows, self.offsets, self.geometry.phys_dim)
         for row, times in self.constants.items():
             same = do("zeros_like", codes[:1]) + row
             codes = do("concatenate", (codes, *[same] * times), axis=0)
+        return codes
+
+    def __call__(self, x):
+        if self.blocks is not None:
+            return self.blocks(x)
+        B, n, codes = x.shape[1], len(self.values), self.codes(x)
         flat = (codes * B + array_like(np.arange(B), codes)).reshape(-1)
         counts = do("bincount", flat, minlength=n * B).reshape(n, B, 1)
         counts = astype(counts, get_dtype_name(do("real", self.values)))

@@ -41,7 +41,7 @@ def row_derivatives_fit(tables):
 
 
 class RowDerivatives:
-    """The derivatives of log psi by all parameters, for configurations given as codes.
+    """The derivatives of log psi by all parameters.
 
     Parameters
     ----------
@@ -111,9 +111,9 @@ class RowDerivatives:
             found = np.concatenate((sum(older), found), axis=2)
         return found, new
 
-    def __call__(self, codes):
-        """The derivatives, ``(B, num_params)``, for codes ``(P, B)``."""
-        codes, batch, by_row = as_rows(codes), codes.shape[1], self.by_row
+    def __call__(self, x):
+        """The derivatives, ``(B, num_params)``, for digits ``(N, B)``."""
+        codes, batch, by_row = as_rows(self._tables.codes(x)), x.shape[1], self.by_row
         rest = multiply_rows(self.table, codes)
         if rest.exponent is None:
             rest = Scaled(rest.mantissa, zeros_like_exponent(rest.mantissa))

@@ -57,7 +57,7 @@ def network_at(net: Any, theta: np.ndarray) -> Any:
     return net.with_vector(array_like(theta.astype(get_dtype_name(like)), like))
 
 
-class TorchNetwork:
+class TorchCopy:
     """A network in double precision whose weights torch differentiates.
 
     Parameters
@@ -107,7 +107,7 @@ class AmplitudeGradients:
         self.net, self.operator = net, operator
         try:
             known = isinstance(net, (ConvAC, RAC, RBM))
-            self._torch = TorchNetwork(net, "a gradient") if known else None
+            self._torch = TorchCopy(net, "a gradient") if known else None
         except ImportError:
             self._torch = None
 

@@ -19,7 +19,7 @@ from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import window_tensors
 from .operators import FlipMasks
 from .overlaps import Overlap
-from .points import Point, TorchNetwork
+from .points import Point, TorchCopy
 from .recipes import Run
 from .windows import Sums, WindowSums, parts_of
 
@@ -74,7 +74,7 @@ class WindowGradients:
     """
 
     def __init__(self, net: Any, what: str) -> None:
-        self._torch = TorchNetwork(net, what)
+        self._torch = TorchCopy(net, what)
         self.sums = WindowSums(self._torch.net)
 
     def at(self, theta: np.ndarray) -> tuple[list[Any], Callable[[list[Any]], np.ndarray]]:

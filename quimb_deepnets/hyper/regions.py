@@ -71,7 +71,7 @@ class RegionSums(NamedTuple):
             Those that are not have one scale in common where they come from one group only.
         """
         bras = kets if bras is None else bras
-        found = _Run(self.problem, kets, bras).density_matrices(self.plan)
+        found = _RegionRun(self.problem, kets, bras).density_matrices(self.plan)
         joint = dict(zip(self.groups, found))
         traced = {region: self._traced(region, joint) for region in set(self.regions)}
         if normalized:
@@ -259,7 +259,7 @@ def _in_boxes(regions, places, box):
 # ---------------------------------------------------------------- arrays
 
 
-class _Run:
+class _RegionRun:
     """The steps of a plan with numbers; what is equal for several regions is made once."""
 
     def __init__(self, problem, kets, bras):

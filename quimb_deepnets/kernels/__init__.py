@@ -12,6 +12,7 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
     layers          the layers of a ConvAC
     recurrence      the steps of a RAC
     derivatives     derivatives through tables, from the last layer to the first
+    two_layers      derivatives through two layers
     rows            amplitudes that are products of rows: what the next ones share
     ratios          ratios of amplitudes from rows of touched windows
     layer_ratios    ratios of amplitudes from touched nodes of layers

@@ -13,7 +13,96 @@ import math
 
 import numpy as np
 
-from .compiled import loop
+from .compiled import inner_loop, loop
+
+
+@inner_loop
+def _nodes(x, b, reads, first, y):
+    """The nodes ``y`` of configuration b, each scaled to 1, and whether none vanishes."""
+    for m in range(len(reads)):
+        y[m] = 1.0
+        for k in range(reads.shape[1]):
+            if reads[m, k] >= 0:
+                factor = first[k, _row(x, b, reads[m, k], first)]
+                for i in range(len(factor)):
+                    y[m, i] *= factor[i]
+        size = 0.0
+        for i in range(y.shape[1]):
+            size = max(size, abs(y[m, i]))
+        if size == 0:
+            return False
+        for i in range(y.shape[1]):
+            y[m, i] /= size
+    return True
+
+
+@inner_loop
+def _row(x, b, site, first):
+    """The row of the first layer that a tap reads: a digit, or the sum of all."""
+    return np.int64(x[site, b]) if site < len(x) else first.shape[1] - 1
+
+
+@inner_loop
+def _multiply(total, times, c, logs, signs):
+    """Multiply channel c by a factor, so many times."""
+    logs[c] += times * math.log(abs(total))
+    if total < 0 and times % 2:
+        signs[c] = -signs[c]
+
+
+@inner_loop
+def _channels(second, times, fixed, ones, y, z, logs, signs):
+    """The products of all channels as signs and logarithms, and whether none vanishes."""
+    logs[:], signs[:] = 0.0, 1.0
+    for k in range(len(second)):
+        for c in range(len(logs)):
+            if fixed[k]:
+                _multiply(ones[k, c], fixed[k], c, logs, signs)
+            for m in range(len(y)):
+                if times[k, m]:
+                    total = 0.0
+                    for i in range(y.shape[1]):
+                        total += second[k, c, i] * y[m, i]
+                    if total == 0:
+                        return False
+                    z[m, k, c] = total
+                    _multiply(total, times[k, m], c, logs, signs)
+    return True
+
+
+@inner_loop
+def _shares(readout, logs, signs, by_readout):
+    """What each channel is of psi, divided by its weight; whether psi does not vanish."""
+    top, psi = -np.inf, 0.0
+    for c in range(len(logs)):
+        top = max(top, logs[c])
+    for c in range(len(logs)):
+        by_readout[c] = signs[c] * math.exp(logs[c] - top)
+        psi += readout[c] * by_readout[c]
+    for c in range(len(logs)):
+        by_readout[c] /= psi if psi else 1.0
+    return psi != 0
+
+
+@inner_loop
+def _back(x, b, reads, first, second, times, shares, y, z, m, back, row):
+    """Add what node m gives to the derivatives of both layers."""
+    r1, rows, r2 = y.shape[1], first.shape[1], len(shares)
+    head = len(first) * rows * r1
+    back[:] = 0.0
+    for k in range(len(second)):
+        if times[k, m]:
+            for c in range(r2):
+                share = shares[c] * times[k, m] / z[m, k, c]
+                place = head + (k * r2 + c) * r1
+                for i in range(r1):
+                    row[place + i] += share * y[m, i]
+                    back[i] += share * second[k, c, i]
+    for k in range(reads.shape[1]):
+        if reads[m, k] >= 0:
+            place = (k * rows + _row(x, b, reads[m, k], first)) * r1
+            for i in range(r1):
+                row[place + i] += back[i] * y[m, i]
 
 
 @loop
@@ -41,85 +130,29 @@ def two_layer_rows(x, reads, first, second, times, fixed, readout, start, stop, 
     bool
         Whether no factor was zero; else what was written is not to be used.
     """
-    (M, K1), (K2, r2, r1), N, rows = reads.shape, second.shape, len(x), first.shape[1]
+    (M, K1), (K2, r2, r1), rows = reads.shape, second.shape, first.shape[1]
     head, tail = K1 * rows * r1, K1 * rows * r1 + K2 * r2 * r1
     y, z, back = np.empty((M, r1)), np.empty((M, K2, r2)), np.empty(r1)
-    logs, signs, ones = np.empty(r2), np.empty(r2), np.empty((K2, r2))
+    logs, signs, ones = np.empty(r2), np.empty(r2), second.sum(axis=2)
     for k in range(K2):
-        for c in range(r2):
-            ones[k, c] = 0.0
-            for i in range(r1):
-                ones[k, c] += second[k, c, i]
-            if fixed[k] and ones[k, c] == 0:
-                return False
+        if fixed[k] and (ones[k] == 0).any():
+            return False
     for b in range(start, stop):
         row = out[b]
         row[:tail] = 0.0
-        logs[:], signs[:] = 0.0, 1.0
+        if not _nodes(x, b, reads, first, y):
+            return False
+        if not _channels(second, times, fixed, ones, y, z, logs, signs):
+            return False
+        if not _shares(readout, logs, signs, row[tail:]):
+            return False
+        shares = readout * row[tail : tail + r2]
         for m in range(M):
-            y[m] = 1.0
-            for k in range(K1):
-                if reads[m, k] >= 0:
-                    factor = first[k, x[reads[m, k], b] if reads[m, k] < N else rows - 1]
-                    for i in range(r1):
-                        y[m, i] *= factor[i]
-            size = 0.0
-            for i in range(r1):
-                size = max(size, abs(y[m, i]))
-            if size == 0:
-                return False
-            for i in range(r1):
-                y[m, i] /= size
-            for k in range(K2):
-                if not times[k, m]:
-                    continue
-                for c in range(r2):
-                    total = 0.0
-                    for i in range(r1):
-                        total += second[k, c, i] * y[m, i]
-                    if total == 0:
-                        return False
-                    z[m, k, c] = total
-                    logs[c] += times[k, m] * math.log(abs(total))
-                    if total < 0 and times[k, m] % 2:
-                        signs[c] = -signs[c]
+            _back(x, b, reads, first, second, times, shares, y, z, m, back, row)
         for k in range(K2):
             for c in range(r2):
                 if fixed[k]:
-                    logs[c] += fixed[k] * math.log(abs(ones[k, c]))
-                    if ones[k, c] < 0 and fixed[k] % 2:
-                        signs[c] = -signs[c]
-        top, psi = logs.max(), 0.0
-        for c in range(r2):
-            signs[c] *= math.exp(logs[c] - top)
-            psi += readout[c] * signs[c]
-        if psi == 0:
-            return False
-        for c in range(r2):
-            row[tail + c] = signs[c] / psi
-        for m in range(M):
-            back[:] = 0.0
-            for k in range(K2):
-                if not times[k, m]:
-                    continue
-                for c in range(r2):
-                    share = readout[c] * row[tail + c] * times[k, m] / z[m, k, c]
                     place = head + (k * r2 + c) * r1
                     for i in range(r1):
-                        row[place + i] += share * y[m, i]
-                        back[i] += share * second[k, c, i]
-            for i in range(r1):
-                back[i] *= y[m, i]
-            for k in range(K1):
-                if reads[m, k] >= 0:
-                    digit = x[reads[m, k], b] if reads[m, k] < N else rows - 1
-                    place = (k * rows + digit) * r1
-                    for i in range(r1):
-                        row[place + i] += back[i]
-        for k in range(K2):
-            for c in range(r2):
-                if fixed[k]:
-                    share = readout[c] * row[tail + c] * fixed[k] / ones[k, c]
-                    for i in range(r1):
-                        row[head + (k * r2 + c) * r1 + i] += share
+                        row[place + i] += shares[c] * fixed[k] / ones[k, c]
     return True

@@ -129,7 +129,7 @@ class TorchNetwork(DeepNetwork):
     >>> net = qdn.TorchNetwork(Jastrow(), 4)
     >>> net
     TorchNetwork(Jastrow, shape=4, num_params=16)
-    >>> net.log_derivatives([[0, 1, 0, 1]]).shape, float(net.entropy(2))
+    >>> net.log_derivatives([[0, 1, 0, 1]]).shape, net.entropy(2).item()
     (torch.Size([1, 16]), 0.0)
     """
 

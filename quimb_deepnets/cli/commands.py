@@ -24,55 +24,22 @@ import sys
 import warnings
 from typing import Any
 
-from . import __version__
-from .entanglement import entanglement_plan, entropies, entropy
-from .errors import DeepNetError, OptionError, SitesError
-from .geometry.expansion import NODES
-from .geometry.layers import BOUNDARIES
-from .groundstate.models import LAYERS, MODELS, model_ground_state, reached
-from .hyper.dup import MODES
-from .networks import FAMILIES, load
-from .numerics.atomic import replacing
-from .numerics.weights import DISTS, DTYPES
-from .paths import Hypergraph, path_report, rivals
-from .paths.handmade import HANDMADE
-from .paths.kets import FORMS, MAX_TENSORS
-from .paths.tasks import LOCAL, TASKS
+from .. import __version__
+from ..entanglement import entanglement_plan, entropies, entropy
+from ..errors import DeepNetError, OptionError
+from ..geometry.expansion import NODES
+from ..geometry.layers import BOUNDARIES
+from ..groundstate.models import LAYERS, MODELS, model_ground_state, reached
+from ..hyper.dup import MODES
+from ..networks import FAMILIES, load
+from ..numerics.atomic import replacing
+from ..numerics.weights import DISTS, DTYPES
+from ..paths import Hypergraph, path_report, rivals
+from ..paths.handmade import HANDMADE
+from ..paths.kets import FORMS, MAX_TENSORS
+from ..paths.tasks import LOCAL, TASKS
+from .words import DEFAULTS, in_cli_words
 
-# options of random networks, and what they are where they are not given; each family takes those
-# that its rand takes
-DEFAULTS = {
-    "depth": 2,
-    "kernel": 3,
-    "bond_dim": 4,
-    "phys_dim": 2,
-    "boundary": "ones",
-    "alpha": 1,
-    "dist": "normal",
-    "dtype": "float64",
-    "seed": 0,
-}
-# arguments of functions, and the options of commands that set them
-OPTIONS = {
-    word: "--" + word.replace("_", "-")
-    for word in (
-        *DEFAULTS,
-        *("task", "where", "form", "mode", "nodes", "optimize", "shared", "target_size"),
-        *("rivals", "executor", "max_tensors", "max_bytes", "max_flops", "method", "plan"),
-        *("out", "steps", "seconds", "samples", "checkpoint", "layers", "field", "j2"),
-    )
-} | {"shape": "SHAPE", "L": "SHAPE"}
-# phrases of messages that make no sense on the command line, and what replaces them
-PYTHON_WORDS = {
-    r"\('(\w+)', where\)": r"--task \1 with --where",
-    "renyi2_estimate, which samples amplitudes, ": "",
-    ", or an optimizer object": "",
-    ", a number of processes, or one of": " or one of",
-    "None, a non-negative int.* or a numpy Generator": "a whole number of at least 0",
-    "give an int for a chain or .Lx, Ly. for a lattice": "write 64 for a chain, 6x6 for a lattice",
-    "give one int, or 1 of them": "give one number",
-}
-WHERE = "3, or 0,3,5, or 0:1,2:3 on a lattice"
 EXECUTORS = ("concurrent.futures", "threads", "loky", "dask", "ray")
 # options that say which problem is made of a network
 PROBLEM = {
@@ -89,7 +56,7 @@ NETWORK = "'conv SHAPE', 'rac L' or 'rbm SHAPE' with SHAPE as 64 or 6x6, or a fi
 @functools.cache
 def demo():
     """The module of the demo: a script among the examples, which the wheel ships too."""
-    here = pathlib.Path(__file__).parent
+    here = pathlib.Path(__file__).parents[1]
     for folder in (here / "examples", here.parent / "examples"):
         if (path := folder / "demo.py").exists():
             spec: Any = importlib.util.spec_from_file_location("quimb_deepnets_demo", path)
@@ -136,7 +103,7 @@ def _quietly(run, parser):
             run()
             sys.stdout.flush()
     except DeepNetError as error:
-        print(f"{parser.prog}: error: {_in_cli_words(error)}", file=sys.stderr)
+        print(f"{parser.prog}: error: {in_cli_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
@@ -144,31 +111,6 @@ def _quietly(run, parser):
     except BrokenPipeError:  # the reader of the output closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
-
-
-# ---------------------------------------------------------------- the words
-
-
-def _in_cli_words(error):
-    """A message in one line, with the options of commands for the arguments of functions.
-
-    ``max_bytes=5`` becomes ``--max-bytes 5``, ``form='collapsed'`` ``--form collapsed``.
-    """
-    text = " ".join(str(error).split())
-    for pattern, words in PYTHON_WORDS.items():
-        text = re.sub(pattern, words, text)
-    for word, option in OPTIONS.items():
-        value = (
-            r"'(?P<a>[^']*)'|(?P<b>\([^)]*\)|\[[^]]*\]|\w[-+*.\w]*(?<![.])|-\w[-+*.\w]*(?<![.]))"
-        )
-        shown = lambda m, option=option: f"{option} {m['a'] or m['b']}"
-        text = re.sub(rf"(?<![-\w]){word}=(?:{value})", shown, text)
-        text = re.sub(rf"(?<![-\w]){word}=", option, text)
-        if "_" in word:
-            text = re.sub(rf"(?<![-\w]){word}\b", option, text)
-    if isinstance(error, SitesError) and "--where" in text:
-        text += f" Write {WHERE}."
-    return text
 
 
 def _parser():
