@@ -12,8 +12,8 @@ from tqdm import tqdm
 HERE = pathlib.Path(__file__).parent
 ROWS = (
     "chain_32 chain_8 lattice_lookup gradient log_derivatives lattice_gemm rac_gemm dense_20 "
-    "dense_12 amplitude norm growth flips pairs metropolis evaluator threads "
-    "entropies rac_cuts paths"
+    "dense_12 amplitude norm transfer growth flips pairs metropolis evaluator threads "
+    "entropies rac_cuts cuts paths"
 ).split()
 
 

@@ -39,7 +39,8 @@ A module imports only from rows above its own::
     networks      ConvAC, RAC, RBM: weights and a geometry, as values
     hyper         quimb networks whose indices may be on any number of tensors
     tensors       networks as quimb tensor networks, expanded and collapsed
-    conversion    networks as matrix product states
+    exact         sums over all configurations without listing them
+    conversion    networks as other states, and other states as networks
     sampling      Markov chains, and what they estimate
     entanglement  entropies and spectra of any state, by the cheapest method
     groundstate   operators as flip masks, energies of three kinds, optimizers that lower them
@@ -48,6 +49,7 @@ A module imports only from rows above its own::
     __main__      ``python -m quimb_deepnets``
 """
 
+from . import exact as exact
 from . import theory as theory
 from .entanglement import (
     entanglement_plan,
@@ -82,10 +84,11 @@ from .errors import (
     WeightError,
     WorkerError,
 )
+from .exact import InfiniteChain
 from .geometry import GCLayer
-from .groundstate import Energy, GroundState, energy
+from .groundstate import Energy, Fit, GroundState, energy, fit
 from .hyper import HyperTensorNetwork, dup
-from .networks import RAC, RBM, ConvAC, GraphStateConvAC, load, register_method, save
+from .networks import RAC, RBM, ConvAC, GraphStateConvAC, TorchNetwork, load, register_method, save
 from .paths import contract_sliced, path_report, rivals
 from .sampling import Metropolis
 from .tensors import CollapsedVector, RecursiveMPS, RecursiveTree
@@ -102,11 +105,13 @@ __all__ = [
     "DeepNetError",
     "Energy",
     "ExtraError",
+    "Fit",
     "GCLayer",
     "GeometryError",
     "GraphStateConvAC",
     "GroundState",
     "HyperTensorNetwork",
+    "InfiniteChain",
     "LegError",
     "MethodError",
     "Metropolis",
@@ -118,6 +123,7 @@ __all__ = [
     "SamplingWarning",
     "SitesError",
     "StructureError",
+    "TorchNetwork",
     "WeightError",
     "WorkerError",
     "contract_sliced",
@@ -126,6 +132,7 @@ __all__ = [
     "entanglement_plan",
     "entropies",
     "entropy",
+    "fit",
     "load",
     "logneg_subsys",
     "mutinf_subsys",

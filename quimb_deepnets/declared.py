@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .entanglement.registry import MAX_FLOPS, EntanglementPlan
     from .networks.conv import ConvAC
     from .networks.graph_state import GraphStateConvAC
+    from .networks.rbm import RBM
+    from .networks.recurrent import RAC
     from .numerics.weights import MAX_BYTES
     from .sampling.renyi2 import RenyiEstimate
     from .tensors.collapsed import CollapsedVector
@@ -164,7 +166,7 @@ class MeasureMethods:
 
 
 class NetworkMethods(MeasureMethods):
-    """What `tensors`, `conversion`, `sampling` and `entanglement` attach to every network."""
+    """What `tensors`, `exact`, `conversion`, `sampling` and `entanglement` attach to networks."""
 
     if TYPE_CHECKING:
 
@@ -245,6 +247,10 @@ class NetworkMethods(MeasureMethods):
             seed: Any = None,
         ) -> Any: ...
 
+        def sector_weights(self) -> Any: ...
+
+        def partial_traces_in_sector(self, wheres: Any, sector: int) -> list[Any]: ...
+
         def renyi2_estimate(
             self,
             where: Any,
@@ -296,7 +302,29 @@ class ConvolutionalMethods(RankMethods):
             dtype: str = "float64",
         ) -> GraphStateConvAC: ...
 
+        @staticmethod
+        def from_tree(tensors: Sequence[Any], readout: Any) -> ConvAC: ...
+
+        @staticmethod
+        def from_rbm(rbm: RBM) -> ConvAC: ...
+
+        def to_peps(
+            self,
+            site_ind_id: str = "k{},{}",
+            site_tag_id: str = "I{},{}",
+            max_bytes: float = MAX_BYTES,
+        ) -> Any: ...
+
         def resize(self, shape: int | tuple[int, ...]) -> ConvAC: ...
+
+
+class RecurrentMethods(RankMethods):
+    """What is attached to recurrent circuits."""
+
+    if TYPE_CHECKING:
+
+        @staticmethod
+        def from_mps(mps: Any, max_bytes: float = MAX_BYTES) -> RAC: ...
 
 
 class HeldMethods:

@@ -15,7 +15,7 @@ PACKAGE = pathlib.Path(qdn.__file__).parent
 # a module imports only from rows above its own, or from its own package
 LADDER = (
     "declared errors numerics geometry theory jobs kernels evaluation networks hyper tensors "
-    "conversion sampling entanglement groundstate paths cli __main__"
+    "exact conversion sampling entanglement groundstate paths cli __main__"
 ).split()
 # of the package these rows import nothing else
 ONLY = {

@@ -6,9 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+import quimb as qu
+import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
 from quimb_deepnets.cli import main
+from quimb_deepnets.groundstate.models import model_ground_state, model_terms
 
 from .test_examples import ROOT
 
@@ -87,8 +90,8 @@ def test_entropy(capsys, tmp_path):
     data = read(capsys, "entropy", file)
     np.testing.assert_allclose(data["entropy_bits"], net.entropies(), atol=1e-12)
     assert data["cuts"] == list(range(1, 8))
-    for where, sites in (("3", 3), ("1,4", [1, 4]), ("5,", [5])):
-        found = read(capsys, "entropy", file, "--where", where)["entropy_bits"]
+    for where, sites in (("3", 3), ("1,4", [1, 4]), ("5,", [5]), ("1 4 5", [1, 4, 5])):
+        found = read(capsys, "entropy", "--where", *where.split(), file)["entropy_bits"]
         assert found == pytest.approx(float(net.entropy(sites)), abs=1e-12)
     code, out, _ = run(capsys, "entropy", file, "--where", "3")
     assert code == 0 and out == f"{float(net.entropy(3)):.6f} bits\n"
@@ -139,6 +142,10 @@ def test_entropy(capsys, tmp_path):
         ("entropy conv 8 --method magic", "--method magic"),
         ("entropy conv 40x40 --where 800", "--max-bytes"),
         ("entropy conv 8 --where 3 --max-bytes 1", "--max-bytes 1"),
+        ("ground tfi 6 --j2 0.3", "--j2 0.3: tfi has no such term"),
+        ("ground tfi 6 --steps 1 --executor cloud", "'cloud'"),
+        ("ground tfi 6 --seconds -1", "--seconds -1"),
+        ("ground tfi 6 --steps 1 --samples 0", "--samples 0"),
     ],
 )
 def test_refusals_are_one_line(capsys, monkeypatch, line, word):
@@ -160,6 +167,8 @@ def test_refusals_are_one_line(capsys, monkeypatch, line, word):
         "paths conv 8 --kernel 2xx",
         "paths conv 8 --form folded",
         "entropy conv 8 --optimize greedy",
+        "ground hubbard 8",
+        "ground tfi 8 --layers 3x16",
     ],
 )
 def test_wrong_usage(capsys, line):
@@ -177,12 +186,12 @@ def test_help_and_version(capsys):
 
 
 def test_interrupts(capsys, monkeypatch):
-    from quimb_deepnets import cli
+    from quimb_deepnets.cli import commands
 
     def interrupted(*args, **opts):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "path_report", interrupted)
+    monkeypatch.setattr(commands, "path_report", interrupted)
     code, out, err = run(capsys, "paths", "conv", 8)
     assert code == 130 and not out and err.endswith("interrupted\n")
 
@@ -194,3 +203,50 @@ def test_as_a_process_and_into_a_closed_pipe():
     line = " ".join([*command, "entropy", "rac", "200", "--depth", "1"]) + " | head -n 1"
     done = subprocess.run(line, shell=True, capture_output=True, text=True)
     assert done.stdout.split()[0] == "1" and "Traceback" not in done.stderr
+
+
+def test_ground(capsys, tmp_path):
+    file, kept = tmp_path / "out.json", tmp_path / "run.npz"
+    args = "ground heisenberg 6 --layers 3,4 2,2 --samples 64 --seed 1 --steps".split()
+    code, out, err = run(capsys, *args, 4, "--json", file, "--checkpoint", kept)
+    assert code == 0, err
+    data = json.loads(file.read_text())
+    assert data["shape"] == 6 and data["model"] == "heisenberg" and data["steps"] == 4
+    assert data["energy"] == pytest.approx(6 * data["energy_per_site"]) and data["error"] > 0
+    assert out.startswith("GroundState of ConvAC(") and f"{data['parameters']}" in out
+    code, out, _ = run(capsys, *args, 6, "--json", "-", "--checkpoint", kept)
+    more = json.loads(out)
+    assert code == 0 and more["steps"] == 6 and more["seconds"] > 0
+    whole = read_ground(capsys, *args, 6)
+    assert {**whole, "seconds": 0} == {**more, "seconds": 0}
+
+
+def read_ground(capsys, *args):
+    code, out, err = run(capsys, *args, "--json", "-")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_models_of_ground():
+    """Energies of all configurations, against matrices of quimb."""
+    exact = {
+        ("tfi", 6): qu.groundenergy(4 * qu.ham_ising(6, jz=-1, bx=0.5, cyclic=True)),
+        ("heisenberg", (2, 3)): None,
+        ("j1j2", 6): qu.groundenergy(qu.ham_j1j2(6, j1=1, j2=0.5, cyclic=True)),
+    }
+    for (model, shape), value in exact.items():
+        terms = model_terms(model, shape, periodic=model != "heisenberg", field=1.0)
+        sites = sorted({site for pair in terms for site in pair})
+        place = {site: n for n, site in enumerate(sites)}
+        dense = sum(
+            qu.pkron(G, [2] * 6, [place[site] for site in pair]) for pair, G in terms.items()
+        )
+        if value is None:  # a ladder of three rungs
+            builder = qu.operator.heisenberg_from_edges(qtn.edges_2d_square(2, 3))
+            value = qu.groundenergy(builder.build_dense())
+        assert qu.groundenergy(dense) == pytest.approx(value)
+    assert len(model_terms("j1j2", (4, 4))) == 64
+    gs = model_ground_state("j1j2", (2, 2), periodic=False, layers=[(2, 2)], method="full")
+    begun = gs.energy
+    assert begun == pytest.approx(-17 / 12, abs=0.01)  # nearly uniform
+    assert gs.run(steps=5, progbar=False).energy < begun

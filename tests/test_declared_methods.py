@@ -209,7 +209,9 @@ STATES = [cls for cls in CLASSES if issubclass(cls, (DeepNetwork, TensorNetwork)
 # a graph state stays one where it can, and says how else
 REPLACED = {("GraphStateConvAC", name) for name in ("to", "rand", "from_params", "distance")}
 # what has a general form, which families may replace
-REPLACED |= {(family, name) for family in ("ConvAC", "RAC", "RBM") for name in GENERAL}
+REPLACED |= {
+    (family, name) for family in ("ConvAC", "RAC", "RBM", "TorchNetwork") for name in GENERAL
+}
 
 
 @pytest.mark.parametrize("cls", STATES, ids=lambda cls: cls.__name__)

@@ -6,6 +6,7 @@ import pytest
 
 import quimb_deepnets as qdn
 from quimb_deepnets import cli
+from quimb_deepnets.cli import words as cli_words
 from quimb_deepnets.conversion import cross_mps
 from quimb_deepnets.errors import import_extra
 from quimb_deepnets.numerics.atomic import writable
@@ -126,5 +127,5 @@ def test_remedies_in_words_of_the_command_line(capsys, line, words):
     assert cli.main(line.split()) == 1
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
-    python = [f"{word}=" for word in cli.OPTIONS] + ["max_", "target_size", "bond_dim"]
+    python = [f"{word}=" for word in cli_words.OPTIONS] + ["max_", "target_size", "bond_dim"]
     assert not any(word in error.replace("error:", "") for word in python if word != "L=")

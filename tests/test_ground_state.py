@@ -75,9 +75,7 @@ def test_samples_find_the_ground_state_of_the_ising_ring():
     assert gs.vscore == pytest.approx(8 * gs.variance / gs.energy**2)  # of trace zero
 
 
-@pytest.mark.parametrize(
-    "optimizer, steps", [("auto", 70), ("lbfgs", 30), ("adam", 80), ("sgd", 80)]
-)
+@pytest.mark.parametrize("optimizer, steps", [("auto", 30), ("sr", 70), ("adam", 80), ("sgd", 80)])
 def test_all_configurations_find_the_ground_state_of_the_ring(optimizer, steps):
     options = {"adam": {"learning_rate": 0.02}, "sgd": {"learning_rate": 0.3}}.get(optimizer)
     gs = ring(method="full", optimizer=optimizer, optimizer_opts=options)
@@ -92,7 +90,7 @@ def test_all_configurations_find_the_ground_state_of_the_ring(optimizer, steps):
 
 def test_exact_steps_never_raise_the_energy():
     """Small natural-gradient steps follow imaginary time."""
-    gs = ring(method="full", optimizer_opts={"learning_rate": 0.02, "momentum": 0})
+    gs = ring(method="full", optimizer="sr", optimizer_opts={"learning_rate": 0.02, "momentum": 0})
     energies = gs.run(steps=30, progbar=False).history["energy"]
     assert (np.diff(energies) < 1e-9).all()
 
@@ -121,10 +119,13 @@ def test_any_network_goes_down(net, method):
     assert type(gs.network) is type(net)
 
 
-def test_a_family_of_ones_own_goes_down():
-    gs = ring(TwoMachines.rand((6,), hidden=6, seed=1), method="full")
-    begun = gs.energy
-    assert RING_ENERGY - 1e-9 <= gs.run(steps=60, progbar=False).energy < begun - 0.5
+@pytest.mark.parametrize("method, steps", [("full", 30), ("sample", 20)])
+def test_a_family_of_ones_own_goes_down(method, steps):
+    net = TwoMachines.rand((6,), hidden=6, seed=1)
+    gs = ring(net.with_vector(net.vector / 10), method=method)
+    begun = gs.measure()["energy"]
+    gs.run(steps=steps, progbar=False)
+    assert RING_ENERGY - 4 * gs.error - 1e-9 <= gs.energy < begun - 0.3
 
 
 def test_parameters_that_outnumber_samples():

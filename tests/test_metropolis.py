@@ -153,7 +153,7 @@ def test_zeros_in_tables():
     net = qdn.ConvAC(6, [W], np.ones(2))
     p = weights_of(net)
     assert 0 < (p == 0).sum() < 60
-    assert chain_tables(net)[0].zeros
+    assert chain_tables(net).rows.zeros
     sampler = qdn.Metropolis(net, chains=300, seed=0)
     sampler.sweep(20)
     assert sampler.compiled and chance(drawn(sampler, 10, 5), p) > 1e-3

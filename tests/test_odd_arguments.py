@@ -265,6 +265,11 @@ ROWS = {
         lambda o, x: o.partial_traces_exact([x])[0],
         rho,
     ),
+    ("partial_traces_in_sector", "wheres"): (
+        SITES,
+        lambda o, x: o.partial_traces_in_sector([x], 2)[0],
+        lambda v, p: rho(np.where(np.indices(v.shape).sum(0) == 2, v, 0), p),
+    ),
     ("path_report", "task"): (
         SITES,
         lambda o, x: rows_of(qdn.path_report(o, ("partial_trace", x), optimize="greedy")),
@@ -510,6 +515,7 @@ ROWS = {
         ),
         None,
     ),
+    ("fit", "seed"): (SEED, lambda o, x: qdn.fit(o, o, steps=1, seed=x).fidelity, None),
     ("entropy", "seed"): (
         SEED,
         lambda o, x: qdn.entropy(o, 2, method="approx", tol=0.5, seed=x),

@@ -209,7 +209,7 @@ def test_the_ways_are_chosen_by_cost(monkeypatch):
     small, lattice = ring(shape=64, depth=3), ring(shape=(10, 10), depth=3, bond_dim=8)
     assert (kind(small), kind(lattice)) == ("LoopRatios", "LoopRatios")
     machine = lattice._machine
-    cost, group = ratio_costs.best_group(lattice.geometry, flips_of(100, 2), 128, 8, machine)
+    cost, group = ratio_costs.best_group(lattice.geometry, 100, 100, 128, 8, machine)
     assert (cost, group) == (float("inf"), None)
     monkeypatch.setattr(ratios, "layer_cost", lambda *args: float("inf"))
     assert kind(lattice) == "function"
@@ -229,12 +229,9 @@ def test_wide_ranges_of_random_weights(shape):
 
 
 def test_masks_that_touch_the_same_windows_are_neighbours():
-    from quimb_deepnets.evaluation.masks import holders_of
-
     net = ring(shape=12)
-    holders = holders_of(net.geometry, net.depth, (3,))
     rows = some_masks(net)
-    touches = touched_windows(masks_of(rows), holders, 2)
+    touches = touched_windows(masks_of(rows), net.geometry, net.depth, (3,))
     assert sorted(touches.order) == list(range(len(rows)))
     sets = [
         tuple(touches.windows[touches.starts[i] : touches.starts[i + 1]]) for i in range(len(rows))
@@ -242,6 +239,27 @@ def test_masks_that_touch_the_same_windows_are_neighbours():
     groups = [sets[a:b] for a, b in zip(touches.sets[:-1], touches.sets[1:])]
     assert all(len(set(group)) == 1 for group in groups)
     assert len({group[0] for group in groups}) == len(groups)
+
+
+@pytest.mark.parametrize("least", [-1, 0])
+def test_quotients_beyond_floats_stay_in_the_loop(least):
+    """Products of new rows and of old ones are held by floats, their quotients perhaps not."""
+    rng = np.random.default_rng(0)
+    net = qdn.ConvAC.rand((6, 6), 2, 3, 2, seed=0)
+    first = net.weights[0].copy()
+    first[0, 0, 0, 0] *= least  # zeros, too
+    first[1, 1, 0, 0] *= 64
+    net = qdn.ConvAC((6, 6), [first, net.weights[1]], net.readout)
+    states = rng.integers(2, size=(6, 6, 6))
+    masks = masks_of(np.eye(36, dtype=int) + np.eye(36, k=6, dtype=int))
+    tables = TableRatios(net, masks, (1, 1))
+    assert tables.near().all() and (tables.reach > 1400).any()
+    x = digits(states, 2, net._like)
+    exact = masked_ratios(net, masks, 64)[0](x)
+    out, unsure = np.empty((6, 36)), np.zeros(6, bool)
+    tables.loop()(x, 0, 6, out, unsure)
+    assert not unsure.any() and np.ptp(np.log10(np.abs(exact[exact != 0]))) > 10
+    assert (np.abs(out - exact) <= 1e-10 * np.abs(exact)).all()
 
 
 def test_values_from_flips_by_arrays_and_by_the_loop():

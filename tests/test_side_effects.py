@@ -78,6 +78,10 @@ STEPS = {
     "GroundState": lambda: qdn.GroundState(
         ring, {0: [[0, 1], [1, 0]]}, samples=32, chains=32, seed=0
     ).run(steps=2, progbar=False),
+    "exact": lambda: qdn.GroundState(ring, {0: [[0, 1], [1, 0]]}, method="exact").run(
+        steps=2, progbar=False
+    ),
+    "fit": lambda: qdn.fit(net, qdn.RAC.rand(8, 1, 2, seed=0), "exact", steps=2),
     "schmidt_rank": lambda: qdn.schmidt_rank(net, 4),
     "path_report": lambda: qdn.path_report(ring, optimize="greedy"),
     "contract_sliced": lambda: qdn.contract_sliced(ring, target_size=2**8),

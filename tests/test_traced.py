@@ -195,3 +195,31 @@ def test_what_computes_with_numpy_says_so(jax):
     arrays = {k: jax.numpy.asarray(x) for k, x in params.items()}
     with pytest.raises(qdn.MethodError, match="exact method"):
         jax.grad(made(lambda p: qdn.entropy(p, 1, method="approx", tol=0.5, seed=0)))(arrays)
+
+
+# ---------------------------------------------------------------- derivatives of derivatives
+
+
+def derivatives(params):
+    return NET.from_params(NET.geometry, params).log_derivatives([[0, 1, 0]]).sum()
+
+
+@needs("jax")
+def test_log_derivatives_under_jax_are_refused_where_zeros_would_come_out(jax):
+    arrays = {k: jax.numpy.asarray(x) for k, x in NET.params.items()}
+    assert float(derivatives(arrays)) == pytest.approx(float(derivatives(dict(NET.params))))
+    with pytest.raises(qdn.MethodError, match="differentiate log_amplitudes"):
+        jax.grad(derivatives)(arrays)
+
+
+def test_log_derivatives_and_ratios_under_transforms_of_torch():
+    arrays = {k: torch.tensor(x) for k, x in NET.params.items()}
+    with pytest.raises(qdn.MethodError, match="differentiate log_amplitudes"):
+        torch.func.grad(derivatives)(arrays)
+    ratio = lambda p: NET.from_params(NET.geometry, p).flip_ratios([[0, 1, 0]])[0, 1, 0]
+    found = torch.func.grad(ratio)(arrays)
+    for name, x in NET.params.items():
+        step = np.zeros(x.shape)
+        step.flat[0] = 1e-6
+        up, down = (ratio({**NET.params, name: x + s * step}) for s in (1, -1))
+        assert float(found[name].flatten()[0]) == pytest.approx((up - down) / 2e-6, rel=1e-6)

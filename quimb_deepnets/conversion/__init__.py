@@ -1,4 +1,4 @@
-"""Networks as matrix product states: exactly where the bond is affordable, else by interpolation.
+"""Networks as other states, and other states as networks: exactly where that is affordable.
 
 ::
 
@@ -9,11 +9,28 @@
     everyday          norm, overlap, distance, expectation values of a network itself
     cross_error       the measured error of an interpolated state
     drawn             configurations drawn from an MPS, and its error on them
+    exact_peps        to_peps: the windows of an open lattice as a PEPS
+    from_mps          RAC.from_mps: a matrix product state as a recurrent circuit
+    from_tree         ConvAC.from_tree: a tree of any tensors, by products
+    from_rbm          ConvAC.from_rbm: a Boltzmann machine with translation symmetry
     vanishing         states that vanish, exactly or to the precision of their weights
 """
 
 from .everyday import state_of
 from .exact_mps import to_mps
+from .exact_peps import peps_bonds, to_peps
+from .from_mps import from_mps
+from .from_rbm import from_rbm
+from .from_tree import from_tree
 from .transfer_states import transfer_of
 
-__all__ = ["state_of", "to_mps", "transfer_of"]
+__all__ = [
+    "from_mps",
+    "from_rbm",
+    "from_tree",
+    "peps_bonds",
+    "state_of",
+    "to_mps",
+    "to_peps",
+    "transfer_of",
+]

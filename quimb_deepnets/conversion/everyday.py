@@ -1,7 +1,10 @@
 """Norms, overlaps, distances and expectation values, as methods of the networks themselves.
 
-A network evaluates single amplitudes. Sums over all of them are contracted from a quimb vector of
-the same state, made for each call in the form that is cheapest to make::
+A network evaluates single amplitudes. Sums over all of them are taken by transfer matrices where
+a chain repeats, else contracted from a quimb vector of the same state, made for each call in the
+form that is cheapest to make::
+
+    net --sums_by_transfer--> norm, overlap, expectation value
 
     net --state_of--+-- all amplitudes     where they are few
                     +-- net.collapse()     else
@@ -11,12 +14,16 @@ the same state, made for each call in the form that is cheapest to make::
 """
 
 import math
+import numbers
 from typing import Any
 
 from autoray import do
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, DeepNetError, MethodError, OptionError, SitesError
+from ..errors import BudgetError, DeepNetError, MethodError, OptionError, RangeError, SitesError
+from ..exact.transfer_density import density
+from ..exact.transfer_routes import transfer_of_state
+from ..hyper.operands import expectation, read_operator
 from ..hyper.vector import HyperVector
 from ..networks import DeepNetwork, register_method
 from ..numerics.scaled import decimal
@@ -138,6 +145,43 @@ def _given(optimize):
     return {} if optimize is None else {"optimize": optimize}
 
 
+def _by_transfer(net, other=None):
+    """The overlap (of one state its squared norm) by transfer matrices; None if by other means.
+
+    What cancels to round-off is left to a contraction, term by term.
+    """
+    if (transfer := transfer_of_state(net, other)) is None:
+        return None
+    try:
+        transfer.total.check_norm()
+    except RangeError:
+        return None
+    return transfer.total
+
+
+def _places(net, where):
+    """The places of one site or several of a chain, if they are just numbers of sites."""
+    places = [where] if isinstance(where, numbers.Integral) else where
+    if not isinstance(places, (list, tuple, range)):
+        return None
+    plain = all(isinstance(n, int) and 0 <= n < net.nsites for n in places)
+    return tuple(places) if plain and len(set(places)) == len(places) else None
+
+
+def _expectation(net, transfer, G, places, normalized):
+    """An expectation value from the density matrix that transfer matrices give."""
+    G = read_operator(G, (net.phys_dim,) * len(places), net._like)
+    found = density(transfer, places)
+    trace = do("trace", found.array)
+    if normalized is True:
+        found.check_norm(trace)
+        return expectation(G, found.array / trace)
+    rho = found.in_range()
+    if normalized == "return":
+        return expectation(G, rho), do("trace", rho)
+    return expectation(G, rho)
+
+
 @register_method(DeepNetwork)
 def norm(
     net: Any,
@@ -182,6 +226,9 @@ def norm(
             f"output_inds={output_inds!r}: a network has no indices; leave it out, or use "
             "net.collapse().norm."
         )
+    if optimize is None and (found := _by_transfer(net)) is not None:
+        found, power = found.map(abs), 1 if squared else 0.5
+        return found.decimal(power) if strip_exponent else found.in_range(power)
     opts = _given(optimize)
     return state_of(net).norm(squared=squared, strip_exponent=strip_exponent, **opts)
 
@@ -218,6 +265,8 @@ def overlap(net: Any, other: Any, optimize: Any = None, strip_exponent: bool = F
     >>> bool(abs(net.overlap(net.collapse()) / net.norm() ** 2 - 1) < 1e-12)
     True
     """
+    if optimize is None and (found := _by_transfer(net, other)) is not None:
+        return found.decimal() if strip_exponent else found.in_range()
     mine, theirs = _pair(net, other)
     return mine.overlap(theirs, strip_exponent=strip_exponent, **_given(optimize))
 
@@ -306,6 +355,10 @@ def local_expectation_exact(
     >>> round(float(net.local_expectation_exact(qu.pauli("Z").real, 3)), 12) + 0.0
     0.0
     """
+    if optimize is None and not rehearse and normalized in (True, False, "return"):
+        places = _places(net, where)
+        if places and (transfer := transfer_of_state(net, places=places)):
+            return _expectation(net, transfer, G, places, normalized)
     state = state_of(net)
     return state.local_expectation_exact(G, where, optimize, normalized, rehearse)
 

@@ -252,7 +252,7 @@ def _right_sweep(transfer, network, progbar):
 
 
 def qr(x):
-    """A matrix as an isometry times a matrix, ``x = q @ r``.
+    """A matrix, or each of a stack, as an isometry times a matrix, ``x = q @ r``.
 
     Raises
     ------
@@ -261,10 +261,11 @@ def qr(x):
     """
     q, r = do("linalg.qr", x)
     if getattr(x, "requires_grad", False):
-        diagonal = do("abs", do("diag", stop_gradient(r)))
-        if float(do("min", diagonal)) <= len(diagonal) * epsilon(x) * float(do("max", diagonal)):
+        diagonal = do("abs", do("einsum", "...ii->...i", stop_gradient(r)[..., : r.shape[-2]]))
+        least = r.shape[-1] * epsilon(x) * do("max", diagonal, axis=-1)
+        if bool(do("any", do("min", diagonal, axis=-1) <= least)):
             raise MethodError(
-                "matrices on the way to the MPS have less than full rank, where QR has no "
+                "matrices that are decomposed have less than full rank, where QR has no "
                 "gradient; use method='dense' or 'reduced', or weights without special structure."
             )
     return q, r

@@ -22,8 +22,8 @@ import numpy as np
 from autoray import do, get_dtype_name, stop_gradient, to_numpy
 
 from ..errors import MethodError
-from ..evaluation.lookup import windows_of
 from ..evaluation.window_tables import child_codes, folded_tables
+from ..evaluation.windows import windows_of
 from ..networks import RAC, ConvAC
 from ..numerics.scaled import array_like, scaled
 from ..numerics.sizes import epsilon

@@ -5,7 +5,8 @@
     measures    entropy, schmidt_values, ...: what users call; two_subsystems: those of two parts
     arguments   what they ask for, from a state and sites to a spectrum
     registry    the table of methods, and the plan that picks one
-    methods/    dense, reduced, gram, mps, graph, approx: one file each
+    methods/    dense, reduced, gram, mps, graph, cut, approx: one file each
+    halves/     a network of tensors in two halves, joined by a small cut
     views       what methods look at, by the type of the state: from_networks, from_quimb
     spectra     numbers from a spectrum
     vanishing   states that cancel to round-off
@@ -27,7 +28,7 @@ from .measures import (
     schmidt_gap,
     schmidt_values,
 )
-from .methods import approx, dense, gram, graph, mps, reduced
+from .methods import approx, cut, dense, gram, graph, mps, reduced
 from .picture import plot_entropy
 from .rank import SchmidtRank, schmidt_rank
 from .registry import METHODS, EntanglementPlan, Method, add_method
@@ -49,6 +50,7 @@ __all__ = [
     "View",
     "add_method",
     "approx",
+    "cut",
     "dense",
     "entanglement_plan",
     "entropies",

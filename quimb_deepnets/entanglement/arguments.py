@@ -22,7 +22,7 @@ from ..numerics.scaled import full_precision
 from ..numerics.sizes import check_norm
 from ..numerics.traced import check_there
 from ..numerics.weights import MAX_BYTES
-from .registry import MAX_FLOPS, METHODS, check_budget, check_options, choose
+from .registry import MAX_FLOPS, METHODS, PairPlaces, check_budget, check_options, choose
 from .spectra import Spectrum, spectrum_of_matrix
 from .vanishing import check_state
 from .views import view_of
@@ -162,6 +162,24 @@ def density_at(view, places, options):
     chosen = choose(view, places, "density", options.method, options.max_bytes, options.max_flops)
     rho = chosen.density(view, places, **options.given(chosen.density, chosen.name))
     trace = do("real", do("trace", rho))
+    check_norm(float(stop_gradient(trace)))
+    return rho / trace
+
+
+@full_precision
+def pair_at(view, a, b, options):
+    """The density matrix of two subsystems ``(a, b, a, b)`` up to isometries, of trace 1."""
+    check_state(view)
+    places = PairPlaces.of(a, b)
+    chosen = choose(view, places, "pair", options.method, options.max_bytes, options.max_flops)
+    give = chosen.give("pair")
+    given = options.given(give, chosen.name)
+    if chosen.pair is None:
+        da, db = view.dim(a), view.dim(b)
+        rho = give(view, tuple(places), **given).reshape(da, db, da, db)
+    else:
+        rho = give(view, a, b, **given)
+    trace = do("real", do("einsum", "abab->", rho))
     check_norm(float(stop_gradient(trace)))
     return rho / trace
 

@@ -6,6 +6,7 @@
                        +-- amplitudes   log_amplitudes
                        +-- network      collapse(); of an RBM its hyper network
                        +-- to_mps       chains: predicted bonds, then the conversion
+                       +-- transfer     chains of shared weights
 """
 
 import functools
@@ -18,15 +19,18 @@ from autoray import stop_gradient, to_numpy
 
 from ..conversion.exact_mps import predicted_bytes
 from ..conversion.transfer_states import has_transfer, transfer_of
-from ..errors import MethodError
+from ..errors import BudgetError, MethodError
+from ..exact.transfer_routes import planned_transfer
 from ..networks import DeepNetwork
 from ..numerics.scaled import binary
 from ..tensors.collapsed import quimb_vector
+from ..tensors.expanded import to_tensor_network
 from .methods.mps import ChainView, site_arrays
 from .methods.reduced import KetNetwork
 from .views import Amplitudes, Cost, StateView, View, as_flops, moved, refuse_dims, view_of
 
 MAX_WINDOWS = 2**26  # bytes of window tensors; ket and bra of larger ones do not contract
+MAX_TENSORS = 512  # of expanded networks; a path through more takes longer to find than to follow
 
 
 @view_of.register
@@ -47,6 +51,8 @@ def _view_of_network(state: DeepNetwork, dims=None):
             lambda: _bonds(state),
             lambda: binary(float(mps().exponent)),
         )
+    if (planned := planned_transfer(state)) is not None:
+        views["transfer"] = View(lambda: Cost(0, 0.0), lambda: planned)
     dims, parts = (state.phys_dim,) * state.nsites, functools.partial(_parts, state)
     name, count = type(state).__name__, getattr(state.geometry, "num_tensors", lambda: 1)
     return StateView(
@@ -107,8 +113,17 @@ def _digest(net):
 
 
 def _ket(net):
-    """The tensor network of a deep network that is the cheapest to contract."""
-    psi = quimb_vector(net, MAX_WINDOWS)
+    """The tensor network of a deep network that is the cheapest to contract.
+
+    Where windows are too large, as in a tree of many layers, that is the expanded one if it is
+    small.
+    """
+    try:
+        psi = quimb_vector(net, MAX_WINDOWS)
+    except BudgetError:
+        if getattr(net.geometry, "num_tensors", lambda: math.inf)() > MAX_TENSORS:
+            raise
+        psi = to_tensor_network(net)
     return KetNetwork(psi, tuple(map(psi.site_ind, psi.sites)))
 
 

@@ -40,7 +40,7 @@ class Method(NamedTuple):
         The view that it looks at; it applies to states that have it, see `StateView`.
     cost : callable
         ``cost(view, places, what="spectrum") -> Cost``, all in all; may raise a `DeepNetError`.
-        ``what`` is ``"spectrum"``, ``"tail"`` or ``"density"``.
+        ``what`` is ``"spectrum"``, ``"tail"``, ``"density"`` or ``"pair"``, with `PairPlaces`.
     spectrum : callable
         ``spectrum(view, places, progbar=False, **options) -> Spectrum``.
     sweep : callable, optional
@@ -49,6 +49,10 @@ class Method(NamedTuple):
         ``density(view, places, progbar=False, **options) -> array``, of any trace.
     tail : callable, optional
         As ``spectrum``, with the smallest Schmidt values right too, where that takes more work.
+    pair : callable, optional
+        ``pair(view, a, b, progbar=False, **options) -> array``, the density matrix of two
+        subsystems ``(a, b, a, b)``, of any trace, each up to an isometry; where there is none,
+        ``density`` serves.
     searches : bool, optional
         Whether its cost comes from a search for contraction paths, which takes a while itself.
     exact : bool, optional
@@ -68,13 +72,16 @@ class Method(NamedTuple):
     sweep: object = None
     density: object = None
     tail: object = None
+    pair: object = None
     searches: bool = False
     exact: bool = True
     squares: bool = False
 
     def give(self, what):
-        """The callable for ``"spectrum"``, ``"tail"`` or ``"density"``; None if there is none."""
-        return self.tail or self.spectrum if what == "tail" else getattr(self, what)
+        """The callable for what `choose` is asked for; None if there is none."""
+        if what == "tail":
+            return self.tail or self.spectrum
+        return self.pair or self.density if what == "pair" else getattr(self, what)
 
 
 def add_method(method):
@@ -89,6 +96,25 @@ def add_method(method):
         raise OptionError(f"there is a method {method.name!r} already; choose another name.")
     METHODS[method.name] = method
     return method
+
+
+class PairPlaces(tuple):
+    """The places of two subsystems, one after the other.
+
+    Attributes
+    ----------
+    first : int
+        How many of them belong to the first.
+    """
+
+    first: int
+
+    @classmethod
+    def of(cls, a, b):
+        """The places of a and b."""
+        new = cls((*a, *b))
+        new.first = len(a)
+        return new
 
 
 class EntanglementPlan(Shown):
@@ -215,7 +241,7 @@ def choose(view, places, what, method, max_bytes, max_flops):
     chosen = METHODS[method]
     if chosen.view not in view.views or chosen.give(what) is None:
         able = [m.name for m in METHODS.values() if m.view in view.views and m.give(what)]
-        what = what if what == "density" else "spectrum"
+        what = "density" if what in ("density", "pair") else "spectrum"
         raise MethodError(
             f"method={method!r} does not give the {what} of this {view.name}; use one of {able}."
         )

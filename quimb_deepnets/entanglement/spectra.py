@@ -26,6 +26,13 @@ MAX_LOSS = 1e-9  # relative change of a sum of powers that lost values may make;
 class Spectrum:
     """A spectrum given value by value.
 
+    Attributes
+    ----------
+    values : array, shape (rank,)
+        The Schmidt values.
+    lost : float
+        Values below this fraction of the largest may be lost; 0 where nothing was squared.
+
     Parameters
     ----------
     weights : array, shape (rank,)
@@ -51,7 +58,7 @@ class Spectrum:
         size = float(stop_gradient(total))
         check_norm(size)
         self.values = weights / total
-        self._uncertain = floor if squared else 0.0
+        self.lost = floor if squared else 0.0
         self.rounding = math.sqrt(epsilon(weights))
 
     def entropy(self):
@@ -83,15 +90,15 @@ class Spectrum:
         """Refuse an order below 1 that depends on values which were lost by squaring."""
         ratio = to_numpy(stop_gradient(self.values / self.values[0])).astype("float64")
         kept = ratio[ratio > 0]
-        moved = alpha * float((kept ** (alpha - 1)).sum()) * self._uncertain
-        lost = (len(ratio) - len(kept)) * self._uncertain**alpha if self._uncertain else 0.0
+        moved = alpha * float((kept ** (alpha - 1)).sum()) * self.lost
+        lost = (len(ratio) - len(kept)) * self.lost**alpha if self.lost else 0.0
         loss = (moved + lost) / float((kept**alpha).sum())
         if loss > max(MAX_LOSS, 100 * epsilon(self.values)):
             raise MethodError(
-                f"Schmidt values below {self._uncertain:.1e} of the largest are lost in a density "
+                f"Schmidt values below {self.lost:.1e} of the largest are lost in a density "
                 f"matrix, and may change the sum of p**{alpha:g} by up to {loss:.1e} of itself; "
-                "use a method that decomposes the state (method='dense', 'mps' or 'to_mps'), or "
-                "an order of at least 1."
+                "use a method that decomposes the state (method='dense', 'mps' or 'to_mps', or "
+                "'cut'), or an order of at least 1."
             )
 
     def gap(self):

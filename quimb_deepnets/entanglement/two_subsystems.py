@@ -16,8 +16,8 @@ from ..numerics.weights import MAX_BYTES
 from .arguments import (
     File,
     Options,
-    density_at,
     documented,
+    pair_at,
     read_two,
     refuse_checkpoint,
     spectrum_at,
@@ -97,7 +97,7 @@ def logneg_subsys(
     """The logarithmic negativity of two subsystems, in bits.
 
     Where the two are the whole state it is read from the Schmidt values; else from the density
-    matrix of both.
+    matrix of both, by method ``"cut"`` in bases no larger than the cuts around each.
 
     Parameters
     ----------
@@ -126,8 +126,7 @@ def logneg_subsys(
     options = Options(method, max_bytes, max_flops, progbar, checkpoint, executor, tol, seed)
     if len(a) + len(b) == len(view.sites):
         return spectrum_at(view, a, options, tail=True).renyi(0.5)
-    rho = density_at(view, (*a, *b), options)
-    da, db = view.dim(a), view.dim(b)
-    flipped = do("transpose", rho.reshape(da, db, da, db), (2, 1, 0, 3)).reshape(da * db, -1)
+    rho = pair_at(view, a, b, options)
+    flipped = do("transpose", rho, (2, 1, 0, 3)).reshape(rho.shape[0] * rho.shape[1], -1)
     size = do("sum", do("abs", do("linalg.eigvalsh", flipped)))
     return do("clip", do("log2", size), 0.0, math.inf)

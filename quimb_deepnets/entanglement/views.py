@@ -4,7 +4,7 @@
 
     state --view_of--> StateView(sites, dims, views)
                          "vector"      all entries                        dense
-                         "network"     a tensor network, one leg a site   reduced, approx
+                         "network"     a tensor network, one leg a site   cut, reduced, approx
                          "amplitudes"  single entries, in batches         gram
                          "mps"         the tensors of a chain             mps, to_mps
 

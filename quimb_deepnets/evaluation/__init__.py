@@ -4,7 +4,11 @@
 
     plan                integers: what is looked up, what is computed, in which chunks
     machine             what things cost on a device: the numbers that plans compare
+    windows             which sites the windows of a level hold, and the rows they select
     window_tables       each equal branch once, over all codes of its window
+    table_steps         how these tables follow from each other, in integers
+    quick_tables        the same tables in compiled loops, and their gradients for torch
+    row_tables          tables of all kinds in one array, centred, as compiled loops read them
     lookup              codes of windows select rows, rows are multiplied
     lookup_gradient     the same, followed by autograd of torch
     layerwise           layers above the tables, one matrix product per tap
@@ -12,6 +16,8 @@
     blockwise           the layers in compiled loops, block by block
     block_steps         the steps of a recurrent network, the same way
     block_derivatives   derivatives through tables, the same way
+    row_derivatives     derivatives of all rows of small tables, added up
+    two_layers          derivatives through two layers, where tables are too large
     recurrence          a recurrent network, step by step
     whole_state         all amplitudes at once
     backprop            residuals of a pass, and the pass back

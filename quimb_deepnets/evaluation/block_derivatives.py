@@ -2,7 +2,7 @@
 
 ::
 
-    digits --codes--> product over rows --> share of each channel, x_c / psi
+    digits --look-up--> product over rows --> share of each channel, x_c / psi
                           block of b --folded layer--> adjoints --layer--> ... --> (b, num_params)
 """
 
@@ -13,10 +13,13 @@ from autoray import do
 
 from ..kernels.compiled import as_rows, has_loops, in_threads
 from ..kernels.derivatives import count_rows, fold_back, layer_back, write_columns
+from ..kernels.digits import LARGEST
+from ..kernels.lookup import FlatWindows, look_up
 from ..kernels.tiles import OUTS, filled, lanes, real_matrices
-from ..numerics.scaled import Scaled, array_like, mutable, zeros_like_exponent
+from ..numerics.scaled import Scaled, array_like, mutable
 from .backprop import channel_shares
-from .lookup import RowTable, multiply_rows
+from .row_tables import RowTable, room_of
+from .windows import flat_windows
 
 CACHE = 2**19  # bytes of the second cache, for the adjoints of one table
 
@@ -24,12 +27,25 @@ CACHE = 2**19  # bytes of the second cache, for the adjoints of one table
 def has_block_derivatives(tables):
     """Whether there are loops for a `TableDerivatives`: its arrays, and no zeros to divide by."""
     arrays = tables.values, *(w.mantissa for w in tables.weights), tables.readout.mantissa
-    return has_loops(*arrays) and mutable(*arrays) and bool(do("all", tables.values != 0))
+    if not (has_loops(*arrays) and mutable(*arrays) and tables.geometry.phys_dim <= LARGEST):
+        return False
+    return bool(do("all", tables.values != 0))
 
 
 def _inner(x, parts):
     """An array ``(..., r)`` as real numbers ``(..., r parts)``."""
     return x.view(x.real.dtype) if parts == 2 else x
+
+
+def _windows(tables):
+    """The windows of all positions, and as many without sites as configurations use constants."""
+    sites, first, starts = flat_windows(
+        tables.geometry, tables.geometry.depth, (1,) * tables.geometry.ndim
+    )
+    rows = [row for row, times in tables.constants.items() for _ in range(times)]
+    return FlatWindows(
+        sites, np.append(first, np.full(len(rows), first[-1])), np.append(starts, rows).astype(int)
+    )
 
 
 class _BackLayer:
@@ -49,7 +65,7 @@ class _BackLayer:
 
 
 class BlockDerivatives:
-    """The derivatives of log psi by all parameters, for configurations given as codes.
+    """The derivatives of log psi by all parameters.
 
     Parameters
     ----------
@@ -63,7 +79,8 @@ class BlockDerivatives:
         self.real = self.values.real.dtype
         self.lanes = lanes(self.real.itemsize)
         depth = -math.log2(np.abs(self.values).min())
-        self.table = RowTable(self.values, None, None, int(depth) + 2)
+        self.room = room_of(RowTable(self.values, None, None, int(depth) + 2))
+        self.windows, self.phys_dim = _windows(tables), g.phys_dim
         matrices = [
             [as_rows(w.mantissa[tap]) for tap in taps]
             for w, taps in zip(tables.weights, tables.taps)
@@ -104,12 +121,10 @@ class BlockDerivatives:
             width = w.mantissa.shape[-1] * self.parts
             self.places.append((offsets, np.exp2(-powers), width))
 
-    def __call__(self, codes):
-        """The derivatives, ``(B, num_params)``, for codes ``(P, B)``."""
-        codes, batch = as_rows(codes), codes.shape[1]
-        rest = multiply_rows(self.table, codes)
-        if rest.exponent is None:
-            rest = Scaled(rest.mantissa, zeros_like_exponent(rest.mantissa))
+    def __call__(self, x):
+        """The derivatives, ``(B, num_params)``, for digits ``(N, B)``."""
+        x, batch = as_rows(x), x.shape[1]
+        rest = Scaled(*look_up(x, self.windows, self.phys_dim, self.values, self.room))
         readout = Scaled(*map(as_rows, self.readout))
         ratio, share = channel_shares(rest, rest, readout)
         out = np.empty((batch, self.num_params), self.values.dtype)
@@ -121,7 +136,7 @@ class BlockDerivatives:
             buffers = self._buffers(size)
             for begin in range(start, stop, size):
                 end = min(stop, begin + size)
-                self._block(codes, share, begin, end, buffers, real)
+                self._block(x, share, begin, end, buffers, real)
 
         in_threads(_part, batch, size)
         return array_like(out, self.readout.mantissa)
@@ -148,11 +163,11 @@ class BlockDerivatives:
             layers.append((summed, new(*layer.widths), adjoints))
         return fold, layers
 
-    def _block(self, codes, shares, start, stop, buffers, out):
+    def _block(self, x, shares, start, stop, buffers, out):
         (counts, share, column, scratch, adjoint), others = buffers
         share[:, : stop - start] = shares[start:stop].T
         share[:, stop - start :] = 0.0
-        count_rows(codes, start, stop, counts)
+        count_rows(x, self.windows, self.phys_dim, start, stop, counts)
         matrices = self.by_weight, self.by_row, self.reads, self.parts
         fold_back(counts, share, *matrices, column, scratch, adjoint)
         write_columns(column, *self.places[-1], start, stop, out)

@@ -1,9 +1,8 @@
 """Gradients by torch of amplitudes whose weights lie further apart than floats reach.
 
-Torch multiplies adjoints as plain numbers: where entries of one matrix are 2**288 apart or more
-(2**36 in single precision), an adjoint underflows on its way though the derivative would not, or
-becomes inf and then nan beside an exact zero. There the graph has a single node for all amplitudes,
-and its backward pass is that of `scaled_derivatives`::
+Torch multiplies adjoints as plain numbers: where weights are `far_apart`, an adjoint underflows on
+its way though the derivative would not, or becomes inf and then nan beside an exact zero. There the
+graph has a single node for all amplitudes, and its backward pass is that of `scaled_derivatives`::
 
     params --.                     .--> mantissa (B,)  --> plain, log, any loss
              +--[ one torch node ]-+
@@ -37,7 +36,7 @@ def follows_far_apart(net):
     unpack = sys.modules["torch"].autograd.forward_ad.unpack_dual
     if not all(mutable(x.detach()) and unpack(x).tangent is None for x in leaves):
         raise MethodError(
-            "the weights of one matrix are so far apart that floats cannot hold the products of "
+            "some weights are so small, or so far apart, that floats cannot hold the products of "
             "their derivatives, and torch.func and forward mode offer nothing else; use "
             "log_derivatives, torch.autograd.grad (of a network that requires grad), or weights "
             "that are closer together."
@@ -54,9 +53,9 @@ def refuse_far_apart(net, what):
     """
     if hasattr(net.geometry, "num_tensors") and follows_far_apart(net):
         raise MethodError(
-            f"{what} of weights that are so far apart has derivatives which floats cannot follow; "
-            "use log_amplitudes or to_dense, whose derivatives are right, or weights that are "
-            "closer together, or detach them."
+            f"{what} of weights that are so small or so far apart has derivatives which floats "
+            "cannot follow; use log_amplitudes or to_dense, whose derivatives are right, or "
+            "weights that are closer together, or detach them."
         )
 
 
@@ -105,8 +104,8 @@ def _node():
             """The derivatives of all parameters from that of the mantissas."""
             if torch.is_grad_enabled():
                 raise MethodError(
-                    "second derivatives of weights that are so far apart are not there; leave out "
-                    "create_graph=True, or use weights that are closer together."
+                    "second derivatives of weights that are so small or so far apart are not "
+                    "there; leave out create_graph=True, or use weights that are closer together."
                 )
             adjoint, total = do("conj", adjoint), 0.0
             for start in range(0, len(adjoint), BLOCK):

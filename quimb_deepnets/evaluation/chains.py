@@ -1,26 +1,22 @@
 """Compiled Metropolis chains of a network whose windows are all tabulated.
 
-The tables and windows of a `Lookup`, in the kinds of integers that the loop reads, and the state
-of the chains that it changes::
+The tables and windows that the loop reads, and the state of the chains that it changes::
 
-    net --choose how many windows are merged--> tables, holders of each site
+    net --choose how many windows are merged--> RowTables, holders of each site
                                                         |
     digits (C, K, N) of C chains at K temperatures  --> loop, chains shared by threads
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ..geometry.branches import folded_branches
-from ..kernels.compiled import as_rows, has_loops, in_threads
+from ..kernels.compiled import has_loops, in_threads
 from ..kernels.metropolis import ChainStates, ChainTables, run_chains, work_arrays
 from ..kernels.proposals import ChainMoves
-from ..numerics.configs import digits
-from ..numerics.scaled import Scaled, full_precision, look, readable
-from .lookup import Lookup, row_codes, windows_of
+from ..numerics.scaled import Scaled, full_precision, readable
+from .masks import holders_of
 from .plan import make_plan
-from .window_tables import grouped_tables
+from .row_tables import RowTables
 
 MAX_TABLE = 2**18  # bytes that stay near a core while all else passes
 LEAST = 4096  # proposals that are worth a thread
@@ -36,33 +32,24 @@ def chain_tables(net):
 
     Returns
     -------
-    tables : ChainTables
-    select : callable
-        From digits ``(N, B)`` to the row of each window, ``(P, B)``.
-
-        Or None for arrays that have no loops, layers that are not tabulated, and tables with an
+    ChainTables or None
+        None for arrays that have no loops, layers that are not tabulated, and tables with an
         exponent for each entry.
     """
     leaves = tuple(net.params.leaves.values())
     if not (has_loops(*leaves) and all(map(readable, leaves)) and 1 < net.phys_dim < 256):
         return None
     group = _group(net)
-    if group is None:
+    tables = None if group is None else RowTables(net, group)
+    if tables is None or not tables.even:
         return None
-    windows = windows_of(net.geometry, net.depth, group)
-    lookup = Lookup(grouped_tables(net, group), windows, net.readout, net.phys_dim)
-    if lookup.table.exponent is not None:
-        return None
-    table = as_rows(lookup.table.mantissa)
-    tables = ChainTables(
-        table,
-        *_holders(windows, net.nsites, net.phys_dim),
-        as_rows(lookup.readout.mantissa).astype(np.result_type(table.dtype, np.float64)),
-        (look(lookup.readout.exponent) + lookup.centre).astype(np.int64),
-        int(lookup.table.bits),
-        bool((table == 0).any()),
-    )
-    return tables, lambda x: row_codes(x, windows, lookup.offsets, net.phys_dim)
+    rows = tables.rows()
+    rows = rows._replace(table=rows.table.astype(rows.readout.dtype))  # one loop for both sizes
+    table = np.concatenate((rows.table, np.ones_like(rows.table[:1])))
+    missing = table == 0
+    table[missing] = 1
+    holders = _padded(tables.holders, len(rows.offsets))
+    return ChainTables(rows, np.stack((table, 1 / table)), missing.astype(np.int64), holders)
 
 
 def _group(net):
@@ -76,28 +63,20 @@ def _group(net):
         plan = make_plan(g, 1, size, g.depth, group, net._machine)
         if plan is None or (best is not None and plan.table_bytes > MAX_TABLE):
             break
-        windows = windows_of(g, g.depth, group)
-        touched = sum(some.sites.size for some in windows)
+        touched = len(holders_of(g, g.depth, group).windows)
         if best is None or touched < best[0]:
             best = touched, group
     return None if best is None else best[1]
 
 
-def _holders(windows, nsites, phys_dim):
-    """The windows that hold each site, and what one more unit of it adds to their codes."""
-    sites, holders, strides, first = [], [], [], 0
-    for group in windows:
-        count, width = group.sites.shape
-        sites.append(group.sites.reshape(-1))
-        holders.append(np.repeat(np.arange(first, first + count), width))
-        powers = phys_dim ** np.arange(width)[::-1]
-        strides.append(np.broadcast_to(powers, (count, width)).reshape(-1))
-        first += count
-    sites, holders, strides = map(np.concatenate, (sites, holders, strides))
-    order = np.argsort(sites, kind="stable")
-    firsts = np.cumsum([0, *np.bincount(sites, minlength=nsites)])
-    held = np.stack((holders[order], strides[order]), axis=1)
-    return firsts.astype(np.int32), held.astype(np.int32)
+def _padded(holders, count):
+    """Holders as windows and strides ``(N, T, 2)``, those that are missing in window ``count``."""
+    counts = np.diff(holders.starts)
+    out = np.zeros((len(counts), counts.max(), 2), np.int32)
+    out[:, :, 0] = count
+    here = np.arange(out.shape[1]) < counts[:, None]
+    out[here] = np.stack((holders.windows, holders.strides), axis=1)
+    return out
 
 
 class CompiledChains:
@@ -106,8 +85,6 @@ class CompiledChains:
     Parameters
     ----------
     tables : ChainTables
-    select : callable
-        As `chain_tables` gives both.
     phys_dim : int
     start : numpy.ndarray of int, shape (chains, N)
         Where all levels of each chain begin.
@@ -121,7 +98,6 @@ class CompiledChains:
     def __init__(
         self,
         tables: ChainTables,
-        select: Callable[[np.ndarray], np.ndarray],
         phys_dim: int,
         start: np.ndarray,
         betas: np.ndarray,
@@ -134,16 +110,13 @@ class CompiledChains:
         self._slots = np.tile(np.arange(levels), (chains, 1))
         self._words = rng.integers(2**64, size=(chains, 4), dtype=np.uint64)
         self._counts = np.zeros((chains, 2), np.int64)
-        self.renew(tables, select)
+        self.renew(tables)
 
-    def renew(self, tables: ChainTables, select: Callable[[np.ndarray], np.ndarray]) -> None:
+    def renew(self, tables: ChainTables) -> None:
         """Go on with other tables of the same sites."""
-        chains, levels, sites = self._digits.shape
         self._tables = tables
-        x = digits(self._digits.reshape(-1, sites), self._phys_dim, tables.table)
-        self._rows = np.ascontiguousarray(select(x).T).reshape(chains, levels, -1)
-        self._psi = np.empty((chains, levels), tables.readout.dtype)
-        self._top = np.empty((chains, levels), np.int64)
+        self._psi = np.empty(self._slots.shape, tables.rows.readout.dtype)
+        self._top = np.empty(self._slots.shape, np.int64)
         self.run(0, 0)  # only looks where the chains are
 
     def _first(self, x):
@@ -186,8 +159,7 @@ class CompiledChains:
         chains, levels, sites = self._digits.shape
         kept, logs = np.empty((sweeps, chains, sites), np.uint8), np.empty((sweeps, chains))
         states = ChainStates(
-            self._digits, self._rows, self._slots, self._words, self._psi, self._top,
-            self._counts, kept, logs,
+            self._digits, self._slots, self._words, self._psi, self._top, self._counts, kept, logs
         )  # fmt: skip
 
         def _run(first, last):

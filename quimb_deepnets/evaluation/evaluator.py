@@ -16,12 +16,15 @@ from autoray import infer_backend, to_numpy
 from ..errors import OptionError, check_positive_int
 from ..numerics.configs import as_configs, check_configs
 from ..numerics.scaled import Scaled, full_precision, readable
+from ..numerics.traced import check_constant
 from ..numerics.weights import MAX_BYTES
 from .chunks import check_result, map_chunks
 from .general import prepare
 from .masks import flips_of, masks_of
 from .plan import Plan
 from .ratios import by_value
+
+MANY = 32  # calls of an evaluator, unless it is told otherwise
 
 
 class Evaluator:
@@ -33,6 +36,8 @@ class Evaluator:
     batch : int, optional
         How many configurations each call will bring. Any number is right, the plan is made for
         this one; by default for as many as came, anew where a call brings more than twice as many.
+    calls : int, optional
+        How many calls will share what is prepared.
 
     Notes
     -----
@@ -49,14 +54,16 @@ class Evaluator:
     >>> ev
     Evaluator(ConvAC of 16 sites, batch=100)
     >>> configs = np.random.default_rng(0).integers(2, size=(100, 16))
-    >>> bool((ev.amplitudes(configs) == net.amplitudes(configs)).all())
+    >>> np.allclose(ev.amplitudes(configs), net.amplitudes(configs), rtol=1e-12, atol=0)
     True
     """
 
-    def __init__(self, net: Any, batch: int | None = None) -> None:
+    def __init__(self, net: Any, batch: int | None = None, calls: int = MANY) -> None:
         if batch is not None:
             check_positive_int("batch", batch, OptionError)
         self._net, self._follow = net, batch is None
+        self._trainable = [x for x in net.params.leaves.values() if infer_backend(x) == "torch"]
+        self._calls = check_positive_int("calls", calls, OptionError)
         self._batch: Any = batch  # an int once there was a call
         self._kept: dict[Any, Any] = {}
         self._state: list = []
@@ -74,8 +81,7 @@ class Evaluator:
 
     def _prepared(self, name, make):
         """What ``make`` prepares, or prepared before with the weights as they are."""
-        leaves = self._net.params.leaves.values()
-        followed = [x for x in leaves if infer_backend(x) == "torch"]
+        followed = self._trainable
         if any(x.requires_grad or not readable(x) for x in followed):
             return make()
         if len(followed) != len(self._state) or not all(map(_same, followed, self._state)):
@@ -83,6 +89,11 @@ class Evaluator:
         if name not in self._kept:
             self._kept[name] = make()
         return self._kept[name]
+
+    @property
+    def _planned(self):
+        """For how many configurations to plan: those of all calls."""
+        return self._calls * self._batch
 
     def _checked(self, configs):
         configs = as_configs(configs, self._net.geometry.shape)
@@ -104,9 +115,13 @@ class Evaluator:
         if plan is not None:
             evaluate, size = prepare(net, plan)
         else:
-            make = lambda: prepare(net, net.plan(self._batch))
+            make = lambda: prepare(net, net.plan(self._planned))
             evaluate, size = self._prepared("amplitudes", make)
         return map_chunks(net, evaluate, configs, size, chunk, progbar)
+
+    def chain_tables(self) -> Any:
+        """What compiled Markov chains read, see `evaluation.chains`; None where there are none."""
+        return self._prepared("chains", self._net._chain_tables)
 
     # ------------------------------------------------------------ what users call
 
@@ -131,7 +146,7 @@ class Evaluator:
         """The ratios of all single flips, ``(B, N, phys_dim)``, see ``net.flip_ratios``."""
         net, configs = self._net, self._checked(configs)
         check_result(net, "flip_ratios", configs, net.nsites * net.phys_dim, max_bytes)
-        make = lambda: net._ratios_by(flips_of(net.nsites, net.phys_dim), self._batch)
+        make = lambda: net._ratios_by(flips_of(net.nsites, net.phys_dim), self._planned)
         ratios, size = self._prepared("flips", make)
         flips = lambda x: by_value(ratios(x), x, net.phys_dim)
         return map_chunks(net, flips, configs, size, chunk, progbar)
@@ -146,6 +161,7 @@ class Evaluator:
     ) -> Any:
         """``d log psi / d theta``, ``(B, num_params)``, see ``net.log_derivatives``."""
         net, configs = self._net, self._checked(configs)
+        check_constant(net.params.leaves.values(), "log_derivatives")
         check_result(net, "log_derivatives", configs, net.num_params, max_bytes)
         derive, size = self._prepared("derivatives", lambda: net._bare()._derivatives_by())
         return map_chunks(net, derive, configs, size, chunk, progbar)
@@ -195,7 +211,7 @@ class Evaluator:
         masks = to_numpy(check_configs(masks, net.geometry.shape, net.phys_dim))
         masks = masks.reshape(len(masks), net.nsites).astype(np.min_scalar_type(net.phys_dim))
         check_result(net, "ratios", configs, len(masks) + 1, max_bytes)
-        make = lambda: net._ratios_by(masks_of(masks), self._batch)
+        make = lambda: net._ratios_by(masks_of(masks), self._planned)
         ratios, size = self._prepared(("ratios", masks.tobytes()), make)
         return map_chunks(net, ratios, configs, size, chunk, progbar)
 

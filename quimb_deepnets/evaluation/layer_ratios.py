@@ -17,7 +17,7 @@ from ..kernels.layer_ratios import Nodes, Stack, layer_ratios
 from ..numerics.products import shared_axes
 from ..numerics.scaled import Scaled, look, product
 from .layerwise import Layers
-from .masks import holders_of, touched_nodes, touched_windows
+from .masks import touched_nodes, touched_windows
 from .tap_index import tap_index
 
 
@@ -48,8 +48,7 @@ class LayerRatios:
     def loop(self):
         """The compiled loop, as a function ``(x, first, last, out, unsure)``."""
         g, level = self.geometry, self.layers.level
-        stack, holders = self._stack(), holders_of(g, level)
-        touches = touched_windows(self.masks, holders, g.phys_dim)
+        stack, touches = self._stack(), touched_windows(self.masks, g, level)
         sorted_masks = self.masks.some(touches.order)
         nodes = _nodes([touched_nodes(sorted_masks, g, l) for l in self.above[:-1]])
         largest = float(np.finfo(as_rows(self.layers.table.mantissa).dtype).max)

@@ -27,9 +27,10 @@ from ..numerics.products import (
 )
 from ..numerics.scaled import Scaled, array_like, full_precision, mutable, product, scaled, take
 from .blockwise import Blocks, has_blocks
-from .lookup import joined, row_codes, windows_of
+from .row_tables import joined
 from .tap_index import tap_index
 from .window_tables import branch_tables, safe_factors
+from .windows import row_codes, windows_of
 
 
 @functools.lru_cache(4096)

@@ -30,12 +30,14 @@ from ..numerics.scaled import (
 )
 from .backprop import LayerStep, backward_top, fits_floats, forward, readers_of, scatter
 from .block_derivatives import BlockDerivatives, has_block_derivatives
-from .lookup import row_codes, windows_of
-from .plan import make_plan
+from .plan import cached_plan
 from .recurrence import Recursion
+from .row_derivatives import RowDerivatives, row_derivatives_fit
 from .scaled_derivatives import CarefulDerivatives, CarefulRecurrentDerivatives, far_apart
 from .tap_index import tap_index
+from .two_layers import TwoLayerDerivatives, has_two_layers
 from .window_tables import child_codes
+from .windows import row_codes, windows_of
 
 
 def recurrent_derivatives(net):
@@ -64,13 +66,16 @@ def conv_derivatives(net):
             return derive, max(8, net._machine.residuals // 4 // (floats * net._like.itemsize))
     taps = max(math.prod(g.kernel(l)) for l in range(1, g.depth + 1))
     floats = 4 * taps * positions * bond_dim
-    return LayerDerivatives(net), max(1, net._machine.residuals // (floats * net._like.itemsize))
+    derive = LayerDerivatives(net)
+    if has_two_layers(net):
+        return TwoLayerDerivatives(derive), 2**12
+    return derive, max(1, net._machine.residuals // (floats * net._like.itemsize))
 
 
 def _table_rows(net):
     """How many rows all tables have together, or None if they do not fit."""
     g = net.geometry
-    if make_plan(g, 1, net._like.itemsize, g.depth, (1,) * g.ndim, net._machine) is None:
+    if cached_plan(g, 1, net._like.itemsize, g.depth, (1,) * g.ndim, net._machine) is None:
         return None
     levels = [*(branches_of(g, l) for l in range(1, g.depth)), folded_branches(g)]
     return sum(g.phys_dim ** level.width(kind) for level in levels for kind in level.kinds)
@@ -108,16 +113,20 @@ class TableDerivatives(_Derivatives):
         super().__init__(net)
         g = self.geometry
         self.windows = windows_of(g, g.depth, (1,) * g.ndim)
-        values, starts, self.residuals = identity(g.phys_dim, net._like), {(0,) * g.ndim: 0}, []
+        values, self.residuals = identity(g.phys_dim, net._like), []
         self.below = []  # the rows that each layer reads
-        for l in range(1, g.depth + 1):
-            step, starts, self.constants = _table_step(g, l, starts, len(values))
+        steps, self.offsets, self.constants = _table_steps(g)
+        for l, step in enumerate(steps, 1):
             matrices = [self.weights[l - 1].mantissa[tap] for tap in self.taps[l - 1]]
             self.below.append(values)
             values, saved = forward(step, matrices, values)
             self.residuals.append(saved)
-        self.values, self.offsets = values, np.array(list(starts.values()))
-        self.blocks = BlockDerivatives(self) if has_block_derivatives(self) else None
+        self.values = values
+        self.blocks = self._blocks() if has_block_derivatives(self) else None
+
+    def _blocks(self):
+        """Compiled loops: by the derivatives of all rows, or block by block."""
+        return RowDerivatives(self) if row_derivatives_fit(self) else BlockDerivatives(self)
 
     @functools.cached_property
     def products(self):
@@ -142,14 +151,18 @@ class TableDerivatives(_Derivatives):
             by_row = [functools.reduce(lambda a, b: a + b, by_row)]
         return do("concatenate", tuple(by_weight), axis=2), by_row
 
-    def __call__(self, x):
-        B, n = x.shape[1], len(self.values)
+    def codes(self, x):
+        """The rows ``(P, B)`` whose product each configuration is, constant ones included."""
         codes = row_codes(x, self.windows, self.offsets, self.geometry.phys_dim)
         for row, times in self.constants.items():
             same = do("zeros_like", codes[:1]) + row
             codes = do("concatenate", (codes, *[same] * times), axis=0)
+        return codes
+
+    def __call__(self, x):
         if self.blocks is not None:
-            return self.blocks(codes)
+            return self.blocks(x)
+        B, n, codes = x.shape[1], len(self.values), self.codes(x)
         flat = (codes * B + array_like(np.arange(B), codes)).reshape(-1)
         counts = do("bincount", flat, minlength=n * B).reshape(n, B, 1)
         counts = astype(counts, get_dtype_name(do("real", self.values)))
@@ -167,6 +180,17 @@ class TableDerivatives(_Derivatives):
                 parts = (scatter(adjoint @ w, rows) for w, rows in zip(by_row, step.readers))
                 adjoint = functools.reduce(lambda a, b: a + b, parts)
         return self.flat(grads, top.ratio)
+
+
+@functools.lru_cache(64)
+def _table_steps(g):
+    """The gathers of all levels, where the tables of the last start, and its constants."""
+    starts, below, steps = {(0,) * g.ndim: 0}, g.phys_dim, []
+    for l in range(1, g.depth + 1):
+        step, starts, constants = _table_step(g, l, starts, below)
+        steps.append(step)
+        below = len(step.index[0])
+    return tuple(steps), np.array(list(starts.values())), constants
 
 
 def _table_step(g, l, starts, below):

@@ -26,6 +26,14 @@ def wants_gradient(*arrays):
     return sys.modules["torch"].is_grad_enabled() and any(x.requires_grad for x in arrays)
 
 
+def has_tangent(*arrays):
+    """Whether torch differentiates any of these arrays forward."""
+    if infer_backend(arrays[0]) != "torch":
+        return False
+    dual = sys.modules["torch"].autograd.forward_ad.unpack_dual
+    return any(dual(x).tangent is not None for x in arrays)
+
+
 def looked_up(table, windows, phys_dim, x):
     """The plain products ``(B, r)`` of the rows that digits ``(N, B)`` select.
 

@@ -29,6 +29,8 @@ class Machine:
         To gather an element and multiply it.
     entry : float
         To multiply an element of a table into one of a merged table.
+    part : float
+        To begin with a factor of all rows of a table.
     digit : float
         To add a site to the code of a window.
     call : float
@@ -59,6 +61,7 @@ class Machine:
     flop: float
     element: float
     entry: float
+    part: float
     digit: float
     call: float
     cache: int
@@ -91,6 +94,7 @@ CPU = Machine(
     flop=1 / 40,
     element=0.6,
     entry=4.0,
+    part=8000,
     digit=0.3,
     call=2000,
     cache=2**20,
@@ -103,8 +107,10 @@ CPU = Machine(
 LOOPS = replace(
     CPU,
     name="cpu with compiled loops",
+    entry=2.5,
+    part=500,
     row=1.5,
-    reads=((2**16, 0.015), (2**18, 0.022), (2**19, 0.03), (2**22, 0.06), (math.inf, 0.2)),
+    reads=((2**16, 0.015), (2**18, 0.022), (2**19, 0.03), (2**22, 0.1), (math.inf, 0.2)),
 )
 # the order of magnitude of an accelerator: launches of 10 us, 10 Tflops, 1 TB/s
 CUDA = Machine(
@@ -112,6 +118,7 @@ CUDA = Machine(
     flop=1e-4,
     element=0.02,
     entry=0.04,
+    part=40_000,
     digit=0.02,
     call=10_000,
     cache=2**25,

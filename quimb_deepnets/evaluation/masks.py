@@ -15,7 +15,9 @@ import numpy as np
 
 from ..geometry.branches import branch_levels
 from ..kernels.ratios import Touches
-from .lookup import windows_of
+from .windows import windows_of
+
+FEW = 2**12  # entries of masks that are worth to be remembered
 
 
 class Masks(NamedTuple):
@@ -100,8 +102,23 @@ def holders_of(geometry, level, group=None):
     return Holders(_starts(counts), windows[order], strides[order])
 
 
-def touched_windows(masks, holders, phys_dim):
-    """The `Touches` of masks, those of the same windows next to each other."""
+def touched_windows(masks, geometry, level, group=None):
+    """The `Touches` of masks, those of the same windows next to each other.
+
+    The windows are those of `holders_of`. What a few masks touch is remembered.
+    """
+    if len(masks.sites) > FEW:
+        return _touches(masks, holders_of(geometry, level, group), geometry.phys_dim)
+    return _remembered(*(x.astype(np.int64).tobytes() for x in masks), geometry, level, group)
+
+
+@functools.lru_cache(64)
+def _remembered(starts, sites, added, geometry, level, group):
+    masks = Masks(*(np.frombuffer(x, np.int64) for x in (starts, sites, added)))
+    return _touches(masks, holders_of(geometry, level, group), geometry.phys_dim)
+
+
+def _touches(masks, holders, phys_dim):
     owners, entry = masks.owners, np.arange(len(masks.sites))
     begin, end = holders.starts[masks.sites], holders.starts[masks.sites + 1]
     found, entry = runs(begin, end), np.repeat(entry, end - begin)

@@ -99,7 +99,7 @@ def make_plan(geometry, batch, itemsize=8, level=None, group=None, machine=CPU):
         What things cost.
     """
     plans = []
-    tables = _Tables(geometry, itemsize, machine)
+    tables = TableSizes(geometry, itemsize, machine)
     for t in range(geometry.depth) if level is None else (level,):
         if t < geometry.depth:
             if t and len(tables.below) <= t:
@@ -138,7 +138,7 @@ def check_plan(geometry, batch, itemsize, level, group, machine):
 
 
 @dataclass(frozen=True)
-class _Tables:
+class TableSizes:
     """Sizes of the tables of each level, in rows, bytes, flops and nanoseconds."""
 
     geometry: object
@@ -170,7 +170,7 @@ class _Tables:
                 inputs = g.phys_dim ** below.width(part.child) if part.child is not None else 1
                 if l > 1:  # the rows of the first layer are those of its matrices
                     flops += 2 * inputs * g.bond_dim(l) * g.bond_dim(l - 1)
-                cost += 2 * rows * g.bond_dim(l) * self.machine.element + 4 * self.machine.call
+                cost += 2 * rows * g.bond_dim(l) * self.machine.element + self.machine.part
         return flops, cost + flops * self.machine.flop
 
     @functools.cached_property
@@ -249,7 +249,7 @@ def _tabulated(geometry, batch, itemsize, tables, group, machine):
         width = max(map(merged.width, merged.kinds))
         members = math.prod(sizes)
         build = rows * bond_dim * members * machine.entry
-        build += merged.num_kinds * members * 4 * machine.call
+        build += merged.num_kinds * members * machine.part
         each = count * machine.look_up(width, bond_dim * itemsize, size, bond_dim)
         calls = 10 if machine.row else -(-batch // max(chunk, 1)) * (count + width) * 2
         line = (

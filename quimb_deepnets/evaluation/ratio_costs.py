@@ -8,22 +8,27 @@ built, and should stay in the cache::
               3          M**5                   1.7
 """
 
+import functools
 import itertools
 import math
 
 from ..geometry.branches import branch_levels, folded_branches
-from .plan import _Tables, grouped
+from .plan import TableSizes, grouped
 
-# nanoseconds in compiled loops: an element of a row, of a matrix product, a mask, a node
-ELEMENT, FLOP, MASK, NODE = 0.25, 0.15, 15, 40
+# nanoseconds in compiled loops: a row, an element of it or of a matrix product, a mask, a node
+ROW, ELEMENT, FLOP, MASK, NODE = 10, 0.25, 0.15, 15, 40
+# and where all changed configurations are evaluated: one of them, and each of its sites
+CHANGED, SITE = 50, 0.5
 
 
-def best_group(geometry, masks, batch, itemsize, machine):
+@functools.lru_cache(256)
+def best_group(geometry, count, changed, batch, itemsize, machine):
     """The cheapest merging of windows for ratios of masks: ``(nanoseconds, group)``.
 
-    Infinite and None where the tables would be too large.
+    There are ``count`` masks of so many ``changed`` sites together. Infinite and None where the
+    tables would be too large.
     """
-    g, tables = geometry, _Tables(geometry, itemsize, machine)
+    g, tables = geometry, TableSizes(geometry, itemsize, machine)
     folded, best = folded_branches(g), (math.inf, None)
     r = g.bond_dim(g.depth)
     if len(tables.below) < g.depth or tables.bytes(folded, r) > machine.max_table:
@@ -31,15 +36,15 @@ def best_group(geometry, masks, batch, itemsize, machine):
     base = tables.below[-1][1] + tables.build(g.depth, folded)[1]
     for group in _groups(folded):
         merged = grouped(folded, group)
-        size, count = tables.bytes(merged, r), merged.num_positions
+        size, windows = tables.bytes(merged, r), merged.num_positions
         if size > machine.max_table:
             continue
         build = tables.rows(merged) * r * math.prod(group) * 2 * machine.element
         build += merged.num_kinds * math.prod(group) * 4 * machine.call
         width = max(map(merged.width, merged.kinds))
-        touched = len(masks.sites) * count * width / math.prod(g.shape)
+        touched = changed * windows * width / math.prod(g.shape)
         miss = ELEMENT * (1 if size <= machine.cache // 4 else 2 if size <= machine.cache else 4)
-        each = (count + 1.5 * touched) * r * miss + masks.count * MASK + count * width
+        each = (windows + touched) * (ROW + r * miss) + count * MASK + windows * width
         best = min(best, (base + build + batch * each, group))
     return best
 
@@ -50,7 +55,13 @@ def _groups(folded):
     return itertools.product(*sizes)
 
 
-def layer_cost(geometry, level, masks, batch, machine):
+def changed_cost(nsites, count, batch):
+    """Nanoseconds to make the changed configurations of so many masks, and ratios in the end."""
+    return batch * count * (CHANGED + nsites * SITE)
+
+
+@functools.lru_cache(256)
+def layer_cost(geometry, level, changed, batch):
     """Nanoseconds for ratios of masks by changed nodes, with layers 1..level looked up."""
     g, every, some = geometry, 0.0, 0.0
     for l in range(level, g.depth):
@@ -58,7 +69,7 @@ def layer_cost(geometry, level, masks, batch, machine):
         each = taps * r * (2 * g.bond_dim(l) * FLOP + 2 * ELEMENT) + NODE
         every += math.prod(g.layer_shape(l)) * each
         some += _nodes_of_a_site(g, l) * each
-    return batch * (every + len(masks.sites) * some)
+    return batch * (every + changed * some)
 
 
 def _nodes_of_a_site(geometry, l):

@@ -19,11 +19,11 @@ from ..errors import RangeError
 from ..kernels.compiled import has_loops, in_threads
 from ..kernels.ratios import spread
 from ..numerics.configs import batches
-from ..numerics.scaled import MAX_FACTORS_WIDE, array_like, mutable, take_rows
+from ..numerics.scaled import MAX_FACTORS_WIDE, array_like, look, mutable, take_rows
 from .general import masked_ratios
 from .layer_ratios import LayerRatios
 from .plan import cached_plan
-from .ratio_costs import best_group, layer_cost
+from .ratio_costs import best_group, changed_cost, layer_cost
 from .recurrent_ratios import RecurrentRatios
 from .table_ratios import TableRatios
 
@@ -101,17 +101,18 @@ def conv_ratios(net, masks, batch):
     plan = cached_plan(g, batch * (masks.count + 1), size, None, None, machine)
     if not has_ratio_loops(net):
         return _by_arrays(net, masks, batch, plan)
-    cost, group = best_group(g, masks, batch, size, machine)
+    cost, group = best_group(g, masks.count, len(masks.sites), batch, size, machine)
     level = min(plan.level, g.depth - 1)
-    layers = layer_cost(g, level, masks, batch, machine)
+    layers = layer_cost(g, level, len(masks.sites), batch)
+    whole = plan.cost + changed_cost(net.nsites, masks.count, batch)
     chunk = max(1, MANY // max(1, masks.count))
-    if group is not None and cost <= min(plan.cost, layers):
+    if group is not None and cost <= min(whole, layers):
         tables = TableRatios(net, masks, group)
         if not tables.near().all():  # rows that are not merged differ by less
             tables = TableRatios(net, masks, (1,) * g.ndim)
         if tables.near().any():
             return LoopRatios(net, masks, tables.near(), tables.loop()), chunk
-    elif layers < plan.cost:
+    elif layers < whole:
         way = LayerRatios(net, masks, level)
         if way.even:
             return LoopRatios(net, masks, np.ones(masks.count, bool), way.loop()), chunk
@@ -146,6 +147,6 @@ def by_value(ratios, x, phys_dim):
         return array_like(out, ratios)
     one = ratios[:, :1] * 0 + 1
     padded = do("concatenate", (do("concatenate", (one,) * N, axis=1), ratios), axis=1)
-    changes = (np.arange(M) - to_numpy(x).astype(int).T[:, :, None]) % M
+    changes = (np.arange(M) - look(x).astype(int).T[:, :, None]) % M
     index = (np.arange(B)[:, None, None] * M + changes) * N + np.arange(N)[:, None]
     return take_rows(padded.reshape(-1), array_like(index, padded))

@@ -19,7 +19,6 @@ from ..numerics.products import (
     dot,
     joined_rows,
     multiply,
-    shared_axes,
     times,
     total,
     transposed,
@@ -28,8 +27,12 @@ from ..numerics.scaled import (
     Scaled,
     array_like,
     as_index,
+    float_info,
     ldexp,
+    look,
+    modulus,
     product,
+    readable,
     scaled,
     take,
     take_rows,
@@ -40,17 +43,28 @@ from .tap_index import tap_index
 
 
 def far_apart(net):
-    """Whether entries of one array of weights need an exponent each.
+    """Whether derivatives need an exponent each, because weights are tiny or far apart.
+
+    The nodes of a plain pass backwards are of size 1, so its adjoints are as large as the share
+    ``w * d log psi / d w`` that a weight ``w`` has in psi. What is lost to underflow is ``1 / w``
+    times as large: almost nothing for weights of ordinary size, and derivatives of any size for
+    weights below 2**-64 (2**-36 in single precision), or so much below the largest of their array
+    that a product of a few reaches the limit.
 
     Parameters
     ----------
     net : ConvAC or RAC
     """
-    return any(
-        shared_axes(scaled(x, axes=min(2, len(x.shape)))) == 0
-        for name, x in net.params.leaves.items()
-        if name != "READOUT"  # which always has one for each
-    )
+    return any(map(_has_tiny, net.params.leaves.values()))
+
+
+def _has_tiny(x):
+    """Whether an entry is not zero but tiny, in itself or beside the largest."""
+    if not readable(x):
+        return False  # as far as that can be looked at
+    size = modulus(look(x))
+    least = 2.0 ** -(64 if float_info(x).maxexp > 128 else 36)
+    return size.min(where=size > 0, initial=math.inf) < least * max(1.0, size.max(initial=0.0))
 
 
 def entrywise(x, axes=1, factors=1):

@@ -11,8 +11,7 @@ nothing is divided by zero. There is a compiled loop, and a version of array cal
 import numpy as np
 from autoray import do
 
-from ..kernels.compiled import as_rows
-from ..kernels.ratios import Rows, row_ratios
+from ..kernels.ratios import Limits, row_ratios
 from ..numerics.products import dot
 from ..numerics.scaled import (
     Scaled,
@@ -21,18 +20,18 @@ from ..numerics.scaled import (
     bits,
     float_info,
     ldexp,
-    look,
-    scaled,
     take_rows,
     zeros_like_exponent,
 )
 from .backprop import shares
-from .lookup import centre_of, centred, joined, multiply_rows, row_codes, windows_of
-from .masks import holders_of, touched_windows
-from .window_tables import grouped_tables
+from .lookup import multiply_rows
+from .masks import touched_windows
+from .row_tables import RowTables
+from .windows import row_codes
 
-MOST = 1400  # powers of two by which a mask may change a product in the loop
-FEW = 600  # up to so many, no product can underflow
+FEW = 600  # powers of two by which a mask may change a product; no quotient can underflow
+WIDE = 1400  # beyond so many, quotients are not held
+MOST = 2000  # and beyond these, products are not
 BOUND = 960  # powers of two that shares and changes take together
 
 
@@ -51,15 +50,16 @@ class TableRatios:
     """
 
     def __init__(self, net, masks, group):
-        self.phys_dim, self.windows = net.phys_dim, windows_of(net.geometry, net.depth, group)
-        table, self.offsets = joined(grouped_tables(net, group))
-        self.table, self.readout = centred(table, self.offsets), scaled(net.readout, axes=0)
-        self.masks, self.holders = masks, holders_of(net.geometry, net.depth, group)
-        self.touches = touched_windows(masks, self.holders, net.phys_dim)
+        self.tables, self.masks = RowTables(net, group), masks
+        self.geometry, self.phys_dim, self.group = net.geometry, net.phys_dim, group
+        self.touches = self._touched(masks)
         self.reach = np.empty(masks.count)
-        self.reach[self.touches.order] = 2 * np.diff(self.touches.starts) * self.table.bits
-        if self.table.exponent is not None:
+        self.reach[self.touches.order] = 2 * np.diff(self.touches.starts) * self.tables.table.bits
+        if not self.tables.even:
             self.reach[:] = np.inf
+
+    def _touched(self, masks):
+        return touched_windows(masks, self.geometry, self.geometry.depth, self.group)
 
     # ------------------------------------------------------------ compiled
 
@@ -71,51 +71,33 @@ class TableRatios:
         """The compiled loop for near masks, as a function ``(x, first, last, out, unsure)``."""
         near, touches = np.flatnonzero(self.near()), self.touches
         if len(near) < self.masks.count:
-            touches = touched_windows(self.masks.some(near), self.holders, self.phys_dim)
+            touches = self._touched(self.masks.some(near))
             touches = touches._replace(order=near[touches.order].astype(np.int32))
         reach = int(self.reach[near].max(initial=0))
-        rows, bound, floor = self._rows(), BOUND - reach, 0.0
+        bound, floor = BOUND - reach, 0.0
         if reach > FEW:  # half of them are factors above one, which can lift what has underflowed
             bound, floor = BOUND, 2.0 ** (reach / 2 - 1000)
-        lost = 2.0 ** min(reach - bound + 64, 1000)
+        limits = Limits(bound, floor, 2.0 ** min(reach - bound + 64, 1000), False)
+        if reach > WIDE:
+            limits = Limits(BOUND, 0.0, np.inf, True)
+        rows = self.tables.rows()
         largest = float(np.finfo(rows.table.dtype).max)
 
         def _loop(x, first, last, out, unsure):
-            row_ratios(
-                *(x, first, last, self.phys_dim, rows, touches),
-                *(bound, floor, lost, largest, out, unsure),
-            )
+            row_ratios(x, first, last, self.phys_dim, rows, touches, limits, largest, out, unsure)
 
         return _loop
-
-    def _rows(self):
-        """Everything that the loop reads, in its kinds of integers."""
-        mantissa = as_rows(self.table.mantissa)
-        widths = [group.sites.shape[1] for group in self.windows for _ in group.positions]
-        offsets = [self.offsets[group.kinds] for group in self.windows]
-        powers = look(self.readout.exponent) + centre_of(self.table, self.windows)
-        wide = np.result_type(mantissa.dtype, np.float64)
-        return Rows(
-            mantissa,
-            np.concatenate([g.sites.reshape(-1) for g in self.windows]).astype(np.int32),
-            np.cumsum([0, *widths]).astype(np.int32),
-            np.concatenate(offsets).astype(np.int64),
-            as_rows(self.readout.mantissa).astype(wide),
-            powers.astype(np.int64),
-            max(1, 1000 // self.table.bits),
-            bool((mantissa == 0).any()),
-        )
 
     # ------------------------------------------------------------ by array calls
 
     def safe(self):
         """Whether floats of the dtype surely hold what the array version multiplies."""
-        return self.reach.max(initial=0) < float_info(self.table.mantissa).maxexp - 24
+        return self.reach.max(initial=0) < float_info(self.tables.table.mantissa).maxexp - 24
 
     def prepare(self):
         """What the array version reads: touches and moves filled up to equal numbers."""
-        touches, mantissa = self.touches, self.table.mantissa
-        count = sum(len(group.positions) for group in self.windows)
+        touches, mantissa = self.touches, self.tables.table.mantissa
+        count = sum(len(group.positions) for group in self.tables.windows)
         place = np.empty_like(touches.order)
         place[touches.order] = np.arange(len(place))
         touched = _filled(touches.starts, place)
@@ -133,16 +115,16 @@ class TableRatios:
 
     def __call__(self, x):
         """The ratios ``(B, m)`` of digits ``(N, B)``, by array calls; after ``prepare()``."""
-        codes = row_codes(x, self.windows, self.offsets, self.phys_dim)
-        rest = multiply_rows(self.table._replace(mantissa=self.mantissa), codes)
+        codes = row_codes(x, self.tables.windows, self.tables.offsets, self.phys_dim)
+        rest = multiply_rows(self.tables.table._replace(mantissa=self.mantissa), codes)
         exponent = zeros_like_exponent(rest.mantissa)
-        exponent = exponent + array_like(centre_of(self.table, self.windows), rest.mantissa)
+        exponent = exponent + array_like(self.tables.centre, rest.mantissa)
         if rest.exponent is not None:
             exponent = exponent + rest.exponent
         rest, dead = Scaled(rest.mantissa, exponent).by_channel(), None
         if self.zeros is not None:
             dead = do("sum", take_rows(self.zeros, codes), axis=0)
-        share = _alive_shares(rest, dead, self.readout)
+        share = _alive_shares(rest, dead, self.tables.readout)
         blank = do("zeros_like", codes[:1]) + (len(self.padded) - 1)
         codes = do("concatenate", (codes, blank), axis=0)
         old, dead_old = self._factors(codes, None)

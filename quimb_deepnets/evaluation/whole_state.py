@@ -19,10 +19,10 @@ from autoray import do
 
 from ..numerics.products import joined_rows
 from ..numerics.scaled import Scaled, array_like, full_precision, take
-from .lookup import Lookup, windows_of
+from .lookup import Lookup
 from .plan import cached_plan
 from .recurrence import Recursion
-from .window_tables import folded_tables
+from .windows import windows_of
 
 BLOCK = 2**22  # bytes of one state of a RAC, for all prefixes that are extended together
 
@@ -50,7 +50,7 @@ def window_dense(net, max_bytes):
     windows = windows_of(g, g.depth, (1,) * g.ndim)
     if _peak_bytes(windows, net) > max_bytes:
         return None
-    rows = Lookup(folded_tables(net), windows, net.readout, g.phys_dim)
+    rows = Lookup(net, (1,) * g.ndim)
     if rows.vector is None:
         return None
     products = {}

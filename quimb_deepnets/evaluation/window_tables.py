@@ -53,8 +53,8 @@ _remembered_codes = functools.lru_cache(1024)(_child_codes)
 
 
 @full_precision
-def branch_tables(net, top):
-    """The tables of all kinds of layer ``top``.
+def branch_tables(net, top, weights=None):
+    """The tables of all kinds of layer ``top``; ``weights`` replace those of the network.
 
     Returns
     -------
@@ -64,37 +64,39 @@ def branch_tables(net, top):
     """
     if not top:
         return {(0,) * net.geometry.ndim: scaled(identity(net.phys_dim, net._like))}
-    below = branch_tables(net, top - 1) if top > 1 else {}
-    tables = _level_tables(net, top, branches_of(net.geometry, top), below)
+    weights = net.weights if weights is None else weights
+    below = branch_tables(net, top - 1, weights) if top > 1 else {}
+    tables = _level_tables(net, top, branches_of(net.geometry, top), below, weights[top - 1])
     return {kind: settled(table) for kind, table in tables.items()}
 
 
 @full_precision
-def folded_tables(net):
+def folded_tables(net, weights=None):
     """The tables of all kinds of the folded last layer, one exponent for each entry."""
-    g = net.geometry
-    below = branch_tables(net, g.depth - 1) if g.depth > 1 else {}
-    tables = _level_tables(net, g.depth, folded_branches(g), below)
+    g, weights = net.geometry, net.weights if weights is None else weights
+    below = branch_tables(net, g.depth - 1, weights) if g.depth > 1 else {}
+    tables = _level_tables(net, g.depth, folded_branches(g), below, weights[-1])
     return {kind: table.by_channel() for kind, table in tables.items()}
 
 
 @full_precision
-def grouped_tables(net, sizes):
+def grouped_tables(net, sizes, weights=None):
     """The tables of runs of neighbours of the folded last layer, multiplied together."""
-    below = folded_tables(net)
+    weights = net.weights if weights is None else weights
+    below = folded_tables(net, weights)
     branches = grouped(folded_branches(net.geometry), sizes)
     if set(sizes) == {1}:
         return below
-    every = safe_factors(net.weights[-1])
+    every = safe_factors(weights[-1])
     return {
         kind: _table(branches, kind, net, lambda part: below[part.child], every)
         for kind in branches.kinds
     }
 
 
-def _level_tables(net, l, branches, below):
+def _level_tables(net, l, branches, below, weights):
     """The tables of one layer from those of the layer below; the sites need none."""
-    w = scaled(net.weights[l - 1], axes=2, factors=net.geometry.num_tensors())
+    w = scaled(weights, axes=2, factors=net.geometry.num_tensors())
 
     def _factor(part):
         taps, positions = zip(*part.label)
@@ -110,7 +112,7 @@ def _level_tables(net, l, branches, below):
             return matrix
         return Scaled(matrix.mantissa, zeros_like_exponent(matrix.mantissa[:, 0]) + matrix.exponent)
 
-    every = safe_factors(net.weights[l - 1])
+    every = safe_factors(weights)
     return {kind: _table(branches, kind, net, _factor, every) for kind in branches.kinds}
 
 

@@ -2,6 +2,7 @@
 
 ::
 
+    mpo_products matrix product operators as sums of products
     reading      operators of quimb as terms on the places of a network
     pieces       terms collected into tables
     signs        the signs of another basis
@@ -9,12 +10,20 @@
     sectors      configurations with a number of ones
     local        local energies
     full         sums over all configurations
-    sampled      samples, and the error that chains show
+    shards       samples in shards of chains, on any executor
+    sampled      energies of samples, and the error that chains show
     products     products of terms, and terms as products
     chain        matrix product states and operators
+    recipes      contractions that are alike, with what they have in common done once
+    orders       in which order tensors are multiplied
+    translations windows and terms that are moved onto each other
     windows      contractions of collapsed networks
+    targets      any state, as tensors and as amplitudes
+    overlaps     with such a state, by contraction
     energies     the three ways, and which one
     gradients    by the parameters
+    points       energies and gradients without noise, from all configurations
+    window_energy  the same by contraction
     steps        stochastic reconfiguration: a batch of derivatives to a change of parameters
     lbfgs        quasi-Newton steps, for energies without noise
     optimizers   from parameters and a batch to new parameters, by one of these
@@ -26,9 +35,12 @@
     picture      energies and variances of a run, drawn
     trajectory   from one state of a run to the next
     driver       GroundState: all of these, again and again
+    models       models of the textbooks, for the command line
+    fitting      the network that is closest to a state
 """
 
 from .driver import GroundState
 from .energies import Energy, energy
+from .fitting import Fit, fit
 
-__all__ = ["Energy", "GroundState", "energy"]
+__all__ = ["Energy", "Fit", "GroundState", "energy", "fit"]

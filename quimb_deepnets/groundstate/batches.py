@@ -1,65 +1,54 @@
-"""What a step is made from: all configurations of a sector, or samples that chains drew.
+"""What a step is made from: all configurations of a sector, samples of chains, or a gradient.
 
 ::
 
     parameters --network--> psi --+-- all configurations, by |psi|^2 ------> Estimate
                                   +-- chains, a few draws of each ---------> Estimate, chains moved
+                                  +-- energy and gradient without noise ---> Estimate
 """
 
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from autoray import to_numpy
 
-from ..numerics.weights import MAX_BYTES
-from ..sampling import Metropolis
 from ..sampling.diagnostics import split_rhat
-from .full import full_state
-from .local import local_energies
-from .operators import FlipMasks
+from .local import local_derivatives
+from .points import FullEnergy, Point
+from .shards import Samples
 from .steps import Batch, clipped
 
 BLOCKS = 64  # that an error is taken from, at least
-
-
-class Draws(NamedTuple):
-    """Draws of independent chains.
-
-    Attributes
-    ----------
-    configs : numpy.ndarray of int, shape (draws, chains, N)
-    acceptance : float
-        The share of proposals that were accepted.
-    """
-
-    configs: np.ndarray
-    acceptance: float
+_NONE = np.zeros(0)
 
 
 class Estimate(NamedTuple):
-    """An energy, and the batch of which it is the mean.
+    """An energy, and what a step is made from: the batch of which it is the mean, or a point.
 
     Attributes
     ----------
-    batch : Batch
+    step : Batch or Point
     energy, error, variance : float
     acceptance, rhat : float
         nan where nothing is sampled.
-    local : numpy.ndarray, shape (n,)
-        Local energies as they are, not clipped.
+    local, weights : numpy.ndarray, shape (n,)
+        Local energies as they are, not clipped, and their probabilities.
     configs : numpy.ndarray of int, shape (chains, N)
         Where the chains are now; no chains without sampling.
+    penalty : float
+        What is added to the energy for overlaps with other states.
     """
 
-    batch: Batch
+    step: Batch | Point
     energy: float
     error: float
     variance: float
     acceptance: float
     rhat: float
     local: np.ndarray
+    weights: np.ndarray
     configs: np.ndarray
+    penalty: float = 0.0
 
 
 def blocked_error(draws: np.ndarray) -> float:
@@ -94,55 +83,13 @@ def blocked_error(draws: np.ndarray) -> float:
     return float(means.std(ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else math.nan
 
 
-def draw(
-    evaluator: Any,
-    sector: int | None,
-    configs: Any,
-    chains: int,
-    draws: int,
-    burn_in: int,
-    rng: Any,
-) -> Draws:
-    """Draws of chains, a sweep apart: as many proposals as sites, of exchanges half as many.
-
-    Parameters
-    ----------
-    evaluator : Evaluator
-    sector : int or None
-        A number of ones.
-    configs : numpy.ndarray of int, shape (chains, N), or None
-        Where the chains are; None begins them.
-    chains, draws, burn_in : int
-        Sweeps before the first draw.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Draws
-    """
-    net = evaluator.network
-    shape = net.geometry.shape
-    start = None if configs is None else configs.reshape(chains, *shape)
-    sampler = Metropolis(net, chains=chains, sector=sector, levels=1, seed=rng, start=start)
-    steps = net.nsites if sector is None else -(-net.nsites // 2)
-    if burn_in:
-        sampler.sweep(burn_in, steps)
-    sampler.forget()
-    found = np.empty((draws, chains, net.nsites), np.min_scalar_type(-net.phys_dim))
-    for some in found:
-        sampler.sweep(1, steps)
-        some[:] = sampler.digits
-    return Draws(found, sampler.acceptance)
-
-
-def sampled_estimate(evaluator: Any, H: FlipMasks, drawn: Draws, real: bool) -> Estimate:
+def sampled_estimate(drawn: Samples, real: bool) -> Estimate:
     """The energy of draws, and the batch of a step; local energies of the step are clipped.
 
     Parameters
     ----------
-    evaluator : Evaluator
-    H : FlipMasks
-    drawn : Draws
+    drawn : Samples
+        With derivatives; the first values are local energies.
     real : bool
         Whether the parameters are real.
 
@@ -150,36 +97,30 @@ def sampled_estimate(evaluator: Any, H: FlipMasks, drawn: Draws, real: bool) -> 
     -------
     Estimate
     """
-    draws, chains, N = drawn.configs.shape
-    configs = drawn.configs.reshape(-1, N)
-    local = local_energies(evaluator, H, configs)
-    by_chain = local.real.reshape(draws, chains)
+    assert drawn.derivatives is not None
+    by_chain, local = drawn.values[0].real, drawn.values[0].reshape(-1)
     energy = float(by_chain.mean())
+    weights = np.full(len(local), 1 / len(local))
     return Estimate(
-        Batch(
-            _derivatives(evaluator, configs),
-            clipped(local),
-            np.full(len(local), 1 / len(local)),
-            real,
-        ),
+        Batch(drawn.derivatives.reshape(len(local), -1), clipped(local), weights, real),
         energy,
         blocked_error(by_chain),
         float(np.mean(abs(local - energy) ** 2)),
         drawn.acceptance,
-        split_rhat(by_chain) if draws >= 4 else math.nan,
+        split_rhat(by_chain) if len(by_chain) >= 4 else math.nan,
         local,
+        weights,
         drawn.configs[-1],
     )
 
 
-def full_estimate(evaluator: Any, H: FlipMasks, sector: int | None, real: bool) -> Estimate:
+def full_estimate(evaluator: Any, full: FullEnergy, real: bool) -> Estimate:
     """The energy of all configurations of a sector, and the batch of a step.
 
     Parameters
     ----------
     evaluator : Evaluator
-    H : FlipMasks
-    sector : int or None
+    full : FullEnergy
     real : bool
         Whether the parameters are real.
 
@@ -187,25 +128,20 @@ def full_estimate(evaluator: Any, H: FlipMasks, sector: int | None, real: bool) 
     -------
     Estimate
     """
-    state = full_state(evaluator.network, H, sector)
+    state = full.operator.state_of(evaluator.network)
+    pushed, penalty = full.pushed(state)
     there = state.psi != 0  # where psi is zero it has no logarithm, and no weight
     configs, weights = state.configs[there], state.weights[there]
-    batch = Batch(_derivatives(evaluator, configs), state.local_energies[there], weights, real)
-    nothing = np.zeros((0, H.nsites), int)
+    local = pushed[there] / state.psi[there]
+    point = Point(state.mean.real, penalty, _NONE, state.variance, local, weights)
+    batch = Batch(local_derivatives(evaluator, configs), local, weights, real)
+    return point_estimate(point, full.operator.H.nsites)._replace(step=batch)
+
+
+def point_estimate(point: Point, nsites: int) -> Estimate:
+    """The energy of a point, without error."""
+    chains = np.zeros((0, nsites), int)
     return Estimate(
-        batch,
-        float(state.mean.real),
-        0.0,
-        state.variance,
-        math.nan,
-        math.nan,
-        batch.energies,
-        nothing,
+        *(point, float(point.energy), 0.0, point.variance, math.nan, math.nan),
+        *(point.local, point.weights, chains, point.penalty),
     )
-
-
-def _derivatives(evaluator, configs):
-    """Derivatives of log psi as numpy numbers of double precision, ``(n, P)``."""
-    shaped = configs.reshape(-1, *evaluator.network.geometry.shape)
-    found = to_numpy(evaluator.log_derivatives(shaped, max_bytes=MAX_BYTES))
-    return found.astype(np.result_type(found.dtype, np.float64), copy=False)

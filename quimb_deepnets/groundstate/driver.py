@@ -22,9 +22,10 @@ from ..numerics.shown import Shown
 from .checkpoint import read_checkpoint, write_checkpoint
 from .energies import Energy
 from .history import has_stalled, progress_text, with_error
-from .measure import DRAWS, measure_full, measure_samples
+from .measure import measure_samples, measure_without_noise
 from .operators import FlipMasks
 from .picture import plot_run
+from .preparation import positive
 from .sectors import check_conserved
 from .trajectory import Trajectory, generator_of
 
@@ -39,22 +40,26 @@ class GroundState(Shown):
 
     Parameters
     ----------
-    net : ConvAC, RAC, RBM or another DeepNetwork
-        Where to begin; it stays as it is. Near-uniform weights are a wise start, such as
+    net : ConvAC, RAC, RBM or another DeepNetwork, or a torch.nn.Module
+        Where to begin; it stays as it is. Of a module see `TorchNetwork`, which `network` then is.
+        Near-uniform weights are a wise start, such as
         ``ConvAC.rand(..., dist="uniform", loc=1, scale=0.05)``: random deep polynomials have nodes
         and amplitudes of very different size, from which samples lead nowhere.
-    H : quimb.operator.SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen or dict
+    H : SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen, MatrixProductOperator or dict
         A Hermitian operator on the sites of the network; a dict is ``{where: matrix}``.
     sector : int, optional
         A number of ones that H keeps: configurations of other numbers have no part in the state.
         By default that of the Hilbert space of H.
     sign_rule : None, "marshall" or sequence of sites, optional
         Look for the state in the basis ``(-1)**(sum of digits on these sites) |s>``.
-    method : {"sample", "full"}, optional
-        Where energies come from: Markov chains, or all configurations of the sector.
+    method : {"sample", "full", "exact"}, optional
+        Where energies come from: Markov chains, all configurations of the sector, or contractions
+        of the collapsed network, which no size forbids where windows are small. These need torch,
+        and take no sector.
     optimizer : {"auto", "sr", "adam", "sgd", "lbfgs"}, optional
-        ``"auto"`` is ``"sr"``, stochastic reconfiguration, which solves for parameters or for
-        samples, whichever are fewer. ``"lbfgs"`` needs ``method="full"``.
+        ``"auto"`` is ``"sr"`` for samples, stochastic reconfiguration, which solves for parameters
+        or for samples, whichever are fewer, and else ``"lbfgs"``, which needs energies without
+        noise. Exact contractions give no derivatives for the others.
     optimizer_opts : dict, optional
         Arguments of `NaturalGradient`, `Adam`, `Descent` or `QuasiNewton`, such as
         ``{"learning_rate": 0.02}``.
@@ -64,6 +69,17 @@ class GroundState(Shown):
         Independent Markov chains.
     seed : None, int or numpy.random.Generator, optional
         Equal seeds give equal runs, however these are cut into calls of `run`.
+    executor : optional
+        Who samples, in shards of chains, as `contract_sliced` takes it: an executor of
+        `concurrent.futures`, dask, ray or mpi4py, or its name; by default this process. The run is
+        the same to the last digit whoever computes it.
+    orthogonal_to : sequence of states, optional
+        What steps lower is ``energy + penalty * sum |<other|psi>|^2`` of normalised states, so
+        that the next level is found; needs ``method="full"`` or ``"exact"``. Networks are read in
+        the basis of the sign rule, as ``net``; quimb vectors and dense ones as they are.
+    penalty : float, optional
+        It must exceed the gap to the next level. By default ten times the size of the local terms
+        of H (10 for bonds ``S.S``, 20 for fields ``X``). Energies that are reported leave it out.
 
     Attributes
     ----------
@@ -79,6 +95,8 @@ class GroundState(Shown):
         or an option is not understood.
     ConfigError
         If no configuration of non-zero amplitude was found.
+    BudgetError, MethodError, ExtraError
+        If the method is too dear, does not suit, or torch is missing.
 
     Warns
     -----
@@ -87,11 +105,12 @@ class GroundState(Shown):
 
     Notes
     -----
-    Steps are bounded in the Fubini-Study metric, local energies are clipped at eight median
-    deviations (for the step alone, never in an energy that is reported), and a step that leads to
-    numbers out of range, or raises the energy by more than its length allows, is taken back by
-    half. Energies that are reported come from fresh samples of the network as it is after the last
-    step, never from the lowest step of the history.
+    Steps of all optimizers but L-BFGS, which searches along lines, are bounded in the Fubini-Study
+    metric, local energies are clipped at eight median deviations (for the step alone, never in an
+    energy that is reported), and a step that leads to numbers out of range, or raises the energy
+    by more than its length allows, is taken back by half. Energies that are reported come from
+    fresh samples of the network as it is after the last step, or from all configurations or a
+    contraction, never from the lowest step of the history.
 
     Examples
     --------
@@ -119,10 +138,12 @@ class GroundState(Shown):
         samples: int = 2**10,
         chains: int = 2**8,
         seed: Any = None,
+        executor: Any = None,
+        orthogonal_to: Any = (),
+        penalty: float | None = None,
     ) -> None:
-        self._path = Trajectory(
-            net, H, sector, sign_rule, method, optimizer, optimizer_opts, samples, chains, seed
-        )
+        options = (method, optimizer, optimizer_opts, samples, chains, seed, executor)
+        self._path = Trajectory(net, H, sector, sign_rule, *options, orthogonal_to, penalty)
         self._state = self._path.start()
         self._found: Energy | None = None
 
@@ -137,8 +158,9 @@ class GroundState(Shown):
     def history(self) -> np.ndarray:
         """One record for each step, a structured array.
 
-        Columns are step, energy, error, variance, samples, acceptance, rhat, length (of the step,
-        in the Fubini-Study metric), seconds, and cloud: a few local energies, for pictures.
+        Columns are step, energy, error, variance (nan for contractions, which `measure` gives at
+        the end), penalty, samples, acceptance, rhat, length (of the step, in the Fubini-Study
+        metric; nan for L-BFGS), seconds, and cloud: a few local energies, for pictures.
         """
         history = self._state.history.view()
         history.flags.writeable = False
@@ -230,16 +252,25 @@ class GroundState(Shown):
             If the checkpoint is torn or was written for another problem.
         RangeError
             If ten steps in a row led to numbers out of range.
+        WorkerError
+            If the executor died; what was done is in the checkpoint.
+
+        Warns
+        -----
+        SamplingWarning
+            If the chains of the measurement stood still or did not mix.
 
         Notes
         -----
-        Ctrl-C ends the steps, and what was reached is measured.
+        Ctrl-C ends the steps, and what was reached is measured. The clock runs while steps are
+        taken: loops are compiled before it starts, in a first call.
         """
         steps = None if steps is None else check_positive_int("steps", steps, OptionError)
         patience = patience and check_positive_int("patience", patience, OptionError)
-        seconds = math.inf if seconds is None else _positive("seconds", seconds)
+        seconds = math.inf if seconds is None else positive("seconds", seconds)
         if steps is None and seconds == math.inf:
             steps = STEPS
+        self._path.warm_up(self._state)
         begun, spent = self._state.step, self._state.seconds
         if checkpoint is not None:
             self._go_on_from(checkpoint)
@@ -254,10 +285,9 @@ class GroundState(Shown):
                     if checkpoint is not None and time.monotonic() > written + WRITE_EVERY:
                         write_checkpoint(checkpoint, self._path.problem(), self._state)
                         written = time.monotonic()
-                    history = self._state.history
                     if callback is not None and callback(self) is True:
                         break
-                    if patience and has_stalled(history["energy"], history["error"], patience):
+                    if patience and has_stalled(self._state.history, patience):
                         break
         except KeyboardInterrupt:
             pass  # the state is that after the last whole step
@@ -314,27 +344,19 @@ class GroundState(Shown):
             masks[name].check_hermitian()
             if self._path.sector is not None:
                 check_conserved(masks[name], self._path.sector)
-        rtol = rtol and _positive("rtol", rtol)
+        rtol = rtol and positive("rtol", rtol)
         if max_samples is None:
             max_samples = 2**20 if rtol else FINAL * self._path.draws * self._path.chains
         check_positive_int("max_samples", max_samples, OptionError)
         net, state = self.network, self._state
-        if self._path.method == "full":
-            return measure_full(net, masks, self._path.sector)
+        if self._path.method != "sample":
+            return measure_without_noise(net, masks, self._path.sector, self._path.method)
         rng = np.random.Generator(np.random.PCG64(generator_of(state.generator).integers(2**63)))
-        configs = state.configs if len(state.configs) else None
         return measure_samples(
-            net.evaluator(batch=DRAWS * self._path.chains),
-            *(
-                masks,
-                self._path.sector,
-                configs,
-                self._path.chains,
-                rng,
-                rtol,
-                max_samples,
-                progbar,
+            lambda state, draws, masks, burn_in: self._path.sample(
+                state, net, draws, rng, masks, burn_in=burn_in
             ),
+            *(state, masks, rtol, max_samples, progbar),
         )
 
     def plot(self, hlines: Mapping[str, float] | None = None, zoom: int | None = None) -> Any:
@@ -360,13 +382,3 @@ class GroundState(Shown):
             If no step was taken yet.
         """
         return plot_run(self._state.history, self._path.H.nsites, dict(hlines or {}), zoom)
-
-
-def _positive(name, value):
-    """A positive number, or a named error."""
-    try:
-        if not isinstance(value, (bool, str)) and float(value) > 0:
-            return float(value)
-    except (TypeError, ValueError):
-        pass
-    raise OptionError(f"{name}={value!r} must be a positive number.")

@@ -11,7 +11,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from autoray import stop_gradient, to_numpy
 
 from ..conversion.transfer_states import has_transfer, transfer_of
 from ..errors import (
@@ -27,13 +26,16 @@ from ..tensors.amplitudes import StateAmplitudes
 from .chain import chain_moments
 from .full import full_state
 from .operators import FlipMasks
+from .preparation import as_network
 from .reading import inherited_sector
 from .sampled import SampledEnergy, sampled_energy
 from .sectors import check_conserved, check_sector, sector_size
+from .shards import check_executor
 from .windows import WindowSums
 
 FEW = 2**16  # configurations that are all summed over
 MAX_BOND = 256  # of a matrix product state between which operators are put
+ASKED = "as asked for"
 VARIANCE_SAMPLES = 2**11  # where an exact variance is too dear
 
 _ATTRIBUTES = ("error", "variance", "vscore", "method", "reason", "samples", "rhat", "acceptance")
@@ -118,6 +120,7 @@ class _Problem(NamedTuple):
     samples: int
     seed: Any
     progbar: bool
+    executor: Any
 
 
 def energy(
@@ -129,14 +132,15 @@ def energy(
     samples: int = 2**12,
     seed: Any = None,
     progbar: bool = False,
+    executor: Any = None,
 ) -> Energy:
     """The energy of a network, ``<psi|H|psi> / <psi|psi>``.
 
     Parameters
     ----------
-    net : DeepNetwork, RecursiveTree, RecursiveMPS or CollapsedVector
-        It need not be normalised.
-    H : quimb.operator.SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen or dict
+    net : DeepNetwork, RecursiveTree, RecursiveMPS, CollapsedVector or torch.nn.Module
+        Of a module see `TorchNetwork`. It need not be normalised.
+    H : SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen, MatrixProductOperator or dict
         A Hermitian operator, on sites of the network by name; a dict goes from sites to matrices,
         as in ``{(0, 1): G}``.
     method : {"auto", "full", "exact", "sample"}, optional
@@ -151,7 +155,10 @@ def energy(
         How many configurations to draw, where it samples.
     seed : None, int or numpy.random.Generator, optional
     progbar : bool, optional
-        Show a progress bar over the sweeps.
+        Show a progress bar over the shards of chains.
+    executor : optional
+        Who samples, in shards of chains, as `contract_sliced` takes it; the energy does not
+        depend on it.
 
     Returns
     -------
@@ -198,7 +205,8 @@ def energy(
     """
     check_option("method", method, ("auto", *_METHODS))
     check_positive_int("samples", samples, OptionError)
-    net = _network(net)
+    check_executor(executor, method)
+    net = _network(as_network(net, H))
     masks = FlipMasks(H, net.sites, net.phys_dim, sign_rule)
     masks.check_hermitian()
     sector = check_sector(
@@ -206,8 +214,15 @@ def energy(
     )
     if sector is not None:
         check_conserved(masks, sector)
-    problem = _Problem(net, masks, sector, samples, seed, progbar)
-    return _cheapest(problem) if method == "auto" else _METHODS[method](problem, "as asked for")
+    problem = _Problem(net, masks, sector, samples, seed, progbar, executor)
+    return _cheapest(problem) if method == "auto" else _METHODS[method](problem, ASKED)
+
+
+def energy_of(
+    net: Any, H: FlipMasks, sector: int | None, method: str, samples: int = 2**12, seed: Any = None
+) -> Energy:
+    """The energy of what was checked already, see `energy`."""
+    return _METHODS[method](_Problem(net, H, sector, samples, seed, False, None), ASKED)
 
 
 def _network(net):
@@ -301,11 +316,7 @@ def exact_moments(
             return *chain_moments(net, H, sector), "between two exact matrix product states"
         except (BudgetError, MethodError):
             pass
-    mean, variance = (
-        None if x is None else float(to_numpy(stop_gradient(x)))
-        for x in WindowSums(net).moments(H, sector)
-    )
-    return mean, variance, "contractions of the collapsed network"  # type: ignore[return-value]
+    return *WindowSums(net).moments(H, sector), "contractions of the collapsed network"
 
 
 def _has_small_bonds(net):

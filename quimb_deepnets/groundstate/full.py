@@ -12,7 +12,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from autoray import to_numpy
+import scipy.sparse
+from autoray import do, stop_gradient, to_numpy
 
 from ..errors import BudgetError, RangeError
 from ..numerics.configs import batches
@@ -21,6 +22,7 @@ from .operators import FlipMasks
 from .sectors import MAX_SITES, codes_of, sector_configs, sector_size
 
 BLOCK = 2**22  # bytes of the coefficients of a block of configurations
+MATRIX = 2**29  # bytes of a matrix that is kept
 
 
 class FullState(NamedTuple):
@@ -102,54 +104,113 @@ def full_state(
     >>> full_state(net, H, sector=2).psi.shape
     (6,)
     """
-    need, N = full_bytes(net, sector), net.nsites
-    if need > max_bytes or net.phys_dim**N >= 2**MAX_SITES:
-        count = sector_size(N, net.phys_dim, sector)
-        raise BudgetError(
-            f"a sum over {count} configurations needs {need:.3g} bytes, and {max_bytes:.3g} are "
-            'allowed; use method="sample" or "exact", or a smaller sector.'
-        )
-    configs = sector_configs(N, net.phys_dim, sector)
-    psi = _amplitudes(net, configs, sector)
-    codes = None if sector is None else codes_of(configs, net.phys_dim)
-    image = np.zeros(len(psi), np.result_type(psi, H.dtype))
-    size = max(1, BLOCK // (16 * len(H.masks)))
-    for part in batches(len(configs), size):
-        _add_images(image, psi, H, configs[part], part, codes)
-    return FullState(configs, psi, image)
+    return FullOperator(net, H, sector, max_bytes).state_of(net)
 
 
-def _amplitudes(net, configs, sector):
-    """Normalised amplitudes as numpy numbers, the smallest of them rounded to zero."""
-    if sector is None:
-        psi = to_numpy(net._bare()._scaled_state(math.inf).even_out(vanishing=True)[0])
-    else:
-        shaped = configs.reshape(-1, *net.geometry.shape)
-        phase, logabs = map(to_numpy, net._bare().log_amplitudes(shaped))
-        top = logabs.max()
-        psi = phase * np.exp(logabs - (top if np.isfinite(top) else 0.0))
-    psi = psi.reshape(-1).astype(np.result_type(psi.dtype, np.float64))
-    norm = np.linalg.norm(psi)
-    if not norm:
-        where = "" if sector is None else f" with {sector} ones"
-        raise RangeError(
-            f"all amplitudes of configurations{where} are zero, so the state vanishes; use other "
-            "weights, or another sector."
-        )
-    return psi / norm
+class FullOperator:
+    """An operator on all configurations of a sector, kept between networks of one geometry.
 
+    Parameters
+    ----------
+    net : DeepNetwork
+    H : FlipMasks
+    sector : int, optional
+        A number of ones, which H keeps.
+    max_bytes : float, optional
+        Refuse sums that need more.
+    keep : bool, optional
+        Keep a matrix for many states, where it is not too large.
 
-def _add_images(image, psi, H, configs, part, codes):
-    """Add what H makes of the amplitudes of some configurations; scatters by mask.
+    Attributes
+    ----------
+    configs : numpy.ndarray of int, shape (count, N)
 
-    All configurations of one mask go to different places.
+    Raises
+    ------
+    BudgetError
+        If there are too many configurations.
     """
-    coefficients = H.coefficients(configs)
-    for m, mask in enumerate(H.masks):
-        rows = coefficients[:, m].nonzero()[0]
-        if not rows.size:
-            continue
-        to = codes_of((configs[rows] + mask) % H.phys_dim, H.phys_dim)
-        if codes is not None:
-            to = np.searchsorted(codes, to)
-        image[to] += coefficients[rows, m] * psi[part][rows]
+
+    def __init__(
+        self,
+        net: Any,
+        H: FlipMasks,
+        sector: int | None = None,
+        max_bytes: float = MAX_BYTES,
+        keep: bool = False,
+    ) -> None:
+        need, N = full_bytes(net, sector), net.nsites
+        if need > max_bytes or net.phys_dim**N >= 2**MAX_SITES:
+            count = sector_size(N, net.phys_dim, sector)
+            raise BudgetError(
+                f"a sum over {count} configurations needs {need:.3g} bytes, and {max_bytes:.3g} "
+                'are allowed; use method="sample" or "exact", or a smaller sector.'
+            )
+        self.H, self.sector = H, sector
+        self.configs = sector_configs(N, net.phys_dim, sector)
+        self._codes = None if sector is None else codes_of(self.configs, net.phys_dim)
+        small = 24 * len(self.configs) * len(H.masks) <= MATRIX
+        self._matrix = self._as_matrix() if keep and small else None
+
+    def state_of(self, net: Any) -> FullState:
+        """All amplitudes of a network, normalised, and the operator applied to them.
+
+        Raises
+        ------
+        RangeError
+            If all amplitudes of the sector are zero.
+        """
+        return self.of_amplitudes(to_numpy(self.amplitudes(net._bare())))
+
+    def of_amplitudes(self, psi: np.ndarray) -> FullState:
+        """The state of amplitudes of any norm."""
+        psi = psi.astype(np.result_type(psi.dtype, np.float64), copy=False)
+        norm = np.linalg.norm(psi)
+        if not norm:
+            where = "" if self.sector is None else f" with {self.sector} ones"
+            raise RangeError(
+                f"all amplitudes of configurations{where} are zero, so the state vanishes; use "
+                "other weights, or another sector."
+            )
+        return FullState(self.configs, psi / norm, self.applied(psi / norm))
+
+    def amplitudes(self, net: Any) -> Any:
+        """All amplitudes of a network in units of one of the largest, ``(count,)``.
+
+        The smallest of them are rounded to zero. Weights of torch may be differentiated.
+        """
+        if self.sector is None:
+            return net._scaled_state(math.inf).even_out(vanishing=True)[0].reshape(-1)
+        shaped = self.configs.reshape(-1, *net.geometry.shape)
+        phase, logabs = net.log_amplitudes(shaped)
+        top = float(stop_gradient(logabs).max())
+        return phase * do("exp", logabs - (top if math.isfinite(top) else 0.0))
+
+    def applied(self, psi: np.ndarray) -> np.ndarray:
+        """``H psi``."""
+        if self._matrix is not None:
+            return self._matrix @ psi
+        image = np.zeros(len(psi), np.result_type(psi, self.H.dtype))
+        for to, rows, coefficients in self._moves():
+            image[to] += coefficients * psi[rows]
+        return image
+
+    def _as_matrix(self):
+        size = len(self.configs)
+        to, rows, coefficients = map(np.concatenate, zip(*self._moves()))
+        return scipy.sparse.csr_array((coefficients, (to, rows)), shape=(size, size))
+
+    def _moves(self):
+        """For blocks of configurations and each mask where they go, and with what coefficients.
+
+        All configurations of one mask go to different places.
+        """
+        d, size = self.H.phys_dim, max(1, BLOCK // (16 * len(self.H.masks)))
+        for part in batches(len(self.configs), size):
+            coefficients = self.H.coefficients(self.configs[part])
+            for m, mask in enumerate(self.H.masks):
+                rows = coefficients[:, m].nonzero()[0]
+                to = codes_of((self.configs[part][rows] + mask) % d, d)
+                if self._codes is not None:
+                    to = np.searchsorted(self._codes, to)
+                yield to, part.start + rows, coefficients[rows, m]

@@ -2,8 +2,8 @@
 
 ::
 
-    step  energy  error  variance  samples  acceptance  rhat  length  seconds  cloud
-    0     -18.1   0.02   2.6       1024     0.61        1.01  0.1     0.3      some local energies
+    step  energy  error  variance  penalty  samples  acceptance  rhat  length  seconds  cloud
+    0     -18.1   0.02   2.6       0        1024     0.61        1.01  0.1     0.3      energies
 """
 
 import math
@@ -16,7 +16,7 @@ CLOUD = 32  # local energies of each step that are kept for pictures
 RECORD = np.dtype(
     [
         ("step", np.int64),
-        *((name, np.float64) for name in ("energy", "error", "variance")),
+        *((name, np.float64) for name in ("energy", "error", "variance", "penalty")),
         ("samples", np.int64),
         *((name, np.float64) for name in ("acceptance", "rhat", "length", "seconds")),
         ("cloud", np.float32, (CLOUD,)),
@@ -36,13 +36,13 @@ def record_of(step: int, estimate: Estimate, length: float, seconds: float) -> n
     seconds : float
         Since the run began, pauses between calls left out.
     """
-    n, w = len(estimate.local), estimate.batch.weights
+    n, w = len(estimate.local), estimate.weights
     if np.ptp(w) > 0:  # all configurations: by their weights
         chosen = np.searchsorted(np.cumsum(w), (np.arange(CLOUD) + 0.5) / CLOUD).clip(0, n - 1)
     else:
         chosen = np.arange(CLOUD) * n // CLOUD
     values = (
-        *(step, estimate.energy, estimate.error, estimate.variance, n),
+        *(step, estimate.energy, estimate.error, estimate.variance, estimate.penalty, n),
         *(estimate.acceptance, estimate.rhat, length, seconds),
     )
     return np.array([(*values, estimate.local.real[chosen].astype(np.float32))], RECORD)
@@ -67,10 +67,11 @@ def progress_text(record: np.ndarray, nsites: int) -> str:
     """What a progress bar says after a step."""
     last = record[-1]
     text = f"E/N {with_error(last['energy'] / nsites, last['error'] / nsites)}"
-    text += f", variance/N {last['variance'] / nsites:.3g}"
-    return (
-        text if math.isnan(last["acceptance"]) else f"{text}, acceptance {last['acceptance']:.2f}"
-    )
+    if not math.isnan(last["variance"]):
+        text += f", variance/N {last['variance'] / nsites:.3g}"
+    if not math.isnan(last["acceptance"]):
+        text += f", acceptance {last['acceptance']:.2f}"
+    return text
 
 
 def has_jumped(history: np.ndarray, estimate: Estimate) -> bool:
@@ -90,26 +91,30 @@ def has_jumped(history: np.ndarray, estimate: Estimate) -> bool:
         return False
     last = history[-1]
     noise = 5 * np.nan_to_num(math.hypot(last["error"], estimate.error))
-    return bool(estimate.energy - last["energy"] > math.sqrt(last["variance"]) + noise)
+    rise = estimate.energy + estimate.penalty - last["energy"] - last["penalty"]
+    return bool(rise > math.sqrt(last["variance"]) + noise)
 
 
-def has_stalled(energies: np.ndarray, errors: np.ndarray, patience: int) -> bool:
+def has_stalled(history: np.ndarray, patience: int) -> bool:
     """Whether the mean of the last steps is not below that of as many before them.
 
     Parameters
     ----------
-    energies, errors : numpy.ndarray, shape (steps,)
+    history : numpy.ndarray, shape (steps,)
+        Records.
     patience : int
         How many steps are compared with as many.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from quimb_deepnets.groundstate.history import has_stalled
-    >>> falls = np.linspace(0, -1, 20)
-    >>> has_stalled(falls, 0 * falls, 5), has_stalled(0 * falls, 0 * falls, 5)
+    >>> from quimb_deepnets.groundstate.history import RECORD, has_stalled
+    >>> falls = np.zeros(20, RECORD)
+    >>> falls["energy"] = np.linspace(0, -1, 20)
+    >>> has_stalled(falls, 5), has_stalled(np.zeros(20, RECORD), 5)
     (False, True)
     """
+    energies, errors = history["energy"] + history["penalty"], history["error"]
     if len(energies) < 2 * patience:
         return False
     old, new = energies[-2 * patience : -patience], energies[-patience:]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from .steps import Batch, Update, force, residuals
+from .steps import Update
 
 
 class QuasiNewton:
@@ -32,16 +32,16 @@ class QuasiNewton:
 
     name = "lbfgs"
 
-    def __init__(self, pairs: int = 20) -> None:
+    def __init__(self, pairs: int = 100) -> None:
         self.pairs = max(1, int(pairs))
 
     def update(
         self,
         theta: np.ndarray,
-        batch: Batch,
+        found: tuple[float, np.ndarray],
         step: int,
         memory: dict,
-        evaluate: Callable[[np.ndarray], Batch],
+        evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]],
     ) -> Update:
         """One iteration.
 
@@ -49,15 +49,20 @@ class QuasiNewton:
         ----------
         theta : numpy.ndarray, shape (P,)
             Real or complex.
-        batch : Batch
-            All configurations at ``theta``.
+        found : (float, numpy.ndarray)
+            The energy at ``theta`` and its gradient, as torch defines it.
         step : int
         memory : dict[str, numpy.ndarray]
         evaluate : callable
-            From other parameters to the batch there.
+            From other parameters to both there.
+
+        Returns
+        -------
+        Update
+            Its length is nan: the line search needs no metric.
         """
         split = np.iscomplexobj(theta)
-        line = _Line(evaluate, split, _flat(theta, split), batch)
+        line = _Line(evaluate, split, _flat(theta, split), found)
         x, energy, gradient = line.known
         moves, turns = (memory.get(k, np.zeros((0, len(x)))) for k in ("moves", "turns"))
         direction = -_two_loops(gradient, moves, turns)
@@ -65,7 +70,7 @@ class QuasiNewton:
             direction, moves, turns = -gradient, moves[:0], turns[:0]
         before = memory.get("energy", energy + np.linalg.norm(gradient) / 2)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The line search")
+            warnings.filterwarnings("ignore", "The line search|Rounding errors")
             rate = scipy.optimize.line_search(
                 line.energy, line.gradient, x, direction, gradient, energy, float(before)
             )[0]
@@ -76,26 +81,43 @@ class QuasiNewton:
         if move @ turn > 1e-12 * np.linalg.norm(move) * np.linalg.norm(turn):
             moves = np.concatenate((moves, move[None]))[-self.pairs :]
             turns = np.concatenate((turns, turn[None]))[-self.pairs :]
-        A, _ = residuals(batch)
-        length = float(np.linalg.norm(A @ _joined(move, split)))
         memory = {"moves": moves, "turns": turns, "energy": np.array(energy)}
-        return Update(_joined(x + move, split), length, memory)
+        return Update(_joined(x + move, split), np.nan, memory)
+
+
+class Remembered:
+    """A function of parameters that remembers its last value: steps begin where lines end.
+
+    Parameters
+    ----------
+    function : callable
+        Of an array.
+    """
+
+    def __init__(self, function: Callable[[np.ndarray], Any]) -> None:
+        self.function = function
+        self._last: Any = None
+
+    def __call__(self, theta: np.ndarray) -> Any:
+        """The value at parameters."""
+        if self._last is None or not np.array_equal(theta, self._last[0]):
+            self._last = theta.copy(), self.function(theta)
+        return self._last[1]
 
 
 class _Line:
     """Energy and gradient as functions of real numbers, the last point remembered."""
 
-    def __init__(self, evaluate, split, x, batch):
+    def __init__(self, evaluate, split, x, found):
         self.evaluate, self.split = evaluate, split
-        self.known = (x, *self._numbers(batch))
+        self.known = (x, *self._numbers(*found))
 
-    def _numbers(self, batch):
-        energy = float((batch.weights @ batch.energies).real)
-        return energy, 2 * _flat(force(*residuals(batch)), self.split)
+    def _numbers(self, energy, gradient):
+        return float(energy), _flat(gradient, self.split)
 
     def _at(self, x):
         if not np.array_equal(x, self.known[0]):
-            self.known = (x.copy(), *self._numbers(self.evaluate(_joined(x, self.split))))
+            self.known = (x.copy(), *self._numbers(*self.evaluate(_joined(x, self.split))))
         return self.known
 
     def energy(self, x):

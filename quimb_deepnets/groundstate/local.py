@@ -1,4 +1,4 @@
-"""Local energies: ``(H psi)(s) / psi(s)``, at any configurations of any number of sites.
+"""Local energies, ``(H psi)(s) / psi(s)``, and derivatives, at any configurations of any sites.
 
 ::
 
@@ -67,3 +67,22 @@ def local_energies(evaluator: Any, H: FlipMasks, configs: np.ndarray) -> np.ndar
         zero = 0 * ratios[:, 0]  # nan where psi is zero
         found.append(coefficients[:, 0] + moved.sum(1) + zero)
     return np.concatenate(found) if found else np.zeros(0, H.dtype)
+
+
+def local_derivatives(evaluator: Any, configs: np.ndarray) -> np.ndarray:
+    """Derivatives of log psi as numpy numbers of double precision.
+
+    Parameters
+    ----------
+    evaluator : Evaluator
+        Of a network.
+    configs : numpy.ndarray of int, shape (n, N)
+        Sites flat.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, P)
+    """
+    shaped = configs.reshape(-1, *evaluator.network.geometry.shape)
+    found = to_numpy(evaluator.log_derivatives(shaped, max_bytes=MAX_BYTES))
+    return found.astype(np.result_type(found.dtype, np.float64), copy=False)

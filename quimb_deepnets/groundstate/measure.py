@@ -6,50 +6,48 @@
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..jobs.progress import progress_bar
-from ..sampling.diagnostics import split_rhat
-from .batches import blocked_error, draw
-from .energies import Energy
-from .full import full_state
+from ..sampling.diagnostics import rhat_of, split_rhat
+from .batches import blocked_error
+from .checkpoint import RunState
+from .energies import ASKED, Energy, energy_of
 from .history import with_error
-from .local import local_energies
 from .operators import FlipMasks
+from .sampled import warn_of_chains
+from .shards import Samples
 
-BURN_IN, DRAWS = 16, 16
+BURN_IN, DRAWS = 16, 16  # draws at a time
+MAX_RHAT = 1.5  # of means of so many draws, few of which make it noisy
 
 
-def measure_full(net: Any, masks: Mapping[str, FlipMasks], sector: int | None) -> dict[str, Energy]:
-    """Expectation values of all configurations.
+def measure_without_noise(
+    net: Any, masks: Mapping[str, FlipMasks], sector: int | None, method: str
+) -> dict[str, Energy]:
+    """Expectation values from all configurations or from contractions.
 
     Parameters
     ----------
     net : DeepNetwork
     masks : dict[str, FlipMasks]
     sector : int or None
+    method : {"full", "exact"}
 
     Returns
     -------
     dict[str, Energy]
     """
-    found = {}
-    for name, H in masks.items():
-        state = full_state(net, H, sector)
-        found[name] = _with_vscore(H, state.mean.real, variance=state.variance, method="full")
-    return found
+    return {name: energy_of(net, H, sector, method, seed=0) for name, H in masks.items()}
 
 
 def measure_samples(
-    evaluator: Any,
+    sample: Callable[..., Samples],
+    state: RunState,
     masks: Mapping[str, FlipMasks],
-    sector: int | None,
-    configs: Any,
-    chains: int,
-    rng: Any,
     rtol: float | None,
     max_samples: int,
     progbar: bool = False,
@@ -58,10 +56,11 @@ def measure_samples(
 
     Parameters
     ----------
-    evaluator : Evaluator
+    sample : callable
+        From a state of a run, a number of draws, operators, and sweeps before them, to samples.
+    state : RunState
+        Where the chains are.
     masks : dict[str, FlipMasks]
-    sector, configs, chains, rng
-        See `draw`.
     rtol : float or None
         The largest relative error; None takes all samples.
     max_samples : int
@@ -70,18 +69,28 @@ def measure_samples(
     Returns
     -------
     dict[str, Energy]
+
+    Warns
+    -----
+    SamplingWarning
+        If chains stood still or did not mix.
     """
     values: dict[str, list] = {name: [] for name in masks}
     found: dict[str, Energy] = {}
     accepted: list[float] = []
+    blocks, moved = [], False
     with progress_bar(progbar, desc="measuring") as shown:
         while True:
-            drawn = draw(evaluator, sector, configs, chains, DRAWS, 0 if accepted else BURN_IN, rng)
-            configs = drawn.configs[-1]
+            drawn = sample(state, DRAWS, tuple(masks.values()), burn_in=0 if accepted else BURN_IN)
+            sites = drawn.configs.mean(0)
+            blocks.append(
+                np.concatenate([sites, *(x.real.mean(0)[:, None] for x in drawn.values)], 1)
+            )
+            moved = moved or bool((drawn.configs != drawn.configs[0]).any())
+            state = state._replace(configs=drawn.configs[-1])
             accepted.append(drawn.acceptance)
-            for name, H in masks.items():
-                local = local_energies(evaluator, H, drawn.configs.reshape(-1, H.nsites))
-                values[name].append(local.reshape(DRAWS, chains))
+            for (name, H), local in zip(masks.items(), drawn.values):
+                values[name].append(local)
                 found[name] = _summary(H, np.concatenate(values[name]), accepted)
             shown(
                 ", ".join(
@@ -89,8 +98,23 @@ def measure_samples(
                 )
             )
             enough = rtol and all(x.error <= rtol * abs(x) for x in found.values())
-            if enough or next(iter(found.values())).samples + DRAWS * chains > max_samples:
-                return found
+            if enough or next(iter(found.values())).samples + local.size > max_samples:
+                break
+    warn_of_chains(_rhat_of_blocks(np.stack(blocks)), moved, 4, MAX_RHAT)
+    return found
+
+
+def _rhat_of_blocks(means):
+    """The largest R-hat of means of 16 draws ``(blocks, chains, quantities)``, 1 for few of them.
+
+    Within so many draws chains mostly forget where they were, so that what is left is modes that
+    they do not leave.
+    """
+    if len(means) < 4:
+        return 1.0
+    half = len(means) // 2
+    halves = np.concatenate((means[:half], means[-half:]), axis=1)
+    return float(rhat_of(half, halves.mean(0), halves.var(0, ddof=1)).max())
 
 
 def _summary(H, local, accepted):
@@ -113,4 +137,4 @@ def _with_vscore(H, value, variance, **said):
     value = float(value)
     distance = value - float(np.real(H.mean_diagonal))
     vscore = H.nsites * variance / distance**2 if distance else math.inf
-    return Energy(value, variance=variance, vscore=vscore, reason="as asked for", **said)
+    return Energy(value, variance=variance, vscore=vscore, reason=ASKED, **said)

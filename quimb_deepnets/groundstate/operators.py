@@ -35,7 +35,7 @@ class FlipMasks(Shown):
 
     Parameters
     ----------
-    H : quimb.operator.SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen or dict
+    H : SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen, MatrixProductOperator or dict
         See `read_hamiltonian`.
     sites : sequence of hashable
         Sites of the network, in its order.

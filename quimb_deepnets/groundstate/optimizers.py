@@ -144,7 +144,7 @@ class Adam:
         return Update(theta - found.taken, found.length, memory)
 
 
-def make_optimizer(word: str, options: Any, deterministic: bool) -> Any:
+def make_optimizer(word: str, options: Any, method: str) -> Any:
     """The optimizer of a word, with options of its own.
 
     Parameters
@@ -152,8 +152,8 @@ def make_optimizer(word: str, options: Any, deterministic: bool) -> Any:
     word : {"auto", "sr", "adam", "sgd", "lbfgs"}
     options : dict or None
         Arguments of its class.
-    deterministic : bool
-        Whether energies have no noise, which ``"lbfgs"`` needs.
+    method : {"sample", "full", "exact"}
+        Where energies come from. Without noise ``"auto"`` is ``"lbfgs"``, else ``"sr"``.
 
     Raises
     ------
@@ -161,12 +161,18 @@ def make_optimizer(word: str, options: Any, deterministic: bool) -> Any:
         If the word or an option is not known, or does not suit the energies.
     """
     word = check_option("optimizer", word, ("auto", *OPTIMIZERS))
-    if word == "lbfgs" and not deterministic:
+    if word == "lbfgs" and method == "sample":
         raise OptionError(
             "optimizer='lbfgs' searches along lines, which noise misleads; use 'sr' for samples, "
-            "or method='full'."
+            "or method='full' or 'exact'."
         )
-    kind, options = OPTIMIZERS["sr" if word == "auto" else word], dict(options or {})
+    word = {"auto": "lbfgs" if method != "sample" else "sr"}.get(word, word)
+    if method == "exact" and word != "lbfgs":
+        raise OptionError(
+            f"optimizer={word!r} needs derivatives at configurations, which an exact contraction "
+            "does not list; use 'lbfgs', or method='full' or 'sample'."
+        )
+    kind, options = OPTIMIZERS[word], dict(options or {})
     known = list(inspect.signature(kind).parameters)
     for name, value in options.items():
         check_option("optimizer_opts key", name, known)

@@ -8,13 +8,17 @@
     net, random s       spread of log |psi(s)|^2               -->  a warning, if samples see few s
 """
 
+import itertools
 import warnings
 from typing import Any
 
 import numpy as np
 from autoray import to_numpy
+from quimb.operator import SparseOperatorBuilder
+from quimb.tensor import LocalHam1D, LocalHam2D
 
 from ..errors import OptionError, SamplingWarning
+from ..networks.torch_network import TorchNetwork, is_module
 from .operators import FlipMasks
 from .reading import read_hamiltonian
 from .signs import MARSHALL, marshall_sublattice
@@ -69,6 +73,48 @@ def sign_sites(H: Any, net: Any, sign_rule: Any) -> Any:
     return [net.sites[n] for n in sorted(marshall_sublattice(terms, net.sites))]
 
 
+def as_network(state: Any, H: Any) -> Any:
+    """A module of torch as a network on the sites of H; anything else as it is.
+
+    Parameters
+    ----------
+    state : DeepNetwork, torch.nn.Module or anything
+    H : operator
+
+    Raises
+    ------
+    OptionError
+        If H does not say on which sites a module lives.
+    """
+    if not is_module(state):
+        return state
+    name = type(state).__name__
+    shape: Any = None
+    if isinstance(H, LocalHam1D):
+        shape = H.L
+    elif isinstance(H, LocalHam2D):
+        shape = H.Lx, H.Ly
+    elif isinstance(H, SparseOperatorBuilder):
+        shape = _shape_of(set(H.hilbert_space.sites))
+    if shape is None:
+        raise OptionError(
+            f"H does not say on which sites the module {name} lives; say so by "
+            f"qdn.TorchNetwork({name.lower()}, shape)."
+        )
+    return TorchNetwork(state, shape)
+
+
+def _shape_of(sites):
+    """The number of sites of a chain, or the sides of a lattice, that these are all sites of."""
+    if sites == set(range(len(sites))):
+        return len(sites)
+    if all(isinstance(site, tuple) and len(site) == 2 for site in sites):
+        shape = tuple(1 + max(site[axis] for site in sites) for axis in range(2))
+        if sites == set(itertools.product(*map(range, shape))):
+            return shape
+    return None
+
+
 def check_real(net: Any, H: FlipMasks) -> None:
     """Refuse real weights for an operator whose ground state is complex.
 
@@ -76,7 +122,7 @@ def check_real(net: Any, H: FlipMasks) -> None:
     ------
     OptionError
     """
-    if H.dtype.kind == "c" and "complex" not in net.dtype:
+    if H.dtype.kind == "c" and not net._is_complex:
         raise OptionError(
             f"H has complex coefficients, and weights of dtype {net.dtype} hold real states alone; "
             'use net.to(dtype="complex128"), or a basis in which H is real.'
@@ -106,3 +152,18 @@ def check_spread(net: Any, sector: int | None, phys_dim: int) -> None:
             SamplingWarning,
             stacklevel=4,
         )
+
+
+def positive(name: str, value: Any) -> float:
+    """A positive number, or a named error.
+
+    Raises
+    ------
+    OptionError
+    """
+    try:
+        if not isinstance(value, (bool, str)) and float(value) > 0:
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise OptionError(f"{name}={value!r} must be a positive number.")

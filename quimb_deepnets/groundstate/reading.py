@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from autoray import stop_gradient, to_numpy
 from quimb.operator import SparseOperatorBuilder
-from quimb.tensor import LocalHamGen
+from quimb.tensor import LocalHamGen, MatrixProductOperator
 
 from ..errors import OptionError, SitesError
 from ..geometry.where import is_site, read_where
 from ..hyper.operands import read_operator
+from .mpo_products import mpo_products
 
 # columns are digits before, rows digits after: the words of `SparseOperatorBuilder.add_term`
 _WORDS = {
@@ -61,7 +62,7 @@ def read_hamiltonian(H: Any, sites: Any, phys_dim: int) -> Iterator[Term]:
 
     Parameters
     ----------
-    H : quimb.operator.SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen or dict
+    H : SparseOperatorBuilder, LocalHam1D, LocalHam2D, LocalHamGen, MatrixProductOperator or dict
         A dict goes from sites (one, or a sequence) to matrices; sites are matched by name.
     sites : sequence of hashable
         All sites of the network, in its order.
@@ -90,8 +91,13 @@ def read_hamiltonian(H: Any, sites: Any, phys_dim: int) -> Iterator[Term]:
         return _products(H, sites, phys_dim)
     if isinstance(H, (LocalHamGen, dict)):
         return _matrices(H, sites, phys_dim)
+    if isinstance(H, MatrixProductOperator):
+        return _of_products(mpo_products(H, sites, phys_dim))
     kind = type(H).__name__
-    remedy = "give a SparseOperatorBuilder, a LocalHam1D, LocalHam2D or LocalHamGen, or a dict"
+    remedy = (
+        "give a SparseOperatorBuilder, a LocalHam1D, LocalHam2D or LocalHamGen, a "
+        "MatrixProductOperator, or a dict"
+    )
     if hasattr(H, "as_network"):
         raise OptionError(
             f"H is a {kind}, whose entries cannot be listed as digits that change; {remedy} from "
@@ -120,6 +126,12 @@ def _products(H, sites, phys_dim):
                 )
             n, matrix = place[site], np.array(_WORDS[word])
             matrices[n] = matrices[n] @ matrix if n in matrices else matrix
+        yield from _of_products([matrices], coefficient)
+
+
+def _of_products(products, coefficient=1.0):
+    """The terms of products of matrices on single sites."""
+    for matrices in products:
         lists = [[(n, shift, v) for shift, v in _shifts(x)] for n, x in matrices.items()]
         for chosen in itertools.product(*lists):
             shifts = {n: shift for n, shift, _ in chosen if shift}

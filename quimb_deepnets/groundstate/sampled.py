@@ -15,31 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import OptionError, SamplingWarning, check_positive_int
-from ..jobs.progress import progress
+from ..jobs import as_pool
+from ..numerics.weights import make_rng
 from ..sampling.diagnostics import autocorrelation_time, rhat_of, split_rhat
-from ..sampling.metropolis import Metropolis
-from .local import local_energies
 from .operators import FlipMasks
+from .shards import Request, Samples, sharded_samples
 
-MIN_CHAINS, MAX_CHAINS, MIN_DRAWS, MIN_BURN_IN = 32, 128, 16, 16
+MIN_CHAINS, MAX_CHAINS, MIN_DRAWS, MIN_BURN_IN = 32, 1024, 16, 16
 MAX_RHAT = 1.1
-
-
-class Samples(NamedTuple):
-    """Draws of chains, and what was measured on the way.
-
-    Attributes
-    ----------
-    configs : numpy.ndarray of int, shape (draws, chains, N)
-    logabs : numpy.ndarray, shape (draws, chains)
-        ``log |psi|``.
-    acceptance : float
-        The share of proposals that were accepted.
-    """
-
-    configs: np.ndarray
-    logabs: np.ndarray
-    acceptance: float
 
 
 class SampledEnergy(NamedTuple):
@@ -64,20 +47,28 @@ class SampledEnergy(NamedTuple):
 
 
 def draw_samples(
-    evaluator: Any, sector: int | None, samples: int, seed: Any = None, progbar: bool = False
+    net: Any,
+    H: FlipMasks,
+    sector: int | None,
+    samples: int,
+    seed: Any = None,
+    progbar: bool = False,
+    executor: Any = None,
 ) -> Samples:
-    """Samples of ``|psi|^2`` from independent Markov chains.
+    """Samples of ``|psi|^2`` from independent Markov chains, and local energies there.
 
     Parameters
     ----------
-    evaluator : Evaluator
-        Of a network.
+    net : DeepNetwork
+    H : FlipMasks
     sector : int or None
         A number of ones.
     samples : int
         Rounded up to whole draws of all chains, at least 16 of each.
     seed : None, int or numpy.random.Generator, optional
     progbar : bool, optional
+    executor : optional
+        See `sharded_samples`.
 
     Returns
     -------
@@ -86,19 +77,9 @@ def draw_samples(
     check_positive_int("samples", samples, OptionError)
     chains = min(MAX_CHAINS, max(MIN_CHAINS, samples // 64))
     draws = max(MIN_DRAWS, -(-samples // chains))
-    net = evaluator.network
-    sampler = Metropolis(net, chains, sector=sector, seed=seed)
-    configs = np.empty((draws, chains, net.nsites), np.min_scalar_type(-net.phys_dim))
-    logabs = np.empty((draws, chains))
     burn_in = max(MIN_BURN_IN, draws // 4)
-    for sweep in progress(range(burn_in + draws), progbar):
-        sampler.sweep()
-        if sweep == burn_in - 1:
-            sampler.forget()
-        if sweep >= burn_in:
-            configs[sweep - burn_in] = sampler.digits
-            logabs[sweep - burn_in] = sampler.log_amplitudes[1]
-    return Samples(configs, logabs, sampler.acceptance)
+    request = Request(net, (H,), sector, chains, draws, burn_in, steps=net.nsites)
+    return sharded_samples(request, None, make_rng(seed), as_pool(executor), progbar)
 
 
 def sampled_energy(
@@ -108,6 +89,7 @@ def sampled_energy(
     samples: int = 2**12,
     seed: Any = None,
     progbar: bool = False,
+    executor: Any = None,
 ) -> SampledEnergy:
     """The energy of a network from samples.
 
@@ -118,7 +100,7 @@ def sampled_energy(
         Hermitian; keeps the sector.
     sector : int, optional
         A number of ones.
-    samples, seed, progbar
+    samples, seed, progbar, executor
         See `draw_samples`.
 
     Returns
@@ -146,10 +128,8 @@ def sampled_energy(
     >>> round(sampled_energy(net, H, seed=0).mean, 9)
     -1.0
     """
-    evaluator = net._bare().evaluator()
-    drawn = draw_samples(evaluator, sector, samples, seed, progbar)
-    draws, chains, N = drawn.configs.shape
-    local = local_energies(evaluator, H, drawn.configs.reshape(-1, N)).reshape(draws, chains)
+    drawn = draw_samples(net._bare(), H, sector, samples, seed, progbar, executor)
+    (local,), chains = drawn.values, drawn.configs.shape[1]
     energy = float(local.real.mean())
     means = local.real.mean(0)
     estimate = SampledEnergy(
@@ -161,7 +141,7 @@ def sampled_energy(
         autocorrelation_time(local.real),
         local.size,
     )
-    _warn_of_chains(estimate, bool((drawn.configs != drawn.configs[0]).any()))
+    warn_of_chains(estimate.rhat, bool((drawn.configs != drawn.configs[0]).any()), stacklevel=5)
     return estimate
 
 
@@ -173,13 +153,27 @@ def _rhat(drawn, local):
     return max(split_rhat(local), split_rhat(drawn.logabs), float(sites.max()))
 
 
-def _warn_of_chains(estimate, moved):
-    """Say that chains stood still, or that they did not mix."""
+def warn_of_chains(rhat: float, moved: bool, stacklevel: int, max_rhat: float = MAX_RHAT) -> None:
+    """Say that chains stood still, or that they did not mix.
+
+    Parameters
+    ----------
+    rhat : float
+    moved : bool
+        Whether any chain ever did.
+    stacklevel : int
+        Of the caller of what the user called.
+    max_rhat : float, optional
+
+    Warns
+    -----
+    SamplingWarning
+    """
     if not moved:
         said = "no chain ever moved, so modes out of reach of each other may be missed"
-    elif estimate.rhat > MAX_RHAT:
+    elif rhat > max_rhat:
         said = (
-            f"the chains did not mix: R-hat is {estimate.rhat:.3f}, above {MAX_RHAT}, so energy "
+            f"the chains did not mix: R-hat is {rhat:.3f}, above {max_rhat}, so energy "
             "and error may be wrong"
         )
     else:
@@ -187,5 +181,5 @@ def _warn_of_chains(estimate, moved):
     warnings.warn(
         f'{said}; use more samples, or method="full" or "exact" where they fit.',
         SamplingWarning,
-        stacklevel=4,
+        stacklevel=stacklevel,
     )

@@ -10,30 +10,58 @@ doubled. Tables are multiplied into windows that hold their places, so that all 
 """
 
 import functools
-import itertools
 import math
-from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from autoray import do, infer_backend, stop_gradient, to_numpy
-from cotengra import ContractionTree, array_contract_tree, get_symbol
+from autoray import stop_gradient, to_numpy
 
 from ..errors import BudgetError
 from ..geometry.expansion import leaf_ind
-from ..hyper.operands import in_common
-from ..hyper.search import BestOf
 from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import window_tensors
 from .chain import best_radius, check_weight, phases
 from .operators import FlipMasks
-from .pieces import CollectedTerm, TablePiece
-from .products import factors_of, split_factors, squared_terms
+from .orders import Tensors, cheapest
+from .pieces import CollectedTerm, collect_terms
+from .products import factors_of, multiplied, split_factors
+from .recipes import Recipe, Run
+from .translations import are_whole, classes_of, steps_of
 
 MAX_WORK = 3 * 10**10  # multiplications of all sums together
-HOPELESS = 10**15  # multiplications of a quickly found path: no better one is looked for
-MAX_PAIRS = 2**16  # products of two terms
-CALLS = 10**5  # multiplications that take as long as the call for one tensor
+MAX_PAIRS = 2**16  # products of two terms, times the tensors of each
+BYTES = 32  # of a number and its derivative
+
+
+class WindowLeaf(NamedTuple):
+    """A tensor of the ket or of the bra: what is done to the array of its kind.
+
+    Attributes
+    ----------
+    kind : int
+    bra : bool
+    moves : tuple[(int, int), ...]
+        Axes of the bra, and by how much their digits are moved.
+    tables : tuple[(tuple[int, ...], tuple[complex, ...]), ...]
+        Axes of the ket, and a factor for each of their digits.
+    turned : tuple[int, ...]
+        Axes of the ket whose ones take the factor of a sector.
+    """
+
+    kind: int
+    bra: bool = False
+    moves: tuple[tuple[int, int], ...] = ()
+    tables: tuple[tuple[tuple[int, ...], tuple[complex, ...]], ...] = ()
+    turned: tuple[int, ...] = ()
+
+
+class Sums(NamedTuple):
+    """The norm and other sums as a recipe, the number of each, and how often it counts."""
+
+    recipe: Recipe
+    norm: int
+    numbers: list[int]
+    counts: list[int]
 
 
 class WindowSums:
@@ -44,6 +72,13 @@ class WindowSums:
     net : DeepNetwork
     max_bytes : float, optional
         Refuse windows and intermediates that need more.
+
+    Attributes
+    ----------
+    arrays : list[numpy.ndarray]
+        One for each kind of tensor.
+    first : list[int]
+        A tensor of each kind.
 
     Raises
     ------
@@ -66,190 +101,214 @@ class WindowSums:
 
     def __init__(self, net: Any, max_bytes: float = MAX_BYTES) -> None:
         self.phys_dim, self.shape = net.phys_dim, tuple(net.geometry.shape)
+        self.max_bytes = max_bytes
         tensors, _ = window_tensors(net, max_bytes)
         place = {leaf_ind(site): n for n, site in enumerate(net.sites)}
-        self.arrays = [tensor.data for tensor in tensors]
         self.legs = [tensor.inds for tensor in tensors]
         # which site each axis of each array is, or None
-        self.places = [tuple(place.get(ix) for ix in inds) for inds in self.legs]
-        self._tree = self._search(max_bytes)
-
-    def _search(self, max_bytes) -> ContractionTree:
-        bra = [
-            tuple(ix if n is not None else ix + "*" for ix, n in zip(inds, places))
-            for inds, places in zip(self.legs, self.places)
-        ]
-        sizes: dict[str, int] = {}
-        for x, *both in zip(self.arrays, self.legs, bra):
-            for inds in both:
-                sizes.update(zip(inds, x.shape))
-        symbols = {ix: get_symbol(i) for i, ix in enumerate(sizes)}
-        inputs = [tuple(map(symbols.get, inds)) for inds in (*self.legs, *bra)]
-        sizes = {symbols[ix]: size for ix, size in sizes.items()}
-        quick = array_contract_tree(inputs, (), sizes, optimize="greedy")
-        if (work := quick.contraction_cost()) > HOPELESS:
-            raise BudgetError(
-                f"a collapsed network of {len(self.arrays)} tensors takes about {work:.1g} "
-                "multiplications for one sum; use method='sample', or smaller windows."
-            )
-        return BestOf(max_bytes).search(inputs, (), sizes)
-
-    def _fits(self, places):
-        return any(set(places) <= set(held) for held in self.places)
-
-    @property
-    def work(self) -> float:
-        """What one sum takes, in multiplications."""
-        return float(self._tree.contraction_cost()) + 2 * len(self.arrays) * CALLS
-
-    def total(self, shifts: dict[int, int], factors: Any, turn: complex = 1.0) -> tuple[Any, float]:
-        """A sum as a mantissa and a power of ten.
-
-        Parameters
-        ----------
-        shifts : dict[int, int]
-            What is added to the digits of the bra.
-        factors : list[(tuple[int, ...], array)]
-            Each on places that one window holds.
-        turn : complex, optional
-            A factor for each one.
-        """
-        ket, d = list(self.arrays), self.phys_dim
-        if turn != 1:
-            vector = turn ** np.arange(d)
-            factors = [*factors, *(((n,), vector) for n in range(math.prod(self.shape)))]
-        for places, table in factors:
-            i = next(i for i, held in enumerate(self.places) if set(places) <= set(held))
-            axes = [self.places[i].index(n) for n in places]
-            shape = [1] * len(self.places[i])
-            for axis in axes:
-                shape[axis] = d
-            table = in_common(table.transpose(np.argsort(axes)).reshape(shape), ket[i])
-            ket[i] = ket[i] * table
-        bra = [self._moved(x, held, shifts) for x, held in zip(self.arrays, self.places)]
-        if len({x.dtype for x in ket}) > 1 and infer_backend(ket[0]) == "torch":
-            dtype = next(x.dtype for x in ket if x.is_complex())
-            ket, bra = ([x.to(dtype) for x in part] for part in (ket, bra))
-        return self._tree.contract([*ket, *bra], strip_exponent=True)
-
-    @staticmethod
-    def _moved(x, held, shifts):
-        """A window of the bra at moved digits."""
-        axes = [axis for axis, n in enumerate(held) if n in shifts]
-        if axes:
-            x = do("roll", x, tuple(-shifts[held[axis]] for axis in axes), tuple(axes))
-        return do("conj", x)
-
-    # ------------------------------------------------------------ translations
+        self.places = [tuple(map(place.get, inds)) for inds in self.legs]
+        kinds: dict[int, int] = {}
+        self.kinds = [kinds.setdefault(id(tensor.data), len(kinds)) for tensor in tensors]
+        self.first = [self.kinds.index(kind) for kind in range(len(kinds))]
+        self.arrays = [to_numpy(stop_gradient(tensors[i].data)) for i in self.first]
 
     @functools.cached_property
     def steps(self) -> tuple[int, ...]:
         """By how many sites along each axis the windows may be moved, to be the same windows."""
-        return tuple(map(self._step_along, range(len(self.shape))))
+        return steps_of(self.shape, self.kinds, self.places, self.legs)
 
-    def _step_along(self, axis):
-        numbers = [to_numpy(stop_gradient(x)) for x in self.arrays]
-        by_legs = {self._canonical(i): i for i in range(len(numbers))}
-        length = self.shape[axis]
-        for step in (s for s in range(1, length) if length % s == 0):
-            move = [step if k == axis else 0 for k in range(len(self.shape))]
-            if all(self._is_moved(i, move, by_legs, numbers) for i in range(len(numbers))):
-                return step
-        return length
-
-    def _canonical(self, i):
-        rest = tuple(ix for ix, n in zip(self.legs[i], self.places[i]) if n is None)
-        return frozenset(n for n in self.places[i] if n is not None), rest
-
-    def _is_moved(self, i, move, by_legs, numbers):
-        moved = [None if n is None else self._translated(n, move) for n in self.places[i]]
-        key = frozenset(n for n in moved if n is not None), self._canonical(i)[1]
-        if (j := by_legs.get(key)) is None:
-            return False
-        own = [
-            self.legs[j].index(ix) if n is None else self.places[j].index(n)
-            for ix, n in zip(self.legs[i], moved)
-        ]
-        return np.array_equal(numbers[j].transpose(own), numbers[i])
-
-    def _translated(self, n, move):
-        at = np.unravel_index(n, self.shape)
-        at = [(a + b) % length for a, b, length in zip(at, move, self.shape)]
-        return int(np.ravel_multi_index(at, self.shape))
-
-    def classes(self, terms: list[CollectedTerm]) -> Counter:
+    def classes(self, terms: list[CollectedTerm]) -> Any:
         """One term of each class that translations join, and how many there are."""
-        if self.steps == self.shape:
-            return Counter(terms)
-        table = np.arange(math.prod(self.shape)).reshape(self.shape)
-        moves = [range(0, length, step) for length, step in zip(self.shape, self.steps)]
-        images = {}
-        for move in itertools.product(*moves):  # what is at a place goes to image[place]
-            image = np.roll(table, [-m for m in move], range(len(move))).ravel().tolist()
-            images[tuple(move)] = image
-        return Counter(self._representative(term, images) for term in terms)
+        return classes_of(terms, self.shape, self.steps, self.phys_dim)
 
-    def _representative(self, term, images):
-        """The least of the terms that some site of it is moved near the origin by."""
-        sites = {n for piece in term.factors for n in piece.places}
-        found = []
-        for n in sites or {0}:
-            at = np.unravel_index(n, self.shape)
-            move = tuple(
-                (-(a // step) * step) % length
-                for a, step, length in zip(at, self.steps, self.shape)
-            )
-            found.append(_renamed(term, images[move], self.phys_dim))
-        return min(found, key=repr)
+    # ------------------------------------------------------------ tensors
 
-    # ------------------------------------------------------------ means
+    @functools.cached_property
+    def at(self) -> list[Any]:
+        """The place of the first site of each tensor, or of a tensor beside it; None at the end."""
+        first = [next((n for n in held if n is not None), None) for held in self.places]
+        known = [i for i, n in enumerate(first) if n is not None]
+        last = max(known)
+        for i in reversed(range(last)):
+            first[i] = first[i + 1] if first[i] is None else first[i]
+        where = lambda n: None if n is None else tuple(map(int, np.unravel_index(n, self.shape)))
+        return list(map(where, first))
 
-    def products(self, terms: Any) -> list[Any]:
-        """What has to be summed: tuples ``(how many, shifts, factors)``."""
+    @functools.cached_property
+    def ket(self) -> list[WindowLeaf]:
+        """The tensors of the ket; each site is turned by the first that has it foremost."""
+        seats: dict[int, tuple[int, int]] = {}
+        for i, held in enumerate(self.places):
+            for axis, n in enumerate(held):
+                if n is not None:
+                    seats[n] = min(seats.get(n, (axis, i)), (axis, i))
+        turned: list[list[int]] = [[] for _ in self.places]
+        for axis, i in seats.values():
+            turned[i].append(axis)
+        return [WindowLeaf(k, turned=tuple(sorted(axes))) for k, axes in zip(self.kinds, turned)]
+
+    @functools.cached_property
+    def both(self) -> Tensors:
+        """Ket and bra, the tensors of the norm."""
+        bra_legs = [
+            tuple(ix if n is not None else ix + "*" for ix, n in zip(inds, held))
+            for inds, held in zip(self.legs, self.places)
+        ]
+        shapes = [self.arrays[k].shape for k in self.kinds]
+        bra = [WindowLeaf(k, bra=True) for k in self.kinds]
+        return Tensors([*self.ket, *bra], [*self.legs, *bra_legs], 2 * shapes, 2 * self.at)
+
+    def _changed(self, shifts, factors):
+        """Which tensors are others in the sum of a product, and what they are."""
+        found: dict[int, WindowLeaf] = {}
+        for places, table in factors:
+            i = self._holder(places)
+            axes = tuple(self.places[i].index(n) for n in places)
+            one = found.get(i, self.ket[i])
+            tables = (*one.tables, (axes, tuple(np.ravel(table).tolist())))
+            found[i] = one._replace(tables=tuple(sorted(tables, key=repr)))
+        for i in sorted({i for n in shifts for i in self._holders[n]}):
+            held = enumerate(self.places[i])
+            moves = tuple((axis, shifts[n]) for axis, n in held if n in shifts)
+            found[len(self.kinds) + i] = WindowLeaf(self.kinds[i], bra=True, moves=moves)
+        return found
+
+    @functools.cached_property
+    def _holders(self) -> dict[int, list[int]]:
+        """The tensors that hold each site."""
+        found: dict[int, list[int]] = {}
+        for i, held in enumerate(self.places):
+            for n in held:
+                if n is not None:
+                    found.setdefault(n, []).append(i)
+        return found
+
+    def _holder(self, places):
+        """The first tensor that holds some sites, or None."""
+        if not places:
+            return 0
+        return next((i for i in self._holders[places[0]] if set(places) <= {*self.places[i]}), None)
+
+    def _fits(self, places):
+        return self._holder(places) is not None
+
+    def array(self, window: WindowLeaf, arrays: list[Any], turn: complex = 1.0) -> Any:
+        """The array of a tensor.
+
+        Parameters
+        ----------
+        window : WindowLeaf
+        arrays : list[numpy.ndarray]
+            One for each kind.
+        turn : complex, optional
+            A factor for each one.
+        """
+        x = arrays[window.kind]
+        if window.bra:
+            if window.moves:
+                axes, shifts = zip(*window.moves)
+                x = np.roll(x, [-shift for shift in shifts], axes)
+            return x.conj()
+        return x * self._factor(window, x.ndim, turn) if self._is_changed(window, turn) else x
+
+    @staticmethod
+    def _is_changed(window, turn):
+        return bool(window.tables) or (turn != 1 and bool(window.turned))
+
+    def _factor(self, window, ndim, turn):
+        """What the array of a tensor of the ket is multiplied by."""
+        d, factor = self.phys_dim, np.ones((1,) * ndim)
+        for axes, numbers in window.tables:
+            table = np.array(numbers).reshape((d,) * len(axes)).transpose(np.argsort(axes))
+            factor = factor * table.reshape([d if axis in axes else 1 for axis in range(ndim)])
+        for axis in window.turned if turn != 1 else ():
+            shape = [d if axis == a else 1 for a in range(ndim)]
+            factor = factor * (turn ** np.arange(d)).reshape(shape)
+        return factor
+
+    def pulled_back(self, derivatives: dict[WindowLeaf, Any], out: list[Any]) -> None:
+        """Add derivatives by tensors to those by the arrays of their kinds.
+
+        Parameters
+        ----------
+        derivatives : dict[WindowLeaf, numpy.ndarray]
+        out : list[numpy.ndarray]
+            One for each kind, changed in place.
+        """
+        for window, g in derivatives.items():
+            if window.bra:
+                g = g.conj()
+                if window.moves:
+                    axes, shifts = zip(*window.moves)
+                    g = np.roll(g, shifts, axes)
+            elif window.tables:
+                g = g * self._factor(window, g.ndim, 1.0).conj()
+            x = out[window.kind]
+            x += g if np.iscomplexobj(x) else g.real
+
+    # ------------------------------------------------------------ sums
+
+    def products(self, terms: Any) -> list[tuple[int, dict[int, WindowLeaf]]]:
+        """What has to be summed: how often, and which tensors are others."""
         return [
-            (count, dict(term.shifts), factors)
+            (count, self._changed(dict(term.shifts), factors))
             for term, count in self.classes(list(terms)).items()
             for factors in split_factors(factors_of(term, self.phys_dim), self._fits)
         ]
 
-    def mean(self, products: list[Any], sector: int | None = None) -> Any:
-        """The mean of an operator, a number where and of the kind that the weights are.
+    def prepared(self, products: list[tuple[int, dict[int, WindowLeaf]]]) -> Sums:
+        """The sums of products and the norm, as one recipe.
+
+        Raises
+        ------
+        BudgetError
+            If they take too much memory or time.
+        """
+        counts, changes = [n for n, _ in products], [change for _, change in products]
+        recipe, numbers = cheapest(self.both, [{}, *changes], self.max_bytes / BYTES)
+        if recipe is None:
+            raise BudgetError(
+                f"contractions of a collapsed network of {len(self.kinds)} tensors hold more than "
+                f"max_bytes={self.max_bytes:.3g}; use method='sample', or smaller windows."
+            )
+        if recipe.work > MAX_WORK:
+            raise BudgetError(
+                f"{len(products)} contractions of a collapsed network take {recipe.work:.2g} "
+                f"multiplications, more than the {MAX_WORK:.0g} allowed; use method='sample', or "
+                "smaller windows."
+            )
+        return Sums(recipe, numbers[0], numbers[1:], counts)
+
+    def run(self, recipe: Recipe, arrays: list[Any], turn: complex = 1.0) -> Run:
+        """All sums of a recipe, for arrays of each kind."""
+        return recipe.run({key: self.array(key, arrays, turn) for key in recipe.leaves})
+
+    def mean(self, sums: Sums, sector: int | None = None) -> float:
+        """The mean of an operator.
 
         Parameters
         ----------
-        products : list
-            As `products` gives them.
+        sums : Sums
+            Of its terms.
         sector : int, optional
             A number of ones, which the operator keeps.
         """
+        total = lambda turn: parts_of(sums, self.run(sums.recipe, self.arrays, turn))
         if sector is None:
-            parts: list[tuple[complex, complex]] = [(1.0, 1.0)]
-        else:
-            norm = lambda r: _plain(*self.total({}, [], r))
-            base = math.log10(max(abs(norm(1.0)), 1e-300))
-            radius = best_radius(
-                lambda r: abs(norm(r)) * 10.0**-base, math.prod(self.shape), sector
-            )
-            parts = [(radius * turn, back) for turn, back in phases(math.prod(self.shape), sector)]
-        found = []
-        for turn, back in parts:
-            below = self.total({}, [], turn)
-            above = [
-                (count, self.total(shifts, factors, turn)) for count, shifts, factors in products
-            ]
-            found.append((back, below, above))
-        top = max(float(stop_gradient(below[1])) for _, below, _ in found)
-        scaled = lambda x: x[0] * 10.0 ** (x[1] - top)
-        below = sum(do("real", back * scaled(z)) for back, z, _ in found)
-        above = sum(
-            do("real", back * count * scaled(x)) for back, _, parts in found for count, x in parts
-        )
-        if sector is not None:
-            whole = self.total({}, [], radius)
-            check_weight(float(stop_gradient(below / do("real", scaled(whole)))), sector)
+            above, below, _ = total(1.0)
+            return above.real / below.real
+        N = math.prod(self.shape)
+        norm = self.prepared([])
+        size = lambda r: parts_of(norm, self.run(norm.recipe, self.arrays, r))
+        base = size(1.0)[2]
+        radius = best_radius(lambda r: _scaled(size(r), base)[1].real, N, sector)
+        found = [(back, *_scaled(total(radius * turn), base)) for turn, back in phases(N, sector)]
+        above = sum((back * x).real for back, x, _ in found)
+        below = sum((back * x).real for back, _, x in found)
+        check_weight(below / _scaled(size(radius), base)[1].real, sector)
         return above / below
 
-    def moments(self, H: FlipMasks, sector: int | None = None) -> tuple[Any, Any]:
+    def moments(self, H: FlipMasks, sector: int | None = None) -> tuple[float, float | None]:
         """The mean and the variance of an operator; None for a variance that is too dear.
 
         Raises
@@ -257,32 +316,41 @@ class WindowSums:
         BudgetError
             If the mean is too dear.
         """
-        once = self.work if sector is None else self.work * (H.nsites // 2 + 2)
-        products = self.products(H._terms)
-        if (work := len(products) * once) > MAX_WORK:
-            raise BudgetError(
-                f"{len(products)} contractions of a collapsed network take {work:.2g} "
-                f"multiplications, more than the {MAX_WORK:.0g} allowed; use method='sample'."
-            )
-        mean, variance = self.mean(products, sector), None
-        if len(H._terms) ** 2 <= MAX_PAIRS:
-            squares = self.products(squared_terms(H._terms, H.phys_dim))
-            if len(squares) * once <= MAX_WORK / 3:
-                variance = self.mean(squares, sector) - mean**2
-        return mean, variance
+        mean = self.mean(self.prepared(self.products(H._terms)), sector)
+        squares = self.squares(H)
+        return mean, None if squares is None else self.mean(squares, sector) - mean**2
+
+    def squares(self, H: FlipMasks) -> Sums | None:
+        """The sums of ``H H``, prepared; None if they are too dear."""
+        terms, d = H._terms, self.phys_dim
+        whole = are_whole(terms, self.shape, self.steps, d)
+        first = self.classes(terms) if whole else dict.fromkeys(terms, 1)
+        if len(first) * len(terms) * len(self.kinds) > MAX_PAIRS:
+            return None
+        products: dict[Any, list] = {}
+        for A, count in first.items():
+            collected = collect_terms((multiplied(A, B, d) for B in terms), d)
+            for n, change in self.products(collected):
+                key = tuple(sorted(change.items()))
+                products.setdefault(key, [0, change])[0] += n * count
+        try:
+            return self.prepared([(n, change) for n, change in products.values()])
+        except BudgetError:
+            return None
 
 
-def _plain(mantissa, exponent):
-    return complex(stop_gradient(mantissa)) * 10.0 ** float(stop_gradient(exponent))
+def parts_of(sums: Sums, run: Run) -> tuple[complex, complex, int]:
+    """The sum of all products and the norm, and the power of two before both."""
+    base = run.exponents[sums.norm]
+    above = sum(
+        n * complex(run.values[i]) * np.ldexp(1.0, run.exponents[i] - base)
+        for n, i in zip(sums.counts, sums.numbers)
+    )
+    return above, complex(run.values[sums.norm]), base
 
 
-def _renamed(term, image, d):
-    """A term on other places, the places of each factor in order again."""
-    factors = []
-    for piece in term.factors:
-        places = [image[n] for n in piece.places]
-        order = np.argsort(places)
-        table = piece.table.reshape((d,) * len(places)).transpose(order)
-        factors.append(TablePiece(tuple(sorted(places)), tuple(table.ravel().tolist())))
-    shifts = tuple(sorted((image[n], shift) for n, shift in term.shifts))
-    return CollectedTerm(shifts, tuple(sorted(factors, key=repr)))
+def _scaled(parts, base):
+    """Two sums in units of another power of two."""
+    above, below, exponent = parts
+    unit = float(np.ldexp(1.0, max(-1000, min(1000, exponent - base))))
+    return above * unit, below * unit

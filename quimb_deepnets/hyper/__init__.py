@@ -10,7 +10,10 @@ Nothing here knows a deep network::
     refusals    methods of quimb that would be wrong, and what to use instead
     search      the best path of several searches
     trees       one tree for one problem
+    exhaustive  what searches of every tree would take
     pictures    figures
+    holes       environments of many small holes, planned in integers
+    regions     density matrices of many regions, from environments that they share
     identities  identity tensors leave a contraction before it is planned
     network     HyperTensorNetwork: contraction, combination
     dup         delta tensors that join duplicated legs

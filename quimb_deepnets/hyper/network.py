@@ -25,6 +25,7 @@ from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
 from ..numerics.scaled import binary, full_precision, readable
 from ..numerics.weights import make_rng
+from .exhaustive import NAMES
 from .identities import absorb_identities
 from .names import SWITCH, plain_name
 from .operands import OperandNetwork
@@ -32,9 +33,8 @@ from .parts import PartNetwork
 from .pictures import DrawnNetwork
 from .ranges import (
     Contracted,
-    check_dtypes,
     check_memory,
-    check_sizes,
+    check_network,
     contract_scaled,
     growth,
     is_certain,
@@ -347,8 +347,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
                 f"optimize or one of {', '.join(sorted(TREE_OPTIONS | QUIMB_OPTIONS))}."
             )
         tn = self._prepared(output_inds)
-        check_dtypes(tn.arrays)
-        check_sizes(tn)
+        check_network(tn)
         check_memory(math.prod(map(self.ind_size, output_inds)), tn.arrays)
         optimize = tn._found(optimize, output_inds)
         as_tensor = bool(output_inds) or preserve_tensor
@@ -425,8 +424,8 @@ def _found(optimize, tensors, output_inds):
     """A name as it is; any other optimizer, tree or path as the tree that it gives."""
     if isinstance(optimize, BestOf):
         return optimize
-    if isinstance(optimize, str):
-        return check_preset(optimize)
+    if isinstance(optimize, str) and check_preset(optimize) not in NAMES:
+        return optimize
     sizes = {ix: size for t in tensors for ix, size in zip(t.inds, t.shape)}
     return tree_of([t.inds for t in tensors], tuple(output_inds), sizes, optimize)
 

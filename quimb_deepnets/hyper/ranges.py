@@ -19,7 +19,16 @@ from cotengra.contract import einsum, tensordot
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, DeepNetError, OptionError, RangeError, SitesError
-from ..numerics.scaled import Scaled, binary, decimal, times_power
+from ..numerics.scaled import (
+    Scaled,
+    binary,
+    decimal,
+    float_info,
+    look,
+    modulus,
+    readable,
+    times_power,
+)
 from ..numerics.sizes import check_norm
 from ..numerics.weights import DTYPES
 
@@ -120,6 +129,41 @@ def check_dtypes(arrays):
             raise OptionError(
                 f"the network holds arrays of dtype {name}; use one of {', '.join(DTYPES)}, as in "
                 "psi.astype('float64')."
+            )
+
+
+def check_network(tn):
+    """Refuse a network of several dtypes or sizes, or whose gradient floats cannot follow.
+
+    Raises
+    ------
+    DeepNetError
+        See `check_dtypes`, `check_sizes`, `check_gradients`.
+    """
+    check_dtypes(tn.arrays)
+    check_sizes(tn)
+    check_gradients(tn.arrays)
+
+
+def check_gradients(arrays):
+    """Refuse to differentiate arrays whose entries are further apart than adjoints reach.
+
+    Entries 2**256 (2**64 in single precision) apart: a few such factors, and an adjoint is lost.
+
+    Raises
+    ------
+    RangeError
+    """
+    for x in arrays:
+        if not getattr(x, "requires_grad", False) or not readable(x):
+            continue
+        size, limits = modulus(look(x)), float_info(x)
+        low, high = size.min(where=size > 0, initial=math.inf), size.max(initial=0.0)
+        if low < high * 2.0 ** -(256 if limits.maxexp > 128 else 64):
+            raise RangeError(
+                f"a tensor that requires grad has entries from {low:.0e} to {high:.0e}, and floats "
+                "cannot hold the products of their derivatives; use amplitude or log_amplitudes "
+                "of the network, or weights that are closer together, or detach them."
             )
 
 

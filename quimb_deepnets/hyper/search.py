@@ -89,14 +89,20 @@ def _best_path(inputs, output, sizes):
 
 
 def sweep_path(inputs):
-    """Contract along a line on which tensors that share indices stand close.
-
-    Indices on more than a third of the tensors (the channel) are left out of account.
+    """Contract along the line of `sweep_order`.
 
     Returns
     -------
     list[(int, int)]
         In single-assignment form.
+    """
+    return line_path(sweep_order(inputs))
+
+
+def sweep_order(inputs):
+    """The tensors along a line on which those that share indices stand close, as a list of ints.
+
+    Indices on more than a third of the tensors (the channel) are left out of account.
     """
     carriers = {}
     for i, inds in enumerate(inputs):
@@ -111,7 +117,7 @@ def sweep_path(inputs):
     ]
     rows, columns = np.array(pairs or [(0, 0)]).T
     graph = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(inputs),) * 2)
-    return line_path(reverse_cuthill_mckee(graph, symmetric_mode=True).tolist())
+    return reverse_cuthill_mckee(graph, symmetric_mode=True).tolist()
 
 
 def line_path(order):

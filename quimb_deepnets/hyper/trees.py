@@ -22,6 +22,7 @@ from cotengra.interface import preset_to_optimizer
 from cotengra.reusable import ReusableOptimizer
 
 from ..errors import BudgetError, DeepNetError, OptionError
+from .exhaustive import check_search
 
 _WORDS = (str, list, tuple)
 _NOTHING = {"flops": math.inf, "size": math.inf}
@@ -138,11 +139,12 @@ def tree_of(inputs, output, size_dict, optimize):
     OptionError
         If the optimizer fails, or the tree is not complete, or that of another problem.
     BudgetError
-        If a size leaves the range of floats.
+        If a size leaves the range of floats, or the search would not end, see `check_search`.
     """
     if isinstance(optimize, ctg.ContractionTree):
         return check_tree(optimize, inputs, output, size_dict, "is")
     name = reprlib.repr(optimize) if isinstance(optimize, _WORDS) else type(optimize).__name__
+    check_search(inputs, output, size_dict, optimize)
     try:
         with warnings.catch_warnings():  # cotengra would complete it somehow
             warnings.filterwarnings("error", "Path was not complete")

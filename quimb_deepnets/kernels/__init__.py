@@ -5,12 +5,15 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
 
     compiled        how loops are compiled, for which arrays there are any, and threads
     digits          configurations checked, and turned so that sites come first
+    tables          tables of windows, each row a product of rows of smaller tables
     lookup          products of the rows that configurations select
     lookup_gradient what rows get back from these products
     tiles           matrix products of a few rows and columns, in registers
     layers          the layers of a ConvAC
     recurrence      the steps of a RAC
     derivatives     derivatives through tables, from the last layer to the first
+    two_layers      derivatives through two layers
+    rows            amplitudes that are products of rows: what the next ones share
     ratios          ratios of amplitudes from rows of touched windows
     layer_ratios    ratios of amplitudes from touched nodes of layers
     hidden_ratios   ratios of amplitudes of Boltzmann machines

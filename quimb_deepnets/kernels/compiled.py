@@ -65,6 +65,23 @@ def lean_loop(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, _nrt=False)
 
 
+def inner_loop(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A `lean_loop` that becomes part of the loop that calls it.
+
+    A call copies all arrays of a tuple, which takes longer than a few steps of a small loop.
+
+    Examples
+    --------
+    >>> from quimb_deepnets.kernels.compiled import inner_loop
+    >>> @inner_loop
+    ... def square(z):
+    ...     return z.real * z.real + z.imag * z.imag
+    >>> square(3 + 4j)
+    25.0
+    """
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
 def _compiled(function, **more):
     options: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", **more}
     try:
@@ -90,6 +107,8 @@ def has_loops(*arrays: Any) -> bool:
 
 def in_memory(x: Any) -> bool:
     """Whether numpy reads the numbers where they lie: arrays of numpy, or of torch on the CPU."""
+    if type(x) is np.ndarray:
+        return x.dtype.isnative
     if infer_backend(x) == "numpy":
         return x.dtype.isnative
     if (
@@ -103,6 +122,8 @@ def in_memory(x: Any) -> bool:
 
 def as_rows(x: Any) -> np.ndarray:
     """The same numbers as a contiguous numpy array; shares memory wherever it can."""
+    if type(x) is np.ndarray:
+        return np.ascontiguousarray(x)
     if infer_backend(x) == "torch":
         x = x.detach().resolve_conj().resolve_neg()
     return np.ascontiguousarray(to_numpy(x))

@@ -14,25 +14,38 @@ the adjoints of the rows below are then products with what is added up. Configur
 Complex numbers are pairs of rows; a last row below stands for a vector of ones.
 """
 
+import numpy as np
+
 from .compiled import loop
 from .tiles import ADD, BYTES, OUTS, STORE, multiply_tile
 
 
 @loop
-def count_rows(codes, start, stop, counts):
+def count_rows(x, windows, phys_dim, start, stop, counts):
     """How often each configuration selects each row.
 
     Parameters
     ----------
-    codes : array of int64, shape (P, B)
+    x : array of uint8, shape (N, B)
+        Digits.
+    windows : FlatWindows
+    phys_dim : int
     start, stop : int
         Which configurations; the last fills up the block.
     counts : array, shape (n, b)
     """
     counts[:] = 0.0
-    for p in range(len(codes)):
-        for x in range(counts.shape[1]):
-            counts[codes[p, min(start + x, stop - 1)], x] += 1.0
+    codes = np.empty(counts.shape[1], np.int64)
+    for p in range(len(windows.starts)):
+        codes[:] = windows.starts[p]
+        power = 1
+        for j in range(windows.first[p + 1] - 1, windows.first[p] - 1, -1):
+            digit = x[np.uint64(windows.sites[j])]
+            for b in range(len(codes)):
+                codes[b] += power * digit[min(start + b, stop - 1)]
+            power *= phys_dim
+        for b in range(len(codes)):
+            counts[np.uint64(codes[b]), b] += 1.0
 
 
 @loop
@@ -167,3 +180,30 @@ def write_columns(column, offsets, factors, width, start, stop, out):
         for x in range(stop - start):
             for j in range(width):
                 out[start + x, place + j] = values[j, x] * factor
+
+
+@loop
+def add_up_rows(codes, share, by_row, start, stop, out):
+    """Add up the derivatives of the rows that each configuration reads.
+
+    Parameters
+    ----------
+    codes : array of int64, shape (P, B)
+    share : array, shape (B, r)
+        The derivative of log psi by the log of each channel's product.
+    by_row : array, shape (n, r, p)
+        Derivatives of the log of each row.
+    start, stop : int
+        Which configurations.
+    out : array, shape (B, p or more)
+        The first p columns are written.
+    """
+    _, r, count = by_row.shape
+    for x in range(start, stop):
+        total = out[x, :count]
+        total[:] = 0.0
+        for p in range(len(codes)):
+            for c in range(r):
+                row, factor = by_row[codes[p, x], c], share[x, c]
+                for j in range(count):
+                    total[j] += factor * row[j]

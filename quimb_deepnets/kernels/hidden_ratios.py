@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from .compiled import loop
-from .ratios import rescale, size_of
+from .rows import rescale, size_of
 
 
 @loop

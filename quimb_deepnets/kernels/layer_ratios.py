@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiled import loop
-from .ratios import new_code, read_codes, rescale, shares, size_of
+from .ratios import new_code, read_codes, shares
+from .rows import rescale, size_of
 
 SMALL = 2.0**-400  # of channels of a node, the largest of size 1, and of all changes together
 BOUND = 500  # powers of two of shares

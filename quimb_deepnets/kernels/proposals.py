@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import lean_loop
+from .compiled import inner_loop, lean_loop
 
 FLIP, EXCHANGE, MANY, SHUFFLE, ALL, MASKS = range(6)
 TRIES = 64  # to find a site of another digit
-U11, U17, U19, U23, U32, U41, U45 = map(np.uint64, (11, 17, 19, 23, 32, 41, 45))
+U12, U17, U19, U23, U32, U41, U45 = map(np.uint64, (12, 17, 19, 23, 32, 41, 45))
 
 
 class ChainMoves(NamedTuple):
@@ -41,7 +41,7 @@ class ChainMoves(NamedTuple):
 # ---------------------------------------------------------------- random numbers
 
 
-@lean_loop
+@inner_loop
 def next_word(words):
     """64 random bits, from the four words of a generator."""
     mixed = words[0] + words[3]
@@ -56,13 +56,13 @@ def next_word(words):
     return out
 
 
-@lean_loop
+@inner_loop
 def uniform(words):
-    """A random number from 0 to 1, below 1."""
-    return (next_word(words) >> U11) * 2.0**-53
+    """A random number between 0 and 1, neither of them."""
+    return ((next_word(words) >> U12) + 0.5) * 2.0**-52
 
 
-@lean_loop
+@inner_loop
 def integer(words, count):
     """A random integer below ``count``."""
     return np.int64(((next_word(words) >> U32) * np.uint64(count)) >> U32)
@@ -71,15 +71,19 @@ def integer(words, count):
 # ---------------------------------------------------------------- proposals
 
 
-@lean_loop
+@inner_loop
 def propose(x, phys_dim, moves, words, places):
     """Draw a change of the digits ``x``; how many sites change, which and to what in ``places``."""
-    N, count, u, kind = len(x), 0, uniform(words), 0
-    while kind < MASKS and u >= moves.below[kind]:
-        kind += 1
+    N, count, kind = len(x), 0, 0
+    if moves.below[0] < 1:
+        u = uniform(words)
+        while kind < MASKS and u >= moves.below[kind]:
+            kind += 1
     if kind == FLIP:
-        n = integer(words, N)
-        value = x[n] + 1 + integer(words, phys_dim - 1)
+        n, value = integer(words, N), 1
+        if phys_dim > 2:
+            value += integer(words, phys_dim - 1)
+        value += x[np.uint64(n)]
         places[0, 0], places[1, 0] = n, value - phys_dim if value >= phys_dim else value
         count = 1
     elif kind == EXCHANGE:
@@ -101,9 +105,10 @@ def propose(x, phys_dim, moves, words, places):
     else:
         count = _propose_many(x, phys_dim, kind, words, places)
     change = 0
-    for k in range(count):
-        change += places[1, k] - x[places[0, k]]
-    return 0 if moves.fixed and change != 0 else count
+    if moves.fixed:
+        for k in range(count):
+            change += places[1, k] - x[places[0, k]]
+    return 0 if change != 0 else count
 
 
 @lean_loop

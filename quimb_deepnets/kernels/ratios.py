@@ -17,25 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import loop
-
-
-class Rows(NamedTuple):
-    """Tables of rows, the windows whose codes select them, and the read-out.
-
-    ``table (rows, r)``; window ``p`` holds ``sites[starts[p]:starts[p + 1]]``, its rows begin at
-    ``offsets[p]``; the read-out is ``readout * 2**powers`` ``(r,)``; so many rows as ``room`` can
-    be multiplied before a rescale; ``zeros`` says whether any entry is zero.
-    """
-
-    table: np.ndarray
-    sites: np.ndarray
-    starts: np.ndarray
-    offsets: np.ndarray
-    readout: np.ndarray
-    powers: np.ndarray
-    room: int
-    zeros: bool
+from .compiled import inner_loop, lean_loop, loop
+from .rows import multiply_rows, size_of, window_codes
 
 
 class Touches(NamedTuple):
@@ -58,25 +41,21 @@ class Touches(NamedTuple):
     strides: np.ndarray
 
 
-@loop
-def size_of(x):
-    """The larger part of a number, which cannot overflow."""
-    return max(abs(x.real), abs(x.imag))
+class Limits(NamedTuple):
+    """What floats hold of shares and ratios.
+
+    Shares above ``2**bound`` are refused, those below ``2**-bound`` dropped. Ratios below are not
+    exact: ``floor``, or ``lost`` where a share was dropped. Where ``wide``, floats hold products of
+    new rows and of old ones, but perhaps not their quotients.
+    """
+
+    bound: int
+    floor: float
+    lost: float
+    wide: bool
 
 
-@loop
-def rescale(x, power):
-    """Move the powers of two of numbers ``(r,)`` to integers ``(r,)``."""
-    for c in range(len(x)):
-        size = size_of(x[c])
-        if size > 0 and size < math.inf:
-            shift = math.frexp(size)[1]
-            # in two steps: the inverse of a number below the normal range is above it
-            x[c] = x[c] * math.ldexp(1.0, -(shift // 2)) * math.ldexp(1.0, shift // 2 - shift)
-            power[c] += shift
-
-
-@loop
+@lean_loop
 def shares(rest, power, dead, readout, powers, bound, share):
     """``w_c rest_c 2**power_c / psi`` for each channel, into ``share``.
 
@@ -118,51 +97,25 @@ def shares(rest, power, dead, readout, powers, bound, share):
     return state
 
 
-@loop
+@lean_loop
 def read_codes(x, b, phys_dim, sites, starts, digits, codes):
     """The digits ``(N,)`` of configuration ``b``, and the codes ``(P,)`` of its windows."""
     for n in range(len(digits)):
         digits[n] = x[n, b]
-    for p in range(len(codes)):
-        code = 0
-        for site in sites[starts[p] : starts[p + 1]]:
-            code = code * phys_dim + digits[site]
-        codes[p] = code
+    window_codes(digits, phys_dim, sites, starts, codes)
 
 
-@loop
-def _product(table, offsets, codes, room, zeros, rest, power, dead):
-    """The product of the rows of all windows without their zeros, which are counted."""
-    r = len(rest)
-    rest[:] = 1
-    power[:] = 0
-    dead[:] = 0
-    for p in range(len(codes)):
-        row = offsets[p] + codes[p]
-        if zeros:
-            for c in range(r):
-                if table[row, c] == 0:
-                    dead[c] += 1
-                else:
-                    rest[c] *= table[row, c]
-        else:
-            for c in range(r):
-                rest[c] *= table[row, c]
-        if (p + 1) % room == 0:
-            rescale(rest, power)
-    rescale(rest, power)
-
-
-@loop
+@inner_loop
 def _divided(table, picked, count, zeros, share, dead, work, base):
     """The shares over the rows of some windows; zero where another window has a zero."""
     r = len(share)
-    work[:] = 1
+    for c in range(r):
+        work[c] = 1
     for t in range(count):
-        row = picked[t]
+        row = table[np.uint64(picked[t])]
         for c in range(r):
-            if not zeros or table[row, c] != 0:
-                work[c] *= table[row, c]
+            if not zeros or row[c] != 0:
+                work[c] *= row[c]
     for c in range(r):
         base[c] = share[c] / work[c]
     if zeros:
@@ -171,10 +124,43 @@ def _divided(table, picked, count, zeros, share, dead, work, base):
             for t in range(count):
                 left -= table[picked[t], c] == 0
             if left:
-                base[c] = 0
+                base[c] = work[c] = 0
 
 
-@loop
+@lean_loop
+def _split(share, work, base, lift):
+    """The shares over products ``work``, both not zero, as products ``base * lift``."""
+    for c in range(len(share)):
+        lift[c] = 1
+        if share[c] != 0 and work[c] != 0:
+            a, b = math.frexp(size_of(share[c]))[1], math.frexp(size_of(work[c]))[1]
+            base[c] = (share[c] * math.ldexp(1.0, -a)) / (work[c] * math.ldexp(1.0, -b))
+            half = (a - b) // 2
+            base[c] *= math.ldexp(1.0, half)
+            lift[c] = math.ldexp(1.0, a - b - half)
+
+
+@lean_loop
+def _changed_wide(base, lift, table, picked, count, work):
+    """``sum_c base_c lift_c prod_t table[picked[t], c]``, the product before all else.
+
+    Three loops, because in one the factors might be multiplied in another order.
+    """
+    total, r = base[0] * 0, len(base)
+    for c in range(r):
+        work[c] = 1
+    for t in range(count):
+        row = table[np.uint64(picked[t])]
+        for c in range(r):
+            work[c] *= row[c]
+    for c in range(r):
+        work[c] *= base[c]
+    for c in range(r):
+        total += work[c] * lift[c]
+    return total
+
+
+@inner_loop
 def _changed(base, table, picked, count, work):
     """``sum_c base_c prod_t table[picked[t], c]``, three rows at a time."""
     start, r, total = 0, len(base), base[0] * 0
@@ -200,7 +186,15 @@ def _changed(base, table, picked, count, work):
     return total
 
 
-@loop
+@inner_loop
+def _ratio(wide, base, lift, table, picked, count, work):
+    """The sum over channels, in the order of factors that their range asks for."""
+    if wide:
+        return _changed_wide(base, lift, table, picked, count, work)
+    return _changed(base, table, picked, count, work)
+
+
+@lean_loop
 def new_code(code, t, digits, phys_dim, moves, sites, added, strides):
     """The code of a touched window after its moves."""
     for move in range(moves[t], moves[t + 1]):
@@ -213,7 +207,7 @@ def new_code(code, t, digits, phys_dim, moves, sites, added, strides):
 
 
 @loop
-def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, largest, out, unsure):
+def row_ratios(x, first, last, phys_dim, rows, touches, limits, largest, out, unsure):
     """The ratios of masks for configurations ``first`` to ``last``.
 
     Parameters
@@ -222,10 +216,7 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, larg
     first, last, phys_dim : int
     rows : Rows
     touches : Touches
-    bound : int
-        Shares beyond ``2**bound`` are not held.
-    floor, lost : float
-        Ratios below are not exact: any of them, or those where a share was not held.
+    limits : Limits
     largest : float
         What the dtype of ``out`` holds.
     out : array, shape (B, m)
@@ -233,7 +224,7 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, larg
         Becomes true where a ratio is not held or not exact.
     """
     # arrays by themselves: tuples of them are counted anew in each call of a function
-    table, offsets, room, zeros = rows.table, rows.offsets, rows.room, rows.zeros
+    table, offsets, bits, zeros = rows.table, rows.offsets, rows.bits, rows.zeros
     window_sites, window_starts, readout = rows.sites, rows.starts, rows.readout
     order, sets, starts, windows = touches.order, touches.sets, touches.starts, touches.windows
     flips, moves, sites = touches.flips, touches.moves, touches.sites
@@ -242,22 +233,27 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, larg
     digits, codes = np.empty(len(x), np.int64), np.empty(P, np.int64)
     rest, share = np.empty_like(readout), np.empty_like(readout)
     work, base = np.empty_like(readout), np.empty_like(readout)
+    lift = np.empty(r)
     power, dead = np.empty(r, np.int64), np.empty(r, np.int64)
     picked = np.empty(P + 1, np.int64)
     for b in range(first, last):
         read_codes(x, b, phys_dim, window_sites, window_starts, digits, codes)
-        _product(table, offsets, codes, room, zeros, rest, power, dead)
-        state = shares(rest, power, dead, readout, powers, bound, share)
+        for p in range(P):
+            picked[p] = offsets[p] + codes[p]
+        multiply_rows(table, picked[:P], bits, zeros, rest, power, dead)
+        state = shares(rest, power, dead, readout, powers, limits.bound, share)
         if state >= 2:
             out[b] = math.nan
             unsure[b] = state == 2
             continue
-        least = lost if state == 1 else floor
+        least = limits.lost if state == 1 else limits.floor
         for s in range(len(sets) - 1):
             begin, end = starts[sets[s]], starts[sets[s] + 1]
             for t in range(begin, end):
                 picked[t - begin] = offsets[windows[t]] + codes[windows[t]]
             _divided(table, picked, end - begin, zeros, share, dead, work, base)
+            if limits.wide:
+                _split(share, work, base, lift)
             for i in range(sets[s], sets[s + 1]):
                 begin, count = starts[i], starts[i + 1] - starts[i]
                 if count == 0:
@@ -269,9 +265,8 @@ def row_ratios(x, first, last, phys_dim, rows, touches, bound, floor, lost, larg
                     if phys_dim > 2:
                         code = new_code(codes[p], t, digits, phys_dim, moves, sites, added, strides)
                     picked[t - begin] = offsets[p] + code
-                ratio = _changed(base, table, picked, count, work)
-                size = size_of(ratio)
-                if least <= size <= largest:
+                ratio = _ratio(limits.wide, base, lift, table, picked, count, work)
+                if least <= size_of(ratio) <= largest:
                     out[b, order[i]] = ratio
                 else:
                     unsure[b] = True

@@ -8,6 +8,7 @@
     conv         ConvAC, of a chain or a lattice
     recurrent    RAC
     rbm          RBM
+    torch_network  TorchNetwork, any module of torch
     graph_state  GraphStateConvAC, whose entanglement is known exactly
     resize       the same weights on another shape
     files        save and load
@@ -22,6 +23,7 @@ from .graph_state import GraphStateConvAC
 from .rbm import RBM
 from .recurrent import RAC
 from .resize import resize
+from .torch_network import TorchNetwork
 
 __all__ = [
     "FAMILIES",
@@ -30,6 +32,7 @@ __all__ = [
     "ConvAC",
     "DeepNetwork",
     "GraphStateConvAC",
+    "TorchNetwork",
     "load",
     "register_method",
     "resize",

@@ -14,6 +14,7 @@ a general form that it may replace::
             _ratios_by, _derivatives_by         else: changed configurations, autograd of torch
             _chain_tables                       else: Markov chains evaluate batches
             _scaled_state                       else: all amplitudes, one by one
+            _is_complex                         else: as the weights are
 
 ``class RBM(DeepNetwork, family="rbm")`` enters a family in `FAMILIES`: `save`, `load` and the
 command line know those.
@@ -202,7 +203,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         >>> bool(abs(ratios[0, 4, 1] / exact - 1) < 1e-12)
         True
         """
-        return Evaluator(self).flip_ratios(configs, chunk, progbar, max_bytes)
+        return Evaluator(self, calls=1).flip_ratios(configs, chunk, progbar, max_bytes)
 
     def log_derivatives(
         self,
@@ -248,7 +249,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         >>> net.log_derivatives([[0, 1] * 4, [1, 0] * 4]).shape
         (2, 42)
         """
-        return Evaluator(self).log_derivatives(configs, chunk, progbar, max_bytes)
+        return Evaluator(self, calls=1).log_derivatives(configs, chunk, progbar, max_bytes)
 
     def evaluator(self, batch: int | None = None) -> Evaluator:
         """What the calls above prepare, kept between calls: for loops over batches.
@@ -326,7 +327,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
 
     def _scaled_amplitudes(self, configs, chunk=None, progbar=False, plan=None):
         plan = None if plan is None else self._check_plan(plan)
-        return Evaluator(self).scaled_amplitudes(configs, chunk, progbar, plan)
+        return Evaluator(self, calls=1).scaled_amplitudes(configs, chunk, progbar, plan)
 
     def _check_plan(self, plan):
         """Refuse a plan that was made for another network."""
@@ -337,6 +338,11 @@ class DeepNetwork(NetworkMethods, NetworkValue):
                 "network."
             )
         return plan
+
+    @property
+    def _is_complex(self):
+        """Whether amplitudes are complex numbers."""
+        return "complex" in self.dtype
 
     @property
     def _machine(self):

@@ -19,11 +19,10 @@ from ..evaluation.careful_gradients import careful_amplitudes, follows_far_apart
 from ..evaluation.chains import chain_tables
 from ..evaluation.layerwise import Layers
 from ..evaluation.log_derivatives import conv_derivatives
-from ..evaluation.lookup import Lookup, windows_of
+from ..evaluation.lookup import Lookup
 from ..evaluation.plan import Plan, cached_plan, check_plan
 from ..evaluation.ratios import conv_ratios
 from ..evaluation.whole_state import window_dense
-from ..evaluation.window_tables import grouped_tables
 from ..geometry import ConvGeometry, GCLayer
 from ..geometry.layers import as_sizes
 from ..numerics.weights import (
@@ -327,9 +326,7 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
             return careful
         if plan.group is None:
             return Layers(self, plan.level)
-        windows = windows_of(self.geometry, self.depth, plan.group)
-        tables = grouped_tables(self, plan.group)
-        return Lookup(tables, windows, self.readout, self.phys_dim)
+        return Lookup(self, plan.group)
 
     def _ratios_by(self, masks, batch):
         return conv_ratios(self, masks, batch)

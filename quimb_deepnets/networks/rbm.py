@@ -19,7 +19,7 @@ from ..evaluation.hidden_ratios import boltzmann_ratios
 from ..evaluation.plan import Plan
 from ..geometry.boltzmann import BoltzmannGeometry
 from ..geometry.layers import as_sizes
-from ..numerics.scaled import Scaled, full_precision, product
+from ..numerics.scaled import Scaled, full_precision, mutable, product
 from ..numerics.weights import as_array, check_arrays, check_budget, make_rng, random_array
 from .base import DeepNetwork
 from .params import Params
@@ -177,7 +177,7 @@ class RBM(DeepNetwork, family="rbm"):
     @full_precision
     def _evaluate(self, x):
         s = self._spins(x)
-        factors = zip(_exp((self.visible_bias @ s)[None]), _two_cosh(self._angles(s)))
+        factors = zip(exp_scaled((self.visible_bias @ s)[None]), _two_cosh(self._angles(s)))
         stacked = Scaled(*(do("concatenate", parts, axis=0)[:, :, None] for parts in factors))
         return Scaled(*(part[:, 0] for part in product(stacked)))
 
@@ -203,7 +203,7 @@ class RBM(DeepNetwork, family="rbm"):
         return boltzmann_ratios(self, masks, batch)
 
 
-def _exp(z):
+def exp_scaled(z: Any) -> Scaled:
     """``exp(z)`` as scaled numbers."""
     real = do("real", z)
     bits = astype(real, "float64") * LOG2E
@@ -213,8 +213,16 @@ def _exp(z):
 
 
 def _two_cosh(z):
-    """``2 cosh z`` as scaled numbers."""
-    big = do("abs", do("real", z))
-    outer = _exp(big)
+    """``2 cosh z`` as scaled numbers.
+
+    Where it is differentiated, small angles go by ``2 + 4 sinh(z / 2)**2``, in whose derivative
+    nothing cancels.
+    """
+    big = stop_gradient(do("abs", do("real", z)))
+    small = None if mutable(z) else stop_gradient(do("abs", z)) < 1
+    outer = exp_scaled(big if small is None else do("where", small, big * 0, big))
     inner = do("exp", z - big) + do("exp", -z - big)
+    if small is not None:
+        half = do("where", small, z / 2, z * 0)
+        inner = do("where", small, 2 + 4 * do("sinh", half) ** 2, inner)
     return Scaled(outer.mantissa * inner, outer.exponent).rescale(axes=0)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from autoray import do, stop_gradient
 
-from ..declared import RankMethods
+from ..declared import RecurrentMethods
 from ..errors import WeightError, check_positive_int
 from ..evaluation.careful_gradients import careful_amplitudes, follows_far_apart
 from ..evaluation.log_derivatives import recurrent_derivatives
@@ -39,7 +39,7 @@ from .params import Params
 from .value import read_only
 
 
-class RAC(RankMethods, DeepNetwork, family="rac"):
+class RAC(RecurrentMethods, DeepNetwork, family="rac"):
     """A recurrent arithmetic circuit on a chain, from its arrays.
 
     Parameters

@@ -5,6 +5,7 @@
     trained on 6 x 6     W[1], W[2], read-out     read every window of 10 x 10 too
 """
 
+import math
 from typing import Any
 
 from ..errors import GeometryError
@@ -32,7 +33,7 @@ def resize(net: ConvAC, shape: int | tuple[int, ...]) -> ConvAC:
     ------
     GeometryError
         If weights belong to positions, which other shapes do not have, or if the layers do not
-        fit the shape.
+        fit the shape. An infinite chain is a class of its own, `InfiniteChain`.
 
     Examples
     --------
@@ -45,6 +46,11 @@ def resize(net: ConvAC, shape: int | tuple[int, ...]) -> ConvAC:
         raise GeometryError(
             f"resize({shape!r}) keeps the weights, and here each position has its own; use "
             "shared=True, or give weights for the new positions to ConvAC."
+        )
+    if shape == math.inf:
+        raise GeometryError(
+            "a network has a number of sites; for an infinite chain with its weights use "
+            "qdn.InfiniteChain(net)."
         )
     if len(as_sizes("shape", shape)) != net.geometry.ndim:
         raise GeometryError(

@@ -78,6 +78,8 @@ def check_entries(configs, phys_dim):
 
 def _as_integers(configs, shape, lead):
     """Integers from what was written; strings of digits in ``shape``, behind ``lead`` axes."""
+    if type(configs) is np.ndarray and configs.dtype.kind in "iu":
+        return configs
     if infer_backend(configs) not in ("numpy", "torch"):
         try:
             configs = np.asarray(configs)

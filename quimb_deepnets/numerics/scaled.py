@@ -141,13 +141,16 @@ class Scaled(NamedTuple):
                 "layers."
             )
         # zeros too: their derivatives have that exponent
-        drop = array_like((exponent - top).clip(-limit, limit), x.mantissa)
-        return x.mantissa * power_of_two(drop, x.mantissa), top + float(bits(first))
+        drop = array_like((exponent - top).clip(-math.inf, limit), x.mantissa)
+        return ldexp(x.mantissa, drop), top + float(bits(first))
 
     def phase_and_log(self):
         """The phase ``z/|z|`` (0 for zero) and ``log|z|`` (-inf for zero)."""
         size = do("abs", self.mantissa)
         zero = size == 0
+        if type(size) is np.ndarray and not zero.any():
+            log = (np.log(size) + bits(self.exponent) * LN2).astype(size.dtype, copy=False)
+            return self.mantissa / size, log
         safe = do("where", zero, do("ones_like", size), size)
         log = astype(do("log", safe) + bits(self.exponent) * LN2, get_dtype_name(size))
         return self.mantissa / safe, do("where", zero, do("full_like", size, -math.inf), log)
@@ -298,7 +301,8 @@ def look(x):
             while _functorch().peek_interpreter_stack() is not None:
                 outside.enter_context(transforms.temporarily_pop_interpreter_stack())
             return to_numpy(x.detach().clone())
-    return to_numpy(stop_gradient(x))
+    x = stop_gradient(x)
+    return to_numpy(x.resolve_conj() if infer_backend(x) == "torch" else x)
 
 
 def full_precision(function: Function) -> Function:
@@ -386,14 +390,6 @@ def array_like(x, like):
     return do("asarray", x, like=like).to(like.device)
 
 
-def from_decimal(mantissa, exponent):
-    """The numbers ``mantissa * 10**exponent`` as scaled ones; gradients flow through both."""
-    power = binary(astype(exponent, "float64"))
-    whole = do("round", stop_gradient(power))
-    factor = astype(do("exp2", power - whole), get_dtype_name(do("real", mantissa)))
-    return Scaled(mantissa * factor, whole).rescale(axes=0)
-
-
 def times_power(x, power):
     """``2**power * x``, in steps, so that only the result must be in range."""
     whole = math.floor(power)
@@ -424,6 +420,8 @@ def binary(power):
 def ldexp(mantissa, exponent):
     """``mantissa * 2**exponent``, in two steps so that neither power leaves the range."""
     exponent, info = bits(exponent), float_info(mantissa)
+    if type(mantissa) is np.ndarray and mantissa.dtype.kind == "f":
+        return np.ldexp(mantissa, np.asarray(exponent).clip(-(2**14), 2**14).astype(np.int32))
     half = do("round", exponent / 2)
     first, second = (do("clip", e, info.minexp, info.maxexp - 1) for e in (half, exponent - half))
     return mantissa * power_of_two(first, mantissa) * power_of_two(second, mantissa)

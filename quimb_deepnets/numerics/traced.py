@@ -75,3 +75,21 @@ def check_plain(arrays: Iterable[Any], what: str) -> None:
             "torch.func); call it outside, with arrays that nothing differentiates, or use an "
             "exact method."
         )
+
+
+def check_constant(arrays: Iterable[Any], what: str) -> None:
+    """Refuse arrays that are differentiated where all derivatives would be zero without an error.
+
+    Arrays of torch that require grad pass: torch itself says that there is no graph.
+
+    Raises
+    ------
+    MethodError
+    """
+    for x in arrays:
+        if not (is_there(x) if infer_backend(x) == "torch" else is_plain(x)):
+            raise MethodError(
+                f"{what} has no derivatives, and its weights are differentiated or traced (by jax, "
+                "autograd or torch.func), which would find zeros; call it outside, or "
+                "differentiate log_amplitudes there."
+            )

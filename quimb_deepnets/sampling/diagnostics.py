@@ -86,7 +86,7 @@ def autocorrelation_time(draws):
     return float(max(1.0, times[inside.argmax() if inside.any() else -1]))
 
 
-def why_doubtful(rhat, acceptance, moved, sweeps):
+def why_doubtful(rhat, acceptance, moved, sweeps, max_rhat=MAX_RHAT):
     """What chains do that makes their draws doubtful, in words, or None.
 
     Parameters
@@ -99,6 +99,7 @@ def why_doubtful(rhat, acceptance, moved, sweeps):
         The share of chains that left where they were.
     sweeps : int
         In how many sweeps.
+    max_rhat : float, optional
 
     Returns
     -------
@@ -121,9 +122,9 @@ def why_doubtful(rhat, acceptance, moved, sweeps):
             f"moved at all, and {acceptance:.1e} of the proposals were accepted, so that other "
             "modes may be missed"
         )
-    if not rhat <= MAX_RHAT:
+    if not rhat <= max_rhat:
         return (
-            f"the chains did not mix: R-hat is {rhat:.3f}, above {MAX_RHAT}, so what they "
+            f"the chains did not mix: R-hat is {rhat:.3f}, above {max_rhat}, so what they "
             "estimate may be wrong"
         )
     return None

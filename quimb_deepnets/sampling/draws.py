@@ -227,6 +227,7 @@ def _by_chains(state, found, n, rng, sector, start, info, progbar):
     """Draws of Markov chains, so far apart that they have forgotten each other."""
     chains = max(MIN_CHAINS, min(MAX_CHAINS, n))
     sampler = Metropolis(state, chains, sector=sector, seed=rng, start=start)
+    sampler.quiet()
     sweeps, total = PILOT, PILOT
     sampler.sweep(PILOT)
     while True:  # what came before is burn-in

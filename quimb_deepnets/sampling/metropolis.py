@@ -14,21 +14,24 @@ else each step evaluates one batch of all chains and companions, `batched`.
 """
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError, check_positive_int
+from ..errors import OptionError, SamplingWarning, check_positive_int
 from ..evaluation.chains import CompiledChains
 from ..numerics.shown import Shown
 from ..numerics.weights import make_rng
 from .batched import BatchedChains
+from .diagnostics import why_doubtful
 from .moves import check_sector, read_moves
 from .record import Record
 from .starts import Starts
-from .states import SampledState, read_state
+from .states import read_state
 
 MAX_LEVELS, NATS_PER_LEVEL = 8, 2.0
+LOOK, MAX_RHAT = 128, 1.2  # sweeps after which chains are looked at, and what is too much then
 
 
 class Metropolis(Shown):
@@ -128,23 +131,24 @@ class Metropolis(Shown):
         self._moves, self.moves = read_moves(moves, *kinds)
         if levels is not None:
             check_positive_int("levels", levels, OptionError)
-        self._rng = make_rng(seed)
+        self._rng, self._warns = make_rng(seed), True
         starts = Starts(self._state, self.chains, self.sector, self._rng)
-        digits, spread = starts.drawn() if start is None else starts.given(start)
+        digits, spread = starts.drawn() if start is None else starts.given(start, levels is None)
         if levels is None:
             levels = 1 + min(MAX_LEVELS - 1, math.ceil(spread / NATS_PER_LEVEL))
         self.betas = np.linspace(1, 0, levels + 1)[:-1] ** 1.5
         self._begin(digits)
+        starts.check(self.log_amplitudes[1])
         self.forget()
 
     def _begin(self, digits):
         """Make the chains, compiled where that can be."""
-        self.network, tables = self._state.network, _tables_of(self._state)
+        self.network, tables = self._state.network, self._state.tables()
         self.compiled = tables is not None
         rest = self.phys_dim, digits, self.betas, self._moves, self._rng
         self._chains: Any
         if self.compiled:
-            self._chains = CompiledChains(*tables, *rest)
+            self._chains = CompiledChains(tables, *rest)
         else:
             self._chains = BatchedChains(self._state.evaluate, *rest)
 
@@ -187,6 +191,11 @@ class Metropolis(Shown):
         n : int, optional
         steps : int, optional
             Proposals of each chain in a sweep, by default as many as there are sites.
+
+        Warns
+        -----
+        SamplingWarning
+            Once, if after 128 sweeps or more chains stand still or disagree.
         """
         left = check_positive_int("n", n, OptionError)
         steps = self.nsites if steps is None else check_positive_int("steps", steps, OptionError)
@@ -195,6 +204,23 @@ class Metropolis(Shown):
             some = min(left, self._record.block)
             self._record.add(*self._chains.run(some, steps))
             left -= some
+        if self._warns and self._record.count >= LOOK:
+            self._warn_of_chains()
+
+    def _warn_of_chains(self):
+        """Say once that chains stand still, or do not mix."""
+        self._warns = False
+        counts = self.acceptance, self.moved, self._record.count
+        if (doubt := why_doubtful(self.rhat, *counts, MAX_RHAT)) is not None:
+            warnings.warn(
+                f"{doubt}; use other moves, more levels, or start= in all modes of the state.",
+                SamplingWarning,
+                stacklevel=3,
+            )
+
+    def quiet(self) -> None:
+        """Never warn: whoever sampled looks at `rhat`, `moved` and `acceptance`."""
+        self._warns = False
 
     def forget(self) -> None:
         """Count and note anew: what was sampled so far was burn-in."""
@@ -215,9 +241,9 @@ class Metropolis(Shown):
         """
         self._state = read_state(state, None, self._state.shape, self.phys_dim)
         self.network = self._state.network
-        tables = _tables_of(self._state)
+        tables = self._state.tables()
         if self.compiled and tables is not None:
-            self._chains.renew(*tables)
+            self._chains.renew(tables)
         elif not self.compiled and tables is None:
             self._chains.renew(self._state.evaluate)
         else:
@@ -256,8 +282,3 @@ class Metropolis(Shown):
     def moved(self) -> float:
         """The share of chains that left where they were after the first sweep that counts."""
         return self._record.moved()
-
-
-def _tables_of(state: SampledState) -> Any:
-    """What compiled chains read of a state, or None."""
-    return None if state.network is None else state.network._chain_tables()

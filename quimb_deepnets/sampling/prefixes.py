@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import BudgetError, RangeError
-from ..evaluation.lookup import Lookup, RowTable, windows_of
+from ..evaluation.lookup import Lookup
 from ..evaluation.plan import make_plan
-from ..evaluation.window_tables import child_codes, folded_tables
+from ..evaluation.row_tables import RowTable
+from ..evaluation.window_tables import child_codes
+from ..evaluation.windows import windows_of
 from ..jobs.progress import progress
 from ..numerics.scaled import look
 
@@ -78,7 +80,7 @@ class Prefixes:
         self._sites = _order(windows, net.nsites)
         self._sector, self._phys_dim = sector, M
         self._check_bytes(net, max_bytes)
-        lookup = Lookup(folded_tables(net), windows, net.readout, M)
+        lookup = Lookup(net, one_by_one)
         most = max(len(site.windows) for site in self._sites) * lookup.table.bits
         if lookup.table.exponent is not None or most > MAX_BITS:
             raise BudgetError(

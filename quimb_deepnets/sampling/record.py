@@ -50,6 +50,11 @@ class Record:
             self._digits, self._logs = self._digits[1::2], self._logs[1::2]
             self._every *= 2
 
+    @property
+    def count(self) -> int:
+        """How many sweeps were noted, or passed over."""
+        return self._count
+
     def rhat(self) -> float:
         """The largest split R-hat of the logarithms and of the state of each site.
 

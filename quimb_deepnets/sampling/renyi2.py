@@ -167,6 +167,7 @@ def renyi2_estimate(
     A = np.array(read_where(sites, where))
     chains, draws = _check_counts(samples, chains)
     sampler = Metropolis(net, chains, seed=seed, start=start)
+    sampler.quiet()
     record = _Record(sampler, A, draws)
     burn_in = max(MIN_BURN_IN, draws // 4)
     for sweep in progress(range(burn_in + draws), progbar):

@@ -82,13 +82,13 @@ class Starts:
         digits[missing] = digits[rng.choice(good, len(missing))]
         return digits, spread
 
-    def given(self, start: Any) -> tuple[np.ndarray, float]:
-        """The configurations that a user gives, one or as many as chains; and the spread.
+    def given(self, start: Any, spread: bool) -> tuple[np.ndarray, float]:
+        """The configurations that a user gives, one or as many as chains; and the spread, or 0.
 
         Raises
         ------
         ConfigError
-            If they do not fit, are outside the sector, or have amplitude zero.
+            If they do not fit, or are outside the sector.
         """
         digits = self._read(start)
         ones = digits.sum(1)
@@ -99,13 +99,20 @@ class Starts:
                 f"begin at configurations of {self._sector} ones."
             )
         digits = np.broadcast_to(digits, (self._chains, self._state.nsites))
-        logabs = self._state.evaluate(np.concatenate((digits, self.random(CANDIDATES))))[1]
-        if not np.isfinite(logabs[: self._chains]).all():
+        return digits, _spread(self._state.evaluate(self.random(CANDIDATES))[1]) if spread else 0.0
+
+    def check(self, logabs: np.ndarray) -> None:
+        """Refuse chains that begin where the amplitude is zero.
+
+        Raises
+        ------
+        ConfigError
+        """
+        if not np.isfinite(logabs).all():
             raise ConfigError(
                 "start holds a configuration of amplitude zero, where no chain can be; begin at "
                 "configurations of non-zero amplitude."
             )
-        return digits, _spread(logabs)
 
     def _read(self, start):
         """Digits ``(1, N)`` or ``(chains, N)``, whatever they are written as."""

@@ -15,16 +15,23 @@ import numpy as np
 from autoray import stop_gradient, to_numpy
 
 from ..errors import MethodError, OptionError, check_positive_int
-from ..networks import DeepNetwork
+from ..evaluation.evaluator import Evaluator
+from ..networks import DeepNetwork, TorchNetwork
+from ..networks.torch_network import is_module
 from ..numerics.traced import check_there
 from ..tensors.amplitudes import StateAmplitudes
+
+
+def _no_tables():
+    """Nothing that compiled chains read."""
 
 
 class SampledState(NamedTuple):
     """A state that gives batches of amplitudes, and what is known of it.
 
     ``function`` goes from configurations ``(B, *shape)`` to ``(phase, logabs)``; ``network`` is
-    the network behind it, or None; ``name`` is for people.
+    the network behind it, or None; ``name`` is for people; ``tables`` gives what compiled chains
+    read, or None.
     """
 
     function: Callable[[Any], Any]
@@ -32,6 +39,7 @@ class SampledState(NamedTuple):
     phys_dim: int
     network: Any
     name: str
+    tables: Callable[[], Any] = _no_tables
 
     @property
     def nsites(self) -> int:
@@ -53,7 +61,7 @@ def read_state(
 
     Parameters
     ----------
-    state : network, quimb vector of ours, object with ``log_amplitudes``, or callable
+    state : network, evaluator, quimb vector of ours, torch.nn.Module, or as of `Metropolis`
     batch : int, optional
         How many configurations each call brings, for networks.
     shape, phys_dim : optional
@@ -73,12 +81,17 @@ def read_state(
     >>> read_state(qdn.RBM.rand((2, 3), seed=0)).shape
     (2, 3)
     """
+    if is_module(state) and shape is not None:
+        state = TorchNetwork(state, shape, 2 if phys_dim is None else phys_dim)
     network = state._held_network() if isinstance(state, StateAmplitudes) else state
     if isinstance(network, DeepNetwork):
-        network = network._bare()
-        ready = network.evaluator(batch)
-        own, name = network.geometry.shape, type(state).__name__
-        found = SampledState(ready.log_amplitudes, own, network.phys_dim, network, name)
+        network = network._bare().evaluator(batch)
+    if isinstance(network, Evaluator):
+        ready, network = network, network.network
+        own, name = network.geometry.shape, type(network if state is ready else state).__name__
+        found = SampledState(
+            ready.log_amplitudes, own, network.phys_dim, network, name, ready.chain_tables
+        )
     elif network is None:  # tensors that were changed since: amplitudes are contracted
         own, dim = state._axes()
         found = SampledState(state.log_amplitudes, own, dim, None, type(state).__name__)

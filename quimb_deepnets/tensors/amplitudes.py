@@ -7,12 +7,12 @@
      +---gated, fixed, ...---> every site fixed, contracted, one configuration after another
 """
 
-from autoray import do, stop_gradient
+from autoray import astype, do, get_dtype_name, stop_gradient
 
 from ..errors import OptionError, SitesError
 from ..jobs.progress import progress
 from ..numerics.configs import check_configs, parse_config
-from ..numerics.scaled import Scaled, from_decimal
+from ..numerics.scaled import Scaled, binary
 
 
 class StateAmplitudes:
@@ -122,4 +122,12 @@ class StateAmplitudes:
             values = [value for value, _ in pairs[1:]]
             return do("stack", values, like=values[0]) if values else zero[None][:0]
         mantissa, exponent = (do("stack", tuple(zero + x for x in col)) for col in zip(*pairs))
-        return from_decimal(mantissa[1:], do("real", exponent)[1:])
+        return _from_decimal(mantissa[1:], do("real", exponent)[1:])
+
+
+def _from_decimal(mantissa, exponent):
+    """The numbers ``mantissa * 10**exponent`` as scaled ones; gradients flow through both."""
+    power = binary(astype(exponent, "float64"))
+    whole = do("round", stop_gradient(power))
+    factor = astype(do("exp2", power - whole), get_dtype_name(do("real", mantissa)))
+    return Scaled(mantissa * factor, whole).rescale(axes=0)

@@ -187,7 +187,7 @@ def collapse(
     check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
     check_site_tags(phi, {"DELTA", "IDENTITY", WINDOW, *g.param_shapes})
     refuse_far_apart(network, "the collapsed state")
-    tensors, exponent = _scaled_windows(network, max_bytes)
+    tensors, exponent = scaled_windows(network, max_bytes)
     add_windows(phi, tensors, network)
     phi.exponent = decimal(exponent)
     phi._source = fingerprint(phi), network
@@ -232,7 +232,7 @@ def source_network(phi):
     if phi._source is None or not same_fingerprint(fingerprint(phi), phi._source[0]):
         return None
     network = phi._source[1]
-    made, _ = _scaled_windows(network, MAX_BYTES)
+    made, _ = scaled_windows(network, MAX_BYTES)
     arrays = [
         *(tensor.data for tensor in made),
         *[identity(network.phys_dim, network._like)] * phi.nsites,
@@ -268,7 +268,7 @@ def _collapse_expanded(
 _collapse_expanded.__doc__ = collapse.__doc__
 
 
-def _scaled_windows(network, max_bytes):
+def scaled_windows(network, max_bytes):
     """The tensors with their scale, shared by all windows, where it fits; else it is left over."""
     tensors, exponent = window_tensors(network, max_bytes)
     windows = [tensor for tensor in tensors if WINDOW in tensor.tags]
@@ -322,13 +322,16 @@ def _collapse_rac(network: RAC, max_bytes):
 def _tensors(pieces, numbers, M):
     """Tensors of pieces from their numbers by tag and kind, ``(rows, channels)`` of a window.
 
-    Each is a pair of an array and an exponent.
+    Each is a pair of an array and an exponent. Tensors of one kind hold one array.
     """
-    tensors, exponents = [], []
+    tensors, exponents, made = [], [], {}
     for tag, kind, inds in pieces:
         data, exponent = numbers[tag, kind]
         if tag == WINDOW:
-            data = do("transpose", data, (1, 0)).reshape(-1, *(M,) * (len(inds) - 1))
+            if kind not in made:
+                shape = -1, *(M,) * (len(inds) - 1)
+                made[kind] = do("transpose", data, (1, 0)).reshape(shape)
+            data = made[kind]
         tensors.append(Tensor(data, inds, (tag,)))
         exponents.append(exponent)
     return tensors, math.fsum(exponents)

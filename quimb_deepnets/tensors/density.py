@@ -1,8 +1,9 @@
-"""Density matrices of many small regions of a collapsed chain, from one sweep to each side.
+"""Density matrices of many small regions of a collapsed state.
 
-At each cut the windows to the left and to the right share a few sites. With those left open in
-ket and bra, two environments multiply to the density matrix of the cut, and all regions inside
-it follow by tracing::
+Those of a lattice come from environments that they share, see `quimb_deepnets.hyper.regions`.
+Those of a chain come from one sweep to each side: at each cut the windows to the left and to the
+right share a few sites. With those left open in ket and bra, two environments multiply to the
+density matrix of the cut, and all regions inside it follow by tracing::
 
      left environment         cut          right environment
      (all windows before)   a ... b       (all windows from it on)
@@ -17,10 +18,14 @@ from typing import NamedTuple
 import numpy as np
 from autoray import do, get_dtype_name, stop_gradient
 
-from ..errors import SitesError
-from ..hyper.identities import identity_factor
+from ..errors import BudgetError, SitesError
+from ..hyper.holes import work_of_norm
+from ..hyper.identities import absorb_identities, identity_factor
+from ..hyper.regions import region_sums
 from ..numerics.scaled import full_precision
+from ..numerics.weights import MAX_BYTES
 
+MANY = 2**16  # tensors times regions, beyond which planning takes longer than it saves
 MAX_ENVIRONMENTS = 2**28  # bytes of all environments that are kept
 
 
@@ -44,14 +49,16 @@ def partial_traces_exact(psi, wheres, optimize=None):
 
     On an open chain, regions that fit into the overlap of neighbouring windows (at least
     neighbouring sites) all come from one sweep in each direction, for about the price of the
-    norm. Others are contracted one by one.
+    norm. Others, as on a lattice, share environments, all sites and bonds for a few norms, unless
+    a contraction for each is cheaper by the number of multiplications. Regions that translations
+    of a ring or torus join are contracted once, where its weights are not differentiated.
 
     Parameters
     ----------
     wheres : sequence
         One site or a sequence of sites each, as `partial_trace_exact` takes them.
     optimize : str or optimizer, optional
-        For regions that are contracted one by one.
+        For regions that are contracted one by one, as all are that no sweep gives if it is set.
 
     Returns
     -------
@@ -78,14 +85,51 @@ def partial_traces_exact(psi, wheres, optimize=None):
     regions = [psi._kept_sites(where) for where in wheres]
     near = [region for region in regions if _is_near(region)]
     rhos = _sweep(psi, near) if near else {}
+    others = [r for r in dict.fromkeys(regions) if not any(set(r) <= set(cut) for cut in rhos)]
+    shared = _from_environments(psi, others) if optimize is None and len(others) > 1 else {}
     found = []
     for region in regions:
+        if (rho := shared.get(region)) is not None:
+            found.append(rho)
+            continue
         cut = next((cut for cut in rhos if set(region) <= set(cut)), None)
         rho = None
         if cut is not None:
             rho = _traced(rhos[cut], cut, region, psi.phys_dim(region[0]))
         found.append(psi.partial_trace_exact(region, optimize=optimize) if rho is None else rho)
     return found
+
+
+def _from_environments(psi, regions):
+    """The density matrices of regions by the environments that they share, where that is cheaper.
+
+    Returns
+    -------
+    dict
+        Empty if it is not, or if terms of sums or traced numbers are in the way.
+    """
+    sites = {psi.site_ind(site): site for site in psi.sites if psi.site_ind(site) in psi.ind_map}
+    tn = absorb_identities(psi._squeezed(tuple(sites)), tuple(sites))
+    tensors = [(t.inds, t.data) for t in tn]
+    if (
+        "SWITCH" in tn.tag_map
+        or not psi._is_concrete()
+        or set(psi.outer_inds()) != set(sites)
+        or len({get_dtype_name(x) for _, x in tensors}) > 1
+        or len(tensors) * len(regions) > MANY
+    ):
+        return {}
+    places = {ix: site if isinstance(site, tuple) else (site,) for ix, site in sites.items()}
+    try:
+        sums = region_sums(
+            tensors, places, [tuple(map(psi.site_ind, r)) for r in regions], MAX_BYTES
+        )
+    except BudgetError:
+        return {}
+    count = len(set(sums.regions))
+    if sums.work > count * work_of_norm(sums.problem):
+        return {}
+    return dict(zip(regions, sums.run([x for _, x in tensors])))
 
 
 def _is_near(region):

@@ -7,9 +7,11 @@
     gram      the same from streamed amplitudes, with a checkpoint file
     mps       the canonical form of a matrix product state
     graph     the rank over GF(2) of a graph state
+    cut       any network of tensors, across its smallest cut
+    transfer  blocks of a chain of shared weights, by transfer matrices
     approx    stochastic Lanczos on a density matrix that is never written out
 """
 
-from . import approx, dense, gram, graph, mps, reduced
+from . import approx, cut, dense, gram, graph, mps, reduced, transfer
 
-__all__ = ["approx", "dense", "gram", "graph", "mps", "reduced"]
+__all__ = ["approx", "cut", "dense", "gram", "graph", "mps", "reduced", "transfer"]

@@ -5,6 +5,7 @@
     describe   what a network is, in integers            NETWORK   conv SHAPE, rac L, rbm SHAPE
     paths      what contracting it costs                           or a file of qdn.save;
     entropy    its entanglement, in bits                           for paths also a problem in JSON
+    ground     the ground state of a model                 tfi, heisenberg or j1j2, and SHAPE
     demo       the tour of the README
 
 Exit codes: 0 done, 1 refused with one line on stderr, 2 wrong usage, 130 interrupted.
@@ -23,53 +24,22 @@ import sys
 import warnings
 from typing import Any
 
-from . import __version__
-from .entanglement import entanglement_plan, entropies, entropy
-from .errors import DeepNetError, OptionError, SitesError
-from .geometry.expansion import NODES
-from .geometry.layers import BOUNDARIES
-from .hyper.dup import MODES
-from .networks import FAMILIES, load
-from .numerics.weights import DISTS, DTYPES
-from .paths import Hypergraph, path_report, rivals
-from .paths.handmade import HANDMADE
-from .paths.kets import FORMS, MAX_TENSORS
-from .paths.tasks import LOCAL, TASKS
+from .. import __version__
+from ..entanglement import entanglement_plan, entropies, entropy
+from ..errors import DeepNetError, OptionError
+from ..geometry.expansion import NODES
+from ..geometry.layers import BOUNDARIES
+from ..groundstate.models import LAYERS, MODELS, model_ground_state, reached
+from ..hyper.dup import MODES
+from ..networks import FAMILIES, load
+from ..numerics.atomic import replacing
+from ..numerics.weights import DISTS, DTYPES
+from ..paths import Hypergraph, path_report, rivals
+from ..paths.handmade import HANDMADE
+from ..paths.kets import FORMS, MAX_TENSORS
+from ..paths.tasks import LOCAL, TASKS
+from .words import DEFAULTS, in_cli_words
 
-# options of random networks, and what they are where they are not given; each family takes those
-# that its rand takes
-DEFAULTS = {
-    "depth": 2,
-    "kernel": 3,
-    "bond_dim": 4,
-    "phys_dim": 2,
-    "boundary": "ones",
-    "alpha": 1,
-    "dist": "normal",
-    "dtype": "float64",
-    "seed": 0,
-}
-# arguments of functions, and the options of commands that set them
-OPTIONS = {
-    word: "--" + word.replace("_", "-")
-    for word in (
-        *DEFAULTS,
-        *("task", "where", "form", "mode", "nodes", "optimize", "shared", "target_size"),
-        *("rivals", "executor", "max_tensors", "max_bytes", "max_flops", "method", "plan"),
-        *("out", "steps"),
-    )
-} | {"shape": "SHAPE", "L": "SHAPE"}
-# phrases of messages that make no sense on the command line, and what replaces them
-PYTHON_WORDS = {
-    r"\('(\w+)', where\)": r"--task \1 with --where",
-    "renyi2_estimate, which samples amplitudes, ": "",
-    ", or an optimizer object": "",
-    ", a number of processes, or one of": " or one of",
-    "None, a non-negative int.* or a numpy Generator": "a whole number of at least 0",
-    "give an int for a chain or .Lx, Ly. for a lattice": "write 64 for a chain, 6x6 for a lattice",
-    "give one int, or 1 of them": "give one number",
-}
-WHERE = "3, or 0,3,5, or 0:1,2:3 on a lattice"
 EXECUTORS = ("concurrent.futures", "threads", "loky", "dask", "ray")
 # options that say which problem is made of a network
 PROBLEM = {
@@ -86,7 +56,7 @@ NETWORK = "'conv SHAPE', 'rac L' or 'rbm SHAPE' with SHAPE as 64 or 6x6, or a fi
 @functools.cache
 def demo():
     """The module of the demo: a script among the examples, which the wheel ships too."""
-    here = pathlib.Path(__file__).parent
+    here = pathlib.Path(__file__).parents[1]
     for folder in (here / "examples", here.parent / "examples"):
         if (path := folder / "demo.py").exists():
             spec: Any = importlib.util.spec_from_file_location("quimb_deepnets_demo", path)
@@ -121,7 +91,7 @@ def main(args=None):
     parser = _parser()
     if args[:1] == ["demo"]:  # the demo parses its own options
         return _quietly(lambda: demo().main(args[1:]), parser)
-    options = parser.parse_args(args)
+    options = parser.parse_args(_joined_sites(args))
     return _quietly(lambda: options.run(options), parser)
 
 
@@ -133,7 +103,7 @@ def _quietly(run, parser):
             run()
             sys.stdout.flush()
     except DeepNetError as error:
-        print(f"{parser.prog}: error: {_in_cli_words(error)}", file=sys.stderr)
+        print(f"{parser.prog}: error: {in_cli_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
@@ -141,31 +111,6 @@ def _quietly(run, parser):
     except BrokenPipeError:  # the reader of the output closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
-
-
-# ---------------------------------------------------------------- the words
-
-
-def _in_cli_words(error):
-    """A message in one line, with the options of commands for the arguments of functions.
-
-    ``max_bytes=5`` becomes ``--max-bytes 5``, ``form='collapsed'`` ``--form collapsed``.
-    """
-    text = " ".join(str(error).split())
-    for pattern, words in PYTHON_WORDS.items():
-        text = re.sub(pattern, words, text)
-    for word, option in OPTIONS.items():
-        value = (
-            r"'(?P<a>[^']*)'|(?P<b>\([^)]*\)|\[[^]]*\]|\w[-+*.\w]*(?<![.])|-\w[-+*.\w]*(?<![.]))"
-        )
-        shown = lambda m, option=option: f"{option} {m['a'] or m['b']}"
-        text = re.sub(rf"(?<![-\w]){word}=(?:{value})", shown, text)
-        text = re.sub(rf"(?<![-\w]){word}=", option, text)
-        if "_" in word:
-            text = re.sub(rf"(?<![-\w]){word}\b", option, text)
-    if isinstance(error, SitesError) and "--where" in text:
-        text += f" Write {WHERE}."
-    return text
 
 
 def _parser():
@@ -180,11 +125,14 @@ def _parser():
     paths = _network_command(commands, "paths", _paths, "what contracting it costs")
     _path_options(paths)
     bits = _network_command(commands, "entropy", _entropy, "its entanglement entropy, in bits")
-    bits.add_argument("--where", type=_where, help="3: the first 3 sites; 0,3,5 or 0:1,2:3: sites")
+    bits.add_argument(
+        "--where", type=_where, help="3: the first 3 sites; 0,3,5 or 0 3 5 or 0:1,2:3: sites"
+    )
     bits.add_argument("--method", help="one of those that --plan lists (auto)")
     bits.add_argument("--plan", action="store_true", help="what each method would cost")
     bits.add_argument("--max-bytes", type=float, help="what it may hold (4 GiB)")
     bits.add_argument("--max-flops", type=float, help="what it may take (1e15)")
+    _ground_command(commands)
     commands.add_parser("demo", help="deep networks beside MPS and MERA", add_help=False)
     return parser
 
@@ -224,6 +172,35 @@ def _path_options(command):
     add("--executor", help=f"a number of processes, or {', '.join(EXECUTORS)}")
 
 
+def _ground_command(commands):
+    """The command about a model."""
+    text = "the ground state of a model, by samples of a network"
+    command = commands.add_parser("ground", help=text, description=f"Print {text}.")
+    command.set_defaults(run=_ground)
+    add = command.add_argument
+    add("model", choices=MODELS, help="tfi: Pauli matrices; the others: spins of one half")
+    add("shape", type=_shape, metavar="SHAPE", help="64 for a chain, 6x6 for a lattice")
+    add("--boundary", choices=("periodic", "open"), default="periodic", help="(periodic)")
+    add("--field", type=float, help="of tfi (1)")
+    add("--j2", type=float, help="of j1j2 (0.5)")
+    add("--layers", type=_layer, nargs="+", help="kernel and channels of each (4,16 2,2)")
+    add("--seconds", type=float, help="how long; 60 where --steps is not given either")
+    add("--steps", type=int, help="how many")
+    add("--samples", type=int, help="of a step (1024)")
+    add("--seed", type=int, default=0, help="(0)")
+    add("--checkpoint", help="a file to go on from, and to write")
+    add("--executor", help=f"a number of processes, or {', '.join(EXECUTORS)}")
+    add("--json", metavar="FILE", help="write what was reached there too, - for stdout alone")
+
+
+def _layer(text):
+    """3,16 or 2x3,16 as a kernel and a number of channels."""
+    kernel, comma, channels = text.partition(",")
+    if not comma or not channels.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a layer; write 3,16 or 2x3,16")
+    return _shape(kernel), int(channels)
+
+
 def _one_or_more(numbers):
     """A single number as an int, several as a tuple."""
     found = tuple(map(int, numbers))
@@ -236,6 +213,20 @@ def _shape(text):
         return _one_or_more(text.split("x"))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 64 or 6x6") from error
+
+
+def _joined_sites(args):
+    """Sites that stand apart, ``--where 0 3 5``, as one word, ``--where 0,3,5``."""
+    joined: list[str] = []
+    follows = False  # whether all words since --where are sites
+    for word in args:
+        sites = re.fullmatch(r"(--where=)?[\d:,]+", word)
+        if follows and sites and joined[-1] != "--where":
+            joined[-1] += "," + word
+        else:
+            joined.append(word)
+        follows = word == "--where" or bool(sites and (follows or sites[1]))
+    return joined
 
 
 def _where(text):
@@ -383,3 +374,34 @@ def _entropy(options):
     else:
         whole = float(entropy(net, options.where, **limits))
         _show(options, {"where": options.where, "entropy_bits": whole}, f"{whole:.6f} bits")
+
+
+def _ground(options):
+    """Take steps towards the ground state of a model, print and write what was reached."""
+    for word, model in (("field", "tfi"), ("j2", "j1j2")):
+        if options.model != model:
+            _refuse_given(options, {word}, f"{options.model} has no such term")
+    gs = model_ground_state(
+        options.model,
+        options.shape,
+        options.boundary == "periodic",
+        options.layers or LAYERS,
+        options.seed,
+        1.0 if options.field is None else options.field,
+        0.5 if options.j2 is None else options.j2,
+        samples=2**10 if options.samples is None else options.samples,
+        executor=_executor(options.executor),
+    )
+    seconds = 60.0 if options.seconds is None and options.steps is None else options.seconds
+    gs.run(options.steps, seconds, options.checkpoint, progbar=sys.stderr.isatty())
+    if options.json != "-":
+        print(gs)
+    if options.json is None:
+        return
+    asked = {word: getattr(options, word) for word in ("model", "shape", "boundary", "seed")}
+    text = json.dumps(_finite(asked | reached(gs)), indent=2, allow_nan=False)
+    if options.json == "-":
+        print(text)
+    else:
+        with replacing(options.json, "w") as file:
+            file.write(text + "\n")

@@ -1,0 +1,11 @@
+"""The command line.
+
+::
+
+    words     messages of functions in its words
+    commands  describe, paths, entropy, ground, demo: options read, results printed or saved
+"""
+
+from .commands import demo, main
+
+__all__ = ["demo", "main"]

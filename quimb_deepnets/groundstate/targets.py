@@ -1,0 +1,208 @@
+"""Any state as tensors over the sites of a network, and as all of its amplitudes.
+
+::
+
+    MPS, PEPS, ...      its tensors           |
+    a deep network      its windows           +--> tensors whose legs are the sites of the network
+    a dense vector      one tensor            |
+"""
+
+import functools
+import hashlib
+import math
+from typing import Any
+
+import numpy as np
+from autoray import stop_gradient, to_numpy
+from quimb.tensor import TensorNetworkGenVector
+
+from ..errors import BudgetError, OptionError, RangeError, SitesError
+from ..geometry.expansion import leaf_ind
+from ..geometry.where import read_where
+from ..networks import DeepNetwork
+from ..numerics.weights import MAX_BYTES
+from ..tensors.amplitudes import StateAmplitudes
+from ..tensors.collapsed import window_tensors
+from .orders import Tensors, cheapest
+
+DENSE = 2**24  # amplitudes that are listed
+INNER = "inner "  # before names of legs that are no sites
+
+
+class Target:
+    """A state on the sites of a network.
+
+    Parameters
+    ----------
+    state : DeepNetwork, quimb.tensor.TensorNetworkGenVector or array_like
+        A network of ours is read in the basis of a sign rule, as the network beside it; tensor
+        networks and vectors are read as they are.
+    net : DeepNetwork
+        The network that it is compared with.
+    sign_rule : None or sequence of sites, optional
+        The basis of the network: ``(-1)**(sum of digits on these sites) |s>``.
+
+    Raises
+    ------
+    SitesError
+        If it is on other sites.
+    OptionError
+        If it is of another kind or local dimension.
+    RangeError
+        If it vanishes.
+    """
+
+    def __init__(self, state: Any, net: Any, sign_rule: Any = None) -> None:
+        held = state._held_network() if isinstance(state, StateAmplitudes) else None
+        state = state if held is None else held
+        self.sites, self.phys_dim, self.shape = tuple(net.sites), net.phys_dim, net.geometry.shape
+        self.signs = (
+            set(read_where(self.sites, list(sign_rule), name="sign_rule")) if sign_rule else set()
+        )
+        if held is not None or isinstance(state, DeepNetwork):
+            self.signs = self.signs if held is not None else set()
+            self.state = state._bare()
+            self._check_sites(self.state.sites)
+            self._check_dim(self.state.phys_dim)
+        elif isinstance(state, TensorNetworkGenVector):
+            self._check_sites(state.sites)
+            self._check_dim(*{state.ind_size(state.site_ind(site)) for site in state.sites})
+            self.state = state
+        else:
+            self.state = self._vector(state)
+
+    def _check_sites(self, sites):
+        if set(sites) != set(self.sites):
+            raise SitesError(
+                f"the state is on {len(sites)} sites, {sites[0]!r} to {sites[-1]!r}, and the "
+                f"network on {len(self.sites)}, {self.sites[0]!r} to {self.sites[-1]!r}; give a "
+                "state on the same sites."
+            )
+
+    def _check_dim(self, *dims):
+        if set(dims) != {self.phys_dim}:
+            raise OptionError(
+                f"the state has local dimensions {sorted(dims)}, and the network "
+                f"phys_dim={self.phys_dim}; give a state of the same dimensions."
+            )
+
+    def _vector(self, state):
+        try:
+            vector = np.asarray(to_numpy(stop_gradient(state)))
+        except (TypeError, ValueError, AttributeError, ImportError):
+            vector = np.zeros(0)
+        if vector.size != self.phys_dim ** len(self.sites) or vector.dtype.kind not in "fciub":
+            raise OptionError(
+                f"a {type(state).__name__} is not a state of {len(self.sites)} sites of dimension "
+                f"{self.phys_dim}; give a network, a quimb vector such as a MatrixProductState, "
+                f"or {self.phys_dim}**{len(self.sites)} amplitudes."
+            )
+        return vector.reshape(-1).astype(np.result_type(vector.dtype, np.float64))
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """A name for the state: a hash of its numbers."""
+        net = isinstance(self.state, DeepNetwork)
+        arrays = [to_numpy(self.state.vector)] if net else [x for x, _ in self._pieces]
+        digest = hashlib.sha256(repr(sorted(self.signs)).encode())
+        for x in arrays:
+            digest.update(np.ascontiguousarray(x).tobytes())
+        return digest.hexdigest()[:16]
+
+    # ------------------------------------------------------------ tensors
+
+    @functools.cached_property
+    def _pieces(self) -> list[tuple[Any, tuple[str, ...]]]:
+        """Arrays of the complex conjugate, and their legs: sites by name, others marked."""
+        if isinstance(self.state, np.ndarray):
+            shaped = self.state.reshape((self.phys_dim,) * len(self.sites))
+            pieces = [(shaped, tuple(map(leaf_ind, self.sites)))]
+        elif isinstance(self.state, DeepNetwork):
+            names = {leaf_ind(site): leaf_ind(site) for site in self.sites}
+            pieces = [(t.data, t.inds) for t in window_tensors(self.state, MAX_BYTES)[0]]
+        else:
+            pieces = [(t.data, t.inds) for t in self.state]
+        if not isinstance(self.state, (np.ndarray, DeepNetwork)):
+            names = {self.state.site_ind(site): leaf_ind(site) for site in self.sites}
+        elif isinstance(self.state, np.ndarray):
+            names = {leaf_ind(site): leaf_ind(site) for site in self.sites}
+        legs = [tuple(names.get(ix, INNER + ix) for ix in inds) for _, inds in pieces]
+        arrays = [to_numpy(stop_gradient(x)).conj() for x, _ in pieces]
+        for n in self.signs:
+            ix = leaf_ind(self.sites[n])
+            i = next(i for i, inds in enumerate(legs) if ix in inds)
+            shape = [self.phys_dim if leg == ix else 1 for leg in legs[i]]
+            arrays[i] = arrays[i] * ((-1.0) ** np.arange(self.phys_dim)).reshape(shape)
+        return list(zip(arrays, legs))
+
+    @functools.cached_property
+    def arrays(self) -> dict[Any, np.ndarray]:
+        """The arrays of the complex conjugate by key."""
+        return {("target", i): x for i, (x, _) in enumerate(self._pieces)}
+
+    @functools.cached_property
+    def tensors(self) -> Tensors:
+        """The complex conjugate as tensors with the sites of the network as open legs."""
+        place = {leaf_ind(site): n for n, site in enumerate(self.sites)}
+        legs = [inds for _, inds in self._pieces]
+        first = [next((place[ix] for ix in inds if ix in place), None) for inds in legs]
+        where = lambda n: None if n is None else tuple(map(int, np.unravel_index(n, self.shape)))
+        shapes = [x.shape for x, _ in self._pieces]
+        return Tensors(list(self.arrays), legs, shapes, list(map(where, first)))
+
+    @functools.cached_property
+    def log2_norm(self) -> float:
+        """The logarithm of the norm of the tensors, to the base 2.
+
+        Raises
+        ------
+        RangeError
+            If the state vanishes.
+        BudgetError
+            If the contraction is too dear.
+        """
+        one = self.tensors
+        other = [tuple(f"{ix}*" if ix.startswith(INNER) else ix for ix in x) for x in one.legs]
+        mirrored = [("mirror", *key[1:]) for key in one.keys]
+        both = Tensors([*one.keys, *mirrored], [*one.legs, *other], 2 * one.shapes, 2 * one.at)
+        recipe, numbers = cheapest(both, [{}], MAX_BYTES / 16)
+        if recipe is None:
+            raise BudgetError("the norm of the state takes too much memory; give a smaller one.")
+        mirror = {("mirror", *key[1:]): x.conj() for key, x in self.arrays.items()}
+        run = recipe.run(self.arrays | mirror)
+        norm = float(run.values[numbers[0]].real)
+        if not norm > 0:
+            raise RangeError("the state vanishes: its norm is zero; give another one.")
+        return (math.log2(norm) + run.exponents[numbers[0]]) / 2
+
+    # ------------------------------------------------------------ amplitudes
+
+    def amplitudes(self, operator: Any) -> np.ndarray:
+        """All amplitudes of the sector of a `FullOperator`, normalised there, ``(count,)``.
+
+        Raises
+        ------
+        BudgetError
+            If there are too many.
+        RangeError
+            If the state vanishes there.
+        """
+        configs = operator.configs
+        if isinstance(self.state, DeepNetwork):
+            psi = to_numpy(operator.amplitudes(self.state))
+        else:
+            if (count := self.phys_dim ** len(self.sites)) > DENSE:
+                raise BudgetError(
+                    f"{count:.3g} amplitudes are more than the {DENSE} that are listed; use "
+                    "method='exact'."
+                )
+            psi = self.state
+            if not isinstance(psi, np.ndarray):
+                psi = to_numpy(psi.to_dense(list(map(psi.site_ind, self.sites))))
+            weights = self.phys_dim ** np.arange(len(self.sites))[::-1]
+            psi = psi.reshape(-1)[configs.astype(np.int64) @ weights]
+        if self.signs:
+            psi = psi * (-1.0) ** configs[:, sorted(self.signs)].sum(1)
+        if not (norm := np.linalg.norm(psi)):
+            raise RangeError("the state vanishes on these configurations; give another one.")
+        return psi / norm

@@ -1,0 +1,91 @@
+"""Searches of every tree: what they would take is counted before they start.
+
+Dynamic programming keeps each connected set of tensors that is cheap enough, and tries to join all
+pairs of them. On a chain they are few; where one index is on all tensors, every set is connected::
+
+    o--o--o--o     10 sets        o--+--o
+                                     |        15 sets, 2**n - 1 of n tensors
+                                  o--+--o
+"""
+
+import math
+from typing import Any
+
+import cotengra as ctg
+
+from ..errors import BudgetError
+
+MAX_PAIRS = 10**8  # of sets that may be tried, which takes about a minute
+NAMES = ("dp", "dynamic-programming")
+
+
+def check_search(inputs, output, size_dict, optimize):
+    """Refuse dynamic programming of opt_einsum for a network too large or connected for it.
+
+    Parameters
+    ----------
+    inputs : sequence of sequence of str
+        The indices of each tensor.
+    output : sequence of str
+    size_dict : dict[str, int]
+    optimize : str, optimizer, tree or path
+        All others pass.
+
+    Raises
+    ------
+    BudgetError
+
+    Examples
+    --------
+    >>> from quimb_deepnets.hyper.exhaustive import check_search
+    >>> chain = [(f"b{n}", f"b{n + 1}") for n in range(40)]
+    >>> check_search(chain, (), {f"b{n}": 2 for n in range(41)}, "dp")
+    >>> star, sizes = [("c", f"k{n}") for n in range(40)], dict.fromkeys("c", 2)
+    >>> check_search(star, (), sizes | {f"k{n}": 2 for n in range(40)}, "dp")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    quimb_deepnets.errors.BudgetError: optimize='dp' tries every way to contract 40 tensors, ...
+    """
+    name = optimize if isinstance(optimize, str) else type(optimize).__name__
+    if name not in NAMES and name != "DynamicProgramming":
+        return
+    if count_pairs(inputs, output, size_dict, getattr(optimize, "search_outer", False)) == math.inf:
+        raise BudgetError(
+            f"optimize={name!r} tries every way to contract {len(inputs)} tensors, here more than "
+            f"10**{math.log10(MAX_PAIRS):.0f} pairs of sets of them; use 'greedy', 'auto-hq', "
+            "'hyper' or another search that does not, or fewer tensors."
+        )
+
+
+def count_pairs(inputs, output, size_dict, outer=False):
+    """How many pairs of sets of tensors are tried, about; inf beyond `MAX_PAIRS`.
+
+    The sets that count are those which tensors, one joined after the other, reach at the cost of
+    a greedy path, because searches are capped at what the best path costs. With ``outer`` also
+    tensors that share no index are joined.
+    """
+    carriers: dict[str, int] = {}  # of each index, as bits
+    for t, inds in enumerate(inputs):
+        for ix in inds:
+            carriers[ix] = carriers.get(ix, 0) | 1 << t
+    tree = ctg.array_contract_tree(inputs, output, size_dict, optimize="greedy")
+    cap, kept = tree.contraction_cost(), frozenset(output)
+    level = {1 << t: (0, frozenset(inds)) for t, inds in enumerate(inputs)}
+    counts, pairs = [0], 0
+    while level:
+        counts.append(len(level))
+        size = len(counts) - 1
+        pairs += sum(counts[m] * counts[size - m] for m in range(1, size // 2 + 1))
+        if pairs > MAX_PAIRS or len(level) ** 2 > MAX_PAIRS:
+            return math.inf
+        grown: dict[int, Any] = {}
+        for s, (cost, inds) in level.items():
+            for t, more in enumerate(inputs):
+                if s >> t & 1 or not (outer or any(ix in inds and ix not in kept for ix in more)):
+                    continue
+                new, both = s | 1 << t, inds.union(more)
+                total = cost + math.prod(size_dict[ix] for ix in both)
+                if total <= cap and total < grown.get(new, (math.inf,))[0]:
+                    left = (ix for ix in both if ix in kept or carriers[ix] & ~new)
+                    grown[new] = total, frozenset(left)
+        level = grown
+    return pairs
