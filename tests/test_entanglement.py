@@ -315,7 +315,8 @@ def test_plans():
     plan = qdn.entanglement_plan(net, 8)
     methods = {"dense", "gram", "to_mps", "transfer", "cut", "reduced", "approx"}
     assert {row["method"] for row in plan.rows} == methods
-    fitting = [row for row in plan.rows if row["reason"] is None]
+    searches = {"cut", "reduced"}  # for paths, which takes longer than what is quick without
+    fitting = [row for row in plan.rows if row["reason"] is None and row["method"] not in searches]
     assert plan.chosen == min(fitting, key=lambda row: row["flops"])["method"]
     assert f"* {plan.chosen}" in repr(plan) and "log10 flops" in repr(plan)
     assert "approximate: only by name" in repr(plan)

@@ -196,7 +196,7 @@ def test_marshall_signs_make_exchanges_negative():
 def test_what_cannot_be_masks():
     H = heisenberg_from_edges(qtn.edges_1d_chain(4))
     cases = [
-        (qtn.MPO_ham_heis(4), range(4), 2, "MatrixProductOperator, whose entries cannot be listed"),
+        (qtn.MPO_rand_herm(20, 5, seed=0), range(20), 2, "MatrixProductOperator whose bonds mix"),
         (qu.ham_heis(4), range(4), 2, "give a SparseOperatorBuilder"),
         (H, range(4), 3, "acts on sites of dimension 2"),
         ({}, range(4), 2, "no terms"),

@@ -49,13 +49,16 @@ def far_apart(net):
     ``w * d log psi / d w`` that a weight ``w`` has in psi. What is lost to underflow is ``1 / w``
     times as large: almost nothing for weights of ordinary size, and derivatives of any size for
     weights below 2**-64 (2**-36 in single precision), or so much below the largest of their array
-    that a product of a few reaches the limit.
+    that a product of a few reaches the limit. Where torch follows some weights, the others do not
+    count.
 
     Parameters
     ----------
     net : ConvAC or RAC
     """
-    return any(map(_has_tiny, net.params.leaves.values()))
+    leaves = net.params.leaves.values()
+    followed = [x for x in leaves if getattr(x, "requires_grad", False)]
+    return any(map(_has_tiny, followed or leaves))
 
 
 def _has_tiny(x):
