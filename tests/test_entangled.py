@@ -1,4 +1,4 @@
-"""Random networks that are entangled: flat amplitudes, and bits near what the architecture allows."""
+"""Random networks that are entangled: flat amplitudes, bits near what windows allow."""
 
 import math
 

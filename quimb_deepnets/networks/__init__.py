@@ -10,6 +10,7 @@
     rbm          RBM
     torch_network  TorchNetwork, any module of torch
     graph_state  GraphStateConvAC, whose entanglement is known exactly
+    entangled    random weights of a ConvAC that are entangled
     resize       the same weights on another shape
     files        save and load
     attach       methods that rows below give to networks

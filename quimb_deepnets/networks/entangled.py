@@ -258,8 +258,9 @@ class Marks(Rows):
         return rows
 
     def readout(self):
+        """The phase, and with ``"ones"`` a product state where a phase at an end vanishes."""
         weights = super().readout()
-        weights[1:2] = 0.4 if self.ones else 0.0  # where a phase at an end vanishes
+        weights[1:2] = 0.4 if self.ones else 0.0
         return weights
 
 
@@ -284,4 +285,5 @@ class Products(Rows):
         return rows
 
     def readout(self):
+        """All channels, at random."""
         return self.rng.normal(size=self.geometry.bond_dim(self.depth))
