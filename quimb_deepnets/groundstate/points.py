@@ -84,13 +84,13 @@ class TorchCopy:
 
     def gradient(self, x: Any, results: list[Any], adjoints: list[np.ndarray]) -> np.ndarray:
         """The gradient of a real number by parameters, from its derivatives by results."""
-        real = [g.real if not y.is_complex() else g for y, g in zip(results, adjoints)]
-        adjoints = [
-            self.torch.as_tensor(np.ascontiguousarray(g), dtype=y.dtype)
-            for y, g in zip(results, real)
-        ]
-        (found,) = self.torch.autograd.grad(results, x, adjoints)
-        return to_numpy(found)
+        total: Any = 0.0
+        for y, g in zip(results, adjoints):
+            g = g if y.is_complex() else g.real
+            g = self.torch.as_tensor(np.ascontiguousarray(g), dtype=y.dtype)
+            total = total + (g.conj() * y).real.sum()
+        (found,) = self.torch.autograd.grad(total, x)
+        return found.numpy()
 
 
 class AmplitudeGradients:

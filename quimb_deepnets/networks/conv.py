@@ -185,13 +185,11 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
         options = {"loc": loc, "scale": scale, "dtype": dtype}
         if dist == "entangled":
             weights, readout = entangled_weights(
-                geometry, rng, loc, scale, check_numpy_dtype(dtype)
+                geometry, rng, loc, scale, dtype=check_numpy_dtype(dtype)
             )
         else:
-            layers = range(1, geometry.depth + 1)
-            weights = [
-                random_array(weight_shape(geometry, l), rng, dist, **options) for l in layers
-            ]
+            shapes = [weight_shape(geometry, l) for l in range(1, geometry.depth + 1)]
+            weights = [random_array(x, rng, dist, **options) for x in shapes]
             last = geometry.bond_dim(geometry.depth)
             readout = random_array((last,), rng, dist, **options)
         strides = [layer.stride for layer in stack]
