@@ -122,7 +122,7 @@ def _layer(geometry, l, rows, rng):
     return np.reshape(draws, (*positions, *shape))
 
 
-class Rows:
+class ChannelRows:
     """What kinds of rows share: digits as signs, and which taps carry what."""
 
     def __init__(self, geometry, rng):
@@ -162,7 +162,7 @@ class Rows:
         return np.eye(self.geometry.bond_dim(self.depth))[0]
 
 
-class Parities(Rows):
+class Parities(ChannelRows):
     """Groups of channels ``Z_A Z_S**s Z_T**t``, labelled by the bits s and t.
 
     A tap selects channel ``first ^ (s a) ^ (t b)`` of a group below: whatever ``first``, ``a`` and
@@ -232,7 +232,7 @@ class Parities(Rows):
         return np.ones(self.geometry.bond_dim(self.depth)) if each else super().readout()
 
 
-class Marks(Rows):
+class Marks(ChannelRows):
     """Channels that are 0 or 1: one, and whether the sites at both ends of a window are set.
 
     The phase is ``1 - 2 x y``: what real weights of two or three channels can do.
@@ -264,7 +264,7 @@ class Marks(Rows):
         return weights
 
 
-class Products(Rows):
+class Products(ChannelRows):
     """Products of sites in every channel, for layers that leave nothing else."""
 
     def __init__(self, geometry, rng, is_complex):
