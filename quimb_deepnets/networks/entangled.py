@@ -102,7 +102,7 @@ def _rows(geometry, is_complex, rng):
         return Parities(geometry, PAIR, rng)
     if least >= QUAD and not (geometry.depth == 2 and _inner(geometry)):
         return Parities(geometry, QUAD, rng)
-    return Marks(geometry, rng) if least >= 2 else Products(geometry, rng, is_complex)
+    return Marks(geometry, rng) if least >= 2 else ProductRows(geometry, rng, is_complex)
 
 
 def _inner(geometry):
@@ -264,7 +264,7 @@ class Marks(ChannelRows):
         return weights
 
 
-class Products(ChannelRows):
+class ProductRows(ChannelRows):
     """Products of sites in every channel, for layers that leave nothing else."""
 
     def __init__(self, geometry, rng, is_complex):
