@@ -19,7 +19,7 @@ from ..numerics.shown import Shown
 from ..numerics.sizes import readable_bytes
 
 MAX_FLOPS = 1e15  # some hours on one core
-SOON = 1e8  # flops: with a method this cheap nothing is gained by a search for contraction paths
+SOON = 2e9  # flops, which take about as long as a search for contraction paths
 
 # what to do instead where nothing fits, for states with a view
 ALTERNATIVES = {

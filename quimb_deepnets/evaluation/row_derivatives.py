@@ -26,17 +26,26 @@ LEAST = 32  # configurations of a thread
 
 
 def row_derivatives_fit(tables):
-    """Whether the derivatives of all rows of each layer are real, and small enough to be held.
+    """Whether the derivatives of all rows of each layer are real, small enough to be held, and
+    cheaper to add up than to go back through the layers with all rows.
 
     Parameters
     ----------
     tables : TableDerivatives
     """
     widths = [math.prod(w.mantissa.shape) for w in tables.weights]  # parameters of each layer
-    return "float" in get_dtype_name(tables.values) and all(
-        saved.step.index[0].size * saved.cofactors[0].shape[1] * count * tables.values.itemsize
-        <= MAX_BYTES
-        for saved, count in zip(tables.residuals, np.cumsum(widths))
+    rows = [len(saved.step.index[0]) for saved in tables.residuals]
+    positions = sum(len(group.sites) for group in tables.windows)
+    added = positions * tables.values.shape[1] * sum(widths)
+    passed = 2 * sum(count * width for count, width in zip(rows, widths))
+    return (
+        "float" in get_dtype_name(tables.values)
+        and added < passed
+        and all(
+            saved.step.index[0].size * saved.cofactors[0].shape[1] * count * tables.values.itemsize
+            <= MAX_BYTES
+            for saved, count in zip(tables.residuals, np.cumsum(widths))
+        )
     )
 
 
