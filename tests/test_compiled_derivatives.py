@@ -53,14 +53,21 @@ def test_rows_of_small_tables(name):
     net = net_of(shape, layers, **options)
     configs = RNG.integers(net.phys_dim, size=(20, *np.atleast_1d(shape)))
     tables, x = TableDerivatives(net), digits(configs, net.phys_dim, net.readout)
-    assert isinstance(tables.blocks, RowDerivatives)
+    tables.blocks = RowDerivatives(tables)
     found = tables(x)
     tables.blocks = BlockDerivatives(tables)
     check(net, found, configs, tables(x))
 
 
+def test_rows_of_wide_windows_are_added_up():
+    net = net_of((6, 6), [G(3, 16), G(2, 2)], boundary="periodic")
+    assert isinstance(TableDerivatives(net).blocks, RowDerivatives)
+
+
 def test_kinds_that_keep_their_blocks():
-    """Complex numbers, and tables whose derivatives would be too large to hold."""
+    """Complex numbers, many channels, and derivatives that would be too large to hold."""
+    many = net_of(64, [G(3, 8)] * 4, boundary="periodic")
+    assert isinstance(TableDerivatives(many).blocks, BlockDerivatives)
     complex_ = net_of(8, [G(2, 3), G(2, 2)], dtype="complex128")
     large = net_of((6, 6), [G((3, 4), 32), G(2, 32)], boundary="periodic")
     assert isinstance(TableDerivatives(complex_).blocks, BlockDerivatives)
