@@ -10,12 +10,13 @@ import quimb.tensor as qtn
 from quimb.operator import SparseOperatorBuilder, heisenberg_from_edges
 
 import quimb_deepnets as qdn
-from quimb_deepnets.groundstate.energies import exact_moments
+from quimb_deepnets.groundstate.chain import chain_moments
+from quimb_deepnets.groundstate.energies import _ring_variance, exact_moments
 from quimb_deepnets.groundstate.full import full_state
-from quimb_deepnets.groundstate.gradients import energy_gradient
 from quimb_deepnets.groundstate.local import local_energies
 from quimb_deepnets.groundstate.operators import FlipMasks
 from quimb_deepnets.groundstate.sampled import draw_samples, sampled_energy
+from quimb_deepnets.groundstate.steps import Batch, force, residuals
 from quimb_deepnets.groundstate.windows import WindowSums
 
 FLAT = {"dist": "uniform", "loc": 1.0, "scale": 0.3, "seed": 0}
@@ -200,7 +201,8 @@ def test_gradients_by_central_differences(dtype, sector):
     mean = lambda x: full_state(net.with_vector(x), H, sector).mean.real
     state = full_state(net, H, sector)
     O = net.log_derivatives(state.configs)
-    found = energy_gradient(state.local_energies, O, state.weights)
+    batch = Batch(O, state.local_energies, state.weights, dtype == "float64")
+    found = 2 * force(*residuals(batch))
     x, eps = net.vector, 1e-5
     for k in range(0, len(x), 3):
         unit = np.zeros(len(x), x.dtype)
@@ -210,18 +212,26 @@ def test_gradients_by_central_differences(dtype, sector):
             assert abs(slope - (np.conj(found[k]) * direction).real) < 1e-7
 
 
-def test_gradients_from_samples_are_those_of_all_configurations():
+def test_steps_from_samples_are_those_of_all_configurations():
     """Each configuration as often as it weighs: sampled and full are one formula."""
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 4, size=20)
     local, O = rng.normal(size=20), rng.normal(size=(20, 5)) + 1j * rng.normal(size=(20, 5))
-    O[counts == 0] = np.nan
     rows = np.repeat(np.arange(20), counts)
-    full = energy_gradient(local, O, counts)
-    assert np.allclose(full, energy_gradient(local[rows], O[rows]))
-    assert np.allclose(full.real, energy_gradient(local, O, counts, real=True))
-    with pytest.raises(qdn.OptionError, match="do not fit"):
-        energy_gradient(local, O[:3])
+    even = np.full(len(rows), 1 / len(rows))
+    for real in (True, False):
+        full = force(*residuals(Batch(O, local, counts / counts.sum(), real)))
+        assert np.allclose(full, force(*residuals(Batch(O[rows], local[rows], even, real))))
+
+
+def test_variances_of_rings_by_transfer_matrices():
+    """Beside operators between matrix product states."""
+    net = qdn.ConvAC.rand(40, depth=2, kernel=2, bond_dim=2, boundary="periodic", **FLAT)
+    H = FlipMasks(heisenberg(net), net.sites)
+    assert _ring_variance(net, H) == pytest.approx(chain_moments(net, H)[1], rel=1e-9)
+    assert _ring_variance(net, FlipMasks(ising(net), net.sites)) is None  # an open chain of terms
+    for other in (NETS[0], NETS[5]):
+        assert _ring_variance(other, FlipMasks(heisenberg(other), other.sites)) is None
 
 
 def test_an_energy_is_a_float_that_travels():

@@ -21,7 +21,6 @@
     targets      any state, as tensors and as amplitudes
     overlaps     with such a state, by contraction
     energies     the three ways, and which one
-    gradients    by the parameters
     points       energies and gradients without noise, from all configurations
     window_energy  the same by contraction
     steps        stochastic reconfiguration: a batch of derivatives to a change of parameters

@@ -21,6 +21,9 @@ from ..errors import (
     check_option,
     check_positive_int,
 )
+from ..exact.transfer_energy import TransferEnergy
+from ..exact.transfer_routes import planned_transfer
+from ..exact.transfer_variance import TransferVariance
 from ..networks import DeepNetwork
 from ..tensors.amplitudes import StateAmplitudes
 from .chain import chain_moments
@@ -316,7 +319,23 @@ def exact_moments(
             return *chain_moments(net, H, sector), "between two exact matrix product states"
         except (BudgetError, MethodError):
             pass
-    return *WindowSums(net).moments(H, sector), "contractions of the collapsed network"
+    mean, variance = WindowSums(net).moments(H, sector)
+    how = "contractions of the collapsed network"
+    if variance is None and sector is None:
+        variance = _ring_variance(net, H)
+        how += ", the variance by transfer matrices" * (variance is not None)
+    return mean, variance, how
+
+
+def _ring_variance(net, H):
+    """The variance of an operator that repeats around a ring of shared weights, else None."""
+    if planned_transfer(net) is None:
+        return None
+    try:
+        prepared = TransferVariance(TransferEnergy(net.geometry, H._terms))
+    except MethodError:
+        return None
+    return max(0.0, float(np.real(prepared.variance(net))))
 
 
 def _has_small_bonds(net):

@@ -7,13 +7,12 @@
 """
 
 import itertools
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .pieces import CollectedTerm, collect_terms
+from .pieces import CollectedTerm
 from .reading import Term
 
 Factors = list[tuple[tuple[int, ...], np.ndarray]]
@@ -66,23 +65,6 @@ def _joined(factors, d):
     return union, table
 
 
-def squared_terms(terms: list[CollectedTerm], phys_dim: int) -> Iterator[CollectedTerm]:
-    """The terms of ``H H``.
-
-    Examples
-    --------
-    >>> import quimb as qu
-    >>> from quimb_deepnets.groundstate.pieces import collect_terms
-    >>> from quimb_deepnets.groundstate.products import squared_terms
-    >>> from quimb_deepnets.groundstate.reading import read_hamiltonian
-    >>> H = collect_terms(read_hamiltonian({0: qu.pauli("X")}, range(1), 2), 2)
-    >>> [(term.shifts, term.factors[0].numbers) for term in squared_terms(H, 2)]
-    [((), (1.0, 1.0))]
-    """
-    pairs = itertools.product(terms, terms)
-    yield from collect_terms((multiplied(A, B, phys_dim) for A, B in pairs), phys_dim)
-
-
 def split_factors(factors: Factors, fits: Callable[[tuple[int, ...]], bool]) -> list[Factors]:
     """Factors as a sum of products of factors that fit somewhere.
 
@@ -112,8 +94,3 @@ def _split(places: Any, table: Any, fits: Any) -> list[Factors]:
         for others in _split(places[1:], rest, fits):
             found.append([(places[:1], u[:, r]), *others])
     return found
-
-
-def num_products(term: CollectedTerm, phys_dim: int, fits: Any) -> int:
-    """How many products `split_factors` makes of a term."""
-    return math.prod(len(_split(*factor, fits)) for factor in factors_of(term, phys_dim))
