@@ -11,11 +11,15 @@ Which tensors belong to which side is a minimum cut, where a hyper-index is cut 
 may have any number of sites: what counts is the dimension of the cut, and the width of each half.
 """
 
+import math
+
 from ...jobs.progress import progress
 from ...numerics.weights import MAX_BYTES
 from ..halves import FactorPlan, GramPlan, SweepPlan, ThirdsPlan, halves_of
 from ..registry import SOON, Method, add_method
+from ..views import Cost, as_flops
 
+MAX_CUT = 2**17  # dimension up to which a cut is planned
 LOST = 1e-11  # of the largest Schmidt value; where Gram matrices lose more, halves are decomposed
 
 
@@ -25,15 +29,19 @@ def _network(view):
     return ket.tn._prepared(ket.inds), ket.inds
 
 
-def _plan(view, places, tail=False):
+def _pairs(view, places):
+    """The network, and its halves by each of the smallest cuts."""
+    tn, inds = _network(view)
+    return tn, halves_of(tn, *([inds[i] for i in side] for side in (places, view.rest(places))))
+
+
+def _plan(tn, pairs, tail=False):
     """The cheapest way to the spectrum, with or without squares, and what it costs.
 
     Where QR decompositions take a moment only, no path is searched for the Gram matrices. They
     are taken for gradients in any case, which QR decompositions have at full rank only.
     """
-    tn, inds = _network(view)
-    sides = ([inds[i] for i in side] for side in (places, view.rest(places)))
-    plans = [FactorPlan(tn, pair) for pair in halves_of(tn, *sides)]
+    plans = [FactorPlan(tn, pair) for pair in pairs]
     fine, plan = min(((plan.cost(), plan) for plan in plans), key=lambda pair: pair[0].flops)
     followed = any(getattr(t.data, "requires_grad", False) for t in tn)
     if tail or (fine.flops < SOON and not followed):
@@ -44,21 +52,28 @@ def _plan(view, places, tail=False):
 
 
 def cost(view, places, what="spectrum"):
-    """What the cheapest form takes, planned in integers."""
+    """What the cheapest form takes, planned in integers.
+
+    A cut of large dimension is not planned: its square is the least that a spectrum takes.
+    """
     if what == "pair":
         return _thirds(view, places[: places.first], places[places.first :]).cost()
-    return _plan(view, places, what == "tail")[0]
+    tn, pairs = _pairs(view, places)
+    size = math.prod(map(tn.ind_size, (*pairs[0][0].shared, *pairs[0][0].open)))
+    if size > MAX_CUT:
+        return Cost(size**2 * max(t.data.itemsize for t in tn), as_flops(size**3))
+    return _plan(tn, pairs, what == "tail")[0]
 
 
 def spectrum(view, places, progbar=False):
     """The spectrum from Gram matrices, or as `tail` where that is cheaper or loses less."""
-    found = _plan(view, places)[1].spectrum()
+    found = _plan(*_pairs(view, places))[1].spectrum()
     return found if found.lost < LOST else tail(view, places)
 
 
 def tail(view, places, progbar=False):
     """The spectrum from QR decompositions, right to round-off relative to the largest value."""
-    return _plan(view, places, tail=True)[1].spectrum()
+    return _plan(*_pairs(view, places), tail=True)[1].spectrum()
 
 
 def sweep(view, cuts, progbar=False):
