@@ -73,7 +73,8 @@ def spectrum(view, places, progbar=False):
 
 def tail(view, places, progbar=False):
     """The spectrum from QR decompositions, right to round-off relative to the largest value."""
-    return _plan(*_pairs(view, places), tail=True)[1].spectrum()
+    tn, pairs = _pairs(view, places)
+    return _plan(tn, pairs, tail=True)[1].spectrum()
 
 
 def sweep(view, cuts, progbar=False):
