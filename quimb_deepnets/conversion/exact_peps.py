@@ -42,7 +42,7 @@ def peps_bonds(geometry: Any) -> dict[tuple[Any, Any], int]:
     Raises
     ------
     MethodError
-        If it is no lattice, or has a periodic boundary.
+        If it is not a lattice, or has a periodic boundary.
 
     Examples
     --------

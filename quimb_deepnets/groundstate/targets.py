@@ -26,7 +26,7 @@ from ..tensors.collapsed import window_tensors
 from .orders import Tensors, cheapest
 
 DENSE = 2**24  # amplitudes that are listed
-INNER = "inner "  # before names of legs that are no sites
+INNER = "inner "  # before names of legs that are not sites
 
 
 class Target:
