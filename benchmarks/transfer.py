@@ -28,8 +28,8 @@ def row(N, repeats):
 short, long = row(32, 7), row(200, 3)
 report(
     "energy and gradient, ring of 32, window 6: transfer beside contraction with shared parts",
-    0.5,
-    1.0,
+    5.0,
+    20.0,
     ratio=short[1] / short[0],
     ratio_at_200=long[1] / long[0],
     transfer_32_s=short[0],

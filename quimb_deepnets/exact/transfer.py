@@ -342,7 +342,7 @@ def rows(x, index):
 def rescaled(x, axes=2):
     """The same numbers with the largest of each group of size 1/2 to 1, exponents in numpy.
 
-    Exponents are no part of any gradient, and few: they stay where they are quickly added.
+    Exponents have no gradient, and there are few of them: they stay where they are quickly added.
     """
     if in_memory(x.mantissa):  # a view: numpy calls are the cheaper ones
         numbers = look(x.mantissa)

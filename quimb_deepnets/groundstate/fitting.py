@@ -197,6 +197,7 @@ def _steps(loss, theta, tol, steps, seconds, progbar):
     values = [found[0]]
 
     def evaluate(x):
+        """The loss, infinite where numbers leave the range of floats."""
         try:
             return loss(x)
         except RangeError:
