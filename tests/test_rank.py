@@ -260,6 +260,12 @@ def test_the_bound_of_a_large_torus():
     assert rank_bound(narrow, places) == 3 * 2 ** (10**2 - 6**2)
 
 
+def test_half_of_a_large_lattice_with_deep_windows():
+    """Wide windows are built from their children, so that the graph does not list their sites."""
+    geometry = conv((100, 100), [(5, 2)] * 10, boundary="omit")
+    assert rank_bound(geometry, 5000) == 2 * 2**3600  # 36 rows share a window with the other half
+
+
 def test_trivial_subsets_have_rank_one():
     for net in NETWORKS[::7]:
         assert rank_bound(net.geometry, []) == 1

@@ -17,7 +17,7 @@ import math
 import numbers
 
 import numpy as np
-from scipy.sparse import csr_array, kron
+from scipy.sparse import csr_array, eye_array, kron
 
 from ..errors import MethodError, SitesError
 from ..geometry import ConvGeometry, RecurrentGeometry
@@ -172,58 +172,102 @@ def _copies(geometry, l):
     return grid
 
 
-def _windows(geometry, l):
-    """Positions of layer ``l`` against sites, 1 where the window holds the site."""
-    grid = csr_array([[1]], dtype=np.int32)
-    for axis in geometry.axes:
-        windows = axis.windows[l]
-        rows = np.repeat(np.arange(len(windows)), [len(w) for w in windows])
-        cols = np.concatenate(windows)
-        ones = np.ones(len(rows), np.int32)
-        grid = kron(grid, csr_array((ones, (rows, cols)), (len(windows), axis.lengths[0])), "csr")
-    return grid
+def _windows(axis, l):
+    """Positions of layer ``l`` along an axis against sites, 1 where the window holds the site."""
+    windows = np.zeros((axis.lengths[l], axis.lengths[0]))
+    for p, sites in enumerate(axis.windows[l]):
+        windows[p, list(sites)] = 1
+    return windows
+
+
+def _sums(windows, grid):
+    """What each window of a layer holds in all, ``windows`` being one matrix an axis."""
+    for d, matrix in enumerate(windows):
+        grid = np.moveaxis(np.tensordot(matrix, grid, (1, d)), 0, d)
+    return grid.ravel()
 
 
 def _crossing(geometry, inside, bits):
     """The windows that lie across, level by level from the widest, as far as they matter.
 
-    Yields the windows as a matrix, the price of cutting each, and whether that can pay: not if
-    fixing its sites on one side is as cheap. A level below one at which no cut pays is free of
-    crossings already.
+    Yields the level, the places of the windows in it, the price of cutting each, and whether that
+    can pay: not if fixing its sites on one side is as cheap. A level below one at which no cut
+    pays is free of crossings already.
     """
+    grids = [x.reshape(geometry.shape) for x in (inside, ~inside, bits * inside, bits * ~inside)]
     for l in range(geometry.depth - 1, 0, -1):
-        windows, copies = _windows(geometry, l), _copies(geometry, l)
-        sides = windows @ (bits * inside), windows @ (bits * ~inside)
-        members = windows @ inside.astype(np.int32)
-        across = (members > 0) & (members < np.diff(windows.indptr))
-        rows = np.flatnonzero(across & (np.array(copies, object) > 0))
+        windows, copies = [_windows(axis, l) for axis in geometry.axes], _copies(geometry, l)
+        of_a, of_b, *sides = (_sums(windows, grid) for grid in grids)
+        rows = np.flatnonzero((of_a > 0) & (of_b > 0) & (np.array(copies, object) > 0))
         price = functools.cache(functools.partial(_monomials, geometry.bond_dim(l)))
         prices = [price(copies[i]) for i in rows]
         pays = np.array(list(map(math.log2, prices))) < np.minimum(*sides)[rows]
-        yield windows[rows], prices, pays
+        yield l, rows, prices, pays
         if not pays.any():
             return
 
 
+def _reads(geometry, l):
+    """Nodes of layer ``l`` against those below, one axis after the other, 1 where one reads."""
+    above, below = geometry.layer_shape(l), geometry.layer_shape(l - 1)
+    for d, axis in enumerate(geometry.axes):
+        matrix = np.zeros((above[d], below[d]), bool)
+        for p, taps in enumerate(axis.reads[l - 1]):
+            matrix[p, [q for q in taps if q is not None]] = True
+        rest = eye_array(math.prod(above[:d])), eye_array(math.prod(below[d + 1 :]))
+        yield kron(kron(rest[0], csr_array(matrix)), rest[1], "csr")
+
+
+def _climb(geometry, members, size):
+    """Nodes of a graph, one a window, that every member in the window leads to through its taps.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+    members : array of bool
+        Which sites are members; site i is node i.
+    size : int
+        Number of nodes so far.
+
+    Returns
+    -------
+    levels : list[array of int]
+        The nodes of each layer below the last.
+    edges : (array of int, array of int)
+        Below and above.
+    size : int
+    """
+    levels, lower, upper = [np.arange(len(members))], [], []
+    for l in range(1, geometry.depth):
+        nodes = levels[-1]
+        for reads in _reads(geometry, l):
+            above = np.arange(size, size + reads.shape[0])
+            rows, cols = reads.nonzero()
+            held = members[cols]
+            lower.append(nodes[cols[held]])
+            upper.append(above[rows[held]])
+            nodes, members, size = above, reads @ members > 0, size + len(above)
+        levels.append(nodes)
+    return levels, (np.concatenate(lower), np.concatenate(upper)), size
+
+
 def _cheapest_cut(geometry, inside, site_prices):
     """The product of the prices along a minimum cut of sites and windows, as an int."""
-    count = len(inside)
-    source, sink, size = count, count + 1, count + 2
     bits = np.array(list(map(math.log2, site_prices)))
-    sites = np.arange(count)
-    prices, tails, heads = list(site_prices), [], []
-    starts, ends = np.where(inside, source, sites), np.where(inside, sites, sink)
-    for windows, cuts, pays in _crossing(geometry, inside, bits):
-        enter = size + np.arange(len(cuts))
-        leave = np.where(pays, enter + len(cuts), enter)
-        size += 2 * len(cuts)
-        edges = windows.tocoo()
-        of_a = inside[edges.col]
-        tails += [edges.col[of_a], leave[edges.row[~of_a]]]
-        heads += [enter[edges.row[of_a]], edges.col[~of_a]]
-        starts, ends = np.append(starts, enter[pays]), np.append(ends, leave[pays])
-        prices += [cut for cut, paid in zip(cuts, pays) if paid]
-    if not tails:
+    crossing = list(_crossing(geometry, inside, bits))
+    if not any(len(rows) for _, rows, _, _ in crossing):
         return 1
-    fixed = np.concatenate(tails), np.concatenate(heads)
-    return cheapest_cut(prices, starts, ends, *fixed, source, sink)
+    count = len(inside)
+    source, sink, sites = count, count + 1, np.arange(count)
+    enter, up, size = _climb(geometry, inside, count + 2)
+    leave, down, _ = _climb(geometry, ~inside, size)
+    prices, tails, heads = list(site_prices), [up[0], down[1]], [up[1], down[0]]
+    starts, ends = [np.where(inside, source, sites)], [np.where(inside, sites, sink)]
+    for l, rows, cuts, pays in crossing:
+        gates = enter[l][rows], leave[l][rows]
+        prices += [cut for cut, paid in zip(cuts, pays) if paid]
+        for ways, free, gate in zip((starts, ends), (tails, heads), gates):
+            ways.append(gate[pays])
+            free.append(gate[~pays])
+    begin, end, tail, head = map(np.concatenate, (starts, ends, tails, heads))
+    return cheapest_cut(prices, begin, end, tail, head, source, sink)
