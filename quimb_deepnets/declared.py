@@ -327,6 +327,15 @@ class RecurrentMethods(RankMethods):
         def from_mps(mps: Any, max_bytes: float = MAX_BYTES) -> RAC: ...
 
 
+class BoltzmannMethods:
+    """What is attached to Boltzmann machines."""
+
+    if TYPE_CHECKING:
+
+        @staticmethod
+        def from_conv(net: ConvAC, info: dict[str, Any] | None = None) -> RBM: ...
+
+
 class HeldMethods:
     """What `conversion` and `sampling` attach to states that may still hold their network."""
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import quimb.tensor as qtn
+import torch
 
 import quimb_deepnets as qdn
 from quimb_deepnets.conversion import peps_bonds
@@ -136,3 +137,58 @@ def test_machines_without_symmetry():
         qdn.ConvAC.from_rbm(qdn.RBM.rand(4, seed=0))
     with pytest.raises(qdn.StructureError, match="takes an RBM"):
         qdn.ConvAC.from_rbm(LATTICES[0])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("boundary", ["ones", "omit", "periodic", "valid"])
+@pytest.mark.parametrize("shape, kernels", [(6, (3, 2)), ((3, 3), (2, (2, 1)))])
+def test_sums_of_two_products_as_a_boltzmann_machine(shape, kernels, boundary, dtype, backend):
+    layers = [qdn.GCLayer(kernels[0], 2), qdn.GCLayer(kernels[1], 1)]
+    for shared, scale in [(True, 0.5), (False, 1.5)]:  # positive weights, and others
+        options = {"dist": "uniform", "loc": 1, "scale": scale, "dtype": dtype, "seed": 3}
+        net = qdn.ConvAC.rand(shape, layers=layers, boundary=boundary, shared=shared, **options)
+        info = {}
+        rbm = qdn.RBM.from_conv(net.to(backend), info=info)
+        assert rbm.dtype == (dtype if scale < 1 else "complex128")
+        scaled = np.asarray(rbm.to_dense()) * np.exp(np.asarray(info["log_scale"]))
+        np.testing.assert_allclose(scaled / net.to_dense(), 1, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape, filters", [((6,), 1), ((5,), 3), ((2, 3), 2)])
+def test_boltzmann_machines_there_and_back(shape, filters):
+    rbm, info = symmetric_rbm(shape, filters), {}
+    back = qdn.RBM.from_conv(qdn.ConvAC.from_rbm(rbm), info=info)
+    assert back.geometry.hidden == rbm.geometry.hidden and abs(info["log_scale"]) < 1e-14
+    np.testing.assert_allclose(back.to_dense() / rbm.to_dense(), 1, atol=5e-14)
+
+
+def test_product_states_and_gradients_as_boltzmann_machines():
+    net = qdn.ConvAC.rand(4, 2, 2, 1, dist="uniform", loc=1, scale=0.5, seed=0).to("torch")
+    leaves = [x.requires_grad_() for x in net.params.values()]
+    info = {}
+    rbm = qdn.RBM.from_conv(net, info=info)
+    configs = [[0, 1, 1, 0], [1, 1, 0, 1]]
+    ours = rbm.log_amplitudes(configs)[1].sum() + 2 * info["log_scale"]
+    exact = net.log_amplitudes(configs)[1].sum()
+    for found, right in zip(torch.autograd.grad(ours, leaves), torch.autograd.grad(exact, leaves)):
+        np.testing.assert_allclose(found, right, atol=1e-12)
+
+
+def test_circuits_that_are_not_sums_of_two():
+    rand = lambda layers, **kws: qdn.ConvAC.rand(6, layers=layers, seed=0, **kws)
+    pair, one = qdn.GCLayer(2, 2), qdn.GCLayer(2, 1)
+    for net, message in (
+        (rand([pair, pair]), "are 2, 2 and 2"),
+        (rand([one]), "are 2, 1 and 1"),
+        (rand([pair, one], phys_dim=3), "are 3, 2 and 1"),
+        (
+            rand([pair, one], boundary="omit").with_params({"W2,0": np.zeros((1, 2))}),
+            "reads 0 channels",
+        ),
+        (rand([qdn.GCLayer(2, 3), one]), "reads 3 channels"),
+        (rand([pair, one]).with_params({"W1,0": np.eye(2)}), "has no logarithm"),
+        (qdn.RAC.rand(4, 2, 2, seed=0), "takes a ConvAC"),
+    ):
+        with pytest.raises(qdn.StructureError, match=message):
+            qdn.RBM.from_conv(net)

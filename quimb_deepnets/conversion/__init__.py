@@ -13,18 +13,21 @@
     from_mps          RAC.from_mps: a matrix product state as a recurrent circuit
     from_tree         ConvAC.from_tree: a tree of any tensors, by products
     from_rbm          ConvAC.from_rbm: a Boltzmann machine with translation symmetry
+    from_conv         RBM.from_conv: a circuit of depth 2 that adds two products at a time
     vanishing         states that vanish, exactly or to the precision of their weights
 """
 
 from .everyday import state_of
 from .exact_mps import to_mps
 from .exact_peps import peps_bonds, to_peps
+from .from_conv import from_conv
 from .from_mps import from_mps
 from .from_rbm import from_rbm
 from .from_tree import from_tree
 from .transfer_states import transfer_of
 
 __all__ = [
+    "from_conv",
     "from_mps",
     "from_rbm",
     "from_tree",

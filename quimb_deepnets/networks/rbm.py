@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from autoray import astype, do, get_dtype_name, stop_gradient
 
+from ..declared import BoltzmannMethods
 from ..errors import check_positive_int
 from ..evaluation.hidden_ratios import boltzmann_ratios
 from ..evaluation.plan import Plan
@@ -28,7 +29,7 @@ from .value import read_only
 LOG2E = math.log2(math.e)
 
 
-class RBM(DeepNetwork, family="rbm"):
+class RBM(BoltzmannMethods, DeepNetwork, family="rbm"):
     """A restricted Boltzmann machine on a chain or a lattice, from its arrays.
 
     Parameters
