@@ -16,9 +16,11 @@ import quimb_deepnets as qdn
 from quimb_deepnets.geometry.conv import ConvGeometry
 from quimb_deepnets.paths import (
     Hypergraph,
+    blocks_tree,
     branch_tree,
     hypergraph,
     quick_tree,
+    shared_flops,
     sweep_tree,
 )
 from quimb_deepnets.paths.arrays import numbers_of
@@ -90,6 +92,29 @@ def test_best_is_at_least_as_good_as_each(net):
         assert report.best["optimize"] == "quick" and "* quick" in repr(report)
     amplitude = qdn.path_report(net, optimize=("branches", "greedy", "quick"))
     assert amplitude.best["log10_flops"] == amplitude.rows[2]["log10_flops"]
+
+
+def test_blocks_of_a_chain_are_multiplied_as_transfer_matrices_are():
+    """Each doubling of a chain with shared weights costs as many multiplications more."""
+    costs = []
+    for N in (64, 128, 256, 512):
+        net = qdn.ConvAC.rand(N, 2, 3, 3, seed=0)
+        graph = hypergraph(net, "norm", "collapsed")
+        costs.append(shared_flops(graph, blocks_tree(graph)))
+    assert len(set(np.diff(costs))) == 1 and costs[-1] < 2 * costs[0]
+    for net in (
+        ring(12, 2, 3, 2),
+        qdn.RAC.rand(7, 1, 2, seed=0),
+        qdn.ConvAC.rand(11, 3, 2, 2, seed=0),
+    ):
+        exact = (abs(net.to_dense()) ** 2).sum()
+        for task, shape in (("norm", ()), ("dense", (-1, 1))):
+            found = qdn.contract_sliced(net, task, optimize="blocks", shared=True)
+            right = exact**0.5 if task == "norm" else net.to_dense().reshape(shape)
+            np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-12 * exact**0.5)
+    lattice = qdn.ConvAC.rand((3, 3), 2, 2, 2, seed=0)
+    with pytest.raises(qdn.OptionError, match="of a chain"):
+        blocks_tree(hypergraph(lattice, "norm", "collapsed"))
 
 
 def test_strips_run_across_the_shorter_side():

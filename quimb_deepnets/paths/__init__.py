@@ -17,7 +17,7 @@
 """
 
 from .contraction import contract_sliced
-from .handmade import branch_tree, quick_tree, sweep_tree
+from .handmade import blocks_tree, branch_tree, quick_tree, sweep_tree
 from .hypergraph import Hypergraph
 from .kets import Form, Ket, ket_of
 from .report import PathReport
@@ -31,6 +31,7 @@ __all__ = [
     "Hypergraph",
     "Ket",
     "PathReport",
+    "blocks_tree",
     "branch_tree",
     "contract_shared",
     "contract_sliced",
