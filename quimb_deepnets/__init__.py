@@ -26,9 +26,10 @@ expanded, collapsed
 
 Ladder
 ------
-A module imports only from rows above its own::
+A module imports only from rows above its own, and a row is imported when it is first used::
 
-    declared      what lower rows attach to classes, for readers and type checkers
+    lazy          methods whose module is imported when they are first used
+    declared      which methods live in lower rows, for readers and type checkers
     errors        one class for each rule that input can break
     numerics      numbers beyond the range of floats, weights, configurations, whole files
     geometry      networks in integers: windows, branches, copies, places of sites
@@ -49,49 +50,62 @@ A module imports only from rows above its own::
     __main__      ``python -m quimb_deepnets``
 """
 
-from . import exact as exact
-from . import theory as theory
-from .entanglement import (
-    entanglement_plan,
-    entropies,
-    entropy,
-    logneg_subsys,
-    mutinf_subsys,
-    partial_trace_exact,
-    plot_entropy,
-    register_with_quimb,
-    renyi2_estimate,
-    renyi_entropy,
-    schmidt_gap,
-    schmidt_rank,
-    schmidt_values,
-    unregister_from_quimb,
-)
-from .errors import (
-    BudgetError,
-    ConfigError,
-    DeepNetError,
-    ExtraError,
-    GeometryError,
-    LegError,
-    MethodError,
-    MissingError,
-    OptionError,
-    RangeError,
-    SamplingWarning,
-    SitesError,
-    StructureError,
-    WeightError,
-    WorkerError,
-)
-from .exact import InfiniteChain
-from .geometry import GCLayer
-from .groundstate import Energy, Fit, GroundState, energy, fit
-from .hyper import HyperTensorNetwork, dup
-from .networks import RAC, RBM, ConvAC, GraphStateConvAC, TorchNetwork, load, register_method, save
-from .paths import contract_sliced, path_report, rivals
-from .sampling import Metropolis
-from .tensors import CollapsedVector, RecursiveMPS, RecursiveTree
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import exact as exact
+    from . import theory as theory
+    from .entanglement import (
+        entanglement_plan,
+        entropies,
+        entropy,
+        logneg_subsys,
+        mutinf_subsys,
+        partial_trace_exact,
+        plot_entropy,
+        register_with_quimb,
+        renyi2_estimate,
+        renyi_entropy,
+        schmidt_gap,
+        schmidt_rank,
+        schmidt_values,
+        unregister_from_quimb,
+    )
+    from .errors import (
+        BudgetError,
+        ConfigError,
+        DeepNetError,
+        ExtraError,
+        GeometryError,
+        LegError,
+        MethodError,
+        MissingError,
+        OptionError,
+        RangeError,
+        SamplingWarning,
+        SitesError,
+        StructureError,
+        WeightError,
+        WorkerError,
+    )
+    from .exact import InfiniteChain
+    from .geometry import GCLayer
+    from .groundstate import Energy, Fit, GroundState, energy, fit
+    from .hyper import HyperTensorNetwork, dup
+    from .networks import (
+        RAC,
+        RBM,
+        ConvAC,
+        GraphStateConvAC,
+        TorchNetwork,
+        load,
+        register_method,
+        save,
+    )
+    from .paths import contract_sliced, path_report, rivals
+    from .sampling import Metropolis
+    from .tensors import CollapsedVector, RecursiveMPS, RecursiveTree
 
 __version__ = "0.1.0"
 
@@ -150,3 +164,26 @@ __all__ = [
     "schmidt_values",
     "unregister_from_quimb",
 ]
+
+# the rows of the ladder; what gives a name of `__all__` stands before all rows that need it
+_ROWS = (
+    "errors numerics geometry theory jobs kernels evaluation networks hyper tensors exact "
+    "conversion sampling entanglement paths groundstate cli lazy declared"
+).split()
+
+if not TYPE_CHECKING:  # a type checker would accept every name
+
+    def __getattr__(name):
+        """A row, or a name of `__all__` from the first row that exports it, when first used."""
+        if name in _ROWS:
+            return importlib.import_module(f".{name}", __name__)
+        if name in __all__:
+            for row in _ROWS:
+                module = importlib.import_module(f".{row}", __name__)
+                if name in getattr(module, "__all__", ()):
+                    return globals().setdefault(name, getattr(module, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return [*(name for name in globals() if name.startswith("__")), *__all__, *_ROWS]

@@ -1,20 +1,20 @@
-"""Methods that lower modules attach to classes, declared where readers and type checkers look.
+"""Methods of classes that live further down the ladder: their signatures, and where they are.
 
-A method that lives further down the ladder is attached by its own module, with `register_method`.
-The class inherits the declaration from here, where nothing runs::
+::
 
-    declared    class NetworkMethods            def collapse(self, ...) -> CollapsedVector
-                      ^
+    declared    class NetworkMethods    if TYPE_CHECKING: def collapse(self, ...) -> CollapsedVector
+                      ^                 else: collapse = LazyMethod("tensors.collapsed")
     networks    class DeepNetwork(NetworkMethods)
-                      ^
-    tensors     register_method(DeepNetwork)(collapse)
 
-A test checks that what is declared and what is attached agree, signatures included.
+Readers and type checkers see the signature; the module is imported when the method is first used.
+A test checks that signature and function agree.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from .lazy import LazyMethod
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class MeasureMethods:
-    """What `entanglement` attaches to networks and to states of hyper-indices alike."""
+    """Measures of networks and of states with hyper-indices alike."""
 
     if TYPE_CHECKING:
 
@@ -164,9 +164,19 @@ class MeasureMethods:
             max_flops: float = MAX_FLOPS,
         ) -> EntanglementPlan: ...
 
+    else:
+        schmidt_values = LazyMethod("entanglement.measures")
+        entropy = LazyMethod("entanglement.measures")
+        entropies = LazyMethod("entanglement.measures")
+        renyi_entropy = LazyMethod("entanglement.measures")
+        schmidt_gap = LazyMethod("entanglement.measures")
+        entanglement_plan = LazyMethod("entanglement.measures")
+        mutinf_subsys = LazyMethod("entanglement.two_subsystems")
+        logneg_subsys = LazyMethod("entanglement.two_subsystems")
+
 
 class NetworkMethods(MeasureMethods):
-    """What `tensors`, `exact`, `conversion`, `sampling` and `entanglement` attach to networks."""
+    """Methods of every network, from `tensors`, `exact`, `conversion` and further down."""
 
     if TYPE_CHECKING:
 
@@ -272,9 +282,25 @@ class NetworkMethods(MeasureMethods):
             progbar: bool = False,
         ) -> np.ndarray: ...
 
+    else:
+        to_tensor_network = LazyMethod("tensors.expanded")
+        collapse = LazyMethod("tensors.collapsed")
+        to_mps = LazyMethod("conversion.exact_mps")
+        norm = LazyMethod("conversion.everyday")
+        overlap = LazyMethod("conversion.everyday")
+        distance = LazyMethod("conversion.everyday")
+        local_expectation_exact = LazyMethod("conversion.everyday")
+        draw = LazyMethod("conversion.everyday")
+        partial_trace_exact = LazyMethod("entanglement.measures")
+        sector_weights = LazyMethod("exact.sector")
+        partial_traces_in_sector = LazyMethod("exact.sector")
+        renyi2_estimate = LazyMethod("sampling.renyi2")
+        sample = LazyMethod("sampling.draws")
+        _advice = LazyMethod("tensors.guides", "advice_on_network")
+
 
 class RankMethods:
-    """What `entanglement` attaches to networks, expanded or not, whose generic rank is known."""
+    """Methods of networks, expanded or not, whose generic rank is known."""
 
     if TYPE_CHECKING:
 
@@ -287,9 +313,12 @@ class RankMethods:
             max_bytes: float = 2**32,
         ) -> SchmidtRank: ...
 
+    else:
+        schmidt_rank = LazyMethod("entanglement.rank")
+
 
 class ConvolutionalMethods(RankMethods):
-    """What is attached to convolutional circuits."""
+    """Methods of convolutional circuits."""
 
     if TYPE_CHECKING:
 
@@ -317,14 +346,24 @@ class ConvolutionalMethods(RankMethods):
 
         def resize(self, shape: int | tuple[int, ...]) -> ConvAC: ...
 
+    else:
+        graph_state = LazyMethod("networks.graph_state", static=True)
+        from_tree = LazyMethod("conversion.from_tree", static=True)
+        from_rbm = LazyMethod("conversion.from_rbm", static=True)
+        to_peps = LazyMethod("conversion.exact_peps")
+        resize = LazyMethod("networks.resize")
+
 
 class RecurrentMethods(RankMethods):
-    """What is attached to recurrent circuits."""
+    """Methods of recurrent circuits."""
 
     if TYPE_CHECKING:
 
         @staticmethod
         def from_mps(mps: Any, max_bytes: float = MAX_BYTES) -> RAC: ...
+
+    else:
+        from_mps = LazyMethod("conversion.from_mps", static=True)
 
 
 class BoltzmannMethods:
@@ -337,7 +376,7 @@ class BoltzmannMethods:
 
 
 class HeldMethods:
-    """What `conversion` and `sampling` attach to states that may still hold their network."""
+    """Methods of states that may still hold their network."""
 
     if TYPE_CHECKING:
 
@@ -378,9 +417,14 @@ class HeldMethods:
             progbar: bool = False,
         ) -> np.ndarray: ...
 
+    else:
+        to_mps = LazyMethod("conversion.exact_mps", "_state_to_mps")
+        renyi2_estimate = LazyMethod("sampling.renyi2")
+        sample = LazyMethod("sampling.draws")
+
 
 class ExpandedMethods(RankMethods, HeldMethods):
-    """What is attached to expanded networks."""
+    """Methods of expanded networks."""
 
     if TYPE_CHECKING:
 
@@ -390,3 +434,6 @@ class ExpandedMethods(RankMethods, HeldMethods):
             site_tag_id: str | None = None,
             max_bytes: float = MAX_BYTES,
         ) -> CollapsedVector: ...
+
+    else:
+        collapse = LazyMethod("tensors.collapsed", "_collapse_expanded")

@@ -22,8 +22,7 @@ Every message says the value, the law and the remedy::
 
 import importlib
 import operator
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 __all__ = [
     "BudgetError",
@@ -147,12 +146,12 @@ def import_extra(what, extra, *modules):
 class Guide:
     """Base of classes whose errors about a missing attribute say which object has it.
 
-    ``_guides`` are functions from an object and a name to a piece of advice, or to None. The
-    error is an `AttributeError`, so that ``hasattr``, ``getattr`` with a default, ``copy`` and
-    ``pickle`` work as usual.
+    ``_advice(name)`` is what the error says, or None. The error is an `AttributeError`, so that
+    ``hasattr``, ``getattr`` with a default, ``copy`` and ``pickle`` work as usual.
     """
 
-    _guides: tuple[Callable[[Any, str], str | None], ...] = ()
+    def _advice(self, name: str) -> str | None:
+        return None
 
     if not TYPE_CHECKING:  # a type checker would accept every name
 
@@ -160,10 +159,9 @@ class Guide:
             if not name.startswith("_"):
                 if hasattr(type(self), name):  # a property that failed: its own error
                     return object.__getattribute__(self, name)
-                for guide in type(self)._guides:
-                    if advice := guide(self, name):
-                        what = f"{type(self).__name__} has no attribute {name!r}, {advice}."
-                        raise MissingError(what, name=name, obj=self)
+                if advice := self._advice(name):
+                    what = f"{type(self).__name__} has no attribute {name!r}, {advice}."
+                    raise MissingError(what, name=name, obj=self)
             what = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(what, name=name, obj=self)
 

@@ -1,4 +1,4 @@
-"""What is attached to the classes is what they declare, and ``help`` shows each method once."""
+"""Methods that live further down are as declared, and ``help`` shows each method once."""
 
 import ast
 import importlib
@@ -13,8 +13,10 @@ from quimb.tensor import TensorNetwork
 
 import quimb_deepnets as qdn
 from quimb_deepnets import declared
-from quimb_deepnets.networks import DeepNetwork
-from quimb_deepnets.networks.attach import ATTACHED, register_method
+from quimb_deepnets.declared import NetworkMethods
+from quimb_deepnets.lazy import LazyMethod
+from quimb_deepnets.networks import DeepNetwork, register_method
+from quimb_deepnets.numerics.sizes import readable_bytes
 
 from .typing import calls
 
@@ -32,6 +34,7 @@ def classes():
 
 
 CLASSES = list(classes())
+DECLARED = [cls for cls in CLASSES if cls.__module__ == declared.__name__]
 
 
 def names_of(module, tree):
@@ -61,24 +64,12 @@ def block_of(cls):
     return found
 
 
-def declared_of(cls):
-    """What a class declares, in its own block and in its bases of the module `declared`."""
-    bases = [base for base in cls.__mro__[1:] if base.__module__ == declared.__name__]
-    above = [c for base in cls.__mro__[1:] if base not in bases for c in base.__mro__]
-    found = {}
-    for base in (*(base for base in reversed(bases) if base not in above), cls):
-        found |= block_of(base)
-    return found
-
-
 def attached_to(cls):
-    """What modules of the package attach to a class; not what a user or an example does."""
-    ours = {}
-    for name, function in ATTACHED.get(cls, {}).items():
-        plain = inspect.unwrap(getattr(function, "__func__", function))
-        if pathlib.Path(plain.__code__.co_filename).is_relative_to(PACKAGE):
-            ours[name] = function
-    return ours
+    """The methods that a class of `declared` finds in other modules, by name."""
+    names = [name for name in vars(cls) if not name.startswith("_")]
+    for name in names:
+        getattr(cls, name)  # which imports it
+    return {name: vars(cls)[name] for name in names}
 
 
 def signature_of(function, evaluate=True):
@@ -91,40 +82,35 @@ def signature_of(function, evaluate=True):
 
 def differences(cls, block, attached):
     """What is wrong with the declarations of a class, as sentences that say what to do."""
-    where = "declared.py, or the `if TYPE_CHECKING:` block of the class"
     for name in sorted(set(attached) - set(block)):
         line = f"def {name}{signature_of(attached[name], evaluate=False)}: ..."
-        yield (
-            f"{cls.__name__}.{name} is attached but not declared: add `{line}`, with types, to "
-            f"the methods of {cls.__name__} in quimb_deepnets/{where}."
-        )
+        yield f"{cls.__name__}.{name} has no signature: add `{line}`, with types, to declared.py."
     for name in sorted(set(block) - set(attached)):
-        yield (
-            f"{cls.__name__}.{name} is declared but nothing attaches it: remove it from "
-            f"quimb_deepnets/{where}, or attach it with register_method({cls.__name__})."
-        )
+        yield f"{cls.__name__}.{name} has no function: add `{name} = LazyMethod(...)` below it."
     for name in sorted(set(block) & set(attached)):
         said, true = signature_of(block[name]), signature_of(attached[name])
         bare = lambda s: [(p.name, p.kind, p.default) for p in s.parameters.values()]
         typed = true.return_annotation is not true.empty
         if bare(said) != bare(true) or (typed and said != true):
             yield (
-                f"{cls.__name__}.{name} is declared as {said} and attached as {true}: make the "
-                f"declaration in quimb_deepnets/{where} equal to the function."
+                f"{cls.__name__}.{name} is declared as {said} and its function takes {true}: make "
+                "the declaration equal to the function."
             )
+        if isinstance(block[name], staticmethod) != isinstance(attached[name], staticmethod):
+            yield f"{cls.__name__}.{name} is a static method in one place, and not in the other."
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_what_is_attached_is_declared(cls):
-    if cls.__module__ == declared.__name__:
-        return
-    wrong = list(differences(cls, declared_of(cls), attached_to(cls)))
+@pytest.mark.parametrize("cls", DECLARED, ids=lambda cls: cls.__name__)
+def test_what_is_declared_is_found(cls):
+    block, attached = block_of(cls), attached_to(cls)
+    assert attached
+    wrong = list(differences(cls, block, attached))
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_attached_method_has_types():
-    for cls in CLASSES:
-        for name, function in declared_of(cls).items():
+def test_every_declaration_has_types():
+    for cls in DECLARED:
+        for name, function in block_of(cls).items():
             signature = signature_of(function)
             static = isinstance(function, staticmethod)
             assert signature.return_annotation is not signature.empty, name
@@ -136,32 +122,43 @@ def test_a_method_that_nobody_declares_is_found():
     def spectrum_of_it(net, count=3):
         """Nothing."""
 
-    attached = attached_to(DeepNetwork) | {"spectrum_of_it": spectrum_of_it}
-    (wrong,) = differences(DeepNetwork, declared_of(DeepNetwork), attached)
+    attached = attached_to(NetworkMethods) | {"spectrum_of_it": spectrum_of_it}
+    (wrong,) = differences(NetworkMethods, block_of(NetworkMethods), attached)
     assert "def spectrum_of_it(net, count=3)" in wrong
     assert "declared.py" in wrong
 
 
 def test_a_declaration_that_differs_is_found():
-    block, attached = declared_of(DeepNetwork), attached_to(DeepNetwork)
+    block, attached = block_of(NetworkMethods), attached_to(NetworkMethods)
     assert block and set(block) == set(attached)
-    (wrong,) = differences(DeepNetwork, block | {"collapse": block["to_mps"]}, attached)
-    assert "DeepNetwork.collapse is declared as" in wrong
-    (wrong,) = differences(DeepNetwork, block | {"foo": block["to_mps"]}, attached)
-    assert "foo is declared but nothing attaches it" in wrong
+    (wrong,) = differences(NetworkMethods, block | {"collapse": block["to_mps"]}, attached)
+    assert "NetworkMethods.collapse is declared as" in wrong
+    (wrong,) = differences(NetworkMethods, block | {"foo": block["to_mps"]}, attached)
+    assert "NetworkMethods.foo has no function" in wrong
 
 
-def test_declarations_cost_nothing():
-    for cls in CLASSES:
-        if cls.__module__ == declared.__name__:
-            assert not [name for name in vars(cls) if not name.startswith("__")]
+def test_a_lazy_method_can_be_overridden_and_called_by_the_subclass():
+    """Also when the subclass is the first that asks, and whoever asks."""
+
+    class Above:
+        digits = LazyMethod("numerics.configs", "check_configs")
+        readable = LazyMethod("numerics.sizes", "readable_bytes", static=True)
+
+    class Below(Above):
+        def digits(self):
+            return super().digits
+
+    below = Below()
+    assert below.digits().__func__.__qualname__ == "Above.digits"
+    assert Above.digits is below.digits().__func__
+    assert below.readable is Above.readable is readable_bytes
 
 
 # ---------------------------------------------------------------- help
 
 
 def test_attached_functions_read_as_methods():
-    for cls in CLASSES:
+    for cls in DECLARED:
         for name, method in attached_to(cls).items():
             if isinstance(method, types.FunctionType):
                 first = next(iter(inspect.signature(method).parameters))
@@ -241,7 +238,7 @@ def test_measures_have_no_open_options():
     functions = [getattr(qdn, name) for name in qdn.entanglement.__all__ if hasattr(qdn, name)]
     functions = [f for f in functions if isinstance(f, types.FunctionType)]
     assert qdn.entropy in functions and qdn.plot_entropy in functions
-    methods = [m for cls in CLASSES for m in attached_to(cls).values()]
+    methods = [m for cls in DECLARED for m in attached_to(cls).values()]
     for function in (*functions, *methods):
         kinds = {p.kind for p in inspect.signature(function).parameters.values()}
         open_options = inspect.Parameter.VAR_KEYWORD in kinds

@@ -25,7 +25,7 @@ from ..exact.transfer_density import density
 from ..exact.transfer_routes import transfer_of_state
 from ..hyper.operands import expectation, read_operator
 from ..hyper.vector import HyperVector
-from ..networks import DeepNetwork, register_method
+from ..networks import DeepNetwork
 from ..numerics.scaled import decimal
 from ..numerics.weights import as_array
 from ..tensors.collapsed import collapse
@@ -182,7 +182,6 @@ def _expectation(net, transfer, G, places, normalized):
     return expectation(G, rho)
 
 
-@register_method(DeepNetwork)
 def norm(
     net: Any,
     output_inds: None = None,
@@ -233,7 +232,6 @@ def norm(
     return state_of(net).norm(squared=squared, strip_exponent=strip_exponent, **opts)
 
 
-@register_method(DeepNetwork)
 def overlap(net: Any, other: Any, optimize: Any = None, strip_exponent: bool = False) -> Any:
     """The overlap with another state, exactly, as quimb's ``overlap``.
 
@@ -271,7 +269,6 @@ def overlap(net: Any, other: Any, optimize: Any = None, strip_exponent: bool = F
     return mine.overlap(theirs, strip_exponent=strip_exponent, **_given(optimize))
 
 
-@register_method(DeepNetwork)
 def distance(
     net: Any,
     other: Any,
@@ -313,7 +310,6 @@ def distance(
     return mine.distance(theirs, method=method, normalized=normalized, **_given(optimize))
 
 
-@register_method(DeepNetwork)
 def local_expectation_exact(
     net: Any,
     G: Any,
@@ -363,7 +359,6 @@ def local_expectation_exact(
     return state.local_expectation_exact(G, where, optimize, normalized, rehearse)
 
 
-@register_method(DeepNetwork)
 def draw(net: Any, *args: Any, max_tensors: int = MAX_DRAWN, **kwargs: Any) -> Any:
     """Draw the tensor network of a network, every re-use written out.
 

@@ -22,12 +22,10 @@ from quimb.tensor import MatrixProductState
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..evaluation.careful_gradients import refuse_far_apart
 from ..jobs.progress import progress
-from ..networks import DeepNetwork, register_method
 from ..numerics.scaled import Scaled, array_like, full_precision
 from ..numerics.sizes import epsilon
 from ..numerics.traced import check_there
 from ..numerics.weights import MAX_BYTES
-from ..tensors.collapsed import CollapsedVector
 from ..tensors.expanded import RecursiveNetwork
 from ..tensors.scale import check_normalize, place_scale
 from ..tensors.weights_from_tensors import collapsible_network
@@ -159,10 +157,6 @@ def to_mps(
     return mps
 
 
-register_method(DeepNetwork)(to_mps)
-
-
-@register_method(RecursiveNetwork, CollapsedVector, name="to_mps")
 def _state_to_mps(
     psi: Any,
     max_bond: int | None = None,

@@ -19,7 +19,6 @@ from autoray import do
 from ..errors import BudgetError, MethodError, OptionError, check_positive_int
 from ..geometry import leaf_ind
 from ..geometry.expansion import READOUT
-from ..networks import ConvAC, register_method
 from ..numerics.configs import identity
 from ..numerics.scaled import decimal, full_precision
 from ..numerics.weights import MAX_BYTES
@@ -124,7 +123,6 @@ class _Layout:
             )
 
 
-@register_method(ConvAC)
 @full_precision
 def to_peps(
     network: Any,

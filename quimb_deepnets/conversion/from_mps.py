@@ -17,7 +17,7 @@ import quimb.tensor as qtn
 from autoray import to_numpy
 
 from ..errors import BudgetError, OptionError, RangeError, StructureError, check_positive_int
-from ..networks import RAC, register_method
+from ..networks import RAC
 from ..numerics.weights import MAX_BYTES
 
 
@@ -63,9 +63,6 @@ def from_mps(mps: Any, max_bytes: float = MAX_BYTES) -> RAC:
         before, behind = ends
         return _uniform(len(cores), cores[1], before, behind * scale, max_bytes)
     return _by_steps(cores, scale, max_bytes)
-
-
-register_method(RAC)(staticmethod(from_mps))
 
 
 def _cores(mps):

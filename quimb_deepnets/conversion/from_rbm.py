@@ -13,7 +13,7 @@ import numpy as np
 from autoray import do
 
 from ..errors import StructureError
-from ..networks import RBM, ConvAC, register_method
+from ..networks import RBM, ConvAC
 from ..numerics.scaled import look
 
 
@@ -68,9 +68,6 @@ def from_rbm(rbm: RBM) -> ConvAC:
     second = do("zeros_like", first.reshape(-1)[:1]) + do("asarray", adds, like=first)
     readout = do("ones_like", first.reshape(-1)[:1])
     return ConvAC(shape, [first, second], readout, boundary="periodic", anchor="corner")
-
-
-register_method(ConvAC)(staticmethod(from_rbm))
 
 
 def _filters(rbm, shape):

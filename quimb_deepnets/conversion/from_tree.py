@@ -16,7 +16,7 @@ import numpy as np
 from autoray import do
 
 from ..errors import WeightError
-from ..networks import ConvAC, register_method
+from ..networks import ConvAC
 from ..numerics.configs import identity
 from ..numerics.weights import as_array
 
@@ -73,9 +73,6 @@ def from_tree(tensors: Sequence[Any], readout: Any) -> ConvAC:
     top = do("tensordot", readout, below[0], 1)
     length = len(layers[0]) * (len(layers[0].shape) - 2)
     return ConvAC(length, weights, top, strides=[len(x.shape) - 2 for x in layers])
-
-
-register_method(ConvAC)(staticmethod(from_tree))
 
 
 def _check_tree(layers, readout):

@@ -12,7 +12,7 @@
     vanishing   states that cancel to round-off
     rank        certified Schmidt ranks
     gf2         ranks over GF(2), entropies of graph states
-    attach      the measures as methods of networks, and of quimb's vectors on request
+    attach      the measures as methods of quimb's vectors, on request
     picture     plot_entropy
 """
 

@@ -1,8 +1,7 @@
-"""The measures as methods: of our own classes always, of quimb's vectors on request.
+"""The measures as methods of quimb's vectors, on request; our own classes have them anyway.
 
 ::
 
-    net.entropy(3)    psi.entropy(3)         ConvAC, RAC, RBM, RecursiveTree, CollapsedVector, ...
     register_with_quimb()
     mera.entropy(3)   peps.entropy([(0, 1)])     every TensorNetworkGenVector
 """
@@ -10,12 +9,8 @@
 from quimb.tensor import TensorNetworkGenVector
 
 from ..hyper.vector import HyperVector
-from ..networks import RAC, ConvAC, DeepNetwork, register_method
-from ..networks.attach import as_method
-from ..sampling.renyi2 import renyi2_estimate
-from ..tensors import CollapsedVector, RecursiveNetwork
+from ..lazy import as_method
 from . import measures, two_subsystems
-from .rank import schmidt_rank
 
 MEASURES = {
     function.__name__: function
@@ -30,12 +25,6 @@ MEASURES = {
         measures.entanglement_plan,
     )
 }
-
-for _measure in MEASURES.values():
-    register_method(DeepNetwork, HyperVector)(_measure)
-register_method(DeepNetwork)(measures.partial_trace_exact)
-register_method(ConvAC, RAC, RecursiveNetwork)(schmidt_rank)
-register_method(DeepNetwork, RecursiveNetwork, CollapsedVector)(renyi2_estimate)
 
 _attached: list[str] = []
 

@@ -22,7 +22,6 @@ from ..hyper.operands import in_common
 from ..hyper.ranges import contract_scaled
 from ..hyper.regions import of_trace_one, region_sums
 from ..hyper.search import BestOf
-from ..networks import DeepNetwork, register_method
 from ..numerics.scaled import full_precision, look
 from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import CollapsedVector, collapse, window_tensors
@@ -159,7 +158,6 @@ def check_qubits(net: Any, sector: Any = 0) -> int:
     return int(sector)
 
 
-@register_method(DeepNetwork)
 @full_precision
 def sector_weights(network: Any) -> Any:
     """The probability of each number of ones, exactly, from one contraction.
@@ -189,7 +187,6 @@ def sector_weights(network: Any) -> Any:
     return _Phased(network).shares()
 
 
-@register_method(DeepNetwork)
 @full_precision
 def partial_traces_in_sector(network: Any, wheres: Any, sector: int) -> list[Any]:
     """The reduced density matrices of many regions of the state in a sector, exactly.

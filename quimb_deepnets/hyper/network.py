@@ -23,6 +23,7 @@ from quimb.tensor import Tensor, TensorNetwork
 from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 
 from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
+from ..lazy import LazyMethod
 from ..numerics.scaled import binary, full_precision, readable
 from ..numerics.weights import make_rng
 from .exhaustive import NAMES
@@ -71,6 +72,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
 
     _EXTRA_PROPS: Any = ()
     _CONTRACT_STRUCTURED = False
+    _advice: Any = LazyMethod("tensors.guides", "advice_on_state")
 
     def combine(self, other, *, virtual=False, check_collisions=True):
         """Combine with another tensor network, without contracting.

@@ -13,7 +13,7 @@
     entangled    random weights of a ConvAC that are entangled
     resize       the same weights on another shape
     files        save and load
-    attach       methods that rows below give to networks
+    attach       functions of users as methods of networks
 """
 
 from .attach import register_method

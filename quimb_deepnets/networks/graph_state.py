@@ -25,7 +25,6 @@ import numpy as np
 from ..errors import GeometryError, OptionError, check_option
 from ..geometry.layers import as_sizes, broadcast, check_layers
 from ..numerics.weights import check_budget, check_numpy_dtype
-from .attach import register_method
 from .conv import ConvAC
 
 BITS = np.array([[1, 1], [1, -1]])  # row f, column s: (-1)**(f s)
@@ -232,9 +231,6 @@ def graph_state(
     8
     """
     return GraphStateConvAC(shape, distance, kernel, boundary, dtype)
-
-
-register_method(ConvAC)(staticmethod(graph_state))
 
 
 def _read_distance(distance, sizes):

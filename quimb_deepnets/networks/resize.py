@@ -10,11 +10,9 @@ from typing import Any
 
 from ..errors import GeometryError
 from ..geometry.layers import as_sizes
-from .attach import register_method
 from .conv import ConvAC
 
 
-@register_method(ConvAC)
 def resize(net: ConvAC, shape: int | tuple[int, ...]) -> ConvAC:
     """The network with the same weights on another number of sites.
 

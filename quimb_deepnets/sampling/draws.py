@@ -28,11 +28,8 @@ from ..errors import (
     check_positive_int,
 )
 from ..jobs.progress import progress
-from ..networks import DeepNetwork, register_method
 from ..numerics.configs import config_block
 from ..numerics.weights import MAX_BYTES, make_rng
-from ..tensors.collapsed import CollapsedVector
-from ..tensors.expanded import RecursiveNetwork
 from .diagnostics import why_doubtful
 from .metropolis import Metropolis
 from .moves import check_sector
@@ -48,7 +45,6 @@ PROBED, PROBES, MIN_HITS = 64, 2**12, 0.005  # of draws, to look at before other
 Draw = Callable[[int, np.random.Generator], np.ndarray]
 
 
-@register_method(DeepNetwork, RecursiveNetwork, CollapsedVector)
 def sample(
     state: Any,
     n: int,

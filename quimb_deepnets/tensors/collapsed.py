@@ -37,7 +37,7 @@ from ..hyper.operands import expectation, read_terms
 from ..hyper.search import SEARCHED
 from ..hyper.sites import check_site_id, check_site_tags
 from ..hyper.vector import HyperVector
-from ..networks import RAC, ConvAC, DeepNetwork, register_method
+from ..networks import RAC, ConvAC
 from ..numerics.configs import digits, identity
 from ..numerics.products import times
 from ..numerics.scaled import (
@@ -51,7 +51,7 @@ from ..numerics.scaled import (
 from ..numerics.weights import MAX_BYTES
 from .amplitudes import StateAmplitudes
 from .density import partial_traces_exact
-from .expanded import RecursiveNetwork, to_tensor_network
+from .expanded import to_tensor_network
 from .scale import fits, spread
 from .weights_from_tensors import (
     architecture_of,
@@ -247,10 +247,6 @@ def _architecture_of_collapsed(phi: CollapsedVector):
     return None if network is None else architecture_of(network)
 
 
-register_method(DeepNetwork)(collapse)
-
-
-@register_method(RecursiveNetwork, name="collapse")
 def _collapse_expanded(
     psi: Any,
     site_ind_id: str | None = None,

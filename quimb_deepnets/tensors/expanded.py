@@ -41,7 +41,7 @@ from ..hyper.names import unique_names
 from ..hyper.refusals import refuse_tied
 from ..hyper.sites import check_site_id, check_site_tags
 from ..hyper.vector import HyperVector
-from ..networks import DeepNetwork, register_method
+from ..networks import DeepNetwork
 from ..networks.params import writable
 from ..numerics.configs import identity
 from .amplitudes import StateAmplitudes
@@ -294,9 +294,6 @@ def to_tensor_network(
         f"{type(network).__name__} has no expanded tensor network; register one with "
         "quimb_deepnets.tensors.to_tensor_network.register."
     )
-
-
-register_method(DeepNetwork)(to_tensor_network)
 
 
 def _check_budget(geometry, nodes, max_tensors):

@@ -10,9 +10,8 @@
 
 from quimb.tensor import MatrixProductState
 
-from ..hyper.network import HyperTensorNetwork
 from ..hyper.vector import HyperVector
-from ..networks import RAC, RBM, ConvAC, DeepNetwork
+from ..networks import RAC, RBM, ConvAC
 from .amplitudes import StateAmplitudes
 from .collapsed import CollapsedVector, window_tensors
 from .expanded import RecursiveNetwork
@@ -100,5 +99,13 @@ def _vector(tn, name):
     return None
 
 
-DeepNetwork._guides = (_value, _state_of_network, _mps)
-HyperTensorNetwork._guides = (_network_of_state, _other_form, _vector, _mps)
+def advice_on_network(net, name):
+    """Which other object has what a network lacks, or None."""
+    return _value(net, name) or _state_of_network(net, name) or _mps(net, name)
+
+
+def advice_on_state(tn, name):
+    """The same for a network of tensors."""
+    return (
+        _network_of_state(tn, name) or _other_form(tn, name) or _vector(tn, name) or _mps(tn, name)
+    )
