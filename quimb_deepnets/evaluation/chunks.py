@@ -11,7 +11,7 @@ from autoray import do, infer_backend
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..jobs.progress import progress
 from ..kernels.compiled import in_memory
-from ..kernels.digits import has_turn, turned
+from ..kernels.digits import turned
 from ..numerics.configs import batches, check_entries, digits
 from ..numerics.scaled import Scaled
 
@@ -59,10 +59,9 @@ def checked_digits(configs, phys_dim, like):
     ConfigError
         For entries outside the local space.
     """
-    if has_turn(configs, phys_dim) and in_memory(like):
-        found = turned(configs, phys_dim)
-        if found is not None:
-            return found if infer_backend(like) == "numpy" else do("asarray", found, like=like)
+    found = turned(configs, phys_dim) if in_memory(like) else None
+    if found is not None:
+        return found if infer_backend(like) == "numpy" else do("asarray", found, like=like)
     check_entries(configs, phys_dim)
     return digits(configs, phys_dim, like)
 

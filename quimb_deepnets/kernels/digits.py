@@ -46,21 +46,10 @@ def _turn(x, out, start, stop):
     return np.uint8(255) if bits > 255 else largest
 
 
-def has_turn(configs: Any, phys_dim: int) -> bool:
-    """Whether `turned` takes these integers, numpy or torch, and digits of this dimension.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from quimb_deepnets.kernels.digits import has_turn
-    >>> has_turn(np.array([[0, 1]]), 2), has_turn(np.array([[0, 1]]), 300)
-    (True, False)
-    """
-    return phys_dim <= LARGEST and get_dtype_name(configs) in DTYPES and in_memory(configs)
-
-
 def turned(configs: Any, phys_dim: int) -> np.ndarray | None:
-    """Configurations ``(B, *shape)`` as digits ``(N, B)``, uint8; None if an entry is out of range.
+    """Configurations ``(B, *shape)``, numpy or torch, as digits ``(N, B)``, uint8.
+
+    None if an entry is out of range, or where no loop reads the array or a byte holds no digits.
 
     Examples
     --------
@@ -73,6 +62,8 @@ def turned(configs: Any, phys_dim: int) -> np.ndarray | None:
     >>> turned(np.array([[0, 1, -1]]), 2) is None
     True
     """
+    if phys_dim > LARGEST or get_dtype_name(configs) not in DTYPES or not in_memory(configs):
+        return None
     x = as_rows(configs)
     x = x.reshape(len(x), -1)
     out = np.empty(x.shape[::-1], np.uint8)

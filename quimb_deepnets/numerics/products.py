@@ -213,11 +213,9 @@ def multiply_entries(factors):
 
 def transposed(w, fast=True):
     """Scaled matrices ``(..., out, in)`` as ``(..., in, out)``, in the layout that is fastest."""
-
-    def _swap(x):
-        x = do("swapaxes", x, -1, -2)
-        if infer_backend(x) == "numpy" and fast:
-            return np.ascontiguousarray(x)
-        return x.contiguous() if infer_backend(x) == "torch" and fast else x
-
-    return Scaled(_swap(w.mantissa), w.exponent if shared_axes(w) else _swap(w.exponent))
+    mantissa = do("swapaxes", w.mantissa, -1, -2)
+    if fast and infer_backend(mantissa) == "numpy":
+        mantissa = np.ascontiguousarray(mantissa)
+    elif fast and infer_backend(mantissa) == "torch":
+        mantissa = mantissa.contiguous()
+    return Scaled(mantissa, w.exponent if shared_axes(w) else do("swapaxes", w.exponent, -1, -2))
