@@ -88,8 +88,8 @@ class BlockDerivatives:
         rows = [as_rows(x) for x in tables.below]
         self._fold(tables.residuals[-1], matrices[-1], rows[-1], g.depth)
         self.layers = [
-            _BackLayer(saved, *each, self.parts)
-            for saved, *each in zip(tables.residuals[:-1], matrices, rows)
+            _BackLayer(saved, matrix, row, self.parts)
+            for saved, matrix, row in zip(tables.residuals[:-1], matrices, rows)
         ]
         self._places(tables)
 

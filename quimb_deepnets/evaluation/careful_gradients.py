@@ -12,6 +12,7 @@ graph has a single node for all amplitudes, and its backward pass is that of `sc
 
 import functools
 import sys
+from typing import Any
 
 from autoray import do, infer_backend
 
@@ -83,7 +84,7 @@ def careful_amplitudes(net, plan):
 @functools.cache
 def _node():
     """The node of the graph, a class of torch, which is there if an array of it is."""
-    torch = sys.modules["torch"]
+    torch: Any = sys.modules["torch"]
 
     class CarefulAmplitudes(torch.autograd.Function):
         """Mantissas and exponents of amplitudes, differentiated in scaled numbers."""
@@ -107,7 +108,8 @@ def _node():
                     "second derivatives of weights that are so small or so far apart are not "
                     "there; leave out create_graph=True, or use weights that are closer together."
                 )
-            adjoint, total = do("conj", adjoint), 0.0
+            adjoint = do("conj", adjoint)
+            total: Any = 0.0
             for start in range(0, len(adjoint), BLOCK):
                 some = slice(start, start + BLOCK)
                 seed = Scaled(adjoint[some], ctx.exponent[some])

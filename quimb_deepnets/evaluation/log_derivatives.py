@@ -57,13 +57,13 @@ def conv_derivatives(net):
     positions = sum(math.prod(g.layer_shape(l)) for l in range(1, g.depth + 1))
     bond_dim = max(g.bond_dim(l) for l in range(1, g.depth + 1))
     if rows is not None and rows <= 32 * positions:
-        floats, derive = rows * bond_dim, TableDerivatives(net)
-        if all(saved.safe for saved in derive.residuals):
-            if derive.blocks is not None:  # which cut a batch themselves
-                return derive, max(
+        floats, tables = rows * bond_dim, TableDerivatives(net)
+        if all(saved.safe for saved in tables.residuals):
+            if tables.blocks is not None:  # which cut a batch themselves
+                return tables, max(
                     8, net._machine.residuals // (net.num_params * net._like.itemsize)
                 )
-            return derive, max(8, net._machine.residuals // 4 // (floats * net._like.itemsize))
+            return tables, max(8, net._machine.residuals // 4 // (floats * net._like.itemsize))
     taps = max(math.prod(g.kernel(l)) for l in range(1, g.depth + 1))
     floats = 4 * taps * positions * bond_dim
     derive = LayerDerivatives(net)
@@ -220,9 +220,9 @@ def _table_step(g, l, starts, below):
             elif l < g.depth:
                 index[tap][rows] = below
     times = dict(enumerate(constants.values(), total))
-    index = list(index.values())
-    readers = [readers_of(np.max(index, axis=0), below)] if l == g.depth else None
-    return LayerStep(below, index, readers), new, times
+    reads = list(index.values())
+    readers = [readers_of(np.max(reads, axis=0), below)] if l == g.depth else None
+    return LayerStep(below, reads, readers), new, times
 
 
 class LayerDerivatives(_Derivatives):

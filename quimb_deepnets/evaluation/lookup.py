@@ -13,6 +13,7 @@ before the next rescale is known from the table beforehand::
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 from autoray import do, get_dtype_name, infer_backend
@@ -99,7 +100,8 @@ class Lookup:
         self.table, self.offsets = row_table(net, sizes)
         self.windows = windows_of(net.geometry, net.depth, sizes)
         self.count = sum(len(group.positions) for group in self.windows)
-        self.room = self.flat = None
+        self.room = 0
+        self.flat: Any = None  # without a loop
         arrays = self.table.mantissa, readout
         if self.table.exponent is None and has_loops(*arrays) and not has_tangent(*arrays):
             self.room = room_of(self.table)

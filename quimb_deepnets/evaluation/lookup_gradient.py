@@ -10,6 +10,7 @@
 
 import functools
 import sys
+from typing import Any
 
 import numpy as np
 from autoray import infer_backend
@@ -49,7 +50,7 @@ def looked_up(table, windows, phys_dim, x):
 
 @functools.lru_cache(1)
 def _function():
-    torch = sys.modules["torch"]
+    torch: Any = sys.modules["torch"]
 
     class RowProducts(torch.autograd.Function):
         """Products of rows of a table, and its gradient."""

@@ -88,15 +88,16 @@ class Holders(NamedTuple):
 @functools.lru_cache(64)
 def holders_of(geometry, level, group=None):
     """The `Holders` of the windows that `windows_of` lists, in its order."""
-    sites, windows, strides, first = [], [], [], 0
+    parts: list[list[np.ndarray]] = [[], [], []]
+    first = 0
     for some in windows_of(geometry, level, group):
         count, width = some.sites.shape
-        sites.append(some.sites.reshape(-1))
-        windows.append(np.repeat(np.arange(first, first + count), width))
         powers = geometry.phys_dim ** np.arange(width)[::-1]
-        strides.append(np.broadcast_to(powers, (count, width)).reshape(-1))
+        parts[0].append(some.sites.reshape(-1))
+        parts[1].append(np.repeat(np.arange(first, first + count), width))
+        parts[2].append(np.broadcast_to(powers, (count, width)).reshape(-1))
         first += count
-    sites, windows, strides = map(np.concatenate, (sites, windows, strides))
+    sites, windows, strides = map(np.concatenate, parts)
     order = np.argsort(sites, kind="stable")
     counts = np.bincount(sites, minlength=int(np.prod(geometry.shape)))
     return Holders(_starts(counts), windows[order], strides[order])
@@ -133,12 +134,9 @@ def _touches(masks, holders, phys_dim):
     starts, strides = _starts(counts), holders.strides[found]
     flips = np.add.reduceat(strides, new) if len(new) else strides
     sets = _equal_sets(starts, window[new])
-    as_int32 = lambda x: np.ascontiguousarray(x, dtype=np.int32)
-    return Touches(
-        *map(as_int32, (order, sets, starts, window[new], flips)),
-        *map(as_int32, (np.append(new, len(entry)), masks.sites[entry], masks.added[entry])),
-        as_int32(strides),
-    )
+    moves = np.append(new, len(entry)), masks.sites[entry], masks.added[entry], strides
+    fields = order, sets, starts, window[new], flips, *moves
+    return Touches(*(np.ascontiguousarray(x, dtype=np.int32) for x in fields))
 
 
 def _by_windows(owner, window, count):
@@ -179,11 +177,11 @@ def _nodes_of_sites(geometry, l):
     axes = []
     for axis, length in zip(geometry.axes, geometry.shape):
         level = branch_levels(axis, geometry.shared, geometry.boundary)[l]
-        nodes = [[] for _ in range(length)]
+        readers: list[list[int]] = [[] for _ in range(length)]
         for p, window in enumerate(level.windows):
             for site in window:
-                nodes[site].append(p)
-        axes.append([np.array(each, dtype=int) for each in nodes])
+                readers[site].append(p)
+        axes.append([np.array(each, dtype=int) for each in readers])
     if geometry.ndim == 1:
         nodes = axes[0]
     else:

@@ -14,6 +14,7 @@ computed one by one, or, if even the folded last layer fits, there is nothing le
 import functools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import BudgetError, OptionError
 from ..geometry.branches import Branches, branches_of, folded_branches, grouped_level
@@ -141,7 +142,7 @@ def check_plan(geometry, batch, itemsize, level, group, machine):
 class TableSizes:
     """Sizes of the tables of each level, in rows, bytes, flops and nanoseconds."""
 
-    geometry: object
+    geometry: Any
     itemsize: int
     machine: Machine
 

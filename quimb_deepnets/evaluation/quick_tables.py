@@ -150,7 +150,7 @@ def _gradients(steps, weights, table, saved, given):
 @functools.cache
 def _node():
     """The node of the graph, a class of torch, which is there if an array of it is."""
-    torch = sys.modules["torch"]
+    torch: Any = sys.modules["torch"]
 
     class TableRows(torch.autograd.Function):
         """The rows of a table, and its gradient by the weights."""

@@ -38,7 +38,8 @@ class RecurrentRatios:
 
     def __call__(self, x):
         M, B, before = self.net.phys_dim, x.shape[1], 0
-        states, runs = [joined_rows([h] * B) for h in self.recursion.start()], None
+        states = [joined_rows([h] * B) for h in self.recursion.start()]
+        runs: list[Scaled] = []
         for t, count in enumerate(self.begun.tolist()):
             if count > before:
                 parts = [joined_rows([h] * (count - before)) for h in states]

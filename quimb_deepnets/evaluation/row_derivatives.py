@@ -10,6 +10,7 @@ every parameter are made once for all configurations, forward through the layers
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 from autoray import get_dtype_name
@@ -69,7 +70,8 @@ class RowDerivatives:
     def by_row(self):
         """``d log F[row, c] / d theta``, but for the read-out, ``(n, r, P)``."""
         tables, g = self._tables, self._tables.geometry
-        lower = own = None
+        lower: Any = None
+        own: Any = None
         for l, saved in enumerate(tables.residuals, 1):
             lower, own = self._layer(tables, l, saved, lower, own)
         n, r = self.values.shape
@@ -109,11 +111,13 @@ class RowDerivatives:
         reads, matrices = saved.step.index, [as_rows(w[tap]) for tap in taps]
         matrices = [c[:, :, None] * m[None] for c, m in zip(cofactors, matrices)]
         if l == tables.geometry.depth:  # all taps of the folded layer read the same row
-            reads, matrices = [np.max(np.stack(reads), axis=0)], [sum(matrices)]
+            reads, matrices = (
+                [np.max(np.stack(reads), axis=0)],
+                [functools.reduce(np.add, matrices)],
+            )
         zero = lambda x: np.concatenate((x, np.zeros_like(x[:1])))  # of a vector of ones
-        found = 0
-        for index, matrix in zip(reads, matrices):
-            found = found + matrix[:, :, :, None] * zero(own)[index][:, None]
+        parts = (m[:, :, :, None] * zero(own)[index][:, None] for index, m in zip(reads, matrices))
+        found = functools.reduce(np.add, parts)
         found = found.reshape(*found.shape[:2], -1)
         if lower is not None:
             older = (m @ zero(lower)[index] for index, m in zip(reads, matrices))

@@ -59,11 +59,11 @@ def window_dense(net, max_bytes):
             start = rows.offsets[kind]
             table = rows.table.mantissa[start : start + g.phys_dim ** len(sites)]
             products[p] = WindowProduct(tuple(sites.tolist()), do("transpose", table, (1, 0)))
-    *rest, last = halve([products[p] for p in sorted(products)], g.phys_dim)
+    *first, last = halve([products[p] for p in sorted(products)], g.phys_dim)
     last = WindowProduct(last.sites, last.data * rows.vector.mantissa[:, None])
     data = (
-        _close(*rest, last, g.phys_dim)
-        if rest
+        _close(first[0], last, g.phys_dim)
+        if first
         else WindowProduct(last.sites, do("sum", last.data, axis=0))
     )
     return Scaled(_in_order(data, g.phys_dim), rows.vector.exponent)

@@ -157,9 +157,9 @@ def _average(states, operators, sector, d):
     )
     above = below = 0.0
     for turn, back in phases(len(states), sector):
-        turn = (radius * turn) ** np.arange(d)
-        above += (back * _sandwich(states, operators, turn)).real
-        below += (back * _sandwich(states, [], turn)).real
+        turns = (radius * turn) ** np.arange(d)
+        above += (back * _sandwich(states, operators, turns)).real
+        below += (back * _sandwich(states, [], turns)).real
     check_weight(below / _sandwich(states, [], radius ** np.arange(d)).real, sector)
     return above / below
 

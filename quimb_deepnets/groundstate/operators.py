@@ -151,14 +151,14 @@ class FlipMasks(Shown):
 
     def _values(self, x):
         """The value of each term, ``(terms, B)``, for digits ``(N, B)``."""
-        looked_up = []
+        parts = []
         for supports, which, start, tables in self._groups:
             codes = np.zeros((len(supports), x.shape[1]), np.intp)
-            for places in supports.T:
+            for column in supports.T:
                 codes *= self.phys_dim
-                codes += x[places]
-            looked_up.append(tables.take(codes[which] + start, mode="clip"))
-        looked_up = np.concatenate(looked_up) if len(looked_up) > 1 else looked_up[0]
+                codes += x[column]
+            parts.append(tables.take(codes[which] + start, mode="clip"))
+        looked_up = np.concatenate(parts) if len(parts) > 1 else parts[0]
         values = looked_up[self._levels[0][1]]
         for rows, places in self._levels[1:]:
             values[rows] *= looked_up[places]

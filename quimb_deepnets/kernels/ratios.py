@@ -13,7 +13,7 @@ Sums and products are in double precision. What it cannot hold is marked, to be 
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -278,7 +278,7 @@ def spread(x, ratios, out):
     B, N, M = out.shape
     for b in range(B):
         for n in range(N):
-            value = np.int64(x[n, b])
+            value: Any = np.int64(x[n, b])
             out[b, n, value] = ratios[b, n] * 0 + 1  # or nan, where psi is zero
             for m in range(1, M):
                 value += 1

@@ -56,6 +56,12 @@ class RenyiEstimate(Shown, tuple):
         Integrated autocorrelation time of the swap estimator, in sweeps.
     """
 
+    rhat: float
+    acceptance: float
+    moved: float
+    samples: int
+    autocorrelation: float
+
     def __new__(cls, mean, error, rhat, acceptance, samples, autocorrelation, moved=1.0):
         self = super().__new__(cls, (mean, error))
         self.rhat, self.acceptance, self.moved = rhat, acceptance, moved
