@@ -266,7 +266,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         when they add the second operand; the network they make then becomes a hyper network, as
         it is with the operands the other way round.
         """
-        frame = sys._getframe(1)
+        frame: Any = sys._getframe(1)
         if frame.f_code is MAKERS[0] and type(made := frame.f_locals["self"]) is TensorNetwork:
             for code in MAKERS:
                 frame = frame.f_back if frame is not None and frame.f_code is code else None
@@ -368,10 +368,10 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         coefficients = (tn.tensor_map[tid] for tid in tn.tag_map.get("SWITCH", ()))
         switches = {t.inds[0] for t in coefficients if t.ndim == 1}
         switches.update(ix for ix in tn.ind_map if plain_name(ix) == SWITCH)  # simplified away
-        switches = sorted(switches.difference(output_inds))
+        summed = sorted(switches.difference(output_inds))
         inds = [t.inds for t in tn]
         opts = {key: kwargs[key] for key in kwargs.keys() & TREE_OPTIONS}
-        found = contract_scaled(tree, tn.arrays, inds, switches, **opts)
+        found = contract_scaled(tree, tn.arrays, inds, summed, **opts)
         if as_tensor:
             tags = oset_union(t.tags for t in tn)
             found = found.map(lambda x: Tensor(x, tuple(output_inds), tags))

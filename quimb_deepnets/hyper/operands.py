@@ -9,6 +9,7 @@ arrays that are there::
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 from autoray import astype, do, get_dtype_name, infer_backend, to_numpy
@@ -235,11 +236,11 @@ class OperandNetwork(PartNetwork):
             If an index is not an outer one, or the operator has another size.
         """
         inds = self._check_acted_on(inds)
-        new = self if inplace else self.copy()
+        new: Any = self if inplace else self.copy()
         G = self._read(G, inds)
         G = G if isinstance(G, PArray) else new._admit(G)
         opts |= {"contract": contract, "tags": tags, "info": info, "inplace": True}
-        return super(OperandNetwork, new).gate_inds(G, inds, **opts)
+        return super(OperandNetwork, new).gate_inds(G, inds, **opts)  # type: ignore[misc]
 
     gate_inds_ = functools.partialmethod(gate_inds, inplace=True)
 
@@ -253,9 +254,9 @@ class OperandNetwork(PartNetwork):
         """
         upper, lower = map(self._check_acted_on, (inds_upper, inds_lower))
         self._check_acted_on((*upper, *lower))
-        new = self if inplace else self.copy()
+        new: Any = self if inplace else self.copy()
         G = new._admit(self._read(G, upper))
-        act = super(OperandNetwork, new).gate_sandwich_inds
+        act = super(OperandNetwork, new).gate_sandwich_inds  # type: ignore[misc]
         return act(G, upper, lower, *args, inplace=True, **kwargs)
 
     gate_sandwich_inds_ = functools.partialmethod(gate_sandwich_inds, inplace=True)
@@ -278,14 +279,14 @@ class OperandNetwork(PartNetwork):
                 f"v has shape {tuple(v.shape)}, but index {ind!r} has size {self.ind_size(ind)}; "
                 "give a vector of that length."
             )
-        new = self if inplace else self.copy()
+        new: Any = self if inplace else self.copy()
         return super(OperandNetwork, new).vector_reduce(ind, new._admit(v), inplace=True)
 
     vector_reduce_ = functools.partialmethod(vector_reduce, inplace=True)
 
     def multiply(self, x, inplace=False, spread_over=8):
         """Multiply by a number, see quimb; a complex one makes the network complex."""
-        new = self if inplace else self.copy()
+        new: Any = self if inplace else self.copy()
         x = new._admit_scalar(x)
         if traced(x):
             spread_over = 1  # its sign cannot be looked at
@@ -295,7 +296,7 @@ class OperandNetwork(PartNetwork):
 
     def multiply_each(self, x, inplace=False):
         """Multiply each tensor by a number, see quimb; a complex one makes all complex."""
-        new = self if inplace else self.copy()
+        new: Any = self if inplace else self.copy()
         return super(OperandNetwork, new).multiply_each(new._admit_scalar(x), inplace=True)
 
     multiply_each_ = functools.partialmethod(multiply_each, inplace=True)

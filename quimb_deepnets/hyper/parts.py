@@ -86,14 +86,14 @@ class PartNetwork(TensorNetwork):
     def rank_simplify(self, output_inds=None, *args, inplace=False, **kwargs):
         """Contract tensors whose product is not larger, see quimb; cut indices stay open."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        return super().rank_simplify(output_inds, *args, inplace=inplace, **kwargs)
+        return super().rank_simplify(output_inds, *args, inplace=inplace, **kwargs)  # type: ignore[misc]
 
     rank_simplify_ = functools.partialmethod(rank_simplify, inplace=True)
 
     def diagonal_reduce(self, output_inds=None, *args, inplace=False, **kwargs):
         """Replace diagonal tensors by hyper-indices, see quimb; cut indices stay open."""
         output_inds = self.outer_inds() if output_inds is None else output_inds
-        return super().diagonal_reduce(output_inds, *args, inplace=inplace, **kwargs)
+        return super().diagonal_reduce(output_inds, *args, inplace=inplace, **kwargs)  # type: ignore[misc]
 
     diagonal_reduce_ = functools.partialmethod(diagonal_reduce, inplace=True)
 
@@ -186,7 +186,7 @@ class PartNetwork(TensorNetwork):
         mine, theirs = self._cuts, getattr(other, "_cuts", {})
         open_cuts = {**theirs, **mine}
         for ix in [ix for ix in open_cuts if ix in self.ind_map and ix in other.ind_map]:
-            inside, outside = mine.get(ix, theirs.get(ix))
+            inside, outside = mine.get(ix) or theirs[ix]
             back = theirs.get(ix, (outside,))[0]
             left = outside - back
             if left and back <= outside:

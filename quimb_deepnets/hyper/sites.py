@@ -10,6 +10,7 @@ import math
 import sys
 from numbers import Integral
 from string import Formatter
+from typing import TYPE_CHECKING
 
 from autoray import infer_backend
 from quimb.tensor import Tensor
@@ -17,6 +18,11 @@ from quimb.tensor.belief_propagation.bp_common import create_lazy_community_edge
 from quimb.tensor.tnag.core import create_lazy_edge_map
 
 from ..errors import MethodError, MissingError, OptionError, SitesError
+
+if TYPE_CHECKING:  # what the names are mixed into
+    from quimb.tensor import TensorNetworkGenVector as Sited
+else:
+    Sited = object
 
 # functions of quimb that ask for site tags: sums, and belief propagation between sites
 SUMS, BELIEFS = create_lazy_edge_map.__code__, create_lazy_community_edge_map.__code__
@@ -103,7 +109,7 @@ def _plain(x):
     return x.tolist() if hasattr(x, "tolist") else x
 
 
-class SiteNames:
+class SiteNames(Sited):
     """Sites by name or by coordinates, for networks with ``sites``."""
 
     def _name(self, string, *site):

@@ -51,7 +51,7 @@ class HyperTensorNetworkGen(SiteNames, HyperTensorNetwork, TensorNetworkGen):
     def maybe_convert_coo(self, x):
         """The tag of a site, the tags of a slice of a chain, and anything else as it is."""
         if isinstance(x, slice):
-            return tuple(map(self.site_tag, TensorNetwork1D.slice2sites(self, x)))
+            return tuple(map(self.site_tag, TensorNetwork1D.slice2sites(self, x)))  # type: ignore[arg-type]
         return super().maybe_convert_coo(self._as_site(x))
 
     def retag_sites(self, new_id, where=None, inplace=False):

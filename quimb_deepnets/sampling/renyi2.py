@@ -169,7 +169,7 @@ def renyi2_estimate(
             f"renyi2_estimate needs batches of log_amplitudes, and a {type(net).__name__} has "
             "none; it takes a ConvAC, RAC, RBM, RecursiveTree, RecursiveMPS or CollapsedVector."
         )
-    sites: tuple = tuple(net.sites)  # type: ignore[union-attr]
+    sites: tuple = tuple(net.sites)
     A = np.array(read_where(sites, where))
     chains, draws = _check_counts(samples, chains)
     sampler = Metropolis(net, chains, seed=seed, start=start)

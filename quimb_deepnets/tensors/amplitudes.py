@@ -10,13 +10,14 @@
 from autoray import astype, do, get_dtype_name, stop_gradient
 
 from ..errors import OptionError, SitesError
+from ..hyper.vector import HyperVector
 from ..jobs.progress import progress
 from ..numerics.configs import check_configs, parse_config
 from ..numerics.scaled import Scaled, binary
 
 
-class StateAmplitudes:
-    """Amplitudes for a `HyperVector` that may still hold the network that it was made from."""
+class StateAmplitudes(HyperVector):
+    """A `HyperVector` that may still hold the network it was made from, with amplitudes."""
 
     _source = None  # what the tensors hold
 

@@ -63,7 +63,7 @@ from .weights_from_tensors import (
 SEARCHED.add(WINDOW)
 
 
-class CollapsedVector(StateAmplitudes, HeldMethods, HyperVector):
+class CollapsedVector(HeldMethods, StateAmplitudes):
     """A state with one tensor per window: an ordinary quimb vector of low contraction width.
 
     Made by ``collapse()``. Its tensors carry the tag ``WINDOW`` (``READOUT`` and, for a RAC, the

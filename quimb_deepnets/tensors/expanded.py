@@ -62,7 +62,7 @@ MAX_DENSE_SIZE = 2**26
 
 
 @refuse_tied
-class RecursiveNetwork(StateAmplitudes, ExpandedMethods, HyperVector):
+class RecursiveNetwork(ExpandedMethods, StateAmplitudes):
     """Base class of the expanded tensor networks of deep networks.
 
     Attributes
