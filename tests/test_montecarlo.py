@@ -171,7 +171,7 @@ def test_the_swap_estimator_is_exact_in_the_mean():
 
     every = np.concatenate((configs[pairs[:, 0]], configs[pairs[:, 1]]))
     sampler = Metropolis(net.log_amplitudes, shape=4, chains=len(every), start=every)
-    swap = montecarlo._Record(sampler, A, 16)._swap()
+    swap = montecarlo._SwapRecord(sampler, A, 16)._swap()
     p = np.exp(2 * sampler.log_amplitudes[1])
     p = p[: len(pairs)] * p[len(pairs) :]
     assert np.abs(swap).max() <= 1 + 1e-12

@@ -100,7 +100,7 @@ def test_a_tree_as_a_convolutional_circuit(dtype):
     spell = ",".join(["z", "zYZ", "YABC", "ZDEF", *parts]) + "->" + legs
     exact = np.einsum(spell, readout, top[0], *middle, *lower, optimize=True)
     np.testing.assert_allclose(net.to_dense().ravel(), exact.ravel(), atol=1e-11)
-    with pytest.raises(qdn.WeightError, match="does not stand on 6 tensors with 3 values"):
+    with pytest.raises(qdn.WeightError, match="does not fit on 6 tensors with 3 values"):
         qdn.ConvAC.from_tree([lower, top], readout)
     with pytest.raises(qdn.WeightError, match="the top of the tree"):
         qdn.ConvAC.from_tree([lower, middle], readout)

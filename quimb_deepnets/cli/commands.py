@@ -366,7 +366,9 @@ def _entropy(options):
         return
     limits |= {"method": options.method or "auto", "progbar": sys.stderr.isatty()}
     if options.where is None and net.nsites < 2:
-        raise OptionError("a single site has no cut, and no entanglement.")
+        raise OptionError(
+            "a single site has no cut to measure entanglement across; give two sites or more."
+        )
     if options.where is None:
         bits = [float(x) for x in entropies(net, **limits)]
         text = "\n".join(f"{n:5} {x:.6f} bits" for n, x in enumerate(bits, 1))

@@ -52,10 +52,10 @@ def peps_bonds(geometry: Any) -> dict[tuple[Any, Any], int]:
     >>> bonds[(1, 0), (1, 1)], bonds[(1, 1), (2, 1)], bonds[(1, 0), (2, 0)]
     (6, 4, 12)
     """
-    return _Layout(geometry).bonds()
+    return _PepsBonds(geometry).bonds()
 
 
-class _Layout:
+class _PepsBonds:
     """Which site knows of which other sites, and by which bond."""
 
     def __init__(self, g):
@@ -163,7 +163,7 @@ def to_peps(
     >>> np.allclose(peps.to_dense(), net.to_dense())
     True
     """
-    layout = _Layout(network.geometry)
+    layout = _PepsBonds(network.geometry)
     layout.check_bytes(network._like.itemsize, max_bytes)
     tensors, exponent = scaled_windows(network, max_bytes)
     peps = qtn.PEPS.from_TN(

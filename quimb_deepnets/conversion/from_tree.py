@@ -86,7 +86,7 @@ def _check_tree(layers, readout):
             good = ins == {out} and len(x) * (len(x.shape) - 2) == count
         if not good:
             raise WeightError(
-                f"tensors[{l - 1}] of shape {tuple(x.shape)} does not stand on "
+                f"tensors[{l - 1}] of shape {tuple(x.shape)} does not fit on "
                 f"{'the sites' if below is None else f'{below[0]} tensors with {below[1]} values'}"
                 "; give (positions, out, in, ..., in), with an `in` for each child."
             )

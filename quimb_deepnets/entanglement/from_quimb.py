@@ -101,4 +101,7 @@ def _check_outer(state, inds):
             "a pure state on them; fix or contract them first."
         )
     if not inds or math.prod(map(state.ind_size, inds)) == 1:
-        raise SitesError("the state has no site with an outer index left, so it has no subsets.")
+        raise SitesError(
+            "no site of the state has an outer index left, so there is nothing to divide; give a "
+            "state with open sites."
+        )

@@ -248,5 +248,7 @@ def _in_sector(rho, real, sector):
     rho = (rho + do("conj", do("transpose", rho, (1, 0)))) / 2
     rho = of_trace_one((do("real", rho) if real else rho) * kept)
     if rho is None:
-        raise RangeError(f"the state has no configuration of {sector} ones.")
+        raise RangeError(
+            f"no configuration of {sector} ones has an amplitude; name another sector."
+        )
     return rho

@@ -32,7 +32,7 @@ class Layout(NamedTuple):
     sites: dict
 
 
-class _Columns:
+class _FreeColumns:
     """Hands out columns from left to right."""
 
     def __init__(self):
@@ -67,7 +67,7 @@ def layout(geometry, nodes="hyper"):
             taps[piece.inds[0]].append(piece.inds[1])
     place = _place_chain if getattr(geometry, "is_recurrent", False) else _place_tree
     indices, matrices = {}, defaultdict(list)
-    columns = _Columns()
+    columns = _FreeColumns()
     place(taps, TOP, geometry.depth, columns, indices, matrices)
     tensors = matrices if nodes == "hyper" else _join_taps(geometry, indices, matrices)
     for ix, (x, y) in indices.items():

@@ -114,7 +114,7 @@ class Energy(float):
         )
 
 
-class _Problem(NamedTuple):
+class _EnergyProblem(NamedTuple):
     """A checked question: network, operator, number of ones, and how to sample."""
 
     net: Any
@@ -217,7 +217,7 @@ def energy(
     )
     if sector is not None:
         check_conserved(masks, sector)
-    problem = _Problem(net, masks, sector, samples, seed, progbar, executor)
+    problem = _EnergyProblem(net, masks, sector, samples, seed, progbar, executor)
     return _cheapest(problem) if method == "auto" else _METHODS[method](problem, ASKED)
 
 
@@ -225,7 +225,7 @@ def energy_of(
     net: Any, H: FlipMasks, sector: int | None, method: str, samples: int = 2**12, seed: Any = None
 ) -> Energy:
     """The energy of what was checked already, see `energy`."""
-    return _METHODS[method](_Problem(net, H, sector, samples, seed, False, None), ASKED)
+    return _METHODS[method](_EnergyProblem(net, H, sector, samples, seed, False, None), ASKED)
 
 
 def _network(net):

@@ -168,7 +168,7 @@ def fit(
     return Fit(network, math.exp(-run.value), method, np.array(run.records, HISTORY))
 
 
-class _Run(NamedTuple):
+class _FitRun(NamedTuple):
     """Where steps ended."""
 
     theta: np.ndarray
@@ -219,7 +219,7 @@ def _steps(loss, theta, tol, steps, seconds, progbar):
                     break
     except KeyboardInterrupt:
         pass  # what was reached counts
-    return _Run(theta, values[len(records)], records)
+    return _FitRun(theta, values[len(records)], records)
 
 
 class _FullLoss:

@@ -233,7 +233,7 @@ class FlipMasks(Shown):
         return configs
 
     def check_hermitian(self) -> None:
-        """Refuse an operator that has no energy.
+        """Refuse an operator whose energy is not a real number.
 
         Raises
         ------

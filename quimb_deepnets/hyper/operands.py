@@ -34,7 +34,7 @@ def common_dtype(*arrays):
         name = np.result_type(*names).name
     except TypeError as error:
         raise OptionError(
-            f"dtypes {' and '.join(names)} have no common one; convert to float32, float64, "
+            f"{' and '.join(names)} have no common dtype; convert to float32, float64, "
             "complex64 or complex128."
         ) from error
     if name not in ("float32", "float64", "complex64", "complex128"):

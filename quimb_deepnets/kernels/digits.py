@@ -49,7 +49,7 @@ def _turn(x, out, start, stop):
 def turned(configs: Any, phys_dim: int) -> np.ndarray | None:
     """Configurations ``(B, *shape)``, numpy or torch, as digits ``(N, B)``, uint8.
 
-    None if an entry is out of range, or where no loop reads the array or a byte holds no digits.
+    None if an entry is out of range, if no loop reads the array, or if a byte cannot hold a digit.
 
     Examples
     --------

@@ -84,7 +84,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         Raises
         ------
         ConfigError
-            If ``config`` names no basis state of the sites.
+            If ``config`` is not a basis state of the sites.
         RangeError
             If the amplitude leaves the range of the dtype; `log_amplitudes` has no such limit.
 

@@ -91,7 +91,7 @@ class PathReport(Shown):
         Raises
         ------
         OptionError
-            If rows of different problems have no name.
+            If the reports are of different problems and their rows have no names.
         """
         if not isinstance(other, PathReport):
             return NotImplemented

@@ -91,7 +91,7 @@ def rivals(net, equal="params", where=None):
     OptionError
         If it is not a deep network.
     SitesError
-        If ``where`` names no part of the sites.
+        If ``where`` does not name a proper subset of the sites.
 
     Examples
     --------

@@ -88,7 +88,7 @@ def path_report(
     Raises
     ------
     OptionError
-        If an option is not known, the state has no such form, or an optimizer finds no path.
+        If an option is not known, the state has no such form, or an optimizer does not find a path.
     SitesError
         If a site does not exist.
     BudgetError

@@ -87,7 +87,7 @@ class Metropolis(Shown):
     OptionError
         If an option is not understood, there is no such sector, or a move always leaves it.
     MethodError
-        If the state gives no batches of amplitudes.
+        If the state does not give batches of amplitudes.
 
     Notes
     -----

@@ -81,7 +81,7 @@ def read_moves(
     if isinstance(moves, str) or hasattr(moves, "shape"):
         moves = (moves,)
     if not hasattr(moves, "__iter__"):
-        raise OptionError(f"moves={moves!r} names no moves; use some of {', '.join(NAMES)}.")
+        raise OptionError(f"moves={moves!r} does not name moves; use some of {', '.join(NAMES)}.")
     weights, names, given = np.zeros(len(WEIGHTS)), [], [np.zeros((0, nsites), np.int64)]
     for move in moves:
         if isinstance(move, str):
@@ -95,7 +95,7 @@ def read_moves(
         weights[MASKS] = WEIGHTS[MASKS]
         names.append(f"{len(masks)} masks")
     if not weights.any():
-        raise OptionError(f"moves={moves!r} are none; use some of {', '.join(NAMES)}, or masks.")
+        raise OptionError(f"moves={moves!r} is empty; use some of {', '.join(NAMES)}, or masks.")
     if sector is not None and (odd := masks.sum(1) % 2 == 1).any():
         raise ConfigError(
             f"mask {int(odd.argmax())} of moves changes an odd number of sites, which always "

@@ -174,7 +174,7 @@ def renyi2_estimate(
     chains, draws = _check_counts(samples, chains)
     sampler = Metropolis(net, chains, seed=seed, start=start)
     sampler.quiet()
-    record = _Record(sampler, A, draws)
+    record = _SwapRecord(sampler, A, draws)
     burn_in = max(MIN_BURN_IN, draws // 4)
     for sweep in progress(range(burn_in + draws), progbar):
         sampler.sweep()
@@ -215,7 +215,7 @@ def _check_counts(samples, chains):
     return chains, max(MIN_DRAWS, -(-samples // chains))
 
 
-class _Record:
+class _SwapRecord:
     """The swap estimator of all draws."""
 
     def __init__(self, sampler, A, draws):

@@ -70,7 +70,7 @@ def read_state(
     Raises
     ------
     MethodError
-        If ``state`` gives no batches of amplitudes.
+        If ``state`` does not give batches of amplitudes.
     OptionError
         If a shape or a local dimension is missing, or contradicts the state.
 

@@ -59,7 +59,7 @@ class StateAmplitudes(HyperVector):
         Raises
         ------
         ConfigError
-            If ``config`` names no basis state of the sites.
+            If ``config`` is not a basis state of the sites.
         SitesError
             If a site was fixed or contracted before.
         RangeError
