@@ -367,12 +367,15 @@ class RecurrentMethods(RankMethods):
 
 
 class BoltzmannMethods:
-    """What is attached to Boltzmann machines."""
+    """Methods of Boltzmann machines."""
 
     if TYPE_CHECKING:
 
         @staticmethod
         def from_conv(net: ConvAC, info: dict[str, Any] | None = None) -> RBM: ...
+
+    else:
+        from_conv = LazyMethod("conversion.from_conv", static=True)
 
 
 class HeldMethods:

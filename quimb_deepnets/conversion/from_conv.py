@@ -14,7 +14,7 @@ import numpy as np
 from autoray import astype, do, get_dtype_name
 
 from ..errors import StructureError
-from ..networks import RBM, ConvAC, register_method
+from ..networks import RBM, ConvAC
 from ..numerics.scaled import look
 
 HALVES = np.array([[0.5, 0.5], [0.5, -0.5]])  # of log u(0), log u(1): log u(s) = mean + slope * s
@@ -80,9 +80,6 @@ def from_conv(net: ConvAC, info: dict[str, Any] | None = None) -> RBM:
     if info is not None:
         info["log_scale"] = scale
     return RBM(net.shape, visible, *(do("stack", tuple(x)) for x in (biases, weights)))
-
-
-register_method(RBM)(staticmethod(from_conv))
 
 
 def _check_form(net):
