@@ -14,6 +14,23 @@ from ..kernels.compiled import in_memory
 from ..kernels.digits import turned
 from ..numerics.configs import batches, check_entries, digits
 from ..numerics.scaled import Scaled
+from ..numerics.weights import MAX_BYTES
+
+
+def prepare(net, plan):
+    """A function from digits to scaled amplitudes, and how many at a time.
+
+    Raises
+    ------
+    BudgetError
+        If not even one configuration fits.
+    """
+    if plan.chunk_bytes > MAX_BYTES:
+        raise BudgetError(
+            f"one configuration needs arrays of {plan.chunk_bytes} bytes, more than the "
+            f"{MAX_BYTES} allowed; use a smaller lattice or bond_dim."
+        )
+    return net._evaluate_by(plan), plan.chunk
 
 
 def map_chunks(net, function, configs, size, chunk=None, progbar=False):

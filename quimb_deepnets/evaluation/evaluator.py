@@ -18,8 +18,7 @@ from ..numerics.configs import as_configs, check_configs
 from ..numerics.scaled import Scaled, full_precision, readable
 from ..numerics.traced import check_constant
 from ..numerics.weights import MAX_BYTES
-from .chunks import check_result, map_chunks
-from .general import prepare
+from .chunks import check_result, map_chunks, prepare
 from .masks import flips_of, masks_of
 from .plan import Plan
 from .ratios import by_value

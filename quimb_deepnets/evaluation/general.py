@@ -12,10 +12,10 @@ import math
 import numpy as np
 from autoray import do, infer_backend, to_numpy
 
-from ..errors import BudgetError, MethodError, OptionError, check_positive_int
+from ..errors import MethodError, OptionError, check_positive_int
 from ..numerics.configs import digits
 from ..numerics.scaled import Scaled
-from ..numerics.weights import MAX_BYTES
+from .chunks import prepare
 from .plan import Plan
 
 
@@ -39,22 +39,6 @@ def general_plan(net, batch):
         lines=(f"each of {count} parameters used once for each configuration",),
         machine=machine,
     )
-
-
-def prepare(net, plan):
-    """A function from digits to scaled amplitudes, and how many at a time.
-
-    Raises
-    ------
-    BudgetError
-        If not even one configuration fits.
-    """
-    if plan.chunk_bytes > MAX_BYTES:
-        raise BudgetError(
-            f"one configuration needs arrays of {plan.chunk_bytes} bytes, more than the "
-            f"{MAX_BYTES} allowed; use a smaller lattice or bond_dim."
-        )
-    return net._evaluate_by(plan), plan.chunk
 
 
 def ratio_of(new, old):
