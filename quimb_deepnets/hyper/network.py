@@ -26,7 +26,7 @@ from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
 from ..lazy import LazyMethod
 from ..numerics.scaled import binary, full_precision, readable
 from ..numerics.weights import make_rng
-from .exhaustive import NAMES
+from .exhaustive import EXHAUSTIVE
 from .identities import absorb_identities
 from .names import SWITCH, plain_name
 from .operands import OperandNetwork
@@ -426,7 +426,7 @@ def _found(optimize, tensors, output_inds):
     """A name as it is; any other optimizer, tree or path as the tree that it gives."""
     if isinstance(optimize, BestOf):
         return optimize
-    if isinstance(optimize, str) and check_preset(optimize) not in NAMES:
+    if isinstance(optimize, str) and check_preset(optimize) not in EXHAUSTIVE:
         return optimize
     sizes = {ix: size for t in tensors for ix, size in zip(t.inds, t.shape)}
     return tree_of([t.inds for t in tensors], tuple(output_inds), sizes, optimize)
