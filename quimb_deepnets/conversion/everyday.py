@@ -181,10 +181,7 @@ def _pair(net, other, form):
 
 
 def _by_amplitudes(net, other):
-    """The overlap of two networks of few sites, amplitude by amplitude, or None.
-
-    Each has a power of two of its own, so that none vanishes, as some would in a dense vector.
-    """
+    """The overlap of two networks of few sites, each amplitude with its own power; or None."""
     if not isinstance(other, DeepNetwork) or net.phys_dim**net.nsites > FEW:
         return None
     same = (net.geometry.shape, net.phys_dim) == (other.geometry.shape, other.phys_dim)
@@ -414,10 +411,10 @@ def local_expectation_exact(
     """
     if optimize is None and not rehearse and normalized in (True, False, "return"):
         places = _places(net, where)
-        if places and (transfer := transfer_of_state(net, places=places)):
-            found = _expectation(net, transfer, G, places, normalized)
-            if found is not None:
-                return found
+        transfer = transfer_of_state(net, places=places) if places else None
+        found = _expectation(net, transfer, G, places, normalized) if transfer else None
+        if found is not None:
+            return found
     state = state_of(net) if rehearse else _measured(net, G, where)
     return state.local_expectation_exact(G, where, optimize, normalized, rehearse)
 

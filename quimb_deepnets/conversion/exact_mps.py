@@ -78,8 +78,9 @@ def to_mps(
         the dtype, so that every method of quimb sees it, else in the ``exponent`` of the MPS,
         which most of them ignore. Beyond 10**+-308 quimb's ``norm()``, ``overlap`` and
         ``normalize`` raise an `OverflowError` there, because the number they would return is no
-        float; ``mps.norm(strip_exponent=True)`` returns it in two parts. True gives norm 1 and no exponent, at any scale; quimb's
-        ``entropy``, ``schmidt_values`` and ``measure`` take a state of norm 1 for granted.
+        float; ``mps.norm(strip_exponent=True)`` returns it in two parts. True gives norm 1 and
+        no exponent, at any scale; quimb's ``entropy``, ``schmidt_values`` and ``measure`` take a
+        state of norm 1 for granted.
         ``"exponent"`` gives tensors of norm 1 and puts the scale in the ``exponent``, always.
     tol, max_evals, seed : optional
         For ``"cross"`` alone, see `cross_mps`.

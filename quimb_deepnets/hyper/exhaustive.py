@@ -56,10 +56,11 @@ def check_search(inputs, output, size_dict, optimize):
     >>> from quimb_deepnets.hyper.exhaustive import check_search
     >>> chain = [(f"b{n}", f"b{n + 1}") for n in range(40)]
     >>> check_search(chain, (), {f"b{n}": 2 for n in range(41)}, "dp")
-    >>> star, sizes = [("c", f"k{n}") for n in range(40)], dict.fromkeys("c", 2)
-    >>> check_search(star, (), sizes | {f"k{n}": 2 for n in range(40)}, "dp")  # doctest: +ELLIPSIS
+    >>> full = [[frozenset((a, b)) for b in range(30) if b != a] for a in range(30)]  # all joined
+    >>> sizes = {ix: 2 for tensor in full for ix in tensor}
+    >>> check_search(full, (), sizes, "optimal")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    quimb_deepnets.errors.BudgetError: optimize='dp' tries every way to contract 40 tensors, ...
+    quimb_deepnets.errors.BudgetError: optimize='optimal' tries every way to contract 30 ...
     """
     name, tensors = optimize if isinstance(optimize, str) else type(optimize).__name__, len(inputs)
     if name not in EXHAUSTIVE:

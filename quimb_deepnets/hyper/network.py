@@ -26,6 +26,7 @@ from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
 from ..lazy import LazyMethod
 from ..numerics.scaled import binary, full_precision, readable
 from ..numerics.weights import make_rng
+from .checks import check_network, check_slopes
 from .exhaustive import EXHAUSTIVE
 from .identities import absorb_identities
 from .names import SWITCH, plain_name
@@ -35,7 +36,6 @@ from .pictures import DrawnNetwork
 from .ranges import (
     Contracted,
     check_memory,
-    check_network,
     contract_scaled,
     growth,
     is_certain,
@@ -172,6 +172,8 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         kwargs = {k: v for k, v in kwargs.items() if v is not None and v is not False}
         if not kwargs.keys() & {"get", "max_bond"} and self._is_concrete():
             found = self._contracted(output_inds, scaled=strip_exponent, **kwargs)
+            if not strip_exponent:
+                check_slopes(found, self.arrays)
             return found.decimal() if strip_exponent else found.in_range()
         tn = self._prepared(output_inds)
         if (optimize := tn._found(kwargs.get("optimize"), output_inds)) is not None:

@@ -18,19 +18,16 @@ from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from cotengra.contract import einsum, tensordot
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, DeepNetError, OptionError, RangeError, SitesError
+from ..errors import BudgetError, DeepNetError, RangeError
 from ..numerics.scaled import (
     Scaled,
     binary,
     decimal,
-    float_info,
     look,
     modulus,
-    readable,
     times_power,
 )
 from ..numerics.sizes import check_norm
-from ..numerics.weights import DTYPES
 
 KEPT = 10  # bits that must be left of a result that cancels, to be more than round-off
 _taken: contextvars.ContextVar[Any] = contextvars.ContextVar(
@@ -115,73 +112,6 @@ def check_left(bits, like):
             "has no expectation values and no entanglement. If it does not, compute the difference "
             "as a dense vector, or by other means."
         )
-
-
-def check_dtypes(arrays):
-    """Refuse numbers of half or extended precision, for which nothing here is exact to round-off.
-
-    Raises
-    ------
-    OptionError
-    """
-    for name in {get_dtype_name(x) for x in arrays}:
-        if not name.startswith(("int", "uint", "bool")) and name not in DTYPES:
-            raise OptionError(
-                f"the network holds arrays of dtype {name}; use one of {', '.join(DTYPES)}, as in "
-                "psi.astype('float64')."
-            )
-
-
-def check_network(tn):
-    """Refuse a network of several dtypes or sizes, or whose gradient floats cannot follow.
-
-    Raises
-    ------
-    DeepNetError
-        See `check_dtypes`, `check_sizes`, `check_gradients`.
-    """
-    check_dtypes(tn.arrays)
-    check_sizes(tn)
-    check_gradients(tn.arrays)
-
-
-def check_gradients(arrays):
-    """Refuse to differentiate arrays whose entries are further apart than adjoints reach.
-
-    Entries 2**256 (2**64 in single precision) apart: a few such factors, and an adjoint is lost.
-
-    Raises
-    ------
-    RangeError
-    """
-    for x in arrays:
-        if not getattr(x, "requires_grad", False) or not readable(x):
-            continue
-        size, limits = modulus(look(x)), float_info(x)
-        low, high = size.min(where=size > 0, initial=math.inf), size.max(initial=0.0)
-        if low < high * 2.0 ** -(256 if limits.maxexp > 128 else 64):
-            raise RangeError(
-                f"a tensor that requires grad has entries from {low:.0e} to {high:.0e}, and floats "
-                "cannot hold the products of their derivatives; use amplitude or log_amplitudes "
-                "of the network, or weights that are closer together, or detach them."
-            )
-
-
-def check_sizes(tn):
-    """Refuse a network in which one index has two sizes.
-
-    Raises
-    ------
-    SitesError
-    """
-    sizes = {}
-    for t in tn:
-        for ix, size in zip(t.inds, t.shape):
-            if sizes.setdefault(ix, size) != size:
-                raise SitesError(
-                    f"the index {ix!r} has the dimension {sizes[ix]} on one tensor and {size} on "
-                    "another; contract states with the same phys_dim."
-                )
 
 
 def check_memory(entries, arrays):
