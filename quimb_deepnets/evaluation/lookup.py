@@ -188,14 +188,17 @@ class Lookup:
     def _keeps_shares(self, out):
         """Whether the derivatives by products ``(B, r)`` are numbers that floats hold.
 
-        They are the shares that the products have in psi, divided by the products.
+        They are the shares that the products have in psi, divided by the products; on their way
+        to a row, by products of some of the rows. These are at most
+        ``2**((count * bits + top) / 2)``, if those of all are at most ``2**top``.
         """
         size = modulus(out)
         if not size.all():
             return False  # the derivatives by zeros are not seen here
-        powers = np.frexp(size)[1] + np.frexp(modulus(look(self.weights)))[1] + self.centre
-        spread = float(np.ptp(powers, axis=1).max(initial=0.0))
-        return spread + self.count * self.table.bits < -float_info(out).minexp - 16
+        powers = np.frexp(size)[1]
+        some = (self.count * self.table.bits + max(0, powers.max(initial=0))) / 2
+        powers = powers + np.frexp(modulus(look(self.weights)))[1] + self.centre
+        return float(np.ptp(powers, axis=1).max(initial=0.0)) + some < -float_info(out).minexp - 16
 
     def _read(self, out):
         """The scaled amplitudes from the products of all rows."""
