@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import quimb_deepnets as qdn
+from quimb_deepnets.evaluation.scaled_derivatives import CarefulDerivatives
 
 from .reference import conv_amplitude
 
@@ -162,3 +163,42 @@ def test_what_is_not_there_is_refused():
         copy.collapse()
     with pytest.raises((qdn.MethodError, qdn.RangeError)):  # the very numbers may not fit either
         copy.to_mps()
+
+
+@pytest.mark.parametrize(
+    ("seed", "shape", "depth", "boundary", "dtype", "span", "zeros"),
+    [
+        (275, 5, 3, "omit", "float32", 8, 0.15),  # a channel of two zeros, 2**207 above the other
+        (275, 5, 3, "omit", "float64", 32, 0.15),
+        (382, (2, 2), 2, "periodic", "float32", 17, 0),  # shares of 1e-28
+    ],
+)
+def test_look_ups_of_every_group(seed, shape, depth, boundary, dtype, span, zeros):
+    rng, size = np.random.default_rng(seed), int(np.prod(shape))
+    net = qdn.ConvAC.rand(shape, depth, 2, 2, seed=seed, boundary=boundary)
+    power = lambda x: 2.0 ** rng.integers(-span, span + 1, x.shape)
+    params = {k: (x * power(x)).astype(dtype) for k, x in net.params.items()}
+    for name, x in params.items():
+        if zeros and name != "READOUT":
+            x[rng.random(x.shape) < zeros] = 0
+    net = net.from_params(net.geometry, params)
+    config = rng.integers(0, 2, size)
+    right = CarefulDerivatives(net)(config.astype("uint8")[:, None])[0]
+    info = np.finfo(dtype)
+    for group in range(1, 4):
+        copy, leaves = trainable(net)
+        plan = net.plan(1, group=(1, group)[-net.geometry.ndim :])
+        value = copy.log_amplitudes(config.reshape(1, *net.geometry.shape), plan=plan)[1].sum()
+        floor = float(info.tiny) * 2.0**20
+        np.testing.assert_allclose(gradient(value, leaves), right, rtol=100 * info.eps, atol=floor)
+
+
+def test_an_exact_zero_far_above_the_range():
+    """psi = 0 * 2**1200: its derivative by the zero is beyond floats, by the rest it is zero."""
+    w = np.array([[[2.0**60, 0.0], [1.0, 1.0]]])
+    net = qdn.ConvAC(20, [w], np.array([1.0, 0.5]))
+    copy, leaves = trainable(net)
+    found = copy.amplitudes([[0] * 17 + [1] * 3])[0]  # three zeros in the first channel
+    np.testing.assert_array_equal(gradient(found, leaves), [0, 0, 8.5, 1.5, 0, 1])
+    with pytest.raises(qdn.RangeError, match="a derivative has size"):
+        gradient(copy.amplitudes([[0] * 19 + [1]])[0], leaves)

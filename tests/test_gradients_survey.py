@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pytest
+import quimb.tensor as qtn
 import torch
 from mpmath import mp, mpf
 
@@ -160,3 +161,38 @@ def test_an_amplitude_far_below_the_others_is_not_held_at_the_limit():
     net = qdn.ConvAC(2, weights, np.ones(1, "float32"), boundary="omit")
     dense = net.to_dense().ravel()
     assert net.overlap(np.array([0, 0, 0, 1], "float32")) == dense[3] == np.float32(2.0**-120)
+
+
+@pytest.mark.parametrize("span", [32, 64, 200, 600])
+@pytest.mark.parametrize("kind", ["ConvAC", "RAC", "RBM"])
+def test_optimizers_of_quimb(kind, span):
+    """A norm is of degree two in each tensor: the sum of ``x * gradient`` is twice the norm."""
+    rng = np.random.default_rng(span)
+    net = {
+        "ConvAC": lambda: qdn.ConvAC.rand(4, 2, 2, 2, seed=0),
+        "RAC": lambda: qdn.RAC.rand(4, 2, 2, seed=0),
+        "RBM": lambda: qdn.RBM.rand(4, seed=0),
+    }[kind]()
+    most = 2 if kind == "RBM" else span  # exp of its weights
+    power = lambda x: 2.0 ** rng.integers(-span, most, x.shape)
+    net = net.with_params({k: x * power(x) for k, x in net.params.items()})
+    for form in (net.to_tensor_network, net.collapse):
+        try:
+            psi = form()
+            loss = lambda psi: psi.norm(strip_exponent=True)[1]
+            tuner = qtn.TNOptimizer(psi, loss, autodiff_backend="torch", progbar=False)
+            found = tuner.vectorized_value_and_grad(tuner.vectorizer.vector)[1]
+        except qdn.RangeError:
+            continue
+        shares = tuner.vectorizer.vector * found
+        ends = np.cumsum([t.size for t in psi])[:-1]
+        sums = [x.sum() for x in np.split(shares, ends)]
+        np.testing.assert_allclose(sums, 1 / math.log(10), rtol=1e-9)
+
+
+def test_derivatives_beyond_the_range_of_a_value_within():
+    w = np.array([[[2.0**240, 2.0**-10]]])
+    psi = trainable(qdn.ConvAC(2, [w], np.ones(1)))[0].to_tensor_network()
+    with pytest.raises(qdn.RangeError, match="strip_exponent"):
+        psi.H @ psi  # 2**960, by the small entry up to 2**970
+    assert psi.norm(strip_exponent=True)[1].requires_grad

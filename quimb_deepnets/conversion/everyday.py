@@ -17,16 +17,19 @@ import math
 import numbers
 from typing import Any
 
-from autoray import do
+import numpy as np
+from autoray import do, infer_backend
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, DeepNetError, MethodError, OptionError, RangeError, SitesError
 from ..exact.transfer_density import density
 from ..exact.transfer_routes import transfer_of_state
-from ..hyper.operands import expectation, read_operator
+from ..hyper.operands import expectation, is_negligible, read_operator
+from ..hyper.ranges import Contracted
 from ..hyper.vector import HyperVector
 from ..networks import DeepNetwork
-from ..numerics.scaled import decimal
+from ..numerics.products import multiply, total
+from ..numerics.scaled import Scaled, bits, decimal, look, mutable
 from ..numerics.weights import as_array
 from ..tensors.collapsed import collapse
 from ..tensors.expanded import to_tensor_network
@@ -65,8 +68,12 @@ def state_of(net: Any, site_ind_id: str | None = None) -> HyperVector:
     ('k0', 'k1', 'k2', 'k3')
     """
     count = net.phys_dim**net.nsites
-    if count <= FEW:
-        return _whole(net, site_ind_id)
+    return _whole(net, site_ind_id)[0] if count <= FEW else _folded(net, site_ind_id)
+
+
+def _folded(net, site_ind_id):
+    """A quimb vector in a form of several tensors, the cheapest to make."""
+    count = net.phys_dim**net.nsites
     ways = [
         lambda: collapse(net, site_ind_id, max_bytes=SMALL_WINDOWS),
         lambda: _chain(net, site_ind_id),
@@ -77,7 +84,21 @@ def state_of(net: Any, site_ind_id: str | None = None) -> HyperVector:
             return way()
         except (BudgetError, OptionError, MethodError):
             continue
-    return _whole(net, site_ind_id) if count <= MANY else ways[-1]()
+    return _whole(net, site_ind_id)[0] if FEW < count <= MANY else ways[-1]()
+
+
+def _kept(net, site_ind_id=None):
+    """A quimb vector of the state that holds every amplitude but zero.
+
+    Raises
+    ------
+    RangeError
+        If neither a dense vector nor the windows do.
+    """
+    if net.phys_dim**net.nsites > FEW:
+        return _folded(net, site_ind_id)
+    psi, kept = _whole(net, site_ind_id)
+    return psi if kept else _folded(net, site_ind_id)
 
 
 def _names(net, site_ind_id):
@@ -93,10 +114,26 @@ def _chain(net, site_ind_id):
     return HyperVector.from_TN(mps, sites=tuple(net.sites), **names)
 
 
+def _measured(net, G, where):
+    """A quimb vector of the state that holds all that an expectation value is made of."""
+    if net.phys_dim**net.nsites > FEW:
+        return _folded(net, None)
+    psi, kept = _whole(net, None)
+    if not kept:
+        places = psi._kept_sites(where)
+        G = read_operator(G, (net.phys_dim,) * len(places), net._like)
+        if is_negligible(G, psi.partial_trace_exact(where, get="array")):
+            return _folded(net, None)
+    return psi
+
+
 def _whole(net, site_ind_id):
-    """The state as a single tensor."""
-    data, exponent = net._scaled_state(math.inf).even_out(vanishing=True)
-    return _dense(net, data, site_ind_id, decimal(exponent))
+    """The state as a single tensor, and whether no entry vanished beside the largest."""
+    state = net._scaled_state(math.inf)
+    data, exponent = state.even_out(vanishing=True)
+    size = do("abs", look(data)).reshape(-1)
+    lost = (size < np.finfo(size.dtype).tiny) & (look(state.mantissa).reshape(-1) != 0)
+    return _dense(net, data, site_ind_id, decimal(exponent)), not lost.any()
 
 
 def _dense(net, data, site_ind_id, exponent=0.0):
@@ -109,8 +146,11 @@ def _dense(net, data, site_ind_id, exponent=0.0):
     return psi
 
 
-def _pair(net, other):
-    """Quimb vectors of a network and of what it is compared with, on the same outer indices."""
+def _pair(net, other, form):
+    """Quimb vectors of a network and of what it is compared with, on the same outer indices.
+
+    ``form`` makes that of a network, `state_of` or `_kept`.
+    """
     if isinstance(other, DeepNetwork):
         mine, theirs = ((x.geometry.shape, x.phys_dim) for x in (net, other))
         if mine != theirs:
@@ -119,11 +159,11 @@ def _pair(net, other):
                 f"with one of shape {theirs[0]} with phys_dim={theirs[1]}; give two on the same "
                 "sites."
             )
-        return state_of(net), state_of(other)
+        return form(net), form(other)
     if hasattr(other, "as_network"):
         name = getattr(other, "site_ind_id", None)
         fits = isinstance(name, str) and name.count("{}") == net.geometry.ndim
-        return state_of(net, name if fits else None), other.as_network()
+        return form(net, name if fits else None), other.as_network()
     try:
         vector = as_array(other)
         size = math.prod(vector.shape)
@@ -137,7 +177,21 @@ def _pair(net, other):
             f"a vector of {size} entries is not a state of {net.nsites} sites with phys_dim="
             f"{net.phys_dim}; give {net.phys_dim}**{net.nsites} entries."
         )
-    return state_of(net), _dense(net, vector, None)
+    return form(net), _dense(net, vector, None)
+
+
+def _by_amplitudes(net, other):
+    """The overlap of two networks of few sites, each amplitude with its own power; or None."""
+    if not isinstance(other, DeepNetwork) or net.phys_dim**net.nsites > FEW:
+        return None
+    same = (net.geometry.shape, net.phys_dim) == (other.geometry.shape, other.phys_dim)
+    leaves = [x for each in (net, other) for x in each.params.leaves.values()]
+    if not same or len(set(map(infer_backend, leaves))) > 1 or not mutable(*leaves):
+        return None
+    mine, theirs = (x._scaled_state(math.inf) for x in (net, other))
+    theirs = Scaled(do("conj", theirs.mantissa), theirs.exponent)
+    found = total(multiply(*(x.by_channel() for x in (mine, theirs))).rescale(axes=0))
+    return Contracted(found.mantissa, float(bits(found.exponent)))
 
 
 def _given(optimize):
@@ -169,9 +223,11 @@ def _places(net, where):
 
 
 def _expectation(net, transfer, G, places, normalized):
-    """An expectation value from the density matrix that transfer matrices give."""
+    """An expectation value from the density matrix of transfer matrices; None if that is none."""
     G = read_operator(G, (net.phys_dim,) * len(places), net._like)
     found = density(transfer, places)
+    if is_negligible(G, found.array):
+        return None
     trace = do("trace", found.array)
     if normalized is True:
         found.check_norm(trace)
@@ -265,7 +321,9 @@ def overlap(net: Any, other: Any, optimize: Any = None, strip_exponent: bool = F
     """
     if optimize is None and (found := _by_transfer(net, other)) is not None:
         return found.decimal() if strip_exponent else found.in_range()
-    mine, theirs = _pair(net, other)
+    if optimize is None and (found := _by_amplitudes(net, other)) is not None:
+        return found.decimal() if strip_exponent else found.in_range()
+    mine, theirs = _pair(net, other, _kept)
     return mine.overlap(theirs, strip_exponent=strip_exponent, **_given(optimize))
 
 
@@ -306,7 +364,7 @@ def distance(
     >>> bool(net.distance(net.to_mps(), normalized=True) < 1e-12)
     True
     """
-    mine, theirs = _pair(net, other)
+    mine, theirs = _pair(net, other, state_of)
     return mine.distance(theirs, method=method, normalized=normalized, **_given(optimize))
 
 
@@ -353,9 +411,11 @@ def local_expectation_exact(
     """
     if optimize is None and not rehearse and normalized in (True, False, "return"):
         places = _places(net, where)
-        if places and (transfer := transfer_of_state(net, places=places)):
-            return _expectation(net, transfer, G, places, normalized)
-    state = state_of(net)
+        transfer = transfer_of_state(net, places=places) if places else None
+        found = _expectation(net, transfer, G, places, normalized) if transfer else None
+        if found is not None:
+            return found
+    state = state_of(net) if rehearse else _measured(net, G, where)
     return state.local_expectation_exact(G, where, optimize, normalized, rehearse)
 
 

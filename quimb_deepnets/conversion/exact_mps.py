@@ -76,9 +76,11 @@ def to_mps(
     normalize : {False, True, "exponent"}, optional
         False keeps the norm of the state: in the tensor of the last site where its square fits
         the dtype, so that every method of quimb sees it, else in the ``exponent`` of the MPS,
-        which most of them ignore and whose powers of ten quimb's ``norm``, ``overlap`` and
-        ``normalize`` cannot hold. True gives norm 1 and no exponent, at any scale; quimb's
-        ``entropy``, ``schmidt_values`` and ``measure`` take a state of norm 1 for granted.
+        which most of them ignore. Beyond 10**+-308 quimb's ``norm()``, ``overlap`` and
+        ``normalize`` raise an `OverflowError` there, because the number they would return is no
+        float; ``mps.norm(strip_exponent=True)`` returns it in two parts. True gives norm 1 and
+        no exponent, at any scale; quimb's ``entropy``, ``schmidt_values`` and ``measure`` take a
+        state of norm 1 for granted.
         ``"exponent"`` gives tensors of norm 1 and puts the scale in the ``exponent``, always.
     tol, max_evals, seed : optional
         For ``"cross"`` alone, see `cross_mps`.
@@ -108,6 +110,10 @@ def to_mps(
     ``h[1]`` are of size 1; as a rule that is exact to round-off (1e-12 at 64 sites). Whatever the
     network, 64 configurations are drawn from the result, and it is refused if their amplitudes
     are not those of the network to about the square root of the precision.
+
+    Gradients by torch go through QR and SVD, which mix all entries of a matrix: derivatives are
+    exact to round-off relative to the largest one of all, not each for itself. Where weights are
+    far apart and the small derivatives matter, take those of ``log_amplitudes`` or ``to_dense``.
 
     Examples
     --------

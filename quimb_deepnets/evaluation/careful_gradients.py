@@ -10,6 +10,7 @@ graph has a single node for all amplitudes, and its backward pass is that of `sc
              <----- derivatives in scaled numbers <---- adjoint of the mantissa
 """
 
+import contextlib
 import functools
 import sys
 from typing import Any
@@ -17,7 +18,8 @@ from typing import Any
 from autoray import do, infer_backend
 
 from ..errors import MethodError
-from ..numerics.scaled import Scaled, mutable
+from ..numerics.products import FarZeroError
+from ..numerics.scaled import Scaled, bits, float_info, look, mutable, readable
 from .scaled_derivatives import far_apart
 
 BLOCK = 256  # configurations that are differentiated together
@@ -31,10 +33,21 @@ def follows_far_apart(net):
     MethodError
         If it does so by a function transform or in forward mode.
     """
-    leaves = list(net.params.leaves.values())
-    if infer_backend(net._like) != "torch" or mutable(*leaves) or not far_apart(net):
+    if not _followed(net) or not far_apart(net):
         return False
+    _check_backward(net)
+    return True
+
+
+def _followed(net):
+    """Whether torch differentiates what is computed from a network."""
+    return infer_backend(net._like) == "torch" and not mutable(*net.params.leaves.values())
+
+
+def _check_backward(net):
+    """Refuse function transforms and forward mode."""
     unpack = sys.modules["torch"].autograd.forward_ad.unpack_dual
+    leaves = net.params.leaves.values()
     if not all(mutable(x.detach()) and unpack(x).tangent is None for x in leaves):
         raise MethodError(
             "some weights are so small, or so far apart, that floats cannot hold the products of "
@@ -42,7 +55,6 @@ def follows_far_apart(net):
             "log_derivatives, torch.autograd.grad (of a network that requires grad), or weights "
             "that are closer together."
         )
-    return True
 
 
 def refuse_far_apart(net, what):
@@ -60,23 +72,60 @@ def refuse_far_apart(net, what):
         )
 
 
-def careful_amplitudes(net, plan):
-    """A function from digits ``(N, B)`` to scaled amplitudes with gradients, where it is needed.
+def with_gradients(net, plan, quick, derivatives):
+    """A function from digits ``(N, B)`` to scaled amplitudes, whose gradients are right.
 
     Parameters
     ----------
     net : ConvAC or RAC
     plan : Plan
+    quick : callable
+        Prepares the function, of plain arrays, that will do where nobody differentiates, or where
+        the graph of torch holds all that its gradients need.
+    derivatives : type
+        Makes the derivatives in scaled numbers of a network, see `scaled_derivatives`.
 
     Returns
     -------
-    callable or None
-        None where nobody differentiates, or the graph of torch itself will do.
+    callable
     """
-    if not follows_far_apart(net):
-        return None
+    if not _followed(net):
+        return quick()
+    careful = functools.partial(_careful, net, plan, derivatives)
+    return careful() if follows_far_apart(net) else _Watched(net, quick, careful)
+
+
+class _Watched:
+    """Amplitudes by the graph of torch, and in scaled numbers where zeros are far apart."""
+
+    def __init__(self, net, quick, careful):
+        self.net, self.careful = net, careful
+        try:
+            self.quick = quick()
+        except FarZeroError:
+            self.quick = None
+
+    def __call__(self, x):
+        """The scaled amplitudes ``(B,)`` of digits ``(N, B)``."""
+        with contextlib.suppress(FarZeroError):
+            if self.quick is not None and not _has_far_zero(out := self.quick(x)):
+                return out
+        _check_backward(self.net)
+        return self.careful()(x)
+
+
+def _has_far_zero(x):
+    """Whether an amplitude is zero while its derivatives are out of all proportion."""
+    if not readable(x.mantissa):
+        return False
+    there, exponent = look(x.mantissa) == 0, look(bits(x.exponent))
+    return bool(there.any()) and abs(exponent[there]).max() > float_info(x.mantissa).maxexp // 8
+
+
+def _careful(net, plan, derivatives):
+    """Amplitudes whose gradients are computed in scaled numbers."""
     bare = net._bare()
-    evaluate, derive = bare._evaluate_by(plan), bare._derivatives_by()[0]
+    evaluate, derive = bare._evaluate_by(plan), derivatives(bare)
     params = list(net.params.values())
     return lambda x: Scaled(*_node().apply(evaluate, derive, x, *params))
 

@@ -30,6 +30,7 @@ from ..numerics.scaled import (
     look,
     modulus,
     multiply_first,
+    mutable,
     readable,
     scaled,
     take_rows,
@@ -97,6 +98,7 @@ class Lookup:
 
     def __init__(self, net, sizes):
         self.phys_dim, readout = net.phys_dim, net.readout
+        self.source = net, sizes
         self.table, self.offsets = row_table(net, sizes)
         self.windows = windows_of(net.geometry, net.depth, sizes)
         self.count = sum(len(group.positions) for group in self.windows)
@@ -106,7 +108,8 @@ class Lookup:
         if self.table.exponent is None and has_loops(*arrays) and not has_tangent(*arrays):
             self.room = room_of(self.table)
             self.flat = flat_windows(net.geometry, net.depth, sizes)
-        self.centre = kind_counts(net.geometry, net.depth, sizes) @ self.table.centre
+        self.counts = kind_counts(net.geometry, net.depth, sizes)
+        self.centre = self.counts @ self.table.centre
         self.weights, self.vector = readout, None
         if self.table.exponent is None and readable(readout):
             self.vector = self._vector(float_info(readout))
@@ -140,11 +143,18 @@ class Lookup:
         drop = array_like(self.centre - top, self.weights)
         return Scaled(ldexp(self.weights, drop), zeros_like_exponent(self.weights[0]) + top)
 
-    def _with_centre(self, out):
-        exponent = zeros_like_exponent(out.mantissa) + array_like(self.centre, out.mantissa)
+    @functools.cached_property
+    def low(self):
+        """The table with entries of at most 1, and the centres of all windows together."""
+        table = row_table(*self.source, below_one=True)[0]
+        return table, self.counts @ table.centre
+
+    def _summed(self, out, centre):
+        """The scaled amplitudes from products of rows of these centres."""
+        exponent = zeros_like_exponent(out.mantissa) + array_like(centre, out.mantissa)
         if out.exponent is not None:
             exponent = exponent + out.exponent
-        return Scaled(out.mantissa, exponent).by_channel()
+        return dot(Scaled(out.mantissa, exponent).by_channel(), self.readout)
 
     def __call__(self, x):
         """The scaled amplitudes ``(B,)`` of digits ``(N, B)``, by the loop where there is one."""
@@ -155,9 +165,10 @@ class Lookup:
     def _by_loop(self, x):
         table, plain = self.table.mantissa, self.count <= self.room
         if wants_gradient(table, self.weights):
-            if not plain:
+            out = looked_up(table, self.flat, self.phys_dim, x) if plain else None
+            if out is None or not self._keeps_shares(look(out)):
                 return self._by_arrays(x)
-            return self._read(Scaled(looked_up(table, self.flat, self.phys_dim, x), None))
+            return self._read(Scaled(out, None))
         vector, top = self.summed if plain else (None, 0.0)
         out = Scaled(
             *look_up(as_rows(x), self.flat, self.phys_dim, self.rows, self.room, vector, top)
@@ -169,11 +180,29 @@ class Lookup:
     @full_precision
     def _by_arrays(self, x):
         codes = row_codes(x, self.windows, self.offsets, self.phys_dim)
-        return self._read(multiply_rows(self.table, codes))
+        if mutable(self.table.mantissa, self.weights):
+            return self._read(multiply_rows(self.table, codes))
+        table, centre = self.low
+        return self._summed(multiply_rows(table, codes), centre)
+
+    def _keeps_shares(self, out):
+        """Whether the derivatives by products ``(B, r)`` are numbers that floats hold.
+
+        They are the shares that the products have in psi, divided by the products; on their way
+        to a row, by products of some of the rows. These are at most
+        ``2**((count * bits + top) / 2)``, if those of all are at most ``2**top``.
+        """
+        size = modulus(out)
+        if not size.all():
+            return False  # the derivatives by zeros are not seen here
+        powers = np.frexp(size)[1]
+        some = (self.count * self.table.bits + max(0, powers.max(initial=0))) / 2
+        powers = powers + np.frexp(modulus(look(self.weights)))[1] + self.centre
+        return float(np.ptp(powers, axis=1).max(initial=0.0)) + some < -float_info(out).minexp - 16
 
     def _read(self, out):
         """The scaled amplitudes from the products of all rows."""
         if self.vector is None or out.exponent is not None:
-            return dot(self._with_centre(out), self.readout)
+            return self._summed(out, self.centre)
         total = out.mantissa @ self.vector.mantissa
         return Scaled(total, zeros_like_exponent(total) + self.vector.exponent).rescale(axes=0)

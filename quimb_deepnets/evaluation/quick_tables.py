@@ -43,13 +43,15 @@ class _Saved(NamedTuple):
     z: np.ndarray
 
 
-def quick_table(net, sizes):
+def quick_table(net, sizes, below_one=False):
     """The centred tables of a ConvAC, ``sizes`` windows merged, or None where loops will not do.
 
     Parameters
     ----------
     net : ConvAC
     sizes : tuple[int]
+    below_one : bool, optional
+        Let no entry exceed 1; else 1 is in the middle.
 
     Returns
     -------
@@ -67,6 +69,8 @@ def quick_table(net, sizes):
     if made is None:
         return None
     table, centre, bits, saved = made
+    if below_one:
+        table, centre, bits = table * 2.0**-bits, centre + bits, 2 * bits
     if follow:
         mantissa = _node().apply(net, sizes, steps, table, centre, saved, *weights)
     else:
@@ -81,13 +85,14 @@ def _tables(steps, weights, keep):
     """
     dtype, info, saved = weights[0].dtype, float_info(weights[0]), []
     phys_dim, limit = weights[0].shape[-1], info.maxexp // 2 - 12
+    far = info.maxexp // 4 if keep else limit  # gradients divide by products, lifted as much
     values, power = np.eye(phys_dim + 1, phys_dim, dtype=dtype), np.zeros(phys_dim + 1)
     values[-1] = 1
     for level, w in zip(steps.levels, (*weights, None)):
         z = values if w is None else _multiplied(level, values, w)
         low, high, zeros = (0.0, 0.0, False) if z is None else spread(z)
         bits = max(1, abs(math.frexp(low)[1]), abs(math.frexp(high)[1]))
-        if not 0.0 < low <= high < math.inf or bits > limit or (keep and zeros):
+        if not 0.0 < low <= high < math.inf or bits > far or (keep and zeros):
             return None
         room = limit if level is steps.levels[-1] else info.maxexp // 8  # sums are to follow
         every = max(1, room // bits)
@@ -125,8 +130,15 @@ def _products(z, run):
 
 
 def _gradients(steps, weights, table, saved, given):
-    """The derivatives by all weights from those by the table, not conjugated."""
+    """The derivatives by all weights from those by the table, not conjugated.
+
+    They are lifted by a power of two on their way, so that small ones do not underflow.
+    """
     u, grads = given * table, []
+    size, info = float(spread(u)[1]), float_info(u)
+    lift = info.maxexp // 4 - math.frexp(size)[1] if 0 < size < math.inf else 0
+    lift = min(lift, info.maxexp - 2)
+    u *= 2.0**lift
     for l in reversed(range(len(steps.levels))):
         level, (values, z) = steps.levels[l], saved[l]
         sums = np.zeros_like(z)
@@ -142,7 +154,7 @@ def _gradients(steps, weights, table, saved, given):
             np.matmul(some.swapaxes(1, 2), values[rows], out=by_w[run.first : run.last])
             for each, matrix in zip(some, w[run.first : run.last] if l else ()):
                 below[rows] += each @ matrix
-        grads.append(by_w.reshape(weights[l].shape))
+        grads.append(by_w.reshape(weights[l].shape) * 2.0**-lift)
         u = (below * values)[:-1]
     return grads[::-1]
 

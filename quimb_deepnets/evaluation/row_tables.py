@@ -16,7 +16,16 @@ import numpy as np
 from ..kernels.compiled import as_rows
 from ..kernels.rows import Rows
 from ..numerics.products import joined_rows
-from ..numerics.scaled import array_like, float_info, is_wide, ldexp, look, readable, scaled
+from ..numerics.scaled import (
+    array_like,
+    float_info,
+    is_wide,
+    ldexp,
+    look,
+    mutable,
+    readable,
+    scaled,
+)
 from .masks import holders_of
 from .quick_tables import quick_table
 from .window_tables import grouped_tables
@@ -46,19 +55,22 @@ class RowTable(NamedTuple):
     bits: int
 
 
-def centred(table, starts):
+def centred(table, starts, below_one=False):
     """Centre the channels of each kind of a table with one exponent per entry, if floats allow it.
 
-    ``starts`` are the first rows of all kinds.
+    ``starts`` are the first rows of all kinds; ``below_one`` makes their largest the
+    centre, so that no entry exceeds 1.
     """
     mantissa, exponent = table
     limit = float_info(mantissa).maxexp // 2
     if readable(mantissa) and not is_wide(exponent):
-        shown, there = look(exponent), look(mantissa) != 0
+        shown = look(exponent)
+        # where somebody differentiates, zeros count as much as all others
+        there = (look(mantissa) != 0) | (not mutable(mantissa))
         high = np.maximum.reduceat(np.where(there, shown, -np.inf), starts)
         low = np.minimum.reduceat(np.where(there, shown, np.inf), starts)
         high, low = (np.where(high < low, 0.0, x) for x in (high, low))  # a channel of zeros
-        centre = np.ceil((high + low) / 2)
+        centre = high if below_one else np.ceil((high + low) / 2)
         bits = int(max(1, (high - centre).max(), (centre - low).max() + 1))
         each = np.repeat(centre, np.diff([*starts, len(shown)]), axis=0)
         shift = shown - each  # zeros too: the derivatives by them have that power
@@ -77,19 +89,22 @@ def room_of(table):
     return max(1, (float_info(table.mantissa).maxexp - 24) // table.bits)
 
 
-def row_table(net, sizes):
+def row_table(net, sizes, below_one=False):
     """The folded tables of a ConvAC, ``sizes`` neighbours merged, and where each kind starts.
+
+    With ``below_one`` no entry exceeds 1: the derivative by a product of rows is then at least as
+    large as the share that the product has in psi, and none vanishes on its way back.
 
     Returns
     -------
     RowTable
     numpy.ndarray of int, shape (kinds,)
     """
-    found = quick_table(net, sizes)
+    found = quick_table(net, sizes, below_one)
     if found is not None:
         return RowTable(found.mantissa, None, found.centre, found.bits), found.steps.offsets
     table, starts = joined(grouped_tables(net, sizes))
-    return centred(table, starts), starts
+    return centred(table, starts, below_one), starts
 
 
 class RowTables:

@@ -7,6 +7,7 @@ Nothing here knows a deep network::
     sites       names of sites, values of indices, checked
     operands    arrays and networks that users join to a network, in one dtype
     ranges      contractions beyond the range of floats
+    checks      what is refused before a contraction, and before its derivatives
     refusals    methods of quimb that would be wrong, and what to use instead
     search      the best path of several searches
     trees       one tree for one problem

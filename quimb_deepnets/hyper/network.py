@@ -26,7 +26,8 @@ from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
 from ..lazy import LazyMethod
 from ..numerics.scaled import binary, full_precision, readable
 from ..numerics.weights import make_rng
-from .exhaustive import NAMES
+from .checks import check_network, check_slopes
+from .exhaustive import EXHAUSTIVE
 from .identities import absorb_identities
 from .names import SWITCH, plain_name
 from .operands import OperandNetwork
@@ -35,7 +36,6 @@ from .pictures import DrawnNetwork
 from .ranges import (
     Contracted,
     check_memory,
-    check_network,
     contract_scaled,
     growth,
     is_certain,
@@ -172,6 +172,8 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         kwargs = {k: v for k, v in kwargs.items() if v is not None and v is not False}
         if not kwargs.keys() & {"get", "max_bond"} and self._is_concrete():
             found = self._contracted(output_inds, scaled=strip_exponent, **kwargs)
+            if not strip_exponent:
+                check_slopes(found, self.arrays)
             return found.decimal() if strip_exponent else found.in_range()
         tn = self._prepared(output_inds)
         if (optimize := tn._found(kwargs.get("optimize"), output_inds)) is not None:
@@ -426,7 +428,7 @@ def _found(optimize, tensors, output_inds):
     """A name as it is; any other optimizer, tree or path as the tree that it gives."""
     if isinstance(optimize, BestOf):
         return optimize
-    if isinstance(optimize, str) and check_preset(optimize) not in NAMES:
+    if isinstance(optimize, str) and check_preset(optimize) not in EXHAUSTIVE:
         return optimize
     sizes = {ix: size for t in tensors for ix, size in zip(t.inds, t.shape)}
     return tree_of([t.inds for t in tensors], tuple(output_inds), sizes, optimize)

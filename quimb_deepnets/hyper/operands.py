@@ -12,12 +12,12 @@ import math
 from typing import Any
 
 import numpy as np
-from autoray import astype, do, get_dtype_name, infer_backend, to_numpy
+from autoray import astype, do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 from quimb.tensor import PTensor
 from quimb.tensor.array_ops import PArray
 
 from ..errors import OptionError, RangeError
-from ..numerics.scaled import mutable, readable
+from ..numerics.scaled import look, mutable, readable
 from .parts import PartNetwork
 
 
@@ -170,6 +170,14 @@ def expectation(G, rho):
     rho = do("transpose", do("reshape", rho, (size, size)))
     G = in_common(G, rho)
     return do("sum", do("reshape", G, (size, size)) * in_common(rho, G))
+
+
+def is_negligible(G, rho):
+    """Whether an expectation value is so far below the trace that floats may have lost it."""
+    x = do("abs", look(rho)).reshape(math.isqrt(math.prod(rho.shape)), -1)
+    y = do("abs", to_numpy(stop_gradient(G))).reshape(x.shape)
+    least = 2.0 ** (np.finfo(x.dtype).minexp + 24)
+    return bool((x.T * y).sum() < least * x.trace() * y.max())
 
 
 class OperandNetwork(PartNetwork):

@@ -18,19 +18,16 @@ from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from cotengra.contract import einsum, tensordot
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, DeepNetError, OptionError, RangeError, SitesError
+from ..errors import BudgetError, DeepNetError, RangeError
 from ..numerics.scaled import (
     Scaled,
     binary,
     decimal,
-    float_info,
     look,
     modulus,
-    readable,
     times_power,
 )
 from ..numerics.sizes import check_norm
-from ..numerics.weights import DTYPES
 
 KEPT = 10  # bits that must be left of a result that cancels, to be more than round-off
 _taken: contextvars.ContextVar[Any] = contextvars.ContextVar(
@@ -115,73 +112,6 @@ def check_left(bits, like):
             "has no expectation values and no entanglement. If it does not, compute the difference "
             "as a dense vector, or by other means."
         )
-
-
-def check_dtypes(arrays):
-    """Refuse numbers of half or extended precision, for which nothing here is exact to round-off.
-
-    Raises
-    ------
-    OptionError
-    """
-    for name in {get_dtype_name(x) for x in arrays}:
-        if not name.startswith(("int", "uint", "bool")) and name not in DTYPES:
-            raise OptionError(
-                f"the network holds arrays of dtype {name}; use one of {', '.join(DTYPES)}, as in "
-                "psi.astype('float64')."
-            )
-
-
-def check_network(tn):
-    """Refuse a network of several dtypes or sizes, or whose gradient floats cannot follow.
-
-    Raises
-    ------
-    DeepNetError
-        See `check_dtypes`, `check_sizes`, `check_gradients`.
-    """
-    check_dtypes(tn.arrays)
-    check_sizes(tn)
-    check_gradients(tn.arrays)
-
-
-def check_gradients(arrays):
-    """Refuse to differentiate arrays whose entries are further apart than adjoints reach.
-
-    Entries 2**256 (2**64 in single precision) apart: a few such factors, and an adjoint is lost.
-
-    Raises
-    ------
-    RangeError
-    """
-    for x in arrays:
-        if not getattr(x, "requires_grad", False) or not readable(x):
-            continue
-        size, limits = modulus(look(x)), float_info(x)
-        low, high = size.min(where=size > 0, initial=math.inf), size.max(initial=0.0)
-        if low < high * 2.0 ** -(256 if limits.maxexp > 128 else 64):
-            raise RangeError(
-                f"a tensor that requires grad has entries from {low:.0e} to {high:.0e}, and floats "
-                "cannot hold the products of their derivatives; use amplitude or log_amplitudes "
-                "of the network, or weights that are closer together, or detach them."
-            )
-
-
-def check_sizes(tn):
-    """Refuse a network in which one index has two sizes.
-
-    Raises
-    ------
-    SitesError
-    """
-    sizes = {}
-    for t in tn:
-        for ix, size in zip(t.inds, t.shape):
-            if sizes.setdefault(ix, size) != size:
-                raise SitesError(
-                    f"the index {ix!r} has the dimension {sizes[ix]} on one tensor and {size} on "
-                    "another; contract states with the same phys_dim."
-                )
 
 
 def check_memory(entries, arrays):
@@ -344,26 +274,79 @@ def _contract_term(tree, arrays, kwargs):
         scaled.append(y)
         start += bits
     if not tree.sliced_inds:
-        data, bits = _run(lambda: tree.contract(scaled, implementation=_SCALED, **kwargs))
-        return data, start + bits
+        data, taken = _run(lambda: tree.contract(scaled, implementation=_SCALED, **kwargs))
+        check_kept(tree, scaled, data, taken)
+        return data, start + sum(taken)
     slices = (
         _run(lambda i=i: tree.contract_slice(scaled, i, implementation=_SCALED, **kwargs))
         for i in range(tree.nslices)
     )
-    parts = ((data, decimal(bits)) for data, bits in slices)
+    parts = ((data, decimal(sum(taken))) for data, taken in slices)
     data, exponent = tree.gather_slices(parts, check_zero=True)
     return data, start + binary(float(exponent))
 
 
 def _run(contract):
-    """The result of a contraction and the bits that its steps took out."""
-    taken = []
+    """The result of a contraction and the bits that its steps took out, one by one."""
+    taken: list[float] = []
     token = _taken.set(taken)
     try:
         data = contract()
     finally:
         _taken.reset(token)
-    return data, sum(taken)
+    return data, taken
+
+
+def check_kept(tree, arrays, data, taken):
+    """Refuse a result whose terms vanished on the way, each beside larger ones that cancel or end.
+
+    Entries of intermediates are at most 1, and what is smaller than floats is zero there. That
+    shows where a step leaves almost nothing, or where nothing is left though some product of
+    entries is not zero.
+
+    Parameters
+    ----------
+    tree : cotengra.ContractionTree
+    arrays : sequence of array
+        As they were contracted, with entries up to 1.
+    data : array
+        The result.
+    taken : sequence of float
+        The bits that each step took out.
+
+    Raises
+    ------
+    RangeError
+    """
+    info = limits_of(data)
+    drops = sum(bits for bits in taken if bits < -(info.maxexp // 8))
+    some = bool(do("any", stop_gradient(data) != 0))
+    if (some and drops > info.minexp + 32) or not can_vanish(arrays):
+        return
+    if not some and not _has_support(tree, arrays):
+        return
+    raise RangeError(
+        f"the contraction lost numbers more than 10**{decimal(-info.minexp):.0f} times smaller "
+        "than others that do not contribute, so its result is not known; use log_amplitudes for "
+        "single amplitudes, weights that are closer together, or a dtype of more bits."
+    )
+
+
+def can_vanish(arrays):
+    """Whether a product of one entry of each array, but zeros, may be too small for floats."""
+    lows = {}
+    for x in arrays:
+        if id(x) not in lows:
+            size = modulus(look(x))
+            lows[id(x)] = math.log2(size.min(where=size > 0, initial=1.0))
+    return sum(lows[id(x)] for x in arrays) < limits_of(arrays[0]).minexp
+
+
+def _has_support(tree, arrays):
+    """Whether any product of entries is not zero."""
+    there = [(look(x) != 0).astype(np.float64) for x in arrays]
+    data, _ = _run(lambda: tree.contract(there, implementation=_SCALED))
+    return bool(data.any())
 
 
 def _einsum(eq, *arrays):

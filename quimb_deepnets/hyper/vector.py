@@ -11,19 +11,21 @@ One class serves both: sites are ints with ``"k{}"`` and ``"I{}"``, or pairs wit
 import functools
 from typing import Any
 
+import numpy as np
 from autoray import do
 from quimb.tensor import TensorNetworkGen, TensorNetworkGenVector
 from quimb.tensor.tensor_core import rand_uuid
 from quimb.tensor.tn1d.core import TensorNetwork1D
 
 from ..declared import MeasureMethods
-from ..errors import MethodError, OptionError, check_option
+from ..errors import MethodError, OptionError, RangeError, check_option
 from ..numerics.configs import identity
+from ..numerics.scaled import look
 from .algebra import MAX_DENSE, add, distance
 from .dup import delta, resolve_hyperinds
 from .identities import identity_factor
 from .network import HyperTensorNetwork, check_same_outer
-from .operands import expectation, read_terms, traced
+from .operands import expectation, is_negligible, read_terms, traced
 from .refusals import refuse
 from .sites import SiteNames, check_site_id, format_site, read_value
 
@@ -204,9 +206,28 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         found = self.partial_trace_exact(where, optimize=optimize, **opts)
         if rehearse:
             return found
-        if normalized == "return":
-            return expectation(G, found[0]), found[1]
-        return expectation(G, found)
+        rho = found[0] if normalized == "return" else found
+        if self._is_concrete() and is_negligible(G, rho):
+            self._check_vanished(G, where, optimize)
+        value = expectation(G, rho)
+        return (value, found[1]) if normalized == "return" else value
+
+    def _check_vanished(self, G, where, optimize):
+        """Refuse an expectation value that is zero only because entries vanish beside others.
+
+        Raises
+        ------
+        RangeError
+        """
+        there = lambda x: (look(x) != 0).astype(np.float64)
+        support = self.copy()
+        support.apply_to_arrays(there)
+        rho = support.partial_trace_exact(where, optimize=optimize, get="array")
+        if expectation(there(G), rho) > 0:
+            raise RangeError(
+                "the expectation value is so much smaller than the norm that floats cannot hold "
+                "what it is made of; use log_amplitudes, or a dtype of more bits."
+            )
 
     def compute_local_expectation_exact(self, terms, optimize=None, **kwargs):
         """The expectation values of many terms, or their sum, see quimb.

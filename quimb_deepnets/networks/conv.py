@@ -7,6 +7,7 @@ The network of Fig. 1 of arXiv:1803.09780, on one-hot inputs ``y[0][n] = e(s_n)`
     y[l][n] = prod_k  W[l][k] @ y[l-1][n * S + k - anchor]         elementwise product over taps
 """
 
+import functools
 import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -15,13 +16,14 @@ from autoray import do
 
 from ..declared import ConvolutionalMethods
 from ..errors import GeometryError, WeightError, check_positive_int
-from ..evaluation.careful_gradients import careful_amplitudes, follows_far_apart
+from ..evaluation.careful_gradients import follows_far_apart, with_gradients
 from ..evaluation.chains import chain_tables
 from ..evaluation.layerwise import Layers
 from ..evaluation.log_derivatives import conv_derivatives
 from ..evaluation.lookup import Lookup
 from ..evaluation.plan import Plan, cached_plan, check_plan
 from ..evaluation.ratios import conv_ratios
+from ..evaluation.scaled_derivatives import CarefulDerivatives
 from ..evaluation.whole_state import window_dense
 from ..geometry import ConvGeometry, GCLayer
 from ..geometry.layers import as_sizes
@@ -320,11 +322,10 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
         return check_plan(self.geometry, batch, size, level, group, self._machine)
 
     def _evaluate_by(self, plan):
-        if careful := careful_amplitudes(self, plan):
-            return careful
+        quick: Any = functools.partial(Lookup, self, plan.group)
         if plan.group is None:
-            return Layers(self, plan.level)
-        return Lookup(self, plan.group)
+            quick = functools.partial(Layers, self, plan.level)
+        return with_gradients(self, plan, quick, CarefulDerivatives)
 
     def _ratios_by(self, masks, batch):
         return conv_ratios(self, masks, batch)

@@ -9,6 +9,7 @@ The network of Fig. 2 of arXiv:1803.09780, on one-hot inputs ``h[0][t] = e(s_t)`
 Depth 1 is a matrix product state, with ``A_ijk = WH_ij WI_ik`` at every site.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,11 +18,12 @@ from autoray import do, stop_gradient
 
 from ..declared import RecurrentMethods
 from ..errors import WeightError, check_positive_int
-from ..evaluation.careful_gradients import careful_amplitudes, follows_far_apart
+from ..evaluation.careful_gradients import follows_far_apart, with_gradients
 from ..evaluation.log_derivatives import recurrent_derivatives
 from ..evaluation.plan import Plan, recurrent_plan
 from ..evaluation.ratios import recurrent_ratios
 from ..evaluation.recurrence import Recursion
+from ..evaluation.scaled_derivatives import CarefulRecurrentDerivatives
 from ..evaluation.whole_state import recursive_dense
 from ..geometry import RecurrentGeometry
 from ..numerics.weights import (
@@ -238,7 +240,8 @@ class RAC(RecurrentMethods, DeepNetwork, family="rac"):
         return recurrent_plan(self.geometry, batch, self._like.itemsize, self._machine)
 
     def _evaluate_by(self, plan):
-        return careful_amplitudes(self, plan) or Recursion(self)
+        quick = functools.partial(Recursion, self)
+        return with_gradients(self, plan, quick, CarefulRecurrentDerivatives)
 
     def _ratios_by(self, masks, batch):
         return recurrent_ratios(self, masks, batch)

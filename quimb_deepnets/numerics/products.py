@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from autoray import do, infer_backend, stop_gradient
 
+from ..errors import RangeError
 from .scaled import (
     Scaled,
     array_like,
@@ -26,9 +27,14 @@ from .scaled import (
     ldexp,
     look,
     modulus,
+    mutable,
     readable,
     smallest_held,
 )
+
+
+class FarZeroError(RangeError):
+    """An exact zero whose derivatives floats do not hold beside those of the rest."""
 
 
 def shared_axes(x):
@@ -106,8 +112,29 @@ def total(terms):
         factor = np.exp2(drop.clip(2 * info.minexp, 0.0)).astype(info.dtype, copy=False)
         parts = terms.mantissa * factor
     else:  # whose factor matters to gradients
+        check_zeros(terms.mantissa, drop)
         parts = ldexp(terms.mantissa, drop)
     return Scaled(do("sum", parts, axis=-1), top).rescale(axes=0)
+
+
+def check_zeros(mantissa, drop):
+    """Refuse to follow exact zeros whose power of two, ``drop``, is far above those of the rest.
+
+    The sum does not see them, but their derivatives have that size, and floats do not hold it.
+
+    Raises
+    ------
+    FarZeroError
+    """
+    if infer_backend(mantissa) != "torch" or not readable(mantissa) or mutable(mantissa):
+        return
+    far = float(look(drop).max()) if math.prod(drop.shape) else 0.0
+    if far > float_info(mantissa).maxexp // 8:
+        raise FarZeroError(
+            f"an exact zero stands beside numbers 2**{far:.0f} times smaller than what it was made "
+            "of, and floats cannot hold the products of its derivatives; use amplitude or "
+            "log_amplitudes of the network, or detach the weights."
+        )
 
 
 def highest(x):

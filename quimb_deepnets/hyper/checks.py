@@ -1,0 +1,106 @@
+"""What is refused before a network is contracted, and before its result is differentiated.
+
+::
+
+    arrays --check_network--> one dtype, one size for each index, entries that adjoints can follow
+    result --check_slopes---> derivatives within the range, too
+"""
+
+import math
+
+from autoray import get_dtype_name
+
+from ..errors import OptionError, RangeError, SitesError
+from ..numerics.scaled import decimal, float_info, look, modulus, readable
+from ..numerics.weights import DTYPES
+from .ranges import limits_of, log2_size
+
+
+def check_dtypes(arrays):
+    """Refuse numbers of half or extended precision, for which nothing here is exact to round-off.
+
+    Raises
+    ------
+    OptionError
+    """
+    for name in {get_dtype_name(x) for x in arrays}:
+        if not name.startswith(("int", "uint", "bool")) and name not in DTYPES:
+            raise OptionError(
+                f"the network holds arrays of dtype {name}; use one of {', '.join(DTYPES)}, as in "
+                "psi.astype('float64')."
+            )
+
+
+def check_network(tn):
+    """Refuse a network of several dtypes or sizes, or whose gradient floats cannot follow.
+
+    Raises
+    ------
+    DeepNetError
+        See `check_dtypes`, `check_sizes`, `check_gradients`.
+    """
+    check_dtypes(tn.arrays)
+    check_sizes(tn)
+    check_gradients(tn.arrays)
+
+
+def check_gradients(arrays):
+    """Refuse to differentiate arrays whose entries are further apart than adjoints reach.
+
+    Entries 2**256 (2**64 in single precision) apart: a few such factors, and an adjoint is lost.
+
+    Raises
+    ------
+    RangeError
+    """
+    for x in arrays:
+        if not getattr(x, "requires_grad", False) or not readable(x):
+            continue
+        size, limits = modulus(look(x)), float_info(x)
+        low, high = size.min(where=size > 0, initial=math.inf), size.max(initial=0.0)
+        if low < high * 2.0 ** -(256 if limits.maxexp > 128 else 64):
+            raise RangeError(
+                f"a tensor that requires grad has entries from {low:.0e} to {high:.0e}, and floats "
+                "cannot hold the products of their derivatives; use amplitude or log_amplitudes "
+                "of the network, or weights that are closer together, or detach them."
+            )
+
+
+def check_slopes(found, arrays):
+    """Refuse to differentiate a result that is in range while its derivatives may not be.
+
+    They are up to the result divided by the smallest entry.
+
+    Raises
+    ------
+    RangeError
+    """
+    lows = [modulus(look(x)) for x in arrays if getattr(x, "requires_grad", False) and readable(x)]
+    if not lows:
+        return
+    low = min(size.min(where=size > 0, initial=1.0) for size in lows)
+    top, limits = log2_size(found.array) + float(found.bits), limits_of(found.array)
+    margin = limits.maxexp // 16  # of products on their way
+    if top < limits.maxexp < top - math.log2(low) + margin:
+        raise RangeError(
+            f"the derivatives of a contraction of about 10**{decimal(top):.0f} by entries of "
+            f"{low:.0e} may leave the range of {limits.dtype}; differentiate its logarithm with "
+            "strip_exponent=True, or normalize() the state first."
+        )
+
+
+def check_sizes(tn):
+    """Refuse a network in which one index has two sizes.
+
+    Raises
+    ------
+    SitesError
+    """
+    sizes = {}
+    for t in tn:
+        for ix, size in zip(t.inds, t.shape):
+            if sizes.setdefault(ix, size) != size:
+                raise SitesError(
+                    f"the index {ix!r} has the dimension {sizes[ix]} on one tensor and {size} on "
+                    "another; contract states with the same phys_dim."
+                )
