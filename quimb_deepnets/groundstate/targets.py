@@ -19,6 +19,7 @@ from quimb.tensor import TensorNetworkGenVector
 from ..errors import BudgetError, OptionError, RangeError, SitesError
 from ..geometry.expansion import leaf_ind
 from ..geometry.where import read_where
+from ..hyper.operands import common_dtype
 from ..networks import DeepNetwork
 from ..numerics.weights import MAX_BYTES
 from ..tensors.amplitudes import StateAmplitudes
@@ -67,7 +68,7 @@ class Target:
         elif isinstance(state, TensorNetworkGenVector):
             self._check_sites(state.sites)
             self._check_dim(*{state.ind_size(state.site_ind(site)) for site in state.sites})
-            self.state = state
+            self.state = state.astype(common_dtype(np.zeros(0), *(t.data for t in state)))
         else:
             self.state = self._vector(state)
 
@@ -97,7 +98,7 @@ class Target:
                 f"{self.phys_dim}; give a network, a quimb vector such as a MatrixProductState, "
                 f"or {self.phys_dim}**{len(self.sites)} amplitudes."
             )
-        return vector.reshape(-1).astype(np.result_type(vector.dtype, np.float64))
+        return vector.reshape(-1).astype(common_dtype(vector, np.zeros(0)))
 
     @functools.cached_property
     def digest(self) -> str:

@@ -29,7 +29,7 @@ from ..numerics.weights import make_rng
 from .exhaustive import NAMES
 from .identities import absorb_identities
 from .names import SWITCH, plain_name
-from .operands import OperandNetwork
+from .operands import OperandNetwork, read_scalar
 from .parts import PartNetwork
 from .pictures import DrawnNetwork
 from .ranges import (
@@ -272,6 +272,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
                 frame = frame.f_back if frame is not None and frame.f_code is code else None
             if frame is not None and frame.f_code in OPERATORS:
                 made.__class__ = HyperTensorNetwork
+                made._unify()
         return self.__dict__["exponent"]
 
     @exponent.setter
@@ -297,9 +298,12 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
 
         Raises
         ------
+        OptionError
+            If it is not a number.
         RangeError
             If it is inf or nan.
         """
+        x = read_scalar(x)
         if infer_backend(x) in SEEN:
             if not bool(abs(x) < math.inf):
                 raise RangeError(f"a state times {x} is not finite; multiply with a finite number.")
@@ -397,9 +401,12 @@ def _inverse(x):
 
     Raises
     ------
+    OptionError
+        If it is not a number.
     RangeError
         If that is not finite.
     """
+    x = read_scalar(x)
     if infer_backend(x) in SEEN and not bool(abs(x) >= np.finfo(float).tiny):
         raise RangeError(
             f"a state divided by {x} leaves the range of floats; divide by a larger number."

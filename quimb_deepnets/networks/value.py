@@ -16,7 +16,7 @@ import numpy as np
 from autoray import do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 from autoray import to as convert
 
-from ..errors import Guide, MissingError, OptionError, WeightError
+from ..errors import Guide, MethodError, MissingError, OptionError, WeightError
 from ..geometry.protocol import Geometry
 from ..numerics.shown import Shown
 from ..numerics.weights import as_array, check_arrays, check_dtype
@@ -206,6 +206,17 @@ class NetworkValue(Shown, Guide):
         for x in self.params.values():  # -0.0 equals 0.0
             digest.update(np.ascontiguousarray(to_numpy(x) + 0.0).tobytes())
         return hash((type(self), self.geometry, self.backend, self.dtype, digest.digest()))
+
+    def _no_algebra(self, *_: Any) -> Any:
+        """The operators of arithmetic, which no network has."""
+        raise MethodError(
+            f"a {type(self).__name__} evaluates amplitudes, and is not added, scaled or contracted "
+            "itself; its state is: use net.collapse(), or net.to_dense(), in its place. Inner "
+            "products are net.overlap(other)."
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = _no_algebra
+    __matmul__ = __rmatmul__ = __and__ = __rand__ = __or__ = __ror__ = _no_algebra
 
     # ------------------------------------------------------------ other weights
 
