@@ -21,6 +21,7 @@ from ..geometry.expansion import leaf_ind
 from ..geometry.where import read_where
 from ..hyper.operands import common_dtype
 from ..networks import DeepNetwork
+from ..numerics.traced import check_constant
 from ..numerics.weights import MAX_BYTES
 from ..tensors.amplitudes import StateAmplitudes
 from ..tensors.collapsed import window_tensors
@@ -62,12 +63,14 @@ class Target:
         )
         if held is not None or isinstance(state, DeepNetwork):
             self.signs = self.signs if held is not None else set()
+            check_constant(state.params.leaves.values(), "the target of a fit")
             self.state = state._bare()
             self._check_sites(self.state.sites)
             self._check_dim(self.state.phys_dim)
         elif isinstance(state, TensorNetworkGenVector):
             self._check_sites(state.sites)
             self._check_dim(*{state.ind_size(state.site_ind(site)) for site in state.sites})
+            check_constant((t.data for t in state), "the target of a fit")
             self.state = state.astype(common_dtype(np.zeros(0), *(t.data for t in state)))
         else:
             self.state = self._vector(state)
@@ -88,6 +91,8 @@ class Target:
             )
 
     def _vector(self, state):
+        if hasattr(state, "dtype"):
+            check_constant([state], "the target of a fit")
         try:
             vector = np.asarray(to_numpy(stop_gradient(state)))
         except (TypeError, ValueError, AttributeError, ImportError):

@@ -19,8 +19,12 @@ from autoray import to as convert
 from ..errors import Guide, MethodError, MissingError, OptionError, WeightError
 from ..geometry.protocol import Geometry
 from ..numerics.shown import Shown
+from ..numerics.traced import check_constant, is_plain
 from ..numerics.weights import as_array, check_arrays, check_dtype
 from .params import Params, own_copy, trainable_in_place
+
+# what libraries raise where one does not take the arrays, dtypes or devices of another
+CONVERSION = (AttributeError, AssertionError, ImportError, RuntimeError, TypeError, ValueError)
 
 if TYPE_CHECKING:
     read_only = property
@@ -197,10 +201,12 @@ class NetworkValue(Shown, Guide):
         TypeError
             If weights are of torch: an object that compares by value and may change has no hash.
         """
-        if any(map(trainable_in_place, self.params.leaves.values())):
+        leaves = self.params.leaves.values()
+        if any(map(trainable_in_place, leaves)) or not all(map(is_plain, leaves)):
             raise TypeError(
-                f"a {type(self).__name__} with weights of torch is not hashable, because they may "
-                "be trained in place; use net.to('numpy'), or id(net) as a key."
+                f"a {type(self).__name__} with weights of torch, or traced ones, is not hashable, "
+                "because they may be trained in place, or are not numbers; use net.to('numpy'), or "
+                "id(net) as a key."
             )
         digest = hashlib.sha256()
         for x in self.params.values():  # -0.0 equals 0.0
@@ -356,14 +362,16 @@ class NetworkValue(Shown, Guide):
         for word in like.split("-") if isinstance(like, str) else ():
             if re.match("b?float|complex|u?int|bool|long|half|single|double", word):
                 check_dtype(word)
+        leaving = (
+            str(like).startswith("numpy") or backend == "numpy" or isinstance(like, np.ndarray)
+        )
+        if leaving:
+            check_constant(self.params.leaves.values(), "a conversion to numpy")
         try:
-            leaving = (
-                str(like).startswith("numpy") or backend == "numpy" or isinstance(like, np.ndarray)
-            )
             given = self._bare().params if leaving else self.params  # numpy tracks no gradients
             own = {name: own_copy(x) for name, x in given.items()}
             params = convert(own, like, backend=backend, dtype=dtype, device=device)
-        except (ImportError, AttributeError, AssertionError, RuntimeError, ValueError) as error:
+        except CONVERSION as error:
             raise OptionError(
                 f"cannot convert to {like or (backend, dtype, device)!r}: {error}; name a backend, "
                 "dtype and device that are installed, such as 'torch-float32-cpu'."

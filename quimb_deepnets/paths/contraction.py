@@ -18,6 +18,7 @@ from ..jobs import as_pool
 from ..networks import DeepNetwork
 from ..numerics.scaled import array_like, decimal, full_precision
 from ..numerics.sizes import check_norm
+from ..numerics.traced import is_followed
 from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork, to_tensor_network
 from ..tensors.collapsed import quimb_vector
@@ -179,7 +180,7 @@ def _check_extras(name, config, G):
 
 def _operator(G, graph):
     """An operator as a matrix of the right size."""
-    if getattr(G, "requires_grad", False):
+    if hasattr(G, "dtype") and is_followed(G):
         raise MethodError(
             "contract_sliced does not keep gradients, and G asks for them; detach it."
         )

@@ -29,6 +29,7 @@ from ..errors import (
 )
 from ..jobs.progress import progress
 from ..numerics.configs import config_block
+from ..numerics.traced import check_there
 from ..numerics.weights import MAX_BYTES, make_rng
 from .diagnostics import why_doubtful
 from .metropolis import Metropolis
@@ -111,6 +112,8 @@ def sample(
     check_positive_int("n", n, OptionError)
     check_option("method", method, ("auto", "exact", "metropolis"))
     found = read_state(state)
+    if found.network is not None:
+        check_there(found.network.params.leaves.values(), "sampling")
     sector = check_sector(sector, found.nsites, found.phys_dim)
     if start is not None and method == "exact":
         raise OptionError(
