@@ -29,7 +29,7 @@ from ..numerics.weights import make_rng
 from .exhaustive import NAMES
 from .identities import absorb_identities
 from .names import SWITCH, plain_name
-from .operands import OperandNetwork, read_scalar
+from .operands import SEEN, OperandNetwork, inverse, read_scalar
 from .parts import PartNetwork
 from .pictures import DrawnNetwork
 from .ranges import (
@@ -50,7 +50,6 @@ MAX_GROWTH = 800  # bits: beyond, a plain contraction is hardly ever certain
 # the functions of quimb between ``mps & psi`` or ``mps @ psi`` and the network that it makes
 MAKERS = [getattr(TensorNetwork, f).__code__ for f in ("add_tensor_network", "add", "__init__")]
 OPERATORS = TensorNetwork.combine.__code__, TensorNetwork.__matmul__.__code__
-SEEN = ("builtins", "numpy", "torch")  # whose numbers can be looked at
 TREE_OPTIONS = {"backend", "order", "prefer_einsum", "progbar"}
 QUIMB_OPTIONS = {"cache", "cache_expression", "canonicalize", "drop_tags", "implementation", "via"}
 
@@ -314,10 +313,10 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
     multiply_ = functools.partialmethod(multiply, inplace=True)
 
     def __truediv__(self, other):
-        return self.multiply(_inverse(other))
+        return self.multiply(inverse(other))
 
     def __itruediv__(self, other):
-        return self.multiply_(_inverse(other))
+        return self.multiply_(inverse(other))
 
     def _is_concrete(self):
         """Whether the numbers can be looked at: no compiler traces them, no vmap stacks them."""
@@ -394,24 +393,6 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
             "so a sum over it here would be wrong, and so would belief propagation between the "
             "parts; use hyperinds_resolve() first, which writes COPY tensors."
         )
-
-
-def _inverse(x):
-    """One over a scalar.
-
-    Raises
-    ------
-    OptionError
-        If it is not a number.
-    RangeError
-        If that is not finite.
-    """
-    x = read_scalar(x)
-    if infer_backend(x) in SEEN and not bool(abs(x) >= np.finfo(float).tiny):
-        raise RangeError(
-            f"a state divided by {x} leaves the range of floats; divide by a larger number."
-        )
-    return 1 / x
 
 
 def as_state(phi):

@@ -21,6 +21,8 @@ from ..errors import OptionError, RangeError
 from ..numerics.scaled import mutable, readable
 from .parts import PartNetwork
 
+SEEN = ("builtins", "numpy", "torch")  # whose numbers can be looked at
+
 
 def common_dtype(*arrays):
     """The name of the dtype that holds the entries of all arrays.
@@ -203,6 +205,24 @@ def read_scalar(x):
             "number. The product of two states with each other is psi.overlap(phi)."
         )
     return x.reshape(()) if x.shape else x
+
+
+def inverse(x):
+    """One over a scalar.
+
+    Raises
+    ------
+    OptionError
+        If it is not a number.
+    RangeError
+        If that is not finite.
+    """
+    x = read_scalar(x)
+    if infer_backend(x) in SEEN and not bool(abs(x) >= np.finfo(float).tiny):
+        raise RangeError(
+            f"a state divided by {x} leaves the range of floats; divide by a larger number."
+        )
+    return 1 / x
 
 
 class OperandNetwork(PartNetwork):
