@@ -18,7 +18,6 @@ from quimb.tensor import TensorNetworkGenVector
 
 from ..errors import BudgetError, OptionError, RangeError, SitesError
 from ..geometry.expansion import leaf_ind
-from ..geometry.where import read_where
 from ..hyper.operands import common_dtype
 from ..networks import DeepNetwork
 from ..numerics.traced import check_constant
@@ -26,6 +25,7 @@ from ..numerics.weights import MAX_BYTES
 from ..tensors.amplitudes import StateAmplitudes
 from ..tensors.collapsed import window_tensors
 from .orders import Tensors, cheapest
+from .signs import sites_of_rule
 
 DENSE = 2**24  # amplitudes that are listed
 INNER = "inner "  # before names of legs that are not sites
@@ -58,16 +58,14 @@ class Target:
         held = state._held_network() if isinstance(state, StateAmplitudes) else None
         state = state if held is None else held
         self.sites, self.phys_dim, self.shape = tuple(net.sites), net.phys_dim, net.geometry.shape
-        self.signs = (
-            set(read_where(self.sites, list(sign_rule), name="sign_rule")) if sign_rule else set()
-        )
+        self.signs = set() if sign_rule is None else sites_of_rule(self.sites, sign_rule)
         if held is not None or isinstance(state, DeepNetwork):
             self.signs = self.signs if held is not None else set()
             check_constant(state.params.leaves.values(), "the target of a fit")
             self.state = state._bare()
             self._check_sites(self.state.sites)
             self._check_dim(self.state.phys_dim)
-        elif isinstance(state, TensorNetworkGenVector):
+        elif isinstance(state, TensorNetworkGenVector) and not hasattr(state, "upper_ind_id"):
             self._check_sites(state.sites)
             self._check_dim(*{state.ind_size(state.site_ind(site)) for site in state.sites})
             check_constant((t.data for t in state), "the target of a fit")
@@ -91,7 +89,7 @@ class Target:
             )
 
     def _vector(self, state):
-        if hasattr(state, "dtype"):
+        if hasattr(state, "dtype") and not hasattr(state, "as_network"):
             check_constant([state], "the target of a fit")
         try:
             vector = np.asarray(to_numpy(stop_gradient(state)))

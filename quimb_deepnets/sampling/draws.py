@@ -120,6 +120,11 @@ def sample(
             "start= is where Markov chains begin, and method='exact' has none; leave it out, or "
             "use method='metropolis'."
         )
+    if (need := 8 * n * found.nsites) > MAX_BYTES:
+        raise BudgetError(
+            f"{n} configurations of {found.nsites} sites need {need} bytes, more than the "
+            f"{MAX_BYTES} allowed; draw fewer at a time."
+        )
     rng, info = make_rng(seed), {} if info is None else info
     if method != "metropolis" and start is None:
         exact = _exact(found, sector, method == "exact", progbar)
