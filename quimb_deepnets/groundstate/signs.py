@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import OptionError, SitesError
 from ..geometry.where import read_where
 from .reading import Term
 
