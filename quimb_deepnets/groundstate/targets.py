@@ -89,11 +89,12 @@ class Target:
             )
 
     def _vector(self, state):
-        if hasattr(state, "dtype") and not hasattr(state, "as_network"):
+        sparse = hasattr(state, "toarray") or "sparse" in str(getattr(state, "layout", ""))
+        if hasattr(state, "dtype") and not (sparse or hasattr(state, "as_network")):
             check_constant([state], "the target of a fit")
         try:
             vector = np.asarray(to_numpy(stop_gradient(state)))
-        except (TypeError, ValueError, AttributeError, ImportError):
+        except (TypeError, ValueError, AttributeError, ImportError, RuntimeError):
             vector = np.zeros(0)
         if vector.size != self.phys_dim ** len(self.sites) or vector.dtype.kind not in "fciub":
             raise OptionError(
