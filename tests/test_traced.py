@@ -263,6 +263,20 @@ def test_copies_draws_and_files_under_torch_func(tmp_path):
             torch.func.grad(made_of(call))(arrays)
 
 
+@needs("jax")
+@pytest.mark.parametrize("call", ["amplitudes", "flip_ratios", "log_derivatives"])
+def test_traced_configurations_of_jax(jax, call):
+    with pytest.raises(qdn.ConfigError, match="one batch"):
+        jax.jit(getattr(NET, call))(jax.numpy.asarray([[0, 1, 0]]))
+
+
+@pytest.mark.parametrize("call", ["amplitudes", "flip_ratios", "log_derivatives"])
+def test_stacked_configurations_of_torch(call):
+    one = lambda config: getattr(NET.to("torch"), call)(config[None])
+    with pytest.raises(qdn.ConfigError, match="one batch"):
+        torch.func.vmap(one)(torch.tensor([[0, 1, 0], [1, 1, 0]]))
+
+
 # ---------------------------------------------------------------- derivatives of derivatives
 
 
