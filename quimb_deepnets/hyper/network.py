@@ -271,7 +271,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
                 frame = frame.f_back if frame is not None and frame.f_code is code else None
             if frame is not None and frame.f_code in OPERATORS:
                 made.__class__ = HyperTensorNetwork
-                made._unify()
+                HyperTensorNetwork._unify(made)  # type: ignore[arg-type]
         return self.__dict__["exponent"]
 
     @exponent.setter

@@ -221,7 +221,9 @@ class NetworkValue(Shown, Guide):
             "products are net.overlap(other)."
         )
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = _no_algebra
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = (
+        _no_algebra
+    )
     __matmul__ = __rmatmul__ = __and__ = __rand__ = __or__ = __ror__ = _no_algebra
 
     # ------------------------------------------------------------ other weights
