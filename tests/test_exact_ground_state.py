@@ -345,6 +345,19 @@ def test_a_start_without_overlap_is_moved():
     assert found.fidelity > 0.99 and qdn.fit(net, target, seed=0).fidelity == found.fidelity
 
 
+@pytest.mark.parametrize("method", ["full", "exact"])
+def test_precisions_of_a_target(method):
+    net, mps = qdn.ConvAC.rand(4, 1, 2, 2, seed=0), qtn.MPS_rand_state(4, 2, seed=1)
+    for target in (mps, mps.to_dense().ravel()):
+        for dtype in ("longdouble", "clongdouble"):
+            with pytest.raises(qdn.OptionError, match="convert to float32"):
+                qdn.fit(net, target.astype(dtype), method=method, steps=1)
+        single = qdn.fit(net, target.astype("float32"), method=method, steps=1).fidelity
+        assert single == pytest.approx(qdn.fit(net, target, method=method, steps=1).fidelity)
+    with pytest.raises(qdn.OptionError, match="object"):
+        qdn.fit(net, mps.astype(object), method=method, steps=1)
+
+
 def test_what_fits_refuse():
     net = qdn.RBM.rand(6, seed=0)
     for error, word, arguments, options in (

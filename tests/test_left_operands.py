@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import quimb.tensor as qtn
+import torch
 
 import quimb_deepnets as qdn
 from quimb_deepnets.hyper.names import plain_name
@@ -51,6 +52,26 @@ def test_quimb_on_the_left(name):
         assert close(found, np.vdot(w, v))
     assert close(left.distance(psi, method="overlap"), np.linalg.norm(v - w))
     assert psi.to_dense().shape == (v.size, 1), "no operand was changed"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+def test_libraries_and_dtypes_of_both_sides(dtype):
+    """Torch mixes neither libraries nor dtypes, so what is joined is converted, never down."""
+    right = qdn.ConvAC.rand(5, depth=2, kernel=2, bond_dim=2, seed=0)
+    left = qtn.MPS_rand_state(5, 3, seed=5)
+    w = left.to_dense().ravel()
+    expected = complex(right.to_dense().ravel() @ w)
+    trained = left.copy()
+    trained.apply_to_arrays(lambda x: torch.tensor(x, requires_grad=True))
+    for phi in (right.to(f"torch-{dtype}").collapse(), right.to("numpy").to_tensor_network()):
+        for mps in (left, trained):
+            for found in (mps.H @ phi, (mps.H & phi) ^ all, (mps.H | phi) ^ all, mps.overlap(phi)):
+                assert complex(found.item()) == pytest.approx(expected, rel=1e-5)
+        (slope,) = torch.autograd.grad((trained.H @ phi).real, trained[2].data)
+        assert float((slope * trained[2].data.detach()).sum()) == pytest.approx(
+            expected.real, rel=1e-5
+        )
+    assert all(isinstance(t.data, np.ndarray) for t in left), "no operand was changed"
 
 
 @pytest.mark.parametrize("name", STATES)

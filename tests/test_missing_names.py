@@ -120,6 +120,20 @@ def test_a_network_is_told_apart_from_its_state(net):
     ):
         with pytest.raises(qdn.SitesError, match=r"net.collapse\(\)"):
             call()
+    for call in (
+        lambda: net + psi,
+        lambda: net - net,
+        lambda: sum([net, net]),
+        lambda: 2 * net,
+        lambda: np.float64(2) * net,
+        lambda: net / 2,
+        lambda: -net,
+        lambda: net @ psi,
+        lambda: net & psi,
+        lambda: net | psi,
+    ):
+        with pytest.raises(qdn.MethodError, match=r"net.collapse\(\)"):
+            call()
     state = net.collapse()
     expected = psi.to_dense().reshape(-1) @ net.to_dense().reshape(-1)
     assert psi.overlap(state) == pytest.approx(expected)

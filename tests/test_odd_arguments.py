@@ -13,6 +13,8 @@ import warnings
 
 import numpy as np
 import pytest
+import quimb.tensor as qtn
+import torch
 
 import quimb_deepnets as qdn
 
@@ -736,6 +738,70 @@ def faults_of(case):
     plain = next(iter(values))
     assert found[plain] != REFUSED, f"{case}: the plain value {plain!r} is refused"
     return {label: text for label, text in found.items() if text and text != REFUSED}
+
+
+# ---------------------------------------------------------------- objects made from networks
+
+CHAIN = qdn.ConvAC.rand(6, 2, 2, 2, seed=0, boundary="periodic", loc=0.5)
+ENDLESS, READY = qdn.InfiniteChain(CHAIN), CHAIN.evaluator()
+FEW, SIX = np.ones((2, 2)), [0, 1, 1, 0, 1, 1]
+WHOLE = {"one": 1, "numpy": np.int8(1), "array": np.array(1), "list": [1], "pair": np.array([1, 2])}
+WHOLE |= {"float": 1.0, "half": 0.5, "nan": float("nan"), "word": "1", "negative": -1, "true": True}
+WHOLE |= {
+    "object": object(),
+    "none": None,
+    "function": abs,
+    "complex": 1j,
+    "dict": {},
+    "big": 2**70,
+}
+TABLES = {"sites": SITES, "cuts": CUTS, "configs": CONFIGS}
+SPELT = {f"{kind} {x}": row[0] for kind, table in TABLES.items() for x, row in table.items()}
+SPELT |= {f"whole {label}": lambda x=x: x for label, x in WHOLE.items()}
+OF_OBJECTS = {
+    "InfiniteChain.partial_trace_exact(where)": lambda x: ENDLESS.partial_trace_exact(x),
+    "InfiniteChain.local_expectation_exact(G)": lambda x: ENDLESS.local_expectation_exact(x, 0),
+    "InfiniteChain.correlations(A)": lambda x: ENDLESS.correlations(x, FEW, [1]),
+    "InfiniteChain.correlations(distances)": lambda x: ENDLESS.correlations(FEW, FEW, x),
+    "InfiniteChain.correlations(start)": lambda x: ENDLESS.correlations(FEW, FEW, [1], start=x),
+    "evaluator.amplitudes(configs)": lambda x: READY.amplitudes(x),
+    "evaluator.flip_ratios(configs)": lambda x: READY.flip_ratios(x),
+    "evaluator.ratios(masks)": lambda x: READY.ratios([SIX], x),
+    "sample(n)": lambda x: CHAIN.sample(x, seed=0),
+    "sample(sector)": lambda x: CHAIN.sample(2, seed=0, sector=x),
+    "Metropolis(sector)": lambda x: qdn.Metropolis(CHAIN, 8, sector=x, seed=0),
+    "energy(sector)": lambda x: qdn.energy(CHAIN, {(0, 1): np.eye(4)}, sector=x),
+    "energy(sign_rule)": lambda x: qdn.energy(CHAIN, {(0, 1): np.eye(4)}, sign_rule=x),
+    "fit(sign_rule)": lambda x: qdn.fit(CHAIN, np.ones(64), steps=1, sign_rule=x),
+    "fit(target)": lambda x: qdn.fit(CHAIN, x, steps=1),
+    "resize(shape)": lambda x: CHAIN.resize(x),
+}
+
+
+@pytest.mark.parametrize("name", OF_OBJECTS)
+def test_odd_values_of_objects_made_from_networks(name):
+    """A result or a named error, of every spelling that the tables know."""
+    raw = {}
+    for label, make in SPELT.items():
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                OF_OBJECTS[name](make())
+        except qdn.DeepNetError as error:
+            assert len(str(error)) > 20
+        except Exception as error:
+            raw[label] = f"{type(error).__name__}: {str(error)[:100]}"
+    assert not raw
+
+
+def test_sites_of_an_endless_chain_in_every_spelling():
+    plain = ENDLESS.partial_trace_exact([0, 2])
+    for where in (np.array([0, 2]), torch.tensor([6, 8]), (0, np.int8(2)), range(0, 4, 2)):
+        assert np.allclose(ENDLESS.partial_trace_exact(where), plain, atol=1e-12)
+    with pytest.raises(qdn.OptionError, match="MatrixProductOperator"):
+        qdn.fit(CHAIN, qtn.MPO_identity(6))
+    with pytest.raises(qdn.BudgetError, match="fewer"):
+        CHAIN.sample(10**12)
 
 
 @pytest.mark.parametrize("case", list(cases()))

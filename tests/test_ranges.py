@@ -1,6 +1,8 @@
 """Sums, norms, distances and expectation values of states of any size, or of none."""
 
 import math
+import operator
+from decimal import Decimal
 from fractions import Fraction
 
 import cotengra as ctg
@@ -193,6 +195,18 @@ def test_scalars_that_are_not():
     ):
         with pytest.raises(qdn.RangeError, match=r"finite|range of floats"):
             call()
+    for call in (
+        lambda: psi * 10**400,
+        lambda: psi / 10**400,
+    ):
+        with pytest.raises(qdn.RangeError, match="beyond"):
+            call()
+    for wrong in ("a", None, psi, np.ones(3), [1, 2], Decimal(1), torch.ones(2)):
+        for call in (operator.mul, operator.truediv, type(psi).multiply, type(psi).multiply_each):
+            with pytest.raises(qdn.OptionError, match="give one number"):
+                call(psi, wrong)
+    for half in (0.5, Fraction(1, 2), np.array([0.5]), torch.tensor(0.5)):
+        assert np.allclose((psi * half).to_dense().ravel(), V / 2, rtol=1e-13)
     assert np.allclose((psi / np.int64(2)).to_dense().ravel(), V / 2, rtol=1e-13)
     assert np.allclose((psi / 2j).to_dense().ravel(), V / 2j, rtol=1e-13)
     assert np.allclose((psi * -3).to_dense().ravel(), -3 * V, rtol=1e-13)

@@ -161,6 +161,39 @@ def integer_network(boundary, seed):
     return qdn.ConvAC(6, weights, np.array([1.0, -2.0]), boundary=boundary)
 
 
+FOLLOWED = {
+    "chain": qdn.ConvAC.rand(4, 2, 2, 2, seed=1, loc=0.4),
+    "lattice": qdn.ConvAC.rand((2, 2), 1, 2, 2, seed=1, loc=0.4),
+    "RAC of one layer": qdn.RAC.rand(4, 1, 2, seed=1, loc=0.4),
+    "RAC": qdn.RAC.rand(4, 2, 2, seed=1, loc=0.4),
+    "RBM": qdn.RBM.rand(4, seed=1),
+}
+
+
+@pytest.mark.parametrize("family", FOLLOWED)
+def test_derivatives_of_ratios(family):
+    """By torch, against central differences; where psi vanishes, ratios are nan without a path."""
+    torch = pytest.importorskip("torch")
+    net = FOLLOWED[family]
+    shape = net.geometry.shape
+    configs = np.array([[0, 1, 1, 0], [1, 0, 0, 1]]).reshape(2, *shape)
+    masks = np.array([[1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]]).reshape(3, *shape)
+    calls = (
+        lambda net: net.flip_ratios(configs).sum(),
+        lambda net: net.evaluator().ratios(configs, masks).sum(),
+    )
+    rng = np.random.default_rng(0)
+    step = {name: rng.normal(size=x.shape) for name, x in net.params.items()}
+    moved = lambda s: net.with_params({k: x + s * step[k] for k, x in net.params.items()})
+    for call in calls:
+        leaves = {k: torch.tensor(np.array(x), requires_grad=True) for k, x in net.params.items()}
+        call(net.from_params(net.geometry, leaves)).backward()
+        slope = sum(float((x.grad * torch.tensor(step[k])).sum()) for k, x in leaves.items())
+        assert slope == pytest.approx(
+            float(call(moved(1e-5)) - call(moved(-1e-5))) / 2e-5, rel=1e-6
+        )
+
+
 @pytest.mark.parametrize("boundary", ["ones", "omit", "periodic"])
 @pytest.mark.parametrize("seed", range(4))
 def test_zeros_are_not_divided_by(boundary, seed):

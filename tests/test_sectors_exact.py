@@ -75,6 +75,17 @@ def energy_of(net, bonds, sector):
     return sum((G * rho).sum() for rho in net.partial_traces_in_sector(bonds, sector))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("shape", [4, (2, 2)])
+def test_single_precision_of_torch(shape, dtype):
+    net = qdn.ConvAC.rand(shape, 1, 2, 2, seed=0)
+    single = net.to(f"torch-{dtype}")
+    assert np.allclose(single.sector_weights(), net.sector_weights(), atol=1e-5)
+    where = [[net.sites[0], net.sites[1]]]
+    (found,), (expected,) = (x.partial_traces_in_sector(where, 2) for x in (single, net))
+    assert np.allclose(found, expected, atol=1e-5)
+
+
 def test_gradients():
     """Of an energy in a sector, by torch, against central differences."""
     torch = pytest.importorskip("torch")

@@ -1,6 +1,8 @@
 """Numbers that a compiler traces (jax, autograd): right where they can be, else refused by name."""
 
+import copy
 import importlib.util
+import pickle
 
 import numpy as np
 import pytest
@@ -195,6 +197,84 @@ def test_what_computes_with_numpy_says_so(jax):
     arrays = {k: jax.numpy.asarray(x) for k, x in params.items()}
     with pytest.raises(qdn.MethodError, match="exact method"):
         jax.grad(made(lambda p: qdn.entropy(p, 1, method="approx", tol=0.5, seed=0)))(arrays)
+
+
+# ---------------------------------------------------------------- what has no derivatives
+
+TERMS = {0: Z}
+NUMBERS = {
+    "energy": lambda net: qdn.energy(net, TERMS),
+    "GroundState": lambda net: qdn.GroundState(net, TERMS, method="full").history["step"].sum(),
+    "fit": lambda net: qdn.fit(net, np.ones(8), steps=1).fidelity,
+    "target of a fit": lambda net: qdn.fit(NET, net, steps=1).fidelity,
+    "target": lambda net: qdn.fit(NET, net.to_dense(), steps=1).fidelity,
+    "cross": lambda net: net.to_mps(method="cross", seed=0).norm(),
+    "to_mps": lambda net: net.to_mps().norm(),
+    "contract_sliced": lambda net: qdn.contract_sliced(net, "norm"),
+    "renyi2_estimate": lambda net: qdn.renyi2_estimate(net, 1, samples=64, chains=16)[0],
+    "conversion to numpy": lambda net: net.to("numpy").norm(),
+    "pickle": lambda net: pickle.loads(pickle.dumps(net)).norm(),
+}
+
+
+def made_of(call):
+    return lambda params: call(NET.from_params(NET.geometry, params))
+
+
+@needs("jax")
+@pytest.mark.parametrize("name", NUMBERS)
+def test_zeros_do_not_come_out_of_jax(jax, name):
+    arrays = {k: jax.numpy.asarray(x) for k, x in NET.params.items()}
+    with pytest.raises(qdn.MethodError, match=r"call it outside|does not keep gradients"):
+        jax.grad(made_of(NUMBERS[name]))(arrays)
+    with pytest.raises(qdn.WeightError, match="traced"):
+        jax.jit(made_of(NUMBERS[name]))(arrays)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_zeros_do_not_come_out_of_torch_func(name):
+    arrays = {k: torch.tensor(x) for k, x in NET.params.items()}
+    with pytest.raises(qdn.MethodError, match=r"call it outside|does not keep gradients"):
+        torch.func.grad(made_of(NUMBERS[name]))(arrays)
+
+
+@needs("jax")
+def test_conversions_and_hashes_under_jax(jax):
+    arrays = {k: jax.numpy.asarray(x) for k, x in NET.params.items()}
+    with pytest.raises(qdn.OptionError, match="cannot convert"):
+        jax.grad(made_of(lambda net: net.to("torch").amplitude("010").item()))(arrays)
+    with pytest.raises(TypeError, match="not hashable"):
+        jax.grad(made_of(lambda net: float(hash(net))))(arrays)
+
+
+def test_copies_draws_and_files_under_torch_func(tmp_path):
+    arrays = {k: torch.tensor(x) for k, x in NET.params.items()}
+    for same in (copy.copy, copy.deepcopy, lambda net: net.copy()):
+        found = torch.func.grad(made_of(lambda net, same=same: same(net).amplitude("010")))(arrays)
+        expected = torch.func.grad(made_of(lambda net: net.amplitude("010")))(arrays)
+        for name in arrays:
+            assert torch.equal(found[name], expected[name])
+    for call in (
+        lambda net: net.sample(2, seed=0),
+        lambda net: net.sample(2, method="metropolis", seed=0),
+        lambda net: qdn.save(net, tmp_path / "net.npz"),
+    ):
+        with pytest.raises(qdn.MethodError, match="call it outside"):
+            torch.func.grad(made_of(call))(arrays)
+
+
+@needs("jax")
+@pytest.mark.parametrize("call", ["amplitudes", "flip_ratios", "log_derivatives"])
+def test_traced_configurations_of_jax(jax, call):
+    with pytest.raises(qdn.ConfigError, match="one batch"):
+        jax.jit(getattr(NET, call))(jax.numpy.asarray([[0, 1, 0]]))
+
+
+@pytest.mark.parametrize("call", ["amplitudes", "flip_ratios", "log_derivatives"])
+def test_stacked_configurations_of_torch(call):
+    one = lambda config: getattr(NET.to("torch"), call)(config[None])
+    with pytest.raises(qdn.ConfigError, match="one batch"):
+        torch.func.vmap(one)(torch.tensor([[0, 1, 0], [1, 1, 0]]))
 
 
 # ---------------------------------------------------------------- derivatives of derivatives

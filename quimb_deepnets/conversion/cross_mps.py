@@ -20,6 +20,7 @@ from quimb.tensor import MatrixProductState
 from ..errors import MethodError, OptionError, RangeError, check_positive_int, import_extra
 from ..jobs.progress import progress_bar
 from ..numerics.scaled import array_like
+from ..numerics.traced import check_constant
 from ..numerics.weights import make_rng
 from ..tensors.scale import check_normalize, place_scale
 from .cross_error import measured_error
@@ -160,6 +161,7 @@ class ScaledAmplitudes:
                 f"cross interpolation of {network.nsites} sites has nothing to choose; use "
                 "method='exact' or to_dense()."
             )
+        check_constant(network.params.leaves.values(), "method='cross'")
         self.network, self.order = network, snake(network.geometry.shape)
         self.phys_dim, self.count = network.phys_dim, 0
         self.place = np.argsort(self.order)

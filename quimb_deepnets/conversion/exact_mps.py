@@ -24,7 +24,7 @@ from ..evaluation.careful_gradients import refuse_far_apart
 from ..jobs.progress import progress
 from ..numerics.scaled import Scaled, array_like, full_precision
 from ..numerics.sizes import epsilon
-from ..numerics.traced import check_there
+from ..numerics.traced import check_constant
 from ..numerics.weights import MAX_BYTES
 from ..tensors.expanded import RecursiveNetwork
 from ..tensors.scale import check_normalize, place_scale
@@ -237,7 +237,7 @@ def predicted_bytes(transfer, M):
 
 def _right_sweep(transfer, network, progbar):
     """Sites ``(k, M, k')``, the last one first, and the power of two that they leave out."""
-    check_there(network.params.leaves.values(), "to_mps")
+    check_constant(network.params.leaves.values(), "to_mps")
     refuse_far_apart(network, "an MPS")
     (G, exponent), sites = Scaled.of(transfer.end()), []
     for n in progress(range(network.nsites)[::-1], progbar):

@@ -23,6 +23,7 @@ from ..errors import BudgetError, MethodError
 from ..exact.transfer_routes import planned_transfer
 from ..networks import DeepNetwork
 from ..numerics.scaled import binary
+from ..numerics.traced import is_followed
 from ..tensors.collapsed import quimb_vector
 from ..tensors.expanded import to_tensor_network
 from .methods.mps import ChainView, site_arrays
@@ -40,10 +41,10 @@ def _view_of_network(state: DeepNetwork, dims=None):
         "vector": View(lambda: _vector_cost(state), lambda: _vector(state)),
         "network": View(lambda: Cost(0, 0.0), lambda: _ket(state)),
     }
-    followed = any(getattr(x, "requires_grad", False) for x in state.params.values())
+    followed = any(map(is_followed, state.params.leaves.values()))
     if not followed:
         views["amplitudes"] = View(lambda: Cost(0, 0.0), lambda: _amplitudes(state))
-    if has_transfer(state) and not (followed and not _full_rank(state)):
+    if has_transfer(state) and (not followed or (state.backend == "torch" and _full_rank(state))):
         mps = functools.cache(lambda: state.to_mps(normalize="exponent"))
         views["to_mps"] = ChainView(
             lambda: _mps_cost(state),

@@ -51,7 +51,8 @@ class RecurrentRatios:
             states = self.recursion.advance(states, x[t : t + 1])
             before = count
         psi = self.recursion.read(states)
-        size = do("where", psi.mantissa == 0, psi.mantissa * math.nan, psi.mantissa)
+        blank = do("full_like", psi.mantissa, math.nan)  # a constant, without a derivative
+        size = do("where", psi.mantissa == 0, blank, psi.mantissa)
         ratios = [do("reshape", size / size, (1, -1))] * self.still
         if before:
             new = self.recursion.read(runs)

@@ -46,7 +46,7 @@ class _Phased:
         self.count = net.nsites + 1
         self.roots = np.exp(2j * np.pi * np.arange(self.count // 2 + 1) / self.count)
         one = in_common(np.ones((), complex), tensors[0].data)
-        self.bras = [(t.inds, t.data * one) for t in tensors]
+        self.bras = [(t.inds, in_common(t.data, one) * one) for t in tensors]
         self.real = "complex" not in str(tensors[0].data.dtype)
         self.owners = [_owner(tensors, leaf_ind(site)) for site in net.sites]
         self.readout = next((i for i, t in enumerate(tensors) if READOUT in t.tags), 0)

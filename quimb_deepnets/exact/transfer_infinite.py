@@ -13,6 +13,7 @@ import numpy as np
 from autoray import do
 
 from ..errors import MethodError, OptionError, SitesError
+from ..geometry.where import as_plain
 from ..hyper.operands import expectation, read_operator
 from ..networks import ConvAC
 from ..numerics.scaled import full_precision, look, modulus
@@ -23,6 +24,24 @@ from .transfer_density import density
 from .transfer_sites import ENDLESS
 
 TIE = 1e-10  # of the bits by block of two channels that are equally large
+
+
+def _integers(name, values):
+    """Sites of an endless chain, or distances: one int, or any sequence of them.
+
+    Raises
+    ------
+    SitesError
+        If they are anything else.
+    """
+    found = as_plain(values)
+    try:
+        found = [as_plain(n) for n in ([found] if np.ndim(found) == 0 else found)]
+    except (TypeError, ValueError):
+        found = [None]
+    if isinstance(values, (str, bytes)) or any(type(n) is not int for n in found):
+        raise SitesError(f"{name}={values!r} is not a sequence of sites; give ints.")
+    return found
 
 
 class InfiniteChain(Shown):
@@ -122,12 +141,7 @@ num_params=26))
         return found.array / trace
 
     def _places(self, where):
-        places = [where] if hasattr(where, "__index__") else where
-        if not isinstance(places, (list, tuple, range)) or not all(
-            hasattr(n, "__index__") and not isinstance(n, bool) for n in places
-        ):
-            raise SitesError(f"where={where!r} is not a sequence of sites; give ints.")
-        places = [int(n) for n in places]
+        places = _integers("where", where)
         if not places or len(set(places)) < len(places):
             raise SitesError(f"where={where!r} is empty or names a site twice; give each once.")
         move = min(places) // self.cell * self.cell
@@ -206,7 +220,10 @@ num_params=26))
         True
         """
         A, B = (read_operator(x, (self.network.phys_dim,), self.network._like) for x in (A, B))
-        found = []
+        starts, distances = _integers("start", start), _integers("distances", distances)
+        if len(starts) != 1 or not distances:
+            raise SitesError("start is one site, and distances are at least one; give ints.")
+        found, start = [], starts[0]
         for distance in distances:
             i, j = self._places([start, start + distance]) if distance else (start % self.cell,) * 2
             found.append(correlation(self._transfer, A, B, i, j))

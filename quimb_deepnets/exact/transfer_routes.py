@@ -17,7 +17,7 @@ from ..errors import MethodError
 from ..evaluation.careful_gradients import follows_far_apart
 from ..evaluation.machine import machine_of
 from ..networks import ConvAC
-from ..numerics.traced import is_there
+from ..numerics.traced import is_followed, is_there
 from .transfer import Transfer, squares_cost, steps_cost
 from .transfer_density import in_a_row, region_of
 from .transfer_sites import RepeatedSites, repeated_sites
@@ -98,7 +98,7 @@ class PlannedTransfer:
         self.sites = repeated_sites((net.geometry,))
         self.channels, self.pairs = len(net.readout), _pairs([net])
         leaves = net.params.leaves.values()
-        self.followed = any(getattr(x, "requires_grad", False) for x in leaves)
+        self.followed = any(map(is_followed, leaves))
 
     @functools.cached_property
     def made(self) -> Transfer:

@@ -25,6 +25,7 @@ from ..exact.transfer_energy import TransferEnergy
 from ..exact.transfer_routes import planned_transfer
 from ..exact.transfer_variance import TransferVariance
 from ..networks import DeepNetwork
+from ..numerics.traced import check_constant
 from ..tensors.amplitudes import StateAmplitudes
 from .chain import chain_moments
 from .full import full_state
@@ -232,6 +233,7 @@ def _network(net):
     """The network whose amplitudes are meant."""
     network = net._held_network() if isinstance(net, StateAmplitudes) else net
     if isinstance(network, DeepNetwork):
+        check_constant(network.params.leaves.values(), "energy")
         return network._bare()
     raise MethodError(
         f"energy needs a network, and a {type(net).__name__} holds none (any more); give a ConvAC, "

@@ -17,6 +17,7 @@ from ..errors import OptionError, RangeError, check_option, check_positive_int
 from ..jobs.progress import progress_bar
 from ..networks import DeepNetwork
 from ..numerics.shown import Shown
+from ..numerics.traced import check_constant
 from ..numerics.weights import make_rng
 from .full import FullOperator
 from .lbfgs import QuasiNewton, Remembered
@@ -152,6 +153,7 @@ def fit(
             f"a {type(net).__name__} is not a network; give a ConvAC, RAC or RBM, of an expanded "
             "state its .network."
         )
+    check_constant(net.params.leaves.values(), "fit")
     check_option("method", method, ("auto", *_METHODS))
     steps = check_positive_int("steps", steps, OptionError)
     seconds = math.inf if seconds is None else positive("seconds", seconds)

@@ -18,6 +18,23 @@ from .reading import Term
 MARSHALL = "marshall"
 
 
+def sites_of_rule(sites: Any, sign_rule: Any) -> set[int]:
+    """The places that a sign rule names.
+
+    Raises
+    ------
+    SitesError
+        If it is not a sequence of sites, or names others.
+    """
+    try:
+        given = list(sign_rule)
+    except TypeError as error:
+        raise SitesError(
+            f"sign_rule={sign_rule!r} is not a sequence of sites; give one, or {MARSHALL!r}."
+        ) from error
+    return set(read_where(sites, given, name="sign_rule")) if given else set()
+
+
 def sign_of_terms(terms: list[Term], sites: Any, phys_dim: int, sign_rule: Any) -> list[Term]:
     """Terms in the basis of a sign rule.
 
@@ -55,13 +72,7 @@ def sign_of_terms(terms: list[Term], sites: Any, phys_dim: int, sign_rule: Any) 
             )
         chosen = marshall_sublattice(terms, sites)
     else:
-        try:
-            given = list(sign_rule)
-        except TypeError as error:
-            raise SitesError(
-                f"sign_rule={sign_rule!r} is not a sequence of sites; give one, or {MARSHALL!r}."
-            ) from error
-        chosen = set(read_where(sites, given, name="sign_rule")) if given else set()
+        chosen = sites_of_rule(sites, sign_rule)
     return [_signed(term, chosen, phys_dim) for term in terms]
 
 

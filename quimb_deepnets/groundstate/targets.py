@@ -18,12 +18,14 @@ from quimb.tensor import TensorNetworkGenVector
 
 from ..errors import BudgetError, OptionError, RangeError, SitesError
 from ..geometry.expansion import leaf_ind
-from ..geometry.where import read_where
+from ..hyper.operands import common_dtype
 from ..networks import DeepNetwork
+from ..numerics.traced import check_constant
 from ..numerics.weights import MAX_BYTES
 from ..tensors.amplitudes import StateAmplitudes
 from ..tensors.collapsed import window_tensors
 from .orders import Tensors, cheapest
+from .signs import sites_of_rule
 
 DENSE = 2**24  # amplitudes that are listed
 INNER = "inner "  # before names of legs that are not sites
@@ -56,18 +58,18 @@ class Target:
         held = state._held_network() if isinstance(state, StateAmplitudes) else None
         state = state if held is None else held
         self.sites, self.phys_dim, self.shape = tuple(net.sites), net.phys_dim, net.geometry.shape
-        self.signs = (
-            set(read_where(self.sites, list(sign_rule), name="sign_rule")) if sign_rule else set()
-        )
+        self.signs = set() if sign_rule is None else sites_of_rule(self.sites, sign_rule)
         if held is not None or isinstance(state, DeepNetwork):
             self.signs = self.signs if held is not None else set()
+            check_constant(state.params.leaves.values(), "the target of a fit")
             self.state = state._bare()
             self._check_sites(self.state.sites)
             self._check_dim(self.state.phys_dim)
-        elif isinstance(state, TensorNetworkGenVector):
+        elif isinstance(state, TensorNetworkGenVector) and not hasattr(state, "upper_ind_id"):
             self._check_sites(state.sites)
             self._check_dim(*{state.ind_size(state.site_ind(site)) for site in state.sites})
-            self.state = state
+            check_constant((t.data for t in state), "the target of a fit")
+            self.state = state.astype(common_dtype(np.zeros(0), *(t.data for t in state)))
         else:
             self.state = self._vector(state)
 
@@ -87,9 +89,12 @@ class Target:
             )
 
     def _vector(self, state):
+        sparse = hasattr(state, "toarray") or "sparse" in str(getattr(state, "layout", ""))
+        if hasattr(state, "dtype") and not (sparse or hasattr(state, "as_network")):
+            check_constant([state], "the target of a fit")
         try:
             vector = np.asarray(to_numpy(stop_gradient(state)))
-        except (TypeError, ValueError, AttributeError, ImportError):
+        except (TypeError, ValueError, AttributeError, ImportError, RuntimeError):
             vector = np.zeros(0)
         if vector.size != self.phys_dim ** len(self.sites) or vector.dtype.kind not in "fciub":
             raise OptionError(
@@ -97,7 +102,7 @@ class Target:
                 f"{self.phys_dim}; give a network, a quimb vector such as a MatrixProductState, "
                 f"or {self.phys_dim}**{len(self.sites)} amplitudes."
             )
-        return vector.reshape(-1).astype(np.result_type(vector.dtype, np.float64))
+        return vector.reshape(-1).astype(common_dtype(vector, np.zeros(0)))
 
     @functools.cached_property
     def digest(self) -> str:

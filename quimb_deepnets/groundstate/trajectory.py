@@ -31,6 +31,7 @@ from ..errors import (
 )
 from ..jobs import as_pool
 from ..networks import DeepNetwork
+from ..numerics.traced import check_constant
 from ..numerics.weights import make_rng
 from .batches import Estimate, full_estimate, point_estimate, sampled_estimate
 from .checkpoint import RunState, digest_of
@@ -98,6 +99,7 @@ class Trajectory:
                 f"a {type(net).__name__} is not a network; give a ConvAC, RAC, RBM or a module of "
                 "torch, of an expanded state its .network."
             )
+        check_constant(net.params.leaves.values(), "GroundState")
         check_option("method", method, ("sample", "full", "exact"))
         check_executor(executor, method)
         self.executor = as_pool(executor)

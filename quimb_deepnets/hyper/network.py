@@ -30,7 +30,7 @@ from .checks import check_network, check_slopes
 from .exhaustive import EXHAUSTIVE
 from .identities import absorb_identities
 from .names import SWITCH, plain_name
-from .operands import OperandNetwork
+from .operands import SEEN, OperandNetwork, inverse, read_scalar
 from .parts import PartNetwork
 from .pictures import DrawnNetwork
 from .ranges import (
@@ -50,7 +50,6 @@ MAX_GROWTH = 800  # bits: beyond, a plain contraction is hardly ever certain
 # the functions of quimb between ``mps & psi`` or ``mps @ psi`` and the network that it makes
 MAKERS = [getattr(TensorNetwork, f).__code__ for f in ("add_tensor_network", "add", "__init__")]
 OPERATORS = TensorNetwork.combine.__code__, TensorNetwork.__matmul__.__code__
-SEEN = ("builtins", "numpy", "torch")  # whose numbers can be looked at
 TREE_OPTIONS = {"backend", "order", "prefer_einsum", "progbar"}
 QUIMB_OPTIONS = {"cache", "cache_expression", "canonicalize", "drop_tags", "implementation", "via"}
 
@@ -274,6 +273,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
                 frame = frame.f_back if frame is not None and frame.f_code is code else None
             if frame is not None and frame.f_code in OPERATORS:
                 made.__class__ = HyperTensorNetwork
+                HyperTensorNetwork._unify(made)  # type: ignore[arg-type]
         return self.__dict__["exponent"]
 
     @exponent.setter
@@ -299,9 +299,12 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
 
         Raises
         ------
+        OptionError
+            If it is not a number.
         RangeError
             If it is inf or nan.
         """
+        x = read_scalar(x)
         if infer_backend(x) in SEEN:
             if not bool(abs(x) < math.inf):
                 raise RangeError(f"a state times {x} is not finite; multiply with a finite number.")
@@ -312,10 +315,10 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
     multiply_ = functools.partialmethod(multiply, inplace=True)
 
     def __truediv__(self, other):
-        return self.multiply(_inverse(other))
+        return self.multiply(inverse(other))
 
     def __itruediv__(self, other):
-        return self.multiply_(_inverse(other))
+        return self.multiply_(inverse(other))
 
     def _is_concrete(self):
         """Whether the numbers can be looked at: no compiler traces them, no vmap stacks them."""
@@ -392,21 +395,6 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
             "so a sum over it here would be wrong, and so would belief propagation between the "
             "parts; use hyperinds_resolve() first, which writes COPY tensors."
         )
-
-
-def _inverse(x):
-    """One over a scalar.
-
-    Raises
-    ------
-    RangeError
-        If that is not finite.
-    """
-    if infer_backend(x) in SEEN and not bool(abs(x) >= np.finfo(float).tiny):
-        raise RangeError(
-            f"a state divided by {x} leaves the range of floats; divide by a larger number."
-        )
-    return 1 / x
 
 
 def as_state(phi):

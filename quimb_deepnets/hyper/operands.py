@@ -9,6 +9,7 @@ arrays that are there::
 
 import functools
 import math
+import numbers
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from ..errors import OptionError, RangeError
 from ..numerics.scaled import look, mutable, readable
 from .parts import PartNetwork
 
+SEEN = ("builtins", "numpy", "torch")  # whose numbers can be looked at
+
 
 def common_dtype(*arrays):
     """The name of the dtype that holds the entries of all arrays.
@@ -29,7 +32,7 @@ def common_dtype(*arrays):
     OptionError
         If an array has a dtype that has none in common with the others.
     """
-    names = [get_dtype_name(x) for x in arrays]
+    names = list(dict.fromkeys(get_dtype_name(x) for x in arrays))
     try:
         name = np.result_type(*names).name
     except TypeError as error:
@@ -180,6 +183,56 @@ def is_negligible(G, rho):
     return bool((x.T * y).sum() < least * x.trace() * y.max())
 
 
+def read_scalar(x):
+    """A number that a state is multiplied with, of Python or of any array library.
+
+    Raises
+    ------
+    OptionError
+        If it is no single number.
+    RangeError
+        If it is an int or a fraction beyond the range of floats.
+    """
+    if isinstance(x, numbers.Rational):
+        try:
+            return x if float(x) == x and isinstance(x, numbers.Integral) else float(x)
+        except OverflowError as error:
+            raise RangeError(
+                "a state cannot be multiplied with or divided by a number beyond 1.8e308; give it "
+                "as powers that fit, one after the other."
+            ) from error
+    if isinstance(x, numbers.Complex):
+        return x
+    try:
+        one = math.prod(x.shape) == 1 and np.dtype(get_dtype_name(x)).kind in "biufc"
+    except (TypeError, ValueError, AttributeError):
+        one = False
+    if not one:
+        raise OptionError(
+            f"a state cannot be multiplied with or divided by a {type(x).__name__}; give one "
+            "number. The product of two states with each other is psi.overlap(phi)."
+        )
+    return x.reshape(()) if x.shape else x
+
+
+def inverse(x):
+    """One over a scalar.
+
+    Raises
+    ------
+    OptionError
+        If it is not a number.
+    RangeError
+        If that is not finite.
+    """
+    x = read_scalar(x)
+    if infer_backend(x) in SEEN and not bool(abs(x) >= np.finfo(float).tiny):
+        raise RangeError(
+            f"a state divided by {x} leaves the range of floats; divide by a larger number."
+        )
+    return 1 / x
+
+
 class OperandNetwork(PartNetwork):
     """A `TensorNetwork` that converts what is joined to it, and is converted where it must be."""
 
@@ -211,6 +264,14 @@ class OperandNetwork(PartNetwork):
             new.modify(data=made[id(t._data)])
             self.pop_tensor(tid)
             super().add_tensor(new, tid=tid, virtual=True)
+
+    def _unify(self):
+        """Convert, in place, tensors of several libraries or dtypes that torch would not mix."""
+        arrays = [t._data for t in self.tensor_map.values() if not isinstance(t, PTensor)]
+        of_torch = [x for x in arrays if infer_backend(x) == "torch"]
+        kinds = {(infer_backend(x), get_dtype_name(x), getattr(x, "device", None)) for x in arrays}
+        if of_torch and len(kinds) > 1:
+            self._convert(of_torch[0])
 
     def add_tensor(self, tensor, tid=None, virtual=False):
         """Add a tensor, see quimb, converted to the library, device and dtype of the others."""
@@ -311,7 +372,7 @@ class OperandNetwork(PartNetwork):
 
     def _admit_scalar(self, x):
         """A number that may multiply arrays: those of torch keep their precision, as in torch."""
-        like = self._like
+        x, like = read_scalar(x), self._like
         if infer_backend(x) == "torch" and mutable(x):
             x = x.item()
         elif hasattr(x, "dtype") and infer_backend(x) == infer_backend(like):

@@ -19,6 +19,7 @@ from autoray import stop_gradient, to_numpy
 from ..errors import BudgetError, DeepNetError, OptionError, WeightError
 from ..geometry import GCLayer
 from ..numerics.atomic import as_path, replacing
+from ..numerics.traced import check_there
 from ..numerics.weights import MAX_BYTES
 from .base import FAMILIES, DeepNetwork
 from .graph_state import GraphStateConvAC
@@ -62,6 +63,7 @@ def save(net, path):
             f"a {kind.__name__} is not saved; give a ConvAC, RAC or RBM: for {hint} the .network, "
             "or the arrays of .params."
         )
+    check_there(net.params.leaves.values(), "save")
     arrays = {name: to_numpy(stop_gradient(x)) for name, x in net.params.items()}
     with replacing(path, "wb") as file:
         np.savez(file, network=json.dumps(header), **arrays)

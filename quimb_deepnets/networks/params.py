@@ -20,6 +20,7 @@ import numpy as np
 from autoray import infer_backend
 
 from ..errors import WeightError
+from ..numerics.traced import check_constant, is_there
 
 
 class Params(Mapping):
@@ -98,6 +99,7 @@ part of its value; make a new network with net.with_params({'READOUT': ...}).
         return type(self)(leaves, self._parts)
 
     def __reduce__(self):
+        check_constant(self._leaves.values(), "pickle")
         leaves = {name: independent(x, {}) for name, x in self._leaves.items()}
         return type(self), (leaves, self._parts)
 
@@ -157,6 +159,8 @@ def independent(x: Any, memo: dict) -> Any:
     """A copy with memory of its own, a leaf of torch that requires grad if ``x`` does."""
     if not trainable_in_place(x):
         return x
+    if not is_there(x):
+        return x.clone()  # a leaf cannot be made inside of a transform
     if x.is_leaf and x._base is None:
         return copy.deepcopy(x, memo)
     if id(x) not in memo:

@@ -45,7 +45,7 @@ def resize(net: ConvAC, shape: int | tuple[int, ...]) -> ConvAC:
             f"resize({shape!r}) keeps the weights, and here each position has its own; use "
             "shared=True, or give weights for the new positions to ConvAC."
         )
-    if shape == math.inf:
+    if isinstance(shape, float) and shape == math.inf:
         raise GeometryError(
             "a network has a number of sites; for an infinite chain with its weights use "
             "qdn.InfiniteChain(net)."

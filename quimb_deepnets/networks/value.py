@@ -16,11 +16,15 @@ import numpy as np
 from autoray import do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 from autoray import to as convert
 
-from ..errors import Guide, MissingError, OptionError, WeightError
+from ..errors import Guide, MethodError, MissingError, OptionError, WeightError
 from ..geometry.protocol import Geometry
 from ..numerics.shown import Shown
+from ..numerics.traced import check_constant, is_plain
 from ..numerics.weights import as_array, check_arrays, check_dtype
 from .params import Params, own_copy, trainable_in_place
+
+# what libraries raise where one does not take the arrays, dtypes or devices of another
+CONVERSION = (AttributeError, AssertionError, ImportError, RuntimeError, TypeError, ValueError)
 
 if TYPE_CHECKING:
     read_only = property
@@ -197,15 +201,30 @@ class NetworkValue(Shown, Guide):
         TypeError
             If weights are of torch: an object that compares by value and may change has no hash.
         """
-        if any(map(trainable_in_place, self.params.leaves.values())):
+        leaves = self.params.leaves.values()
+        if any(map(trainable_in_place, leaves)) or not all(map(is_plain, leaves)):
             raise TypeError(
-                f"a {type(self).__name__} with weights of torch is not hashable, because they may "
-                "be trained in place; use net.to('numpy'), or id(net) as a key."
+                f"a {type(self).__name__} with weights of torch, or traced ones, is not hashable, "
+                "because they may be trained in place, or are not numbers; use net.to('numpy'), or "
+                "id(net) as a key."
             )
         digest = hashlib.sha256()
         for x in self.params.values():  # -0.0 equals 0.0
             digest.update(np.ascontiguousarray(to_numpy(x) + 0.0).tobytes())
         return hash((type(self), self.geometry, self.backend, self.dtype, digest.digest()))
+
+    def _no_algebra(self, *_: Any) -> Any:
+        """The operators of arithmetic, which no network has."""
+        raise MethodError(
+            f"a {type(self).__name__} evaluates amplitudes, and is not added, scaled or contracted "
+            "itself; its state is: use net.collapse(), or net.to_dense(), in its place. Inner "
+            "products are net.overlap(other)."
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = (
+        _no_algebra
+    )
+    __matmul__ = __rmatmul__ = __and__ = __rand__ = __or__ = __ror__ = _no_algebra
 
     # ------------------------------------------------------------ other weights
 
@@ -345,14 +364,16 @@ class NetworkValue(Shown, Guide):
         for word in like.split("-") if isinstance(like, str) else ():
             if re.match("b?float|complex|u?int|bool|long|half|single|double", word):
                 check_dtype(word)
+        leaving = (
+            str(like).startswith("numpy") or backend == "numpy" or isinstance(like, np.ndarray)
+        )
+        if leaving:
+            check_constant(self.params.leaves.values(), "a conversion to numpy")
         try:
-            leaving = (
-                str(like).startswith("numpy") or backend == "numpy" or isinstance(like, np.ndarray)
-            )
             given = self._bare().params if leaving else self.params  # numpy tracks no gradients
             own = {name: own_copy(x) for name, x in given.items()}
             params = convert(own, like, backend=backend, dtype=dtype, device=device)
-        except (ImportError, AttributeError, AssertionError, RuntimeError, ValueError) as error:
+        except CONVERSION as error:
             raise OptionError(
                 f"cannot convert to {like or (backend, dtype, device)!r}: {error}; name a backend, "
                 "dtype and device that are installed, such as 'torch-float32-cpu'."

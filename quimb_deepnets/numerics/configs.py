@@ -11,6 +11,12 @@ import numpy as np
 from autoray import astype, do, get_dtype_name, infer_backend, to_numpy
 
 from ..errors import ConfigError
+from .scaled import readable
+
+TRACED = (
+    "configs are traced (by jit or vmap), and which rows of a table are read depends on their "
+    "entries; call it outside, with all configurations as one batch."
+)
 
 
 def parse_config(config, shape, phys_dim):
@@ -80,9 +86,16 @@ def _as_integers(configs, shape, lead):
     """Integers from what was written; strings of digits in ``shape``, behind ``lead`` axes."""
     if type(configs) is np.ndarray and configs.dtype.kind in "iu":
         return configs
-    if infer_backend(configs) not in ("numpy", "torch"):
+    backend = infer_backend(configs)
+    if backend == "torch" and not readable(configs):
+        raise ConfigError(TRACED)
+    if backend not in ("numpy", "torch"):
         try:
             configs = np.asarray(configs)
+        except TypeError as error:
+            if backend in ("builtins", "collections"):
+                raise
+            raise ConfigError(TRACED) from error
         except ValueError as error:
             raise ConfigError(
                 "configs are ragged; all configurations must have the same number of sites."

@@ -77,6 +77,16 @@ def check_plain(arrays: Iterable[Any], what: str) -> None:
         )
 
 
+def is_constant(x: Any) -> bool:
+    """Whether no compiler or transform stands behind an array, whatever torch itself records."""
+    return is_there(x) if infer_backend(x) == "torch" else is_plain(x)
+
+
+def is_followed(x: Any) -> bool:
+    """Whether somebody differentiates an array, or may: torch, jax or autograd."""
+    return bool(getattr(x, "requires_grad", False)) or not is_constant(x)
+
+
 def check_constant(arrays: Iterable[Any], what: str) -> None:
     """Refuse arrays that are differentiated where all derivatives would be zero without an error.
 
@@ -86,10 +96,9 @@ def check_constant(arrays: Iterable[Any], what: str) -> None:
     ------
     MethodError
     """
-    for x in arrays:
-        if not (is_there(x) if infer_backend(x) == "torch" else is_plain(x)):
-            raise MethodError(
-                f"{what} has no derivatives, and its weights are differentiated or traced (by jax, "
-                "autograd or torch.func), which would find zeros; call it outside, or "
-                "differentiate log_amplitudes there."
-            )
+    if not all(map(is_constant, arrays)):
+        raise MethodError(
+            f"{what} has no derivatives by jax, autograd or torch.func, which differentiate or "
+            "trace its weights here and would find zeros; call it outside, or differentiate "
+            "log_amplitudes there."
+        )

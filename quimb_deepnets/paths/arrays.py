@@ -18,6 +18,7 @@ from ..errors import ConfigError, MethodError
 from ..hyper.identities import identity_factor
 from ..numerics.configs import parse_config
 from ..numerics.scaled import Scaled, binary
+from ..numerics.traced import is_followed
 
 
 class Numbers(NamedTuple):
@@ -62,7 +63,7 @@ def numbers_of(tn, ket, graph, spins=None):
     """
     tensors = list(tn)
     held = [t.data for t in tensors]
-    if any(getattr(x, "requires_grad", False) for x in held):
+    if any(map(is_followed, held)):
         raise MethodError(
             "contract_sliced does not keep gradients; use the methods of the state, such as "
             "norm() or local_expectation_exact, or detach the weights."

@@ -18,6 +18,7 @@ from ..jobs import as_pool
 from ..networks import DeepNetwork
 from ..numerics.scaled import array_like, decimal, full_precision
 from ..numerics.sizes import check_norm
+from ..numerics.traced import is_constant
 from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork, to_tensor_network
 from ..tensors.collapsed import quimb_vector
@@ -179,14 +180,14 @@ def _check_extras(name, config, G):
 
 def _operator(G, graph):
     """An operator as a matrix of the right size."""
-    if getattr(G, "requires_grad", False):
+    dims = tuple(graph.size_dict[ix] for ix in graph.output)
+    size = math.isqrt(math.prod(dims))
+    read = read_operator(G, dims[: len(dims) // 2], np.empty(0))
+    if getattr(G, "requires_grad", False) or not is_constant(read):
         raise MethodError(
             "contract_sliced does not keep gradients, and G asks for them; detach it."
         )
-    dims = tuple(graph.size_dict[ix] for ix in graph.output)
-    size = math.isqrt(math.prod(dims))
-    G = np.asarray(read_operator(G, dims[: len(dims) // 2], np.empty(0)))
-    return G.reshape(size, size)
+    return np.asarray(read).reshape(size, size)
 
 
 # ---------------------------------------------------------------- the result

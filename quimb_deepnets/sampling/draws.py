@@ -29,6 +29,7 @@ from ..errors import (
 )
 from ..jobs.progress import progress
 from ..numerics.configs import config_block
+from ..numerics.traced import check_there
 from ..numerics.weights import MAX_BYTES, make_rng
 from .diagnostics import why_doubtful
 from .metropolis import Metropolis
@@ -111,11 +112,18 @@ def sample(
     check_positive_int("n", n, OptionError)
     check_option("method", method, ("auto", "exact", "metropolis"))
     found = read_state(state)
+    if found.network is not None:
+        check_there(found.network.params.leaves.values(), "sampling")
     sector = check_sector(sector, found.nsites, found.phys_dim)
     if start is not None and method == "exact":
         raise OptionError(
             "start= is where Markov chains begin, and method='exact' has none; leave it out, or "
             "use method='metropolis'."
+        )
+    if (need := 8 * n * found.nsites) > MAX_BYTES:
+        raise BudgetError(
+            f"{n} configurations of {found.nsites} sites need {need} bytes, more than the "
+            f"{MAX_BYTES} allowed; draw fewer at a time."
         )
     rng, info = make_rng(seed), {} if info is None else info
     if method != "metropolis" and start is None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, OptionError
+from ..geometry.where import as_plain
 from ..kernels.proposals import ALL, EXCHANGE, FLIP, MANY, MASKS, SHUFFLE, ChainMoves
 from ..numerics.configs import check_configs
 
@@ -32,9 +33,9 @@ def check_sector(sector: Any, nsites: int, phys_dim: int) -> int | None:
     """
     if sector is None:
         return None
-    if not hasattr(sector, "__index__") or isinstance(sector, bool):
+    sector = as_plain(sector)
+    if not isinstance(sector, int) or isinstance(sector, bool):
         raise OptionError(f"sector={sector!r} is not a number of ones; give an int, or None.")
-    sector = int(sector)
     if phys_dim != 2:
         raise OptionError(
             f"sector={sector} counts ones, and with phys_dim={phys_dim} sites have other digits "

@@ -25,6 +25,7 @@ from ..geometry.where import read_where
 from ..jobs.progress import progress
 from ..networks import DeepNetwork
 from ..numerics.shown import Shown
+from ..numerics.traced import check_constant
 from ..tensors.amplitudes import StateAmplitudes
 from .diagnostics import autocorrelation_time, split_rhat, why_doubtful
 from .metropolis import Metropolis
@@ -171,6 +172,9 @@ def renyi2_estimate(
         )
     sites: tuple = tuple(net.sites)
     A = np.array(read_where(sites, where))
+    tensors: Any = () if isinstance(net, DeepNetwork) else net
+    held = net.params.leaves.values() if isinstance(net, DeepNetwork) else ()
+    check_constant([*held, *(t.data for t in tensors)], "sampling (renyi2_estimate)")
     chains, draws = _check_counts(samples, chains)
     sampler = Metropolis(net, chains, seed=seed, start=start)
     sampler.quiet()

@@ -14,6 +14,7 @@ may have any number of sites: what counts is the dimension of the cut, and the w
 import math
 
 from ...jobs.progress import progress
+from ...numerics.traced import is_followed
 from ...numerics.weights import MAX_BYTES
 from ..halves import FactorPlan, GramPlan, SweepPlan, ThirdsPlan, halves_of
 from ..registry import SOON, Method, add_method
@@ -43,7 +44,7 @@ def _plan(tn, pairs, tail=False):
     """
     plans = [FactorPlan(tn, pair) for pair in pairs]
     fine, plan = min(((plan.cost(), plan) for plan in plans), key=lambda pair: pair[0].flops)
-    followed = any(getattr(t.data, "requires_grad", False) for t in tn)
+    followed = any(is_followed(t.data) for t in tn)
     if tail or (fine.flops < SOON and not followed):
         return fine, plan
     squared = GramPlan.of(*plan)
