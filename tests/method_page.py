@@ -17,7 +17,8 @@ SUBJECTS = {
     "Norms, overlaps, sums": "norm norm_gloop_expand normalize normalize_simple overlap distance "
     "distance_normalized make_norm make_overlap add __add__ __radd__ __sub__ __iadd__ __isub__ "
     "__rsub__ multiply multiply_each negate __mul__ __rmul__ __imul__ __truediv__ __itruediv__ "
-    "__neg__ H conj __matmul__ __rmatmul__ strip_exponent distribute_exponent exponent equalize_norms",
+    "__neg__ H conj __matmul__ __rmatmul__ strip_exponent distribute_exponent exponent "
+    "equalize_norms",
     "Density matrices and expectation values": "partial_trace partial_trace_cluster "
     "partial_trace_exact make_reduced_density_matrix compute_reduced_factor "
     "local_expectation local_expectation_cluster local_expectation_exact "
