@@ -20,7 +20,8 @@ MAX_SECONDS, MAX_BYTES = 120, 400_000
 def executed(path: pathlib.Path) -> nbformat.NotebookNode:
     """A notebook with the outputs of all its cells; a cell that fails raises."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=2 * MAX_SECONDS, record_timing=False)
+    options = {"timeout": 2 * MAX_SECONDS, "record_timing": False, "coalesce_streams": True}
+    client = NotebookClient(notebook, **options)
     client.execute(cwd=str(path.parent))
     notebook.metadata.language_info = {"name": "python"}  # not the version of this machine
     return notebook
