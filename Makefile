@@ -1,10 +1,11 @@
 # `make demo`, `make test`, `make fuzz`, `make paper`, `make paths` and `make bench` set up everything they need in .venv, then run.
+# `make docs` builds the pages in docs/_build/html; `make notebooks` executes those of docs/examples anew.
 # `make test-oldest` runs the suite in .venv-oldest, with the oldest versions that pyproject.toml allows (Python 3.11 or 3.12).
 PYTHON ?= python3
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest fuzz paper paths bench format clean
+.PHONY: demo test test-oldest fuzz paper paths bench docs notebooks format clean
 
 demo: .venv/installed
 	$(BIN)/python -m quimb_deepnets demo $(ARGS)
@@ -30,12 +31,19 @@ paths: .venv/installed
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
+docs: .venv/docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html $(ARGS)
+	$(BIN)/python docs/check_links.py docs/_build/html
+
+notebooks: .venv/docs
+	OMP_NUM_THREADS=1 $(BIN)/python docs/run_notebooks.py $(ARGS)
+
 format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv .venv-oldest demo_output
+	rm -rf .venv .venv-oldest demo_output docs/_build docs/api
 
 .venv/installed: constraints.txt
 .venv-oldest/installed: constraints-oldest.txt
@@ -49,4 +57,8 @@ clean:
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --no-deps -c $(filter constraints%,$^) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(@D)/bin/python -m pip install --quiet -c $(filter constraints%,$^) -e '.[test]'
+	@touch $@
+
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	@touch $@

@@ -347,35 +347,23 @@ def functions():
     return found
 
 
-def page():
-    """The part of the generated page that is about functions."""
-    lines = [
-        "",
-        "# Every function of quimb that takes a network",
-        "",
-        "Called with our states, raw and normalized, beside a quimb MPS as a control. Right: equal "
-        "to the dense vector's. Functions that work on sites or on bonds between two tensors are "
-        'right on networks without hyper-indices (`nodes="dense"` of trees and of a RAC of depth '
-        "1, or after `hyperinds_resolve()`) up to what they estimate on loops; where there are "
-        "hyper-indices they raise our `MethodError` or `MissingError`, which name what to use, or "
-        "an error of quimb's own, where quimb asks the network for nothing that could refuse.",
-        "",
-        "| function | verdict |",
-        "|---|---|",
-    ]
+def remarks():
+    """What is to be said of each function that takes our states."""
     for name in sorted(TABLE):
-        function = name.split(",")[0].split(".")[0]
-        says = [
-            f'`{kind.__name__}` of quimb with hyper-indices or other sizes: "{fragment}"'
-            for (kind, fragment), rows in QUIMB_SAYS.items()
-            if function in rows.split()
-        ]
+        function, _, way = name.partition(", ")
+        errors: dict[str, list[str]] = {}
+        for (kind, fragment), rows in QUIMB_SAYS.items():
+            if function.split(".")[0] in rows.split():
+                errors.setdefault(kind.__name__, []).append(f'"{fragment}"')
+        own = [f"`{kind}` ({', '.join(texts)})" for kind, texts in errors.items()]
+        says = ["right or refused"]
+        if own:
+            says.append(f"with hyper-indices or other sizes quimb's own {' or '.join(own)}")
         if name in ESTIMATES:
             says.append("an estimate where there are loops")
         if name in WRONG_IN_QUIMB:
             says.append("the chance that it reports is off for quimb's own MPS, too")
-        lines.append(f"| `{name}` | {'; '.join(['right, or refused', *says])} |")
-    lines += [f"| `{name}` | as `{row}` |" for name, row in sorted(SAME_AS.items())]
-    for why, names in NO_STATE.items():
-        lines += [f"| `{name}` | {why} |" for name in names.split()]
-    return "\n".join(lines) + "\n"
+        yield f"{function}(..., {way})" if way else function, "; ".join(says)
+    for name, row in sorted(SAME_AS.items()):
+        if not row.startswith(f"{name}, "):
+            yield name, f"as `{row}`"

@@ -1,10 +1,9 @@
 """What every method that quimb gives our classes does here: right, or refused, and why.
 
-Run as ``python -m tests.method_table`` to write ``docs/methods.md``.
+`method_page` writes ``docs/methods.md`` from it.
 """
 
 import copy
-import pathlib
 
 import numpy as np
 import quimb as qu
@@ -12,10 +11,7 @@ import quimb.tensor as qtn
 
 from quimb_deepnets.hyper.refusals import NEEDS_PAIRS, PAIRS, REFUSED, TIED
 
-from . import function_table
 from .inner_names import inner
-
-PAGE = pathlib.Path(__file__).parents[1] / "docs" / "methods.md"
 
 
 def ind(psi, i):
@@ -390,27 +386,3 @@ def decisions():
     for name, (why, instead) in ALWAYS.items():
         out[name] = ("refuses", f"{why}; use {instead}")
     return out
-
-
-def page():
-    """The generated page of all decisions."""
-    lines = [
-        "# Every method of quimb on `RecursiveTree` and `RecursiveMPS`",
-        "",
-        "Each public method and operator that the classes inherit is right, or raises a "
-        "`MethodError` that says why and what to use instead. The suite walks the classes, calls "
-        "every right one on chains and lattices, real and complex, shared and unshared, and "
-        "compares it with the dense vector; it fails when quimb adds a method that is not listed. "
-        "A method `foo_` does in place what `foo` does. Written by `python -m tests.method_table`.",
-        "",
-        "| method | verdict | why |",
-        "|---|---|---|",
-    ]
-    for name, (verdict, why) in sorted(decisions().items()):
-        lines.append(f"| `{name}` | {verdict} | {why} |")
-    return "\n".join(lines) + "\n" + function_table.page()
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf8")
-    print(f"wrote {PAGE}: {len(decisions())} methods")

@@ -9,6 +9,7 @@ import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
 
+from . import method_page
 from . import method_table as table
 
 NETS = {
@@ -238,4 +239,4 @@ def test_resolved_networks_canonize_and_compress():
 
 
 def test_page_is_up_to_date():
-    assert table.PAGE.read_text(encoding="utf8") == table.page(), "python -m tests.method_table"
+    assert method_page.PAGE.read_text("utf8") == method_page.page(), "python -m tests.method_page"

@@ -22,6 +22,11 @@ def test_row_holds(name, tmp_path):
 def test_every_row_is_run():
     folder = pathlib.Path(run.__file__).parent
     assert sorted(run.NAMES) == sorted(path.stem for path in folder.glob("row_*.py"))
+    assert sorted(run.NAMES) == sorted(path.stem for path in run.OUT.glob("row_*.md"))
+
+
+def test_powers_are_not_bold():
+    assert run.plain("min(a**d, b**2), `c**d`") == r"min(a\*\*d, b\*\*2), `c**d`"
 
 
 def test_a_claim_that_fails_fails_the_run(tmp_path, monkeypatch, capsys):

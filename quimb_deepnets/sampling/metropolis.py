@@ -263,7 +263,7 @@ class Metropolis(Shown):
 
     @property
     def rhat(self) -> float:
-        """The largest split R-hat of log |psi| and of each site since the last `forget`.
+        """The largest split R-hat of ``log |psi|`` and of each site since the last `forget`.
 
         1 where chains sample the same, above 1.05 where they did not mix, ``inf`` where they stand
         still apart; nan before 4 sweeps.
@@ -274,7 +274,7 @@ class Metropolis(Shown):
     def autocorrelation_time(self) -> float:
         """How many sweeps are worth one independent draw, since the last `forget`.
 
-        Of log |psi| or of the sites, whichever is slower; nan before 4 sweeps.
+        Of ``log |psi|`` or of the sites, whichever is slower; nan before 4 sweeps.
         """
         return self._record.autocorrelation_time()
 

@@ -72,8 +72,9 @@ class RecursiveTree(RecursiveNetwork):
 
         Parameters
         ----------
-        shape, depth, kernel, bond_dim, layers, phys_dim, boundary, anchor, shared, dist, loc,
-        scale, dtype, seed
+        shape, depth, kernel, bond_dim, layers, phys_dim, boundary, anchor
+            See `ConvAC.rand`.
+        shared, dist, loc, scale, dtype, seed
             See `ConvAC.rand`.
         nodes, site_ind_id, site_tag_id, max_tensors
             See `from_network`.
