@@ -30,18 +30,23 @@ SEARCHES = [
 ]
 
 
+def named(x):
+    """The same in every process."""
+    return x if isinstance(x, str) else getattr(x, "__name__", type(x).__name__)
+
+
 @pytest.mark.parametrize(
     ("call", "optimize"),
     [("norm", x) for x in SEARCHES]
     + [(call, x) for call in CALLS for x in ("optimal", opt_einsum.DynamicProgramming())][:4],
-    ids=str,
+    ids=named,
 )
 def test_searches_of_every_tree_of_a_norm_are_refused(call, optimize):
     with pytest.raises(qdn.BudgetError, match="tries every way to contract 28 tensors"):
         CALLS[call](optimize)
 
 
-@pytest.mark.parametrize("optimize", ["dp", "optimal", opt_einsum.DynamicProgramming()], ids=str)
+@pytest.mark.parametrize("optimize", ["dp", "optimal", opt_einsum.DynamicProgramming()], ids=named)
 def test_what_ends_is_done(optimize):
     right = PSI.network.amplitude("0101")
     assert PSI.amplitude("0101", optimize=optimize) == pytest.approx(right)
