@@ -90,7 +90,7 @@ def best_runs(geometry, count, batch, itemsize, machine):
             continue
         byte = next(cost for most, cost in BYTE if size <= most)
         reads = plan.branches.num_positions / math.prod(g.shape)
-        build = machine.entry * r * (rows * math.prod(runs) + 2 * changes * plan.rows)
+        build = machine.merge(rows, r, math.prod(runs)) + machine.merge(changes * plan.rows, r, 1)
         each = count * (FLIP + reads * (QUOTIENT + r * max(8, itemsize) * byte))
         best = min(best, FlipCost(whole.cost + build + batch * each, runs, whole.group))
     return best
