@@ -20,8 +20,10 @@ from ..geometry.branches import branch_levels, folded_branches
 from .flip_tables import flip_plan
 from .plan import TableSizes, cached_plan, grouped
 
-# nanoseconds in compiled loops: a row, an element of it or of a matrix product, a mask, a node
-ROW, ELEMENT, FLOP, MASK, NODE = 10, 0.25, 0.15, 15, 40
+# nanoseconds in compiled loops: a row, an element of it, a mask
+ROW, ELEMENT, MASK = 10, 0.25, 15
+# a node of a layer, a flop and an element of it; and how much cheaper it has to look than a batch
+NODE, FLOP, NODE_ELEMENT, WORTH = 140, 0.07, 0.14, 0.7
 # and where all changed configurations are evaluated: one of them, and each of its sites
 CHANGED, SITE = 50, 0.5
 # of quotients: a change, a row, and a byte of it, where tables have up to so many bytes
@@ -129,7 +131,7 @@ def layer_cost(geometry, level, changed, batch):
     g, every, some = geometry, 0.0, 0.0
     for l in range(level, g.depth):
         taps, r = math.prod(g.kernel(l + 1)), g.bond_dim(l + 1)
-        each = taps * r * (2 * g.bond_dim(l) * FLOP + 2 * ELEMENT) + NODE
+        each = taps * r * (2 * g.bond_dim(l) * FLOP + 2 * NODE_ELEMENT) + NODE
         every += math.prod(g.layer_shape(l)) * each
         some += _nodes_of_a_site(g, l) * each
     return batch * (every + changed * some)
