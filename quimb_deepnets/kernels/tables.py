@@ -70,7 +70,7 @@ def spread(x):
 
 @lean_loop
 def _next_code(step, k, digits, codes):
-    """Count on: the next code of kind ``k``, and what its parts read there; the first that moves."""
+    """Count on: the next code of kind ``k``, what its parts read, and the first that moves."""
     j = len(digits) - 1
     while j >= 0 and digits[j] == step.phys_dim - 1:
         digits[j] = 0
@@ -107,8 +107,8 @@ def _rescale_row(row, small):
 def _multiply_kind(z, power, step, k, codes, digits, parts, powers, every, small, out, exponent):
     """The rows of kind ``k``, see `multiply_parts`.
 
-    ``parts (P + 1, r)`` are products of the first of its parts, and ``powers (P + 1,)`` theirs: from
-    one code to the next only those behind the first part that moves are made anew.
+    ``parts (P + 1, r)`` are products of its first parts, and ``powers (P + 1,)`` theirs: from one
+    code to the next only those behind the first part that moves are made anew.
     """
     safe, first, count, r, moved = True, step.parts[k], len(codes), out.shape[1], 0
     for c in range(r):
