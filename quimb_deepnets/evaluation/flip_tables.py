@@ -134,8 +134,9 @@ def flip_steps(geometry, sizes, sites, added):
             reads.append(len(read))
         starts.append(len(offsets))
         before = n
-    arrays = (np.array(x, np.int32) for x in (order, starts, offsets, keep, reads, read))
-    return FlipSteps(*arrays, int(np.diff(starts).max(initial=1)))
+    as_int32 = lambda x: np.array(x, np.int32)
+    arrays = map(as_int32, (order, starts, offsets, keep, reads, read))
+    return FlipSteps._make((*arrays, int(np.diff(starts).max(initial=1))))
 
 
 def _some(axis, n):

@@ -108,11 +108,11 @@ def conv_ratios(net, masks, batch):
     whole = plan.cost + changed_cost(net.nsites, masks.count, batch)
     chunk = max(1, MANY // max(1, masks.count))
     if masks.single:
-        flips = best_runs(g, masks.count, batch, size, machine)
-        if flips.cost <= min(cost, whole, layers):
-            tables = FlipTables(net, masks, flips.runs, flips.group)
-            if tables.held:
-                return LoopRatios(net, masks, np.ones(masks.count, bool), tables.loop()), chunk
+        best = best_runs(g, masks.count, batch, size, machine)
+        if best.cost <= min(cost, whole, layers):
+            flips = FlipTables(net, masks, best.runs, best.group)
+            if flips.held:
+                return LoopRatios(net, masks, np.ones(masks.count, bool), flips.loop()), chunk
     if group is not None and cost <= min(whole, layers):
         tables = TableRatios(net, masks, group)
         if not tables.near().all():  # rows that are not merged differ by less

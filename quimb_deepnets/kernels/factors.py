@@ -53,7 +53,7 @@ def others(z, gone, out, least):
             if gone[k, i]:
                 row[:] = 1
             powers[k] = _power_of(row)
-            factor = math.ldexp(1.0, -powers[k])
+            factor = math.ldexp(1.0, int(-powers[k]))
             for c in range(r):
                 row[c] *= factor
                 size = size_of(row[c])
@@ -69,6 +69,6 @@ def others(z, gone, out, least):
                 z[k, i, c] = before[k, c] * after
                 after *= own
         for k in range(K):
-            factor = 0.0 if gone[k, i] else math.ldexp(1.0, -whole - powers[k])
+            factor = 0.0 if gone[k, i] else math.ldexp(1.0, int(-whole - powers[k]))
             for c in range(r):
                 z[k, i, c] *= factor
