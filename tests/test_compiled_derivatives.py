@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import quimb_deepnets as qdn
-from quimb_deepnets.evaluation import two_layers
+from quimb_deepnets.evaluation import backprop, two_layers
 from quimb_deepnets.evaluation.block_derivatives import BlockDerivatives
 from quimb_deepnets.evaluation.log_derivatives import LayerDerivatives, TableDerivatives
 from quimb_deepnets.evaluation.row_derivatives import RowDerivatives
@@ -136,3 +136,19 @@ def test_amplitudes_far_beyond_floats():
     assert two_layers.has_two_layers(net) and np.isfinite(found).all()
     for k in (0, 31, net.num_params - 1):
         assert found[:, k] == pytest.approx(central(net, configs, k, 1e-2), rel=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("boundary", ["ones", "omit"])
+def test_layers_of_rows_by_the_loop_and_by_arrays(monkeypatch, dtype, boundary):
+    """Products of rows, and of all factors but one: the same numbers, powers of two included."""
+    net = qdn.ConvAC.rand(9, 3, 3, 3, boundary=boundary, seed=0, dtype=dtype)
+    loop = TableDerivatives(net)
+    monkeypatch.setattr(backprop, "has_loops", lambda *arrays: False)
+    arrays = TableDerivatives(net)
+    bound = 100 * np.finfo(dtype).eps
+    assert np.abs(loop.values - arrays.values).max() < bound
+    for a, b in zip(loop.residuals, arrays.residuals):
+        assert a.safe and b.safe
+        for x, y in zip([*a.cofactors, *a.gathered], [*b.cofactors, *b.gathered]):
+            assert x.dtype == dtype and np.abs(x - y).max() <= bound * max(1, np.abs(y).max())

@@ -312,12 +312,17 @@ def test_values_from_flips_by_arrays_and_by_the_loop():
 WITHOUT_JIT = """
 import numpy as np, quimb_deepnets as qdn
 from tests import test_ratios as t
+from tests.test_flip_tables import by_quotients
 for net in (t.ring(shape=5), t.ring(shape=4, phys_dim=3, kernel=2)):
     states, masks = t.some_states(net, 2), t.some_masks(net)[:7]
     exact = t.exact_ratios(net, states, masks)
     for way in t.ways_of(net, masks):
         found = way(t.digits(states, net.phys_dim, net._like))
         assert np.abs(found - exact).max() < 1e-11 * np.abs(exact).max()
+    flips = t.flips_of(net.nsites, net.phys_dim)
+    exact = t.exact_ratios(net, states, flips.digits(net.nsites, int).T)
+    found = by_quotients(net, flips, (2,))(t.digits(states, net.phys_dim, net._like))
+    assert np.abs(found - exact).max() < 1e-11 * np.abs(exact).max()
 net = qdn.RBM.rand(4, 1, seed=0)
 states, masks = t.some_states(net, 2), t.some_masks(net)
 found = net.evaluator().ratios(states, masks)

@@ -28,6 +28,7 @@
     ratios              psi(s + mask) / psi(s) for any set of masks, the cheapest way
     ratio_costs         what these ways cost
     table_ratios        from touched windows of tables
+    flip_tables         of single changes, from quotients of runs of windows
     layer_ratios        from touched nodes, layer by layer
     recurrent_ratios    of a recurrent network, from the first changed site on
     hidden_ratios       of a Boltzmann machine, from its hidden units

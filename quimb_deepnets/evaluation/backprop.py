@@ -20,6 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from autoray import do
 
+from ..kernels.compiled import as_rows, has_loops
+from ..kernels.factors import others
 from ..numerics.products import dot
 from ..numerics.scaled import (
     Scaled,
@@ -27,6 +29,7 @@ from ..numerics.scaled import (
     float_info,
     ldexp,
     modulus,
+    mutable,
     power_of_two,
     readable,
     smallest_held,
@@ -71,6 +74,10 @@ def forward(step, matrices, values):
     mantissas : array, of size about 1
     Residuals
     """
+    if len(values.shape) == 2 and has_loops(values, *matrices) and mutable(values, *matrices):
+        found = _by_loop(step, matrices, values)
+        if found is not None:
+            return found
     padded = do("concatenate", (values, do("ones_like", values[:1])), axis=0)
     gathered, factors, absent, shifts = [], [], [], []
     for index, matrix in zip(step.index, matrices):
@@ -95,6 +102,21 @@ def forward(step, matrices, values):
         safe = safe and (len(parts) < 2 or fits_floats(rest, parts, [rest]))
         cofactors.append(do("where", gone, rest * 0, rest * shift * shifts[k]))
     return out.mantissa, Residuals(step, gathered, cofactors, safe and fits_floats(out.mantissa))
+
+
+def _by_loop(step, matrices, values):
+    """The same for rows of a table, or None where factors may be far from 1."""
+    padded = as_rows(do("concatenate", (values, do("ones_like", values[:1])), axis=0))
+    index = np.stack(step.index)
+    gathered = padded[np.maximum(index, 0)]
+    z = gathered @ np.stack([as_rows(x) for x in matrices]).swapaxes(1, 2)
+    out, least = np.empty(z.shape[1:], z.dtype), np.empty(len(z))
+    others(z, index < 0, out, least)
+    if not -np.log2(least).sum() < float_info(values).maxexp // 2:
+        return None
+    out, cofactors = array_like(out, values), [array_like(x, values) for x in z]
+    safe = fits_floats(values) and fits_floats(out)
+    return out, Residuals(step, [array_like(x, values) for x in gathered], cofactors, safe)
 
 
 def fits_floats(values, factors=(), products=()):

@@ -68,7 +68,8 @@ def masked_ratios(net, masks, batch):
     added = digits(added, M, net._like)
 
     def _ratios(x):
-        moved = (x[:, None] + added[:, :, None]) % M
+        moved = x[:, None] + added[:, :, None]
+        moved = moved & 1 if M == 2 else moved % M
         found = evaluate(do("reshape", moved, (len(x), -1)))
         new = Scaled(*(do("reshape", part, (count, -1)) for part in found))
         quotients = ratio_of(new, Scaled(*(part[:1] for part in new)))[1:]

@@ -40,6 +40,11 @@ class Masks(NamedTuple):
         """The mask of each entry."""
         return np.repeat(np.arange(self.count), np.diff(self.starts))
 
+    @property
+    def single(self):
+        """Whether each of them changes one site."""
+        return len(self.sites) == self.count > 0 and bool((np.diff(self.starts) == 1).all())
+
     def some(self, which):
         """Those masks that an array of their numbers names, in its order."""
         entries = runs(self.starts[which], self.starts[which + 1])

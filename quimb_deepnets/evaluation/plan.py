@@ -249,7 +249,7 @@ def _tabulated(geometry, batch, itemsize, tables, group, machine):
         rows, count = tables.rows(merged), merged.num_positions
         width = max(map(merged.width, merged.kinds))
         members = math.prod(sizes)
-        build = rows * bond_dim * members * machine.entry
+        build = machine.merge(rows, bond_dim, members)
         build += merged.num_kinds * members * machine.part
         each = count * machine.look_up(width, bond_dim * itemsize, size, bond_dim)
         calls = 10 if machine.row else -(-batch // max(chunk, 1)) * (count + width) * 2

@@ -43,7 +43,7 @@ class _Saved(NamedTuple):
     z: np.ndarray
 
 
-def quick_table(net, sizes, below_one=False):
+def quick_table(net, sizes, below_one=False, steps=None):
     """The centred tables of a ConvAC, ``sizes`` windows merged, or None where loops will not do.
 
     Parameters
@@ -52,6 +52,8 @@ def quick_table(net, sizes, below_one=False):
     sizes : tuple[int]
     below_one : bool, optional
         Let no entry exceed 1; else 1 is in the middle.
+    steps : TableSteps, optional
+        Of windows that are merged otherwise, where nobody differentiates.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def quick_table(net, sizes, below_one=False):
     weights, g = net.weights, net.geometry
     if not has_loops(*weights) or has_tangent(*weights):
         return None
-    steps = table_steps(g, tuple(sizes))
+    steps = table_steps(g, tuple(sizes)) if steps is None else steps
     widest = max(g.bond_dim(l) for l in range(1, g.depth + 1))
     if steps.most * widest * net._like.itemsize > MAX_BYTES or steps.factors > MAX_FACTORS:
         return None

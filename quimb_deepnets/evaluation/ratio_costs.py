@@ -6,19 +6,29 @@ built, and should stay in the cache::
     merged    1    rows  M**3    a flip touches 3 windows   [. x .] [x . .] [. . x]
               2          M**4                   2           [. x . .] [. . . x]
               3          M**5                   1.7
+
+Changes of single sites read quotients instead: one row for each run of windows that hold the site.
 """
 
 import functools
 import itertools
 import math
+from collections import Counter
+from typing import NamedTuple
 
 from ..geometry.branches import branch_levels, folded_branches
-from .plan import TableSizes, grouped
+from .flip_tables import flip_plan
+from .plan import TableSizes, cached_plan, grouped
 
-# nanoseconds in compiled loops: a row, an element of it or of a matrix product, a mask, a node
-ROW, ELEMENT, FLOP, MASK, NODE = 10, 0.25, 0.15, 15, 40
+# nanoseconds in compiled loops: a row, an element of it, a mask
+ROW, ELEMENT, MASK = 10, 0.25, 15
+# a node of a layer, a flop and an element of it; and how much cheaper it has to look than a batch
+NODE, FLOP, NODE_ELEMENT, WORTH = 140, 0.07, 0.14, 0.7
 # and where all changed configurations are evaluated: one of them, and each of its sites
 CHANGED, SITE = 50, 0.5
+# of quotients: a change, a row, and a byte of it, where tables have up to so many bytes
+FLIP, QUOTIENT = 1.5, 1.3
+BYTE = ((2**19, 0.015), (2**22, 0.025), (math.inf, 0.05))
 
 
 @functools.lru_cache(256)
@@ -49,6 +59,61 @@ def best_group(geometry, count, changed, batch, itemsize, machine):
     return best
 
 
+class FlipCost(NamedTuple):
+    """Nanoseconds by quotients, the most windows of a run, and how many the look-up merges."""
+
+    cost: float
+    runs: tuple | None
+    group: tuple | None
+
+
+@functools.lru_cache(256)
+def best_runs(geometry, count, batch, itemsize, machine):
+    """The cheapest runs of windows for so many changes of single sites: their `FlipCost`.
+
+    Infinite where no table is small enough.
+    """
+    g, tables, best = (
+        geometry,
+        TableSizes(geometry, itemsize, machine),
+        FlipCost(math.inf, None, None),
+    )
+    whole = cached_plan(g, batch, itemsize, g.depth, None, machine)
+    if whole is None or not machine.row:
+        return best
+    r, changes = g.bond_dim(g.depth), g.phys_dim - 1
+    for runs in itertools.product(*map(_run_sizes, folded_branches(g).levels)):
+        if _fewest_rows(g, runs) * r * itemsize > machine.max_table:
+            continue
+        plan = flip_plan(g, runs)
+        rows = tables.rows(plan.branches)
+        size = plan.rows * changes * r * max(8, itemsize)
+        if max(size, rows * r * itemsize) > machine.max_table:
+            continue
+        byte = next(cost for most, cost in BYTE if size <= most)
+        reads = plan.branches.num_positions / math.prod(g.shape)
+        build = machine.merge(rows, r, math.prod(runs)) + machine.merge(changes * plan.rows, r, 1)
+        each = count * (FLIP + reads * (QUOTIENT + r * max(8, itemsize) * byte))
+        best = min(best, FlipCost(whole.cost + build + batch * each, runs, whole.group))
+    return best
+
+
+def _run_sizes(level):
+    """Sizes of runs to try along an axis: all windows of a site, half of them, ..., each alone."""
+    most = max(Counter(itertools.chain.from_iterable(level.windows)).values())
+    return sorted({-(-most // parts) for parts in range(1, most + 1)})
+
+
+def _fewest_rows(geometry, runs):
+    """No fewer rows than these has the table of a run, somewhere."""
+    widths = [
+        max(map(len, level.windows)) + min(size, len(level.kind_of)) - 1
+        for level, size in zip(folded_branches(geometry).levels, runs)
+    ]
+    widths = [min(width, length) for width, length in zip(widths, geometry.shape)]
+    return geometry.phys_dim ** math.prod(widths)
+
+
 def _groups(folded):
     """Sizes to try along each axis, as long as windows have a chance to fit a table."""
     sizes = [range(1, min(len(level.kind_of), 8) + 1) for level in folded.levels]
@@ -66,7 +131,7 @@ def layer_cost(geometry, level, changed, batch):
     g, every, some = geometry, 0.0, 0.0
     for l in range(level, g.depth):
         taps, r = math.prod(g.kernel(l + 1)), g.bond_dim(l + 1)
-        each = taps * r * (2 * g.bond_dim(l) * FLOP + 2 * ELEMENT) + NODE
+        each = taps * r * (2 * g.bond_dim(l) * FLOP + 2 * NODE_ELEMENT) + NODE
         every += math.prod(g.layer_shape(l)) * each
         some += _nodes_of_a_site(g, l) * each
     return batch * (every + changed * some)

@@ -20,10 +20,11 @@ from ..kernels.compiled import has_loops, in_threads
 from ..kernels.ratios import spread
 from ..numerics.configs import batches
 from ..numerics.scaled import MAX_FACTORS_WIDE, array_like, look, mutable, take_rows
+from .flip_tables import FlipTables
 from .general import masked_ratios
 from .layer_ratios import LayerRatios
 from .plan import cached_plan
-from .ratio_costs import best_group, changed_cost, layer_cost
+from .ratio_costs import WORTH, best_group, best_runs, changed_cost, layer_cost
 from .recurrent_ratios import RecurrentRatios
 from .table_ratios import TableRatios
 
@@ -106,13 +107,19 @@ def conv_ratios(net, masks, batch):
     layers = layer_cost(g, level, len(masks.sites), batch)
     whole = plan.cost + changed_cost(net.nsites, masks.count, batch)
     chunk = max(1, MANY // max(1, masks.count))
+    if masks.single:
+        best = best_runs(g, masks.count, batch, size, machine)
+        if best.cost <= min(cost, whole, layers):
+            flips = FlipTables(net, masks, best.runs, best.group)
+            if flips.held:
+                return LoopRatios(net, masks, np.ones(masks.count, bool), flips.loop()), chunk
     if group is not None and cost <= min(whole, layers):
         tables = TableRatios(net, masks, group)
         if not tables.near().all():  # rows that are not merged differ by less
             tables = TableRatios(net, masks, (1,) * g.ndim)
         if tables.near().any():
             return LoopRatios(net, masks, tables.near(), tables.loop()), chunk
-    elif layers < whole:
+    elif layers < WORTH * whole:
         way = LayerRatios(net, masks, level)
         if way.even:
             return LoopRatios(net, masks, np.ones(masks.count, bool), way.loop()), chunk

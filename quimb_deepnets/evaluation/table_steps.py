@@ -58,6 +58,12 @@ class TableSteps(NamedTuple):
 @functools.lru_cache(64)
 def table_steps(geometry, sizes):
     """The `TableSteps` of a geometry whose windows are merged in blocks of so many per axis."""
+    folded = folded_branches(geometry)
+    return merged_steps(geometry, None if set(sizes) == {1} else grouped(folded, sizes))
+
+
+def merged_steps(geometry, merged):
+    """The `TableSteps` of a geometry, its windows merged as these `Branches` say, or not (None)."""
     g, starts, levels = geometry, np.array([0, geometry.phys_dim]), []
     index = lambda below: dict(zip(below.kinds, itertools.count()))
     below = branches_of(g, 0)
@@ -67,9 +73,8 @@ def table_steps(geometry, sizes):
         shape = g.kernel(l) if g.shared[l - 1] else (*g.layer_shape(l), *g.kernel(l))
         levels.append(_level(branches, g.phys_dim, index(below), starts, shape))
         below, starts = branches, levels[-1].step.starts
-    if set(sizes) != {1}:
-        below = grouped(folded, sizes)
-        levels.append(_level(below, g.phys_dim, index(folded), starts, None))
+    if merged is not None:
+        levels.append(_level(merged, g.phys_dim, index(folded), starts, None))
     most = max(max(level.size, int(level.step.starts[-1])) for level in levels)
     return TableSteps(tuple(levels), levels[-1].step.starts[:-1], most, g.num_tensors())
 

@@ -11,10 +11,12 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
     tiles           matrix products of a few rows and columns, in registers
     layers          the layers of a ConvAC
     recurrence      the steps of a RAC
+    factors         rows of products, and what each factor is multiplied with
     derivatives     derivatives through tables, from the last layer to the first
     two_layers      derivatives through two layers
     rows            amplitudes that are products of rows: what the next ones share
     ratios          ratios of amplitudes from rows of touched windows
+    flips           ratios of single changes from tables of quotients
     layer_ratios    ratios of amplitudes from touched nodes of layers
     hidden_ratios   ratios of amplitudes of Boltzmann machines
     metropolis      Markov chains of amplitudes that are products of rows

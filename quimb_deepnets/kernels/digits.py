@@ -28,7 +28,8 @@ def _turn(x, out, start, stop):
     255 stands for all that is larger, or negative.
     """
     N = x.shape[1]
-    block = np.empty((BLOCK, N), np.uint8)
+    # an odd number of cache lines a row: the entries of a column share no set of the cache
+    block = np.empty((BLOCK, ((N + 63) // 64 | 1) * 64), np.uint8)
     bits, largest = np.uint64(0), np.uint8(0)
     for begin in range(start, stop, BLOCK):
         some = x[begin : min(begin + BLOCK, stop)]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import loop
+from .compiled import lean_loop, loop
 from .ratios import new_code, read_codes, shares
 from .rows import rescale, size_of
 
@@ -73,7 +73,7 @@ def _starts(counts):
     return out
 
 
-@loop
+@lean_loop
 def _settled(y, at, r):
     """Scale the channels of a node to size 1: the power of two, and whether floats hold them."""
     high, low = 0.0, math.inf
@@ -93,7 +93,7 @@ def _settled(y, at, r):
     return shift, low >= high * SMALL
 
 
-@loop
+@lean_loop
 def _product(y, at, r, count, which, spots, z, new, outside):
     """The product of channels that lie in three arrays, scaled: its power of two, and if held."""
     for k in range(count):
@@ -118,7 +118,7 @@ def _product(y, at, r, count, which, spots, z, new, outside):
     return _settled(y, at, r)
 
 
-@loop
+@lean_loop
 def _node(taps, first, count, r, y, at, z, z_at, new, rank, up, outside, o_at, which, spots, e, f):
     """A node above a layer from old and new factors: its exponent, and whether it is held.
 
@@ -140,7 +140,7 @@ def _node(taps, first, count, r, y, at, z, z_at, new, rank, up, outside, o_at, w
     return power + shift, held
 
 
-@loop
+@lean_loop
 def _factor(read, readers, m, place, kernel, r, y, at, z, z_at, which, spots, exponent):
     """What node ``m`` gives to the product over the last layer, from row ``place`` of its taps."""
     begin, count = read[m], read[m + 1] - read[m]
@@ -187,7 +187,7 @@ def _taps(stack, space, layer, count, y, z):
     )
 
 
-@loop
+@lean_loop
 def _next_level(stack, space, layer, nodes, begin, count, y, e_out):
     """Nodes of the level above a layer, all of them or those listed; whether all are held."""
     s, held = space, True
@@ -282,7 +282,7 @@ def _new_nodes(stack, space, nodes, i, touched):
     return held
 
 
-@loop
+@lean_loop
 def _shares(stack, space, inverse, rest, power, dead, share):
     """The inverse of each factor of the last product, and the share of each channel: its state."""
     D, r = len(stack.sizes), len(share)
@@ -303,7 +303,7 @@ def _shares(stack, space, inverse, rest, power, dead, share):
     return shares(rest, power, dead, stack.readout, stack.powers, BOUND, share)
 
 
-@loop
+@lean_loop
 def _ratio(stack, space, changed, inverse, share, dead, state, change, left):
     """The ratio after the nodes ``changed`` of the last level, and whether it is held."""
     s, D, r, power = space, len(stack.sizes), len(share), 0
@@ -325,7 +325,8 @@ def _ratio(stack, space, changed, inverse, share, dead, state, change, left):
     )
     e_at, f_at = s.e_at[D], s.e_at[D - 1]
     change[:] = 1
-    left[:] = dead
+    for c in range(r):
+        left[c] = dead[c]
     high, low, total = 1.0, 1.0, share[0] * 0
     for n in range(len(changed)):
         m = changed[n]

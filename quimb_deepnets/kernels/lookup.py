@@ -172,3 +172,25 @@ def look_up(
         LEAST // (len(windows.starts) * r),
     )
     return (mantissa, exponent) if vector is None else (mantissa[:, 0], exponent[:, 0])
+
+
+def products_of_rows(
+    x: np.ndarray, windows: FlatWindows, phys_dim: int, table: np.ndarray, start: int, stop: int
+) -> np.ndarray:
+    """The products ``(B, r)`` of all rows, which floats hold, of configurations start to stop.
+
+    In one thread; what is returned for other configurations means nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.kernels.lookup import FlatWindows, products_of_rows
+    >>> pairs = FlatWindows(np.array([0, 1, 1, 2], "int32"), np.array([0, 2, 4]), np.zeros(2, int))
+    >>> table = np.array([[1.0], [2.0], [3.0], [5.0]])
+    >>> products_of_rows(np.array([[0, 1], [1, 1], [1, 0]], "uint8"), pairs, 2, table, 0, 2)[1]
+    array([15.])
+    """
+    mantissa, exponent = np.empty((x.shape[1], table.shape[1]), table.dtype), np.empty((0, 1))
+    limits = len(windows.starts), 0
+    _look_up(x, windows, phys_dim, table, table[0, :0], limits, mantissa, exponent, start, stop)
+    return mantissa

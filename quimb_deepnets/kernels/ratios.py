@@ -169,20 +169,22 @@ def _changed(base, table, picked, count, work):
             work[c] = base[c]
         while count - start > 3:
             i, j, k = picked[start], picked[start + 1], picked[start + 2]
+            d, e, f = table[np.uint64(i)], table[np.uint64(j)], table[np.uint64(k)]
             for c in range(r):
-                work[c] *= table[i, c] * table[j, c] * table[k, c]
+                work[c] *= d[c] * e[c] * f[c]
             start += 3
         base = work
-    i, j, k = picked[start], picked[min(start + 1, count - 1)], picked[count - 1]
+    d, f = table[np.uint64(picked[start])], table[np.uint64(picked[count - 1])]
     if count - start == 1:
         for c in range(r):
-            total += base[c] * table[i, c]
+            total += base[c] * d[c]
     elif count - start == 2:
         for c in range(r):
-            total += base[c] * (table[i, c] * table[j, c])
+            total += base[c] * (d[c] * f[c])
     else:
+        e = table[np.uint64(picked[start + 1])]
         for c in range(r):
-            total += (base[c] * table[i, c]) * (table[j, c] * table[k, c])
+            total += (base[c] * d[c]) * (e[c] * f[c])
     return total
 
 
@@ -277,11 +279,19 @@ def spread(x, ratios, out):
     """From flips by 1..M-1 at all sites to each value, ``(B, (M - 1) N)`` to ``(B, N, M)``."""
     B, N, M = out.shape
     for b in range(B):
+        row, found = out[b], ratios[b]
+        same = found[0] * 0 + 1  # or nan, where psi is zero
+        if M == 2:
+            for n in range(N):
+                digit = np.uint64(x[np.uint64(n), np.uint64(b)])
+                row[np.uint64(n), digit] = same
+                row[np.uint64(n), np.uint64(1) - digit] = found[n]
+            continue
         for n in range(N):
             value: Any = np.int64(x[n, b])
-            out[b, n, value] = ratios[b, n] * 0 + 1  # or nan, where psi is zero
+            row[n, value] = same
             for m in range(1, M):
                 value += 1
                 if value == M:
                     value = 0
-                out[b, n, value] = ratios[b, (m - 1) * N + n]
+                row[n, value] = found[(m - 1) * N + n]

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import loop
+from .compiled import lean_loop, loop
 
 
 class TableStep(NamedTuple):
@@ -47,35 +47,48 @@ def spread(x):
 
     The largest is not finite where an entry is not.
     """
-    low, high, zeros = np.inf, 0.0, False
+    r = x.shape[1]
+    low, high, zeros, lost = np.full(r, np.inf), np.zeros(r), np.zeros(r), np.zeros(r)
     for i in range(len(x)):
-        for c in range(x.shape[1]):
+        for c in range(r):  # each channel by itself: of vectors, there are no exceptions
             re, im = np.float64(abs(x[i, c].real)), np.float64(abs(x[i, c].imag))
-            size = max(re, im)
-            high = max(high, size) if re + im < np.inf else np.inf  # nan too
-            if size == 0.0:
-                zeros = True
-            else:
-                low = min(low, size)
-    return low, high, zeros
+            size = re if re > im else im
+            some = np.inf if size == 0.0 else size
+            zeros[c] += 1.0 if size == 0.0 else 0.0
+            low[c] = some if some < low[c] else low[c]
+            high[c] = size if size > high[c] else high[c]
+            lost[c] += (re + im) * 0.0  # nan where an entry is not finite
+    least, most, any_zero = np.inf, 0.0, False
+    for c in range(r):
+        least, most = min(least, low[c]), max(most, high[c])
+        any_zero |= zeros[c] > 0.0
+        if lost[c] != 0.0:
+            most = np.inf
+            break
+    return least, most, any_zero
 
 
-@loop
+@lean_loop
 def _next_code(step, k, digits, codes):
-    """Count on: the next code of kind ``k``, and what its parts read there."""
+    """Count on: the next code of kind ``k``, what its parts read, and the first that moves."""
     j = len(digits) - 1
     while j >= 0 and digits[j] == step.phys_dim - 1:
         digits[j] = 0
         j -= 1
+    moved = len(codes)
     if j < 0:
-        return
+        return moved
     digits[j] += 1
     first = step.carries[k] + j * len(codes)
-    for p in range(len(codes)):
-        codes[p] += step.carried[first + p]
+    for p in range(len(codes) - 1, -1, -1):
+        by = step.carried[first + p]
+        codes[p] += by
+        if by != 0:
+            moved = p
+    return moved
 
 
-@loop
+@lean_loop
 def _rescale_row(row, small):
     """Rescale by a power of two; the power, and whether no entry but zero is close to underflow."""
     top, low = 0.0, np.inf
@@ -88,6 +101,35 @@ def _rescale_row(row, small):
     for c in range(len(row)):
         row[c] *= factor
     return shift, low >= small * max(top, 1.0)
+
+
+@lean_loop
+def _multiply_kind(z, power, step, k, codes, digits, parts, powers, every, small, out, exponent):
+    """The rows of kind ``k``, see `multiply_parts`.
+
+    ``parts (P + 1, r)`` are products of its first parts, and ``powers (P + 1,)`` theirs: from one
+    code to the next only those behind the first part that moves are made anew.
+    """
+    safe, first, count, r, moved = True, step.parts[k], len(codes), out.shape[1], 0
+    for c in range(r):
+        parts[0, c] = 1
+    powers[0] = 0.0
+    for i in range(step.starts[k], step.starts[k + 1]):
+        for p in range(moved, count):
+            factor = z[np.uint64(step.rows[first + p] + codes[p])]
+            before, product = parts[np.uint64(p)], parts[np.uint64(p + 1)]
+            for c in range(r):
+                product[c] = before[c] * factor[c]
+            powers[p + 1] = powers[p] + power[np.uint64(step.below[first + p] + codes[p])]
+            if (p + 1) % every == 0 or p + 1 == count > every:
+                shift, held = _rescale_row(product, small)
+                powers[p + 1] += shift
+                safe &= held
+        for c in range(r):
+            out[i, c] = parts[count, c]
+        exponent[i] = powers[count]
+        moved = _next_code(step, k, digits, codes)
+    return safe
 
 
 @loop
@@ -117,24 +159,14 @@ def multiply_parts(z, power, step, every, small, out, exponent):
     safe = True
     for k in range(len(step.widths)):
         first, last = step.parts[k], step.parts[k + 1]
-        rows, below = step.rows[first:last], step.below[first:last]
         codes, digits = np.zeros(last - first, np.int64), np.zeros(step.widths[k], np.int64)
-        for i in range(step.starts[k], step.starts[k + 1]):
-            row, total, left = out[i], 0.0, every
-            for c in range(len(row)):
-                row[c] = 1
-            for p in range(len(codes)):
-                factor = z[np.uint64(rows[p] + codes[p])]
-                total += power[np.uint64(below[p] + codes[p])]
-                for c in range(len(row)):
-                    row[c] *= factor[c]
-                left -= 1
-                if left == 0 or (p + 1 == len(codes) and len(codes) > every):
-                    shift, held = _rescale_row(row, small)
-                    total, left = total + shift, every
-                    safe &= held
-            exponent[i] = total
-            _next_code(step, k, digits, codes)
+        parts, powers = (
+            np.empty((last - first + 1, out.shape[1]), out.dtype),
+            np.empty(last - first + 1),
+        )
+        safe &= _multiply_kind(
+            z, power, step, k, codes, digits, parts, powers, every, small, out, exponent
+        )
     return safe
 
 

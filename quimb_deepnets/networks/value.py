@@ -229,7 +229,9 @@ class NetworkValue(Shown, Guide):
     # ------------------------------------------------------------ other weights
 
     def _bare(self):
-        """The same network with weights detached from any gradient."""
+        """The same network with weights detached from any gradient; itself, of numpy."""
+        if all(type(x) is np.ndarray for x in self.params.leaves.values()):
+            return self
         bare = {name: stop_gradient(x) for name, x in self.params.items()}
         return self.from_params(self.geometry, bare)
 
