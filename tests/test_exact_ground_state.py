@@ -85,6 +85,51 @@ def test_energies_gradients_and_overlaps(name):
             assert slope == pytest.approx(wanted, rel=1e-5, abs=1e-6 * scale)
 
 
+@pytest.mark.parametrize("name", [name for name, net in NETS.items() if net.phys_dim == 2])
+def test_energies_gradients_and_overlaps_in_a_sector(name):
+    """Bonds that turn spins about the axis, far ones too, and other states of any sector."""
+    net = NETS[name]
+    rng, sites, Z = np.random.default_rng(0), net.sites, qu.pauli("Z")
+    terms = {(sites[1],): rng.normal() * Z}
+    for where in [*itertools.pairwise(sites), (sites[0], sites[-1]), (sites[2], sites[0])]:
+        J, D, K = rng.normal(size=3)
+        up = np.zeros((4, 4), complex)
+        up[1, 2] = J + 1j * D * ("complex" in net.dtype)
+        terms[where] = up + up.conj().T + K * (Z & Z)
+    H, theta = FlipMasks(terms, sites), np.asarray(net.vector)
+    dense = rng.normal(size=2**net.nsites) + 1j * rng.normal(size=2**net.nsites)
+    dense = dense if "complex" in net.dtype else dense.real
+    others = [Target(dense, net, sign_rule=sites[1::2]), Target(net.with_vector(theta**2), net)]
+    for ones in (2, 1, net.nsites - 1):
+        exact = WindowEnergy(net, H, [(x, 0.5 + i) for i, x in enumerate(others)], ones)
+        full = FullEnergy(net, H, ones)
+        full.others = [(x.amplitudes(full.operator), 0.5 + i) for i, x in enumerate(others)]
+        one, two = exact(theta), full(theta)
+        assert one.energy == pytest.approx(two.energy, rel=1e-11)
+        assert one.penalty == pytest.approx(two.penalty, rel=1e-9)
+        # one magnon of a symmetric ring has no slope
+        error = abs(one.gradient - two.gradient).max()
+        assert error < max(1e-12, 1e-9 * abs(two.gradient).max())
+
+
+def test_a_sector_that_holds_little_of_the_state():
+    """Weights of ones three times those of zeros: a factor for each one mends it."""
+    net = ring(8, dist="normal")
+    weights = [np.array(w) for w in net.weights]
+    weights[0][..., 1] *= 3
+    net = qdn.ConvAC(net.shape, weights, net.readout, boundary="periodic")
+    H = FlipMasks({(i, (i + 1) % 8): qu.ham_heis(2) for i in range(8)}, net.sites)
+    theta = np.asarray(net.vector)
+    one, two = WindowEnergy(net, H, sector=2)(theta), FullEnergy(net, H, 2)(theta)
+    assert one.energy == pytest.approx(two.energy, rel=1e-10)
+    assert abs(one.gradient - two.gradient).max() < 1e-9 * abs(two.gradient).max()
+    zero = qdn.RAC(4, [np.eye(1)], [np.array([[1.0, 0.0]])], [np.ones(1)], np.ones(1))
+    with pytest.raises(qdn.RangeError, match="3 ones"):
+        WindowEnergy(zero, FlipMasks({(0, 1): qu.ham_heis(2)}, zero.sites), sector=3)(
+            np.asarray(zero.vector)
+        )
+
+
 def test_equal_parts_are_made_once():
     """On a ring of 256 sites as many products as eight halvings make, and few for each term."""
     counts = []
@@ -166,6 +211,21 @@ def test_a_ring_goes_down_to_its_ground_state():
     gs.plot()
 
 
+@pytest.mark.slow
+def test_a_torus_in_its_sector():
+    """2 x 2 windows on 4 x 4; the ground state has -0.7018 a site."""
+    edges = qtn.edges_2d_square(4, 4, cyclic=True)
+    layers = [qdn.GCLayer(2, 4), qdn.GCLayer(2, 2)]
+    net = qdn.ConvAC.rand((4, 4), layers=layers, boundary="periodic", **UNIFORM)
+    H = heisenberg_from_edges(edges)
+    gs = qdn.GroundState(net, H, sector=8, sign_rule="marshall", method="exact", seed=0)
+    gs.run(steps=100, progbar=False)
+    assert -0.7018 < gs.energy / 16 <= -0.694 and gs.error == 0
+    full = qdn.energy(gs.network, H, "full", sector=8, sign_rule="marshall")
+    assert gs.energy == pytest.approx(full, rel=1e-10)
+    assert gs.variance == pytest.approx(full.variance, rel=1e-6)
+
+
 def test_exact_runs_are_the_same_however_they_are_cut(tmp_path, monkeypatch):
     H, _ = ising(8, 1.0)
     start = lambda: qdn.GroundState(ring(8, **UNIFORM), H, method="exact", seed=0)
@@ -201,7 +261,8 @@ def test_what_exact_steps_refuse(monkeypatch):
         with pytest.raises(qdn.OptionError, match="'lbfgs'"):
             qdn.GroundState(net, H, method="exact", optimizer=word)
     heis = {(i, i + 1): qu.ham_heis(2) for i in range(7)}
-    with pytest.raises(qdn.MethodError, match="leave sector out"):
+    with monkeypatch.context() as patch, pytest.raises(qdn.BudgetError, match="5 phases"):
+        patch.setattr("quimb_deepnets.groundstate.windows.MAX_WORK", 10)
         qdn.GroundState(net, heis, sector=4, method="exact")
     with pytest.raises(qdn.OptionError, match="method='full' or 'exact'"):
         qdn.GroundState(net, H, optimizer="lbfgs")

@@ -54,8 +54,8 @@ class GroundState(Shown):
         Look for the state in the basis ``(-1)**(sum of digits on these sites) |s>``.
     method : {"sample", "full", "exact"}, optional
         Where energies come from: Markov chains, all configurations of the sector, or contractions
-        of the collapsed network, which no size forbids where windows are small. These need torch,
-        and take no sector.
+        of the collapsed network, which no size forbids where windows are small. These need torch;
+        in a sector they take as many contractions as there are sites.
     optimizer : {"auto", "sr", "adam", "sgd", "lbfgs"}, optional
         ``"auto"`` is ``"sr"`` for samples, stochastic reconfiguration, which solves for parameters
         or for samples, whichever are fewer, and else ``"lbfgs"``, which needs energies without
