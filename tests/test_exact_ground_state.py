@@ -211,7 +211,6 @@ def test_a_ring_goes_down_to_its_ground_state():
     gs.plot()
 
 
-@pytest.mark.slow
 def test_a_torus_in_its_sector():
     """2 x 2 windows on 4 x 4; the ground state has -0.7018 a site."""
     edges = qtn.edges_2d_square(4, 4, cyclic=True)
@@ -313,6 +312,22 @@ def test_the_second_level_of_a_chain(method, optimizer):
     psi = gs.network.to_dense().ravel()
     assert abs(psi @ ground) ** 2 / (psi @ psi) < 1e-4
     assert gs.history["penalty"][-1] < 1e-3 < gs.history["penalty"][0]
+
+
+def test_the_second_level_of_a_ring_of_shared_weights():
+    """It is odd where the ground state is even, so channels of both signs have to cancel."""
+    n, h, X, Z = 8, 1.5, qu.pauli("X"), qu.pauli("Z")
+    terms = {(i, (i + 1) % n): -(Z & Z) for i in range(n)} | {(i,): -h * X for i in range(n)}
+    A = sum(qu.ikron([-Z, Z], [2] * n, (i, (i + 1) % n)) for i in range(n))
+    A = A + sum(qu.ikron(-h * X, [2] * n, i) for i in range(n))
+    levels, vectors = np.linalg.eigh(A)
+    found = []
+    for seed in range(4):
+        net = ring(n, **(UNIFORM | {"seed": seed}))
+        net = net.with_params(dict(net.params) | {"READOUT": np.array([1.0, -1.0])})
+        gs = qdn.GroundState(net, terms, method="full", orthogonal_to=[vectors[:, 0]], seed=0)
+        found.append(float(gs.run(steps=150, progbar=False).energy))
+    assert levels[1] - 1e-3 < min(found) < levels[1] + 0.02 and levels[2] - levels[1] > 1
 
 
 def test_states_in_the_basis_of_a_sign_rule():

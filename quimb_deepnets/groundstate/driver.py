@@ -76,7 +76,9 @@ class GroundState(Shown):
     orthogonal_to : sequence of states, optional
         What steps lower is ``energy + penalty * sum |<other|psi>|^2`` of normalised states, so
         that the next level is found; needs ``method="full"`` or ``"exact"``. Networks are read in
-        the basis of the sign rule, as ``net``; quimb vectors and dense ones as they are.
+        the basis of the sign rule, as ``net``; quimb vectors and dense ones as they are. Nets of
+        few channels have local minima here, states that break a symmetry: begin with read-out
+        weights of both signs, from a few seeds, and keep the lowest energy.
     penalty : float, optional
         It must exceed the gap to the next level. By default ten times the size of the local terms
         of H (10 for bonds ``S.S``, 20 for fields ``X``). Energies that are reported leave it out.

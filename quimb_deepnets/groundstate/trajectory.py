@@ -135,7 +135,8 @@ class Trajectory:
             )
         if (states := list(states)) and self.method == "sample":
             raise OptionError(
-                "orthogonal_to needs overlaps without noise; use method='full' or 'exact'."
+                "orthogonal_to needs overlaps without noise, which samples do not give where "
+                "they are small; use method='full' or 'exact'."
             )
         return [Target(state, self.net, self.sign_rule) for state in states]
 
