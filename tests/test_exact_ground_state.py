@@ -10,8 +10,10 @@ from quimb.operator import heisenberg_from_edges
 
 import quimb_deepnets as qdn
 from quimb_deepnets.groundstate.chain import chain_moments
+from quimb_deepnets.groundstate.full import FullOperator
 from quimb_deepnets.groundstate.operators import FlipMasks
 from quimb_deepnets.groundstate.points import FullEnergy
+from quimb_deepnets.groundstate.sampled_fit import SampledLoss
 from quimb_deepnets.groundstate.targets import Target
 from quimb_deepnets.groundstate.window_energy import WindowEnergy
 from quimb_deepnets.groundstate.windows import WindowSums
@@ -386,6 +388,57 @@ def test_fits_by_both_ways(target, net):
         assert one.steps == len(one.history) <= 15
     full, exact = (x.history["fidelity"][:5] for x in found.values())
     assert full == pytest.approx(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize("case", [0, 3, 4, 5])  # MPS, a vector, an RBM, three levels
+def test_slopes_of_a_sampled_fit(case):
+    """Central differences of the loss of given samples; draws and amplitudes of the target."""
+    target, net = list(fit_targets())[case]
+    count = net.phys_dim**net.nsites
+    read = Target(target, net, sign_rule=net.sites[::2])
+    loss = SampledLoss(net, read, 200, np.random.default_rng(0))
+    theta = np.asarray(net.vector)
+    _, gradient = loss(theta)
+    for k in range(0, len(theta), 7):
+        for way in (1e-5, 1e-5j) if "complex" in net.dtype else (1e-5,):
+            unit = np.zeros_like(theta)
+            unit[k] = way
+            slope = (loss(theta + unit)[0] - loss(theta - unit)[0]) / 2e-5
+            wanted = (np.conj(gradient[k]) * way / 1e-5).real
+            assert slope == pytest.approx(wanted, rel=1e-5, abs=1e-7)
+    nothing = FlipMasks({0: np.eye(net.phys_dim)}, net.sites, net.phys_dim)
+    t = read.amplitudes(FullOperator(net, nothing))
+    drawn, logs = loss.target.draw(20_000, np.random.default_rng(1))
+    codes = drawn @ net.phys_dim ** np.arange(net.nsites)[::-1]
+    assert np.exp(logs - logs[0]) * t[codes[0]] == pytest.approx(t[codes], rel=1e-9, abs=1e-12)
+    found = np.bincount(codes, minlength=count) / len(codes)
+    assert abs(found - abs(t) ** 2).max() < 5 * (0.25 / len(codes)) ** 0.5
+
+
+def test_fits_from_samples():
+    """Fidelities and their errors beside the exact ones; what cannot be sampled is refused."""
+    target = qtn.MPS_rand_state(8, 2, seed=1, dist="uniform", loc=0.6)
+    net = qdn.ConvAC.rand(8, depth=2, kernel=2, bond_dim=2, **START)
+    begun, found = (
+        fidelity(net, target.to_dense()),
+        qdn.fit(net, target, "sample", steps=30, seed=0),
+    )
+    true = fidelity(found.network, target.to_dense())
+    assert found.method == "sample" and begun + 0.02 < true and 0 < found.error < 0.02
+    assert abs(found.fidelity - true) < 4 * found.error and "+-" in repr(found)
+    again = qdn.fit(net, target, "sample", steps=30, seed=0)
+    assert again.fidelity == found.fidelity
+    with pytest.raises(qdn.OptionError, match="cannot be sampled"):
+        square = qdn.ConvAC.rand((2, 3), depth=2, kernel=2, bond_dim=2, **START)
+        qdn.fit(square, qtn.PEPS.rand(2, 3, 2, seed=1), "sample")
+
+
+def test_fits_are_sampled_where_contraction_is_too_dear(monkeypatch):
+    net = qdn.RBM.rand(20, scale=0.05, seed=0)
+    target = qtn.MPS_rand_state(20, 2, seed=1, dist="uniform", loc=0.6)
+    monkeypatch.setattr("quimb_deepnets.groundstate.windows.MAX_WORK", 10)
+    found = qdn.fit(net, target, steps=5, seed=0, samples=500)
+    assert found.method == "sample" and 0 < found.fidelity < 1 + 3 * found.error
 
 
 def test_a_network_finds_itself_and_a_chain_finds_a_long_state():

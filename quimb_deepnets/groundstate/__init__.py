@@ -36,6 +36,7 @@
     trajectory   from one state of a run to the next
     driver       GroundState: all of these, again and again
     models       models of the textbooks, for the command line
+    sampled_fit  fidelities and their gradients from samples
     fitting      the network that is closest to a state
 """
 
