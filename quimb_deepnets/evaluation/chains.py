@@ -81,7 +81,7 @@ def _padded(holders, count):
     return out
 
 
-class Chains:
+class LoopedChains:
     """Chains that a compiled loop runs.
 
     Parameters
@@ -168,7 +168,7 @@ class Chains:
         return kept, logs
 
 
-class WindowChains(Chains):
+class WindowChains(LoopedChains):
     """Chains of a network whose windows are all tabulated."""
 
     def _begin(self, tables):

@@ -13,7 +13,7 @@ import numpy as np
 from ..kernels.compiled import as_rows, has_loops
 from ..kernels.hidden_metropolis import HiddenStates, HiddenTables, run_hidden_chains
 from ..numerics.scaled import readable
-from .chains import Chains
+from .chains import LoopedChains
 
 MOST = 300  # powers of two by which a unit may grow, whatever is changed
 
@@ -47,7 +47,7 @@ def hidden_chain_tables(net):
     return HiddenTables(steps, np.ascontiguousarray(weights.T), hidden, visible, room)
 
 
-class HiddenChains(Chains):
+class HiddenChains(LoopedChains):
     """Chains of a machine, run by the compiled loop."""
 
     def _begin(self, tables):
