@@ -24,6 +24,7 @@ import jax  # noqa: E402
 import netket as nk  # noqa: E402
 import numpy as np  # noqa: E402
 import quimb as qu  # noqa: E402
+import quimb.operator  # noqa: E402
 import quimb.tensor as qtn  # noqa: E402
 
 import quimb_deepnets as qdn  # noqa: E402

@@ -6,6 +6,7 @@
 import sys
 
 import quimb as qu
+import quimb.operator
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn

@@ -11,6 +11,7 @@ import concurrent.futures
 import sys
 
 import quimb as qu
+import quimb.operator
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn

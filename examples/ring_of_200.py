@@ -1,17 +1,18 @@
 """The Heisenberg ring of 200 spins without a single sample, beside DMRG.
 
-``python ring_of_200.py 40`` gives it 40 seconds; without a number it takes 12 steps.
+``python ring_of_200.py 40`` gives it 40 seconds; without a number it takes 18 steps.
 """
 
 import sys
 
 import quimb as qu
+import quimb.operator
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
 
 N = 200
-budget = {"seconds": float(sys.argv[1])} if len(sys.argv) > 1 else {"steps": 12}
+budget = {"seconds": float(sys.argv[1])} if len(sys.argv) > 1 else {"steps": 18}
 H = qu.operator.heisenberg_from_edges(qtn.edges_1d_chain(N, cyclic=True))
 
 # ---- windows of seven sites, their product in two channels; the energy is a contraction
@@ -38,4 +39,4 @@ print(f"{'network, ring':24}{net.num_params:>10}{energy / N:>12.5f}{0:>8}")
 numbers = sum(tensor.size for tensor in dmrg.state)
 print(f"{'DMRG, open chain':24}{numbers:>10}{open_energy / N:>12.5f}{0:>8}")
 print(f"{'exact, ring':24}{'':>10}{-354.5342130 / 4 / N:>12.5f}")
-assert energy / N < -0.4  # -0.4395 after 40 seconds
+assert energy / N < -0.42  # -0.4395 after 40 seconds

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import quimb as qu
+import quimb.operator
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn

@@ -10,8 +10,10 @@ from quimb.operator import heisenberg_from_edges
 
 import quimb_deepnets as qdn
 from quimb_deepnets.groundstate.chain import chain_moments
+from quimb_deepnets.groundstate.full import FullOperator
 from quimb_deepnets.groundstate.operators import FlipMasks
 from quimb_deepnets.groundstate.points import FullEnergy
+from quimb_deepnets.groundstate.sampled_fit import SampledLoss
 from quimb_deepnets.groundstate.targets import Target
 from quimb_deepnets.groundstate.window_energy import WindowEnergy
 from quimb_deepnets.groundstate.windows import WindowSums
@@ -83,6 +85,51 @@ def test_energies_gradients_and_overlaps(name):
             slope = (value(theta + unit) - value(theta - unit)) / 2e-5
             wanted = (np.conj(one.gradient[k]) * way / 1e-5).real
             assert slope == pytest.approx(wanted, rel=1e-5, abs=1e-6 * scale)
+
+
+@pytest.mark.parametrize("name", [name for name, net in NETS.items() if net.phys_dim == 2])
+def test_energies_gradients_and_overlaps_in_a_sector(name):
+    """Bonds that turn spins about the axis, far ones too, and other states of any sector."""
+    net = NETS[name]
+    rng, sites, Z = np.random.default_rng(0), net.sites, qu.pauli("Z")
+    terms = {(sites[1],): rng.normal() * Z}
+    for where in [*itertools.pairwise(sites), (sites[0], sites[-1]), (sites[2], sites[0])]:
+        J, D, K = rng.normal(size=3)
+        up = np.zeros((4, 4), complex)
+        up[1, 2] = J + 1j * D * ("complex" in net.dtype)
+        terms[where] = up + up.conj().T + K * (Z & Z)
+    H, theta = FlipMasks(terms, sites), np.asarray(net.vector)
+    dense = rng.normal(size=2**net.nsites) + 1j * rng.normal(size=2**net.nsites)
+    dense = dense if "complex" in net.dtype else dense.real
+    others = [Target(dense, net, sign_rule=sites[1::2]), Target(net.with_vector(theta**2), net)]
+    for ones in (2, 1, net.nsites - 1):
+        exact = WindowEnergy(net, H, [(x, 0.5 + i) for i, x in enumerate(others)], ones)
+        full = FullEnergy(net, H, ones)
+        full.others = [(x.amplitudes(full.operator), 0.5 + i) for i, x in enumerate(others)]
+        one, two = exact(theta), full(theta)
+        assert one.energy == pytest.approx(two.energy, rel=1e-11)
+        assert one.penalty == pytest.approx(two.penalty, rel=1e-9)
+        # one magnon of a symmetric ring has no slope
+        error = abs(one.gradient - two.gradient).max()
+        assert error < max(1e-12, 1e-9 * abs(two.gradient).max())
+
+
+def test_a_sector_that_holds_little_of_the_state():
+    """Weights of ones three times those of zeros: a factor for each one mends it."""
+    net = ring(8, dist="normal")
+    weights = [np.array(w) for w in net.weights]
+    weights[0][..., 1] *= 3
+    net = qdn.ConvAC(net.shape, weights, net.readout, boundary="periodic")
+    H = FlipMasks({(i, (i + 1) % 8): qu.ham_heis(2) for i in range(8)}, net.sites)
+    theta = np.asarray(net.vector)
+    one, two = WindowEnergy(net, H, sector=2)(theta), FullEnergy(net, H, 2)(theta)
+    assert one.energy == pytest.approx(two.energy, rel=1e-10)
+    assert abs(one.gradient - two.gradient).max() < 1e-9 * abs(two.gradient).max()
+    zero = qdn.RAC(4, [np.eye(1)], [np.array([[1.0, 0.0]])], [np.ones(1)], np.ones(1))
+    with pytest.raises(qdn.RangeError, match="3 ones"):
+        WindowEnergy(zero, FlipMasks({(0, 1): qu.ham_heis(2)}, zero.sites), sector=3)(
+            np.asarray(zero.vector)
+        )
 
 
 def test_equal_parts_are_made_once():
@@ -166,6 +213,20 @@ def test_a_ring_goes_down_to_its_ground_state():
     gs.plot()
 
 
+def test_a_torus_in_its_sector():
+    """2 x 2 windows on 4 x 4; the ground state has -0.7018 a site."""
+    edges = qtn.edges_2d_square(4, 4, cyclic=True)
+    layers = [qdn.GCLayer(2, 4), qdn.GCLayer(2, 2)]
+    net = qdn.ConvAC.rand((4, 4), layers=layers, boundary="periodic", **UNIFORM)
+    H = heisenberg_from_edges(edges)
+    gs = qdn.GroundState(net, H, sector=8, sign_rule="marshall", method="exact", seed=0)
+    gs.run(steps=100, progbar=False)
+    assert -0.7018 < gs.energy / 16 <= -0.694 and gs.error == 0
+    full = qdn.energy(gs.network, H, "full", sector=8, sign_rule="marshall")
+    assert gs.energy == pytest.approx(full, rel=1e-10)
+    assert gs.variance == pytest.approx(full.variance, rel=1e-6)
+
+
 def test_exact_runs_are_the_same_however_they_are_cut(tmp_path, monkeypatch):
     H, _ = ising(8, 1.0)
     start = lambda: qdn.GroundState(ring(8, **UNIFORM), H, method="exact", seed=0)
@@ -201,7 +262,8 @@ def test_what_exact_steps_refuse(monkeypatch):
         with pytest.raises(qdn.OptionError, match="'lbfgs'"):
             qdn.GroundState(net, H, method="exact", optimizer=word)
     heis = {(i, i + 1): qu.ham_heis(2) for i in range(7)}
-    with pytest.raises(qdn.MethodError, match="leave sector out"):
+    with monkeypatch.context() as patch, pytest.raises(qdn.BudgetError, match="5 phases"):
+        patch.setattr("quimb_deepnets.groundstate.windows.MAX_WORK", 10)
         qdn.GroundState(net, heis, sector=4, method="exact")
     with pytest.raises(qdn.OptionError, match="method='full' or 'exact'"):
         qdn.GroundState(net, H, optimizer="lbfgs")
@@ -252,6 +314,22 @@ def test_the_second_level_of_a_chain(method, optimizer):
     psi = gs.network.to_dense().ravel()
     assert abs(psi @ ground) ** 2 / (psi @ psi) < 1e-4
     assert gs.history["penalty"][-1] < 1e-3 < gs.history["penalty"][0]
+
+
+def test_the_second_level_of_a_ring_of_shared_weights():
+    """It is odd where the ground state is even, so channels of both signs have to cancel."""
+    n, h, X, Z = 8, 1.5, qu.pauli("X"), qu.pauli("Z")
+    terms = {(i, (i + 1) % n): -(Z & Z) for i in range(n)} | {(i,): -h * X for i in range(n)}
+    A = sum(qu.ikron([-Z, Z], [2] * n, (i, (i + 1) % n)) for i in range(n))
+    A = A + sum(qu.ikron(-h * X, [2] * n, i) for i in range(n))
+    levels, vectors = np.linalg.eigh(A)
+    found = []
+    for seed in range(4):
+        net = ring(n, **(UNIFORM | {"seed": seed}))
+        net = net.with_params(dict(net.params) | {"READOUT": np.array([1.0, -1.0])})
+        gs = qdn.GroundState(net, terms, method="full", orthogonal_to=[vectors[:, 0]], seed=0)
+        found.append(float(gs.run(steps=150, progbar=False).energy))
+    assert levels[1] - 1e-3 < min(found) < levels[1] + 0.02 and levels[2] - levels[1] > 1
 
 
 def test_states_in_the_basis_of_a_sign_rule():
@@ -310,6 +388,57 @@ def test_fits_by_both_ways(target, net):
         assert one.steps == len(one.history) <= 15
     full, exact = (x.history["fidelity"][:5] for x in found.values())
     assert full == pytest.approx(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize("case", [0, 3, 4, 5])  # MPS, a vector, an RBM, three levels
+def test_slopes_of_a_sampled_fit(case):
+    """Central differences of the loss of given samples; draws and amplitudes of the target."""
+    target, net = list(fit_targets())[case]
+    count = net.phys_dim**net.nsites
+    read = Target(target, net, sign_rule=net.sites[::2])
+    loss = SampledLoss(net, read, 200, np.random.default_rng(0))
+    theta = np.asarray(net.vector)
+    _, gradient = loss(theta)
+    for k in range(0, len(theta), 7):
+        for way in (1e-5, 1e-5j) if "complex" in net.dtype else (1e-5,):
+            unit = np.zeros_like(theta)
+            unit[k] = way
+            slope = (loss(theta + unit)[0] - loss(theta - unit)[0]) / 2e-5
+            wanted = (np.conj(gradient[k]) * way / 1e-5).real
+            assert slope == pytest.approx(wanted, rel=1e-5, abs=1e-7)
+    nothing = FlipMasks({0: np.eye(net.phys_dim)}, net.sites, net.phys_dim)
+    t = read.amplitudes(FullOperator(net, nothing))
+    drawn, logs = loss.target.draw(20_000, np.random.default_rng(1))
+    codes = drawn @ net.phys_dim ** np.arange(net.nsites)[::-1]
+    assert np.exp(logs - logs[0]) * t[codes[0]] == pytest.approx(t[codes], rel=1e-9, abs=1e-12)
+    found = np.bincount(codes, minlength=count) / len(codes)
+    assert abs(found - abs(t) ** 2).max() < 5 * (0.25 / len(codes)) ** 0.5
+
+
+def test_fits_from_samples():
+    """Fidelities and their errors beside the exact ones; what cannot be sampled is refused."""
+    target = qtn.MPS_rand_state(8, 2, seed=1, dist="uniform", loc=0.6)
+    net = qdn.ConvAC.rand(8, depth=2, kernel=2, bond_dim=2, **START)
+    begun, found = (
+        fidelity(net, target.to_dense()),
+        qdn.fit(net, target, "sample", steps=30, seed=0),
+    )
+    true = fidelity(found.network, target.to_dense())
+    assert found.method == "sample" and begun + 0.02 < true and 0 < found.error < 0.02
+    assert abs(found.fidelity - true) < 4 * found.error and "+-" in repr(found)
+    again = qdn.fit(net, target, "sample", steps=30, seed=0)
+    assert again.fidelity == found.fidelity
+    with pytest.raises(qdn.OptionError, match="cannot be sampled"):
+        square = qdn.ConvAC.rand((2, 3), depth=2, kernel=2, bond_dim=2, **START)
+        qdn.fit(square, qtn.PEPS.rand(2, 3, 2, seed=1), "sample")
+
+
+def test_fits_are_sampled_where_contraction_is_too_dear(monkeypatch):
+    net = qdn.RBM.rand(20, scale=0.05, seed=0)
+    target = qtn.MPS_rand_state(20, 2, seed=1, dist="uniform", loc=0.6)
+    monkeypatch.setattr("quimb_deepnets.groundstate.windows.MAX_WORK", 10)
+    found = qdn.fit(net, target, steps=5, seed=0, samples=500)
+    assert found.method == "sample" and 0 < found.fidelity < 1 + 3 * found.error
 
 
 def test_a_network_finds_itself_and_a_chain_finds_a_long_state():

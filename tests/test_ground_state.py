@@ -17,6 +17,7 @@ import time
 import numpy as np
 import pytest
 import quimb as qu
+import quimb.operator
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
@@ -125,7 +126,7 @@ def test_a_family_of_ones_own_goes_down(method, steps):
     gs = ring(net.with_vector(net.vector / 10), method=method)
     begun = gs.measure()["energy"]
     gs.run(steps=steps, progbar=False)
-    assert RING_ENERGY - 4 * gs.error - 1e-9 <= gs.energy < begun - 0.3
+    assert RING_ENERGY - 4 * gs.error - 1e-9 <= gs.energy < begun - 0.5
 
 
 def test_parameters_that_outnumber_samples():

@@ -143,6 +143,41 @@ def test_dtypes_and_torch(dtype):
     assert again.compiled and (again.configs == sampler.configs).all()
 
 
+@pytest.mark.parametrize("scale, levels, sector", [(0.4, 1, None), (0.8, 4, None), (0.5, 2, 3)])
+def test_chains_of_boltzmann_machines(scale, levels, sector):
+    """Compiled where weights are real: the distribution, and amplitudes after many steps."""
+    net = qdn.RBM.rand(6, alpha=2, scale=scale, seed=1)
+    p = weights_of(net)
+    if sector is not None:
+        ones = np.array([bin(code).count("1") for code in range(64)])
+        p = p * (ones == sector) / p[ones == sector].sum()
+    sampler = qdn.Metropolis(net, chains=400, seed=0, levels=levels, sector=sector)
+    assert sampler.compiled
+    sampler.sweep(30)
+    assert chance(drawn(sampler, 10, 8), p) > 1e-3
+    sampler.sweep(1, 1500)  # beyond the steps after which probabilities are made anew
+    phase, logabs = net.log_amplitudes(sampler.configs)
+    assert (sampler.log_amplitudes[0] == phase).all()
+    assert abs(sampler.log_amplitudes[1] - logabs).max() < 1e-11
+
+
+def test_which_boltzmann_machines_are_compiled():
+    net = qdn.RBM.rand(5, alpha=2, scale=0.3, seed=0)
+    for state in (net, net.to(dtype="float32"), net.to("torch")):
+        sampler = qdn.Metropolis(state, chains=64, seed=0)
+        sampler.sweep(5)
+        assert sampler.compiled
+        away = sampler.log_amplitudes[1] - net.log_amplitudes(sampler.configs)[1]
+        assert abs(away).max() < (1e-5 if state.dtype == "float32" else 1e-12)
+    large = net.with_vector(200 * net.vector)
+    for state in (net.to(dtype="complex128"), large):
+        assert not qdn.Metropolis(state, chains=4, seed=0).compiled
+    sampler.renew(net.with_vector(net.vector / 2))
+    assert sampler.compiled
+    sampler.renew(large)
+    assert not sampler.compiled and (sampler.sweep(2) is None)
+
+
 # ---------------------------------------------------------------- zeros, and far beyond floats
 
 
@@ -209,7 +244,7 @@ def test_threads_and_seeds(monkeypatch, opts):
 
 
 def test_batches_are_reproducible():
-    net = qdn.RBM.rand(6, seed=0)
+    net = qdn.RBM.rand(6, dtype="complex128", seed=0)
     one, two, other = (qdn.Metropolis(net, chains=9, seed=seed) for seed in (1, 1, 2))
     for sampler in (one, two, other):
         sampler.sweep(4)

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import quimb as qu
+import quimb.operator
 import quimb.tensor as qtn
 import torch
 

@@ -33,6 +33,7 @@
     recurrent_ratios    of a recurrent network, from the first changed site on
     hidden_ratios       of a Boltzmann machine, from its hidden units
     chains              compiled Markov chains, where all windows are tabulated
+    hidden_chains       those of Boltzmann machines
     general             ratios and derivatives of any network, from its amplitudes
     evaluator           all of these, prepared once
     chunks              a batch, some configurations at a time

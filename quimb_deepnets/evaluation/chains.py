@@ -7,6 +7,8 @@ The tables and windows that the loop reads, and the state of the chains that it 
     digits (C, K, N) of C chains at K temperatures  --> loop, chains shared by threads
 """
 
+from typing import Any
+
 import numpy as np
 
 from ..geometry.branches import folded_branches
@@ -79,12 +81,13 @@ def _padded(holders, count):
     return out
 
 
-class CompiledChains:
-    """Chains of a tabulated network, run by the compiled loop.
+class LoopedChains:
+    """Chains that a compiled loop runs.
 
     Parameters
     ----------
-    tables : ChainTables
+    tables : NamedTuple
+        What the loop reads.
     phys_dim : int
     start : numpy.ndarray of int, shape (chains, N)
         Where all levels of each chain begin.
@@ -97,7 +100,7 @@ class CompiledChains:
 
     def __init__(
         self,
-        tables: ChainTables,
+        tables: Any,
         phys_dim: int,
         start: np.ndarray,
         betas: np.ndarray,
@@ -112,12 +115,19 @@ class CompiledChains:
         self._counts = np.zeros((chains, 2), np.int64)
         self.renew(tables)
 
-    def renew(self, tables: ChainTables) -> None:
+    def renew(self, tables: Any) -> None:
         """Go on with other tables of the same sites."""
         self._tables = tables
-        self._psi = np.empty(self._slots.shape, tables.rows.readout.dtype)
-        self._top = np.empty(self._slots.shape, np.int64)
+        self._begin(tables)
         self.run(0, 0)  # only looks where the chains are
+
+    def _begin(self, tables):
+        """Arrays for the amplitudes of all levels."""
+        raise NotImplementedError
+
+    def _loop(self, kept, logs, steps):
+        """The loop, a function of the first chain and the one behind the last."""
+        raise NotImplementedError
 
     def _first(self, x):
         return x[np.arange(len(x)), self._slots[:, 0]]
@@ -126,11 +136,6 @@ class CompiledChains:
     def digits(self) -> np.ndarray:
         """Where the chains are, ``(chains, N)``."""
         return self._first(self._digits)
-
-    @property
-    def log_amplitudes(self) -> tuple[np.ndarray, np.ndarray]:
-        """The phases and the logarithms of the amplitudes there, each ``(chains,)``."""
-        return Scaled(self._first(self._psi), self._first(self._top).astype(float)).phase_and_log()
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -158,6 +163,24 @@ class CompiledChains:
         """
         chains, levels, sites = self._digits.shape
         kept, logs = np.empty((sweeps, chains, sites), np.uint8), np.empty((sweeps, chains))
+        least = max(1, LEAST // max(1, sweeps * steps * levels))
+        in_threads(self._loop(kept, logs, steps), chains, least=least)
+        return kept, logs
+
+
+class WindowChains(LoopedChains):
+    """Chains of a network whose windows are all tabulated."""
+
+    def _begin(self, tables):
+        self._psi = np.empty(self._slots.shape, tables.rows.readout.dtype)
+        self._top = np.empty(self._slots.shape, np.int64)
+
+    @property
+    def log_amplitudes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The phases and the logarithms of the amplitudes there, each ``(chains,)``."""
+        return Scaled(self._first(self._psi), self._first(self._top).astype(float)).phase_and_log()
+
+    def _loop(self, kept, logs, steps):
         states = ChainStates(
             self._digits, self._slots, self._words, self._psi, self._top, self._counts, kept, logs
         )  # fmt: skip
@@ -170,5 +193,4 @@ class CompiledChains:
                     self._phys_dim, steps,
                 )  # fmt: skip
 
-        in_threads(_run, chains, least=max(1, LEAST // max(1, sweeps * steps * levels)))
-        return kept, logs
+        return _run

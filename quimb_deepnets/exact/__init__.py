@@ -5,7 +5,7 @@
     transfer_sites         which windows end at each site of a chain, and where that repeats
     transfer               ket and bra through the sites, one by one or by powers
     transfer_density       density matrices of a few sites
-    transfer_energy        energies of operators, with gradients
+    transfer_energy        energies of operators, which torch may differentiate
     transfer_variance      variances on rings
     transfer_correlations  two sites at any distance
     transfer_blocks        the entanglement of a block

@@ -16,7 +16,6 @@ from autoray import do
 
 from ..errors import MethodError
 from ..evaluation.window_tables import child_codes
-from ..networks import ConvAC
 from ..numerics.scaled import Scaled, full_precision
 from .transfer import Transfer, rescaled
 from .transfer_density import in_a_row
@@ -326,44 +325,3 @@ def _one_site(terms, n, sites, first):
     moved, weighed = (codes != plain).any(), (factors != 1).any()
     # the first holds a batch in any case
     return PassedSite(n, codes if moved else None, factors if weighed or first else None)
-
-
-def energy_and_gradient(prepared: TransferEnergy, net: Any) -> tuple[float, np.ndarray]:
-    """The energy of a network and its gradient by all parameters.
-
-    Parameters
-    ----------
-    prepared : TransferEnergy
-    net : ConvAC
-
-    Returns
-    -------
-    energy : float
-    gradient : numpy.ndarray, shape (num_params,)
-        The direction of steepest ascent, as torch defines it.
-
-    Examples
-    --------
-    >>> from quimb_deepnets import ConvAC
-    >>> from quimb_deepnets.exact.transfer_energy import TransferEnergy, energy_and_gradient
-    >>> net = ConvAC.rand(100, 2, 3, 2, boundary="periodic", loc=1.0, scale=0.1, seed=0)
-    >>> field = [(((0, 1),), ())]  # X on site 0, and so on every site of a ring
-    >>> energy, gradient = energy_and_gradient(TransferEnergy(net.geometry, field), net)
-    >>> round(energy, 3), gradient.shape
-    (1.0, (26,))
-    """
-    import torch
-
-    g, weights = net.geometry, net.to("numpy").weights
-    # whole layers as leaves, so that no graph has to stack them
-    leaves = [torch.tensor(x, requires_grad=True) for x in (*weights, net.to("numpy").readout)]
-    options = {"strides": net.strides, "boundary": net.boundary, "anchor": net.anchor}
-    energy = prepared.mean(ConvAC(net.shape, leaves[:-1], leaves[-1], **options))
-    *by_layer, by_readout = (x.numpy() for x in torch.autograd.grad(energy, leaves))
-    parts = [
-        by_layer[l - 1][tap].reshape(-1)
-        for l in range(1, g.depth + 1)
-        for tap in g.tap_indices(l)
-        if g.weight_name(l, None, tap) in g.param_shapes
-    ]
-    return float(energy.detach()), np.concatenate([*parts, by_readout])

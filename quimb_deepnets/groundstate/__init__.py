@@ -23,6 +23,7 @@
     energies     the three ways, and which one
     points       energies and gradients without noise, from all configurations
     window_energy  the same by contraction
+    exact_energy   by contraction, or by transfer matrices of long rings
     steps        stochastic reconfiguration: a batch of derivatives to a change of parameters
     lbfgs        quasi-Newton steps, for energies without noise
     optimizers   from parameters and a batch to new parameters, by one of these
@@ -35,6 +36,7 @@
     trajectory   from one state of a run to the next
     driver       GroundState: all of these, again and again
     models       models of the textbooks, for the command line
+    sampled_fit  fidelities and their gradients from samples
     fitting      the network that is closest to a state
 """
 

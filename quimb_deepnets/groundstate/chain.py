@@ -24,6 +24,7 @@ from .operators import FlipMasks
 from .products import factors_of, split_factors
 
 MIN_WEIGHT = 1e-9  # of a sector: below, phases cancel to round-off
+ENOUGH = 1e-3  # of a sector: above, they cost few digits
 
 
 def operator_arrays(H: FlipMasks) -> list[np.ndarray]:
@@ -150,22 +151,17 @@ def _arrays(mps, N):
 
 def _average(states, operators, sector, d):
     """The mean of a product of operators, in a sector by a sum over phases."""
-    if sector is None:
-        return _sandwich(states, operators, np.ones(d)).real / _sandwich(states, [], 1.0).real
-    radius = best_radius(
-        lambda r: _sandwich(states, [], r ** np.arange(d)).real, len(states), sector
+    total = lambda operators: lambda turn: _sandwich(states, operators, turn ** np.arange(d))
+    turns = phases(len(states), sector, sector_radius(total([]), len(states), sector))
+    above, below = (
+        sum((back * norm(turn)).real for turn, back in turns)
+        for norm in (total(operators), total([]))
     )
-    above = below = 0.0
-    for turn, back in phases(len(states), sector):
-        turns = (radius * turn) ** np.arange(d)
-        above += (back * _sandwich(states, operators, turns)).real
-        below += (back * _sandwich(states, [], turns)).real
-    check_weight(below / _sandwich(states, [], radius ** np.arange(d)).real, sector)
     return above / below
 
 
-def best_radius(total: Callable[[float], float], nsites: int, sector: int) -> float:
-    """A factor for each one with which a sector holds as much of the state as it can.
+def sector_radius(total: Callable[[complex], complex], nsites: int, sector: int | None) -> float:
+    """A factor for each one with which a sector holds a good part of the state, often 1.
 
     It is the same for all configurations of the sector, so means in the sector do not see it; the
     phases that leave out the others then cancel little.
@@ -173,20 +169,49 @@ def best_radius(total: Callable[[float], float], nsites: int, sector: int) -> fl
     Parameters
     ----------
     total : callable
-        The squared norm of a state with such factors, ``sum_n weight(n) r**n``.
-    nsites, sector : int
+        The sum ``sum_n weight(n) z**n`` for a factor z of each one.
+    nsites : int
+    sector : int or None
+        For all configurations the factor is 1.
+
+    Raises
+    ------
+    RangeError
+        If there is none.
     """
+    if sector is None:
+        return 1.0
+
+    def share(radius):
+        found = sum((back * total(turn)).real for turn, back in phases(nsites, sector, radius))
+        return found * radius**sector / total(radius).real
+
+    if share(1.0) > ENOUGH:
+        return 1.0
     most = 300 / nsites
-    cost = lambda t: math.log(max(total(math.exp(t)), 1e-300)) - sector * t
+    cost = lambda t: math.log(max(total(math.exp(t)).real, 1e-300)) - sector * t
     found = scipy.optimize.minimize_scalar(cost, bounds=(-most, most), method="bounded")
-    return math.exp(found.x)
+    radius = math.exp(found.x)
+    check_weight(share(radius), sector)
+    return radius
 
 
-def phases(nsites: int, sector: int) -> list[tuple[complex, complex]]:
-    """The phase of a one, and the factor, of each part of the projection on a sector.
+def phases(
+    nsites: int, sector: int | None, radius: float = 1.0, half: bool = True
+) -> list[tuple[complex, complex]]:
+    """A factor for each one, and how much it counts, of each part of the projection on a sector.
 
-    What belongs to conjugate phases is conjugate, if H keeps the sector: the real part of one is
-    taken twice. The sum over k of ``exp(2 pi i k (n - sector) / (N + 1))`` is N + 1 or 0.
+    The sum over k of ``exp(2 pi i k (n - sector) / (N + 1))`` is N + 1 or 0.
+
+    Parameters
+    ----------
+    nsites : int
+    sector : int or None
+        Of all configurations there is one part, with the factor 1.
+    radius : float, optional
+        The size of the factors, see `sector_radius`.
+    half : bool, optional
+        Of conjugate factors give one, which counts twice: the real part of what is real in all.
 
     Examples
     --------
@@ -194,11 +219,13 @@ def phases(nsites: int, sector: int) -> list[tuple[complex, complex]]:
     >>> [round(sum((back * turn**n).real for turn, back in phases(3, 1)), 9) for n in range(4)]
     [0.0, 1.0, 0.0, 0.0]
     """
+    if sector is None:
+        return [(1.0, 1.0)]
     count, found = nsites + 1, []
-    for k in range(count // 2 + 1):
+    for k in range(count // 2 + 1 if half else count):
         turn = cmath.exp(2j * math.pi * k / count)
-        twice = 1 if k in (0, count / 2) else 2
-        found.append((turn, twice * turn**-sector / count))
+        twice = 1 if not half or k in (0, count / 2) else 2
+        found.append((radius * turn, twice * turn**-sector / count * radius**-sector))
     return found
 
 

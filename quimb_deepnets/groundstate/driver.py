@@ -54,8 +54,8 @@ class GroundState(Shown):
         Look for the state in the basis ``(-1)**(sum of digits on these sites) |s>``.
     method : {"sample", "full", "exact"}, optional
         Where energies come from: Markov chains, all configurations of the sector, or contractions
-        of the collapsed network, which no size forbids where windows are small. These need torch,
-        and take no sector.
+        of the collapsed network, which no size forbids where windows are small. These need torch;
+        in a sector they take as many contractions as there are sites.
     optimizer : {"auto", "sr", "adam", "sgd", "lbfgs"}, optional
         ``"auto"`` is ``"sr"`` for samples, stochastic reconfiguration, which solves for parameters
         or for samples, whichever are fewer, and else ``"lbfgs"``, which needs energies without
@@ -76,7 +76,9 @@ class GroundState(Shown):
     orthogonal_to : sequence of states, optional
         What steps lower is ``energy + penalty * sum |<other|psi>|^2`` of normalised states, so
         that the next level is found; needs ``method="full"`` or ``"exact"``. Networks are read in
-        the basis of the sign rule, as ``net``; quimb vectors and dense ones as they are.
+        the basis of the sign rule, as ``net``; quimb vectors and dense ones as they are. Nets of
+        few channels have local minima here, states that break a symmetry: begin with read-out
+        weights of both signs, from a few seeds, and keep the lowest energy.
     penalty : float, optional
         It must exceed the gap to the next level. By default ten times the size of the local terms
         of H (10 for bonds ``S.S``, 20 for fields ``X``). Energies that are reported leave it out.

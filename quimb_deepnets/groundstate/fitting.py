@@ -3,7 +3,7 @@
 ::
 
     net, target --> -log |<target|psi>|^2 / norms --L-BFGS--> net'      again and again
-                    all amplitudes, or windows contracted with the target's tensors
+                    all amplitudes, windows contracted with the target's tensors, or samples
 """
 
 import math
@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from autoray import to_numpy
 
-from ..errors import OptionError, RangeError, check_option, check_positive_int
+from ..errors import (
+    BudgetError,
+    MethodError,
+    OptionError,
+    RangeError,
+    check_option,
+    check_positive_int,
+)
 from ..jobs.progress import progress_bar
 from ..networks import DeepNetwork
 from ..numerics.shown import Shown
@@ -25,6 +32,7 @@ from .operators import FlipMasks
 from .overlaps import Overlap
 from .points import AmplitudeGradients, network_at
 from .preparation import positive
+from .sampled_fit import SampledLoss
 from .sectors import sector_size
 from .targets import Target
 from .window_energy import WindowGradients
@@ -43,7 +51,9 @@ class Fit(Shown):
     network : DeepNetwork
     fidelity : float
         ``|<target|psi>|^2 / (<target|target> <psi|psi>)``, 1 for equal states.
-    method : {"full", "exact"}
+    error : float
+        Its statistical error; 0 without sampling.
+    method : {"full", "exact", "sample"}
     history : numpy.ndarray
         One record for each step: step, fidelity, seconds.
     steps : int
@@ -59,8 +69,10 @@ class Fit(Shown):
     (True, 1.0)
     """
 
-    def __init__(self, network: Any, fidelity: float, method: str, history: np.ndarray) -> None:
-        self.network, self.fidelity, self.method = network, fidelity, method
+    def __init__(
+        self, network: Any, fidelity: float, error: float, method: str, history: np.ndarray
+    ) -> None:
+        self.network, self.fidelity, self.error, self.method = network, fidelity, error, method
         self.history = history
         self.history.flags.writeable = False
 
@@ -75,9 +87,10 @@ class Fit(Shown):
         return float(self.history["seconds"][-1]) if self.steps else 0.0
 
     def __repr__(self) -> str:
+        error = f" +- {self.error:.2g}" if self.error else ""
         return (
-            f"Fit(fidelity={self.fidelity:.10g}, steps={self.steps}, seconds={self.seconds:.1f}, "
-            f"method={self.method!r}, network={self.network!r})"
+            f"Fit(fidelity={self.fidelity:.10g}{error}, steps={self.steps}, "
+            f"seconds={self.seconds:.1f}, method={self.method!r}, network={self.network!r})"
         )
 
 
@@ -91,6 +104,7 @@ def fit(
     sign_rule: Any = None,
     seed: Any = None,
     progbar: bool = False,
+    samples: int = 2**12,
 ) -> Fit:
     """Fit a network to a state: the parameters of largest fidelity.
 
@@ -100,9 +114,10 @@ def fit(
         Where to begin; it stays as it is.
     target : DeepNetwork, quimb.tensor.TensorNetworkGenVector or array_like
         A network, an MPS, PEPS or other tensor network on the same sites, or all amplitudes.
-    method : {"auto", "full", "exact"}, optional
-        Sum over all configurations, or contract the windows of the network with the target; by
-        default the first up to 65,536 configurations.
+    method : {"auto", "full", "exact", "sample"}, optional
+        Sum over all configurations, contract the windows of the network with the target, or draw
+        samples of the target, which then is a network, a `MatrixProductState` or a vector; by
+        default the first of them that is affordable.
     tol : float, optional
         End when twenty steps raise the logarithm of the fidelity by less.
     steps : int, optional
@@ -113,8 +128,11 @@ def fit(
         The amplitudes of the network are those in the basis ``(-1)**(sum of digits on these sites)
         |s>``, see `GroundState`. A target that is a network is read in the same basis.
     seed : None, int or numpy.random.Generator, optional
-        Of the small random changes by which a start that is orthogonal to the target is moved.
+        Of the small random changes by which a start that is orthogonal to the target is moved, and
+        of samples.
     progbar : bool, optional
+    samples : int, optional
+        How many to draw, where it samples; wisely more than the network has parameters.
 
     Returns
     -------
@@ -136,7 +154,9 @@ def fit(
     Notes
     -----
     What is made smaller is minus the logarithm of the fidelity, which has a slope however far the
-    start is away. Ctrl-C ends the fit with what was reached.
+    start is away. Ctrl-C ends the fit with what was reached. Samples are drawn once, so that steps
+    see no noise; their fidelities, those of `Fit.history`, may be too high, where parameters learn
+    the samples. `Fit.fidelity` comes from fresh samples of both states.
 
     Examples
     --------
@@ -154,20 +174,39 @@ def fit(
             "state its .network."
         )
     check_constant(net.params.leaves.values(), "fit")
-    check_option("method", method, ("auto", *_METHODS))
+    check_option("method", method, ("auto", "full", "exact", "sample"))
     steps = check_positive_int("steps", steps, OptionError)
     seconds = math.inf if seconds is None else positive("seconds", seconds)
     tol, net = positive("tol", tol), net._bare()
-    if method == "auto":
-        few = sector_size(net.nsites, net.phys_dim, None) <= FEW
-        method = "full" if few else "exact"
-    loss = Remembered(_METHODS[method](net, Target(target, net, sign_rule)))
+    check_positive_int("samples", samples, OptionError)
+    rng = make_rng(seed)
+    method, way = _way(method, net, Target(target, net, sign_rule), samples, rng)
+    loss = Remembered(way)
     theta = to_numpy(net.vector)
     theta = theta.astype(np.result_type(theta.dtype, np.float64))
-    theta = _begun(loss, theta, make_rng(seed))
+    theta = _begun(loss, theta, rng)
     run = _steps(loss, theta, tol, steps, seconds, progbar)
-    network = network_at(net, run.theta)
-    return Fit(network, math.exp(-run.value), method, np.array(run.records, HISTORY))
+    reached = math.exp(-run.value), 0.0
+    if isinstance(way, SampledLoss):
+        reached = way.fidelity(run.theta)
+    return Fit(network_at(net, run.theta), *reached, method, np.array(run.records, HISTORY))
+
+
+def _way(method, net, target, samples, rng):
+    """A method and its loss, the first that is affordable where none is asked for."""
+    sample = lambda: SampledLoss(net, target, samples, rng)
+    ways = {"full": lambda: _FullLoss(net, target), "exact": lambda: _WindowLoss(net, target)}
+    if method != "auto":
+        return method, (ways | {"sample": sample})[method]()
+    if sector_size(net.nsites, net.phys_dim, None) <= FEW:
+        return "full", ways["full"]()
+    try:
+        return "exact", ways["exact"]()
+    except (BudgetError, MethodError) as error:
+        try:
+            return "sample", sample()
+        except OptionError:
+            raise error from None
 
 
 class _FitRun(NamedTuple):
@@ -264,6 +303,3 @@ class _WindowLoss:
         self.overlap.pulled_back(found, -1.0, back)
         self.sums.pulled_back(run.pulled_back({self.norm.norm: 1 / norm}), back)
         return -found.log, gradient(back)
-
-
-_METHODS: dict[str, Any] = {"full": _FullLoss, "exact": _WindowLoss}

@@ -24,6 +24,7 @@ from ..numerics.traced import check_constant
 from ..numerics.weights import MAX_BYTES
 from ..tensors.amplitudes import StateAmplitudes
 from ..tensors.collapsed import window_tensors
+from .chain import phases, sector_radius
 from .orders import Tensors, cheapest
 from .signs import sites_of_rule
 
@@ -155,14 +156,18 @@ class Target:
         shapes = [x.shape for x, _ in self._pieces]
         return Tensors(list(self.arrays), legs, shapes, list(map(where, first)))
 
-    @functools.cached_property
-    def log2_norm(self) -> float:
+    def log2_norm(self, sector: int | None = None) -> float:
         """The logarithm of the norm of the tensors, to the base 2.
+
+        Parameters
+        ----------
+        sector : int, optional
+            Of the part with so many ones.
 
         Raises
         ------
         RangeError
-            If the state vanishes.
+            If the state vanishes, or (almost) none of it is in the sector.
         BudgetError
             If the contraction is too dear.
         """
@@ -174,11 +179,31 @@ class Target:
         if recipe is None:
             raise BudgetError("the norm of the state takes too much memory; give a smaller one.")
         mirror = {("mirror", *key[1:]): x.conj() for key, x in self.arrays.items()}
-        run = recipe.run(self.arrays | mirror)
-        norm = float(run.values[numbers[0]].real)
+        run = lambda turn: recipe.run(self._turned(turn) | mirror)
+        base = run(1.0).exponents[numbers[0]]
+
+        def total(turn):
+            found = run(turn)
+            unit = float(np.ldexp(1.0, found.exponents[numbers[0]] - base))
+            return complex(found.values[numbers[0]]) * unit
+
+        radius = sector_radius(total, len(self.sites), sector)
+        turns = phases(len(self.sites), sector, radius)
+        norm = sum((back * total(turn)).real for turn, back in turns)
         if not norm > 0:
             raise RangeError("the state vanishes: its norm is zero; give another one.")
-        return (math.log2(norm) + run.exponents[numbers[0]]) / 2
+        return (math.log2(norm) + base) / 2
+
+    def _turned(self, turn):
+        """The arrays with a factor for each one."""
+        arrays, left = dict(self.arrays), set(map(leaf_ind, self.sites)) if turn != 1 else set()
+        for key, legs in zip(self.tensors.keys, self.tensors.legs):
+            for axis, ix in enumerate(legs):
+                if ix in left:
+                    left.remove(ix)
+                    shape = [self.phys_dim if k == axis else 1 for k in range(len(legs))]
+                    arrays[key] = arrays[key] * (turn ** np.arange(self.phys_dim)).reshape(shape)
+        return arrays
 
     # ------------------------------------------------------------ amplitudes
 

@@ -35,6 +35,7 @@ from ..numerics.traced import check_constant
 from ..numerics.weights import make_rng
 from .batches import Estimate, full_estimate, point_estimate, sampled_estimate
 from .checkpoint import RunState, digest_of
+from .exact_energy import exact_energy
 from .history import RECORD, has_jumped, record_of
 from .lbfgs import QuasiNewton, Remembered
 from .local import local_derivatives
@@ -47,7 +48,6 @@ from .sectors import check_conserved, check_sector
 from .shards import Request, Samples, check_executor, sharded_samples
 from .steps import Batch
 from .targets import Target
-from .window_energy import exact_energy
 
 BURN_IN = 16  # sweeps before the first step; later steps begin where the last one ended
 RISE, MOST = 100, 4  # steps after which samples rise by as many as there were, and up to so often
@@ -135,7 +135,8 @@ class Trajectory:
             )
         if (states := list(states)) and self.method == "sample":
             raise OptionError(
-                "orthogonal_to needs overlaps without noise; use method='full' or 'exact'."
+                "orthogonal_to needs overlaps without noise, which samples do not give where "
+                "they are small; use method='full' or 'exact'."
             )
         return [Target(state, self.net, self.sign_rule) for state in states]
 

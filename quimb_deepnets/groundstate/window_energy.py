@@ -1,4 +1,4 @@
-"""Exact energies and their gradients by contraction, prepared: what `GroundState` steps on.
+"""Exact energies and their gradients by contraction, prepared.
 
 ::
 
@@ -14,53 +14,14 @@ from typing import Any
 import numpy as np
 from autoray import to_numpy
 
-from ..errors import BudgetError, MethodError
 from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import window_tensors
+from .chain import phases
 from .operators import FlipMasks
 from .overlaps import Overlap
 from .points import Point, TorchCopy
 from .recipes import Run
-from .windows import Sums, WindowSums, parts_of
-
-
-def exact_energy(net: Any, H: FlipMasks, sector: int | None, others: Sequence[Any] = ()) -> Any:
-    """The energy and the gradient of networks of one geometry without noise, prepared.
-
-    Ways are tried in turn, see `WAYS`; one that does not suit says so by an error.
-
-    Parameters
-    ----------
-    net : DeepNetwork
-    H : FlipMasks
-    sector : int or None
-        A number of ones.
-    others : sequence of (Target, float), optional
-        States, and what their overlap costs.
-
-    Returns
-    -------
-    callable
-        From parameters ``(P,)`` to a `Point`.
-
-    Raises
-    ------
-    MethodError
-        If a sector is asked for.
-    BudgetError, OptionError
-        If contractions are too dear, or the family of the network has no collapsed form.
-    """
-    if sector is not None:
-        raise MethodError(
-            f"method='exact' takes steps for all configurations, and not for the {sector} ones of "
-            "a sector; leave sector out, or use method='full' or 'sample'."
-        )
-    for way in WAYS[:-1]:
-        try:
-            return way(net, H, others)
-        except (BudgetError, MethodError):
-            pass
-    return WAYS[-1](net, H, others)
+from .windows import Sums, WindowSums, added, parts_of
 
 
 class WindowGradients:
@@ -101,20 +62,26 @@ class WindowEnergy:
     H : FlipMasks
     others : sequence of (Target, float), optional
         States, and what their overlap costs.
+    sector : int, optional
+        A number of ones, which H keeps: of the part of the network with so many.
 
     Raises
     ------
     BudgetError, OptionError
         If contractions are too dear, or the family of the network has no collapsed form.
+    RangeError
+        If one of the other states vanishes.
     ExtraError
         If torch is not installed.
     """
 
-    def __init__(self, net: Any, H: FlipMasks, others: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, net: Any, H: FlipMasks, others: Sequence[Any] = (), sector: int | None = None
+    ) -> None:
         self._windows = WindowGradients(net, "method='exact'")
-        self.sums = self._windows.sums
-        self._means = self.sums.prepared(self.sums.products(H._terms))
-        self._others = [(Overlap(self.sums, other), weight) for other, weight in others]
+        self.sums, self.sector = self._windows.sums, sector
+        self._means = self.sums.prepared(self.sums.products(H._terms), sector)
+        self._others = [(Overlap(self.sums, other, sector), weight) for other, weight in others]
 
     def __call__(self, theta: np.ndarray) -> Point:
         """Energy and gradient at parameters.
@@ -122,33 +89,49 @@ class WindowEnergy:
         Raises
         ------
         RangeError
-            If the windows leave the range of floats.
+            If the windows leave the range of floats, or (almost) none of the state is in the
+            sector.
         """
         arrays, gradient = self._windows.at(theta)
-        run = self.sums.run(self._means.recipe, arrays)
-        above, below, base = parts_of(self._means, run)
-        energy, norm = above.real / below.real, below.real
-        back: list[Any] = [np.zeros_like(x) for x in arrays]
-        penalty = 0.0
+        radius = self.sums.radius(arrays, self.sector)
+        turns = phases(self.sums.nsites, self.sector, radius)
+        runs = [self.sums.run(self._means.recipe, arrays, turn) for turn, _ in turns]
+        counts = [back for _, back in turns]
+        parts = [parts_of(self._means, run) for run in runs]
+        above, norm, base = added(list(zip(counts, parts)))
+        energy, back, penalty = above / norm, [np.zeros_like(x) for x in arrays], 0.0
         for overlap, weight in self._others:
-            found = overlap.fidelity(arrays, norm, base)
+            found = overlap.fidelity(arrays, norm, base, radius)
             penalty += (share := weight * math.exp(found.log))
             if share:
                 overlap.pulled_back(found, share, back)
-        seeds = seeds_of(self._means, run, norm, base)
-        seeds[self._means.norm] = seeds.get(self._means.norm, 0.0) - (energy + penalty) / norm
-        self.sums.pulled_back(run.pulled_back(seeds), back)
+        for (turn, count), run in zip(turns, runs):
+            seeds = seeds_of(self._means, run, energy + penalty, base)
+            scale = np.conj(count) / norm
+            by = {n: _as(run.values[n], scale * x) for n, x in seeds.items()}
+            self.sums.pulled_back(run.pulled_back(by), back, turn)
         return Point(energy, penalty, gradient(back), math.nan, np.array([energy]), np.ones(1))
 
 
-def seeds_of(means: Sums, run: Run, norm: float, base: int) -> dict[int, float]:
-    """Derivatives of the sum of all products, in units of the norm, by each of them."""
+def seeds_of(means: Sums, run: Run, mean: float, base: int) -> dict[int, float]:
+    """Derivatives of the sum of all products less a mean times the norm, by each of them.
+
+    Parameters
+    ----------
+    means : Sums
+    run : Run
+    mean : float
+    base : int
+        The power of two that is the unit.
+    """
     seeds: dict[int, float] = {}
-    for count, i in zip(means.counts, means.numbers):
+    counts, numbers = [*means.counts, -mean], [*means.numbers, means.norm]
+    for count, i in zip(counts, numbers):
         scale = float(np.ldexp(1.0, run.exponents[i] - base))
-        seeds[i] = seeds.get(i, 0.0) + count * scale / norm
+        seeds[i] = seeds.get(i, 0.0) + count * scale
     return seeds
 
 
-# each takes a network, an operator and states with their weights
-WAYS: tuple[Any, ...] = (WindowEnergy,)
+def _as(value, x):
+    """A number as an array, real beside a real value."""
+    return np.asarray(x if np.iscomplexobj(value) else np.real(x))

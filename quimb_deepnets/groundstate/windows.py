@@ -10,7 +10,6 @@ doubled. Tables are multiplied into windows that hold their places, so that all 
 """
 
 import functools
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from ..errors import BudgetError
 from ..geometry.expansion import leaf_ind
 from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import window_tensors
-from .chain import best_radius, check_weight, phases
+from .chain import phases, sector_radius
 from .operators import FlipMasks
 from .orders import Tensors, cheapest
 from .pieces import CollectedTerm, collect_terms
@@ -101,7 +100,7 @@ class WindowSums:
 
     def __init__(self, net: Any, max_bytes: float = MAX_BYTES) -> None:
         self.phys_dim, self.shape = net.phys_dim, tuple(net.geometry.shape)
-        self.max_bytes = max_bytes
+        self.nsites, self.max_bytes = net.nsites, max_bytes
         tensors, _ = window_tensors(net, max_bytes)
         place = {leaf_ind(site): n for n, site in enumerate(net.sites)}
         self.legs = [tensor.inds for tensor in tensors]
@@ -226,7 +225,9 @@ class WindowSums:
             factor = factor * (turn ** np.arange(d)).reshape(shape)
         return factor
 
-    def pulled_back(self, derivatives: dict[WindowLeaf, Any], out: list[Any]) -> None:
+    def pulled_back(
+        self, derivatives: dict[WindowLeaf, Any], out: list[Any], turn: complex = 1.0
+    ) -> None:
         """Add derivatives by tensors to those by the arrays of their kinds.
 
         Parameters
@@ -234,6 +235,8 @@ class WindowSums:
         derivatives : dict[WindowLeaf, numpy.ndarray]
         out : list[numpy.ndarray]
             One for each kind, changed in place.
+        turn : complex, optional
+            The factor for each one with which the tensors were made.
         """
         for window, g in derivatives.items():
             if window.bra:
@@ -241,8 +244,8 @@ class WindowSums:
                 if window.moves:
                     axes, shifts = zip(*window.moves)
                     g = np.roll(g, shifts, axes)
-            elif window.tables:
-                g = g * self._factor(window, g.ndim, 1.0).conj()
+            elif self._is_changed(window, turn):
+                g = g * self._factor(window, g.ndim, turn).conj()
             x = out[window.kind]
             x += g if np.iscomplexobj(x) else g.real
 
@@ -256,8 +259,17 @@ class WindowSums:
             for factors in split_factors(factors_of(term, self.phys_dim), self._fits)
         ]
 
-    def prepared(self, products: list[tuple[int, dict[int, WindowLeaf]]]) -> Sums:
+    def prepared(
+        self, products: list[tuple[int, dict[int, WindowLeaf]]], sector: int | None = None
+    ) -> Sums:
         """The sums of products and the norm, as one recipe.
+
+        Parameters
+        ----------
+        products : list
+            See `products`.
+        sector : int, optional
+            Where all parts of the projection on a sector are held together.
 
         Raises
         ------
@@ -265,15 +277,18 @@ class WindowSums:
             If they take too much memory or time.
         """
         counts, changes = [n for n, _ in products], [change for _, change in products]
-        recipe, numbers = cheapest(self.both, [{}, *changes], self.max_bytes / BYTES)
+        parts = len(phases(self.nsites, sector))
+        times = parts if sector is None else 2 * parts  # complex ones
+        recipe, numbers = cheapest(self.both, [{}, *changes], self.max_bytes / BYTES / times)
         if recipe is None:
             raise BudgetError(
                 f"contractions of a collapsed network of {len(self.kinds)} tensors hold more than "
                 f"max_bytes={self.max_bytes:.3g}; use method='sample', or smaller windows."
             )
-        if recipe.work > MAX_WORK:
+        if (work := 2 * times * recipe.work if times > 1 else recipe.work) > MAX_WORK:
+            each = "" if sector is None else f", for {parts} phases of a sector each,"
             raise BudgetError(
-                f"{len(products)} contractions of a collapsed network take {recipe.work:.2g} "
+                f"{len(products)} contractions of a collapsed network{each} take {work:.2g} "
                 f"multiplications, more than the {MAX_WORK:.0g} allowed; use method='sample', or "
                 "smaller windows."
             )
@@ -282,6 +297,30 @@ class WindowSums:
     def run(self, recipe: Recipe, arrays: list[Any], turn: complex = 1.0) -> Run:
         """All sums of a recipe, for arrays of each kind."""
         return recipe.run({key: self.array(key, arrays, turn) for key in recipe.leaves})
+
+    def radius(self, arrays: list[Any], sector: int | None) -> float:
+        """A factor for each one with which a sector is a good part of the state, see `chain`.
+
+        Parameters
+        ----------
+        arrays : list[numpy.ndarray]
+            Of each kind.
+        sector : int or None
+            A number of ones.
+
+        Raises
+        ------
+        RangeError
+            If there is none.
+        """
+        size = lambda turn: parts_of(self._norm, self.run(self._norm.recipe, arrays, turn))
+        base = size(1.0)[2]
+        return sector_radius(lambda turn: in_units(size(turn), base)[1], self.nsites, sector)
+
+    @functools.cached_property
+    def _norm(self) -> Sums:
+        """The norm alone, prepared."""
+        return self.prepared([])
 
     def mean(self, sums: Sums, sector: int | None = None) -> float:
         """The mean of an operator.
@@ -293,19 +332,9 @@ class WindowSums:
         sector : int, optional
             A number of ones, which the operator keeps.
         """
-        total = lambda turn: parts_of(sums, self.run(sums.recipe, self.arrays, turn))
-        if sector is None:
-            above, below, _ = total(1.0)
-            return above.real / below.real
-        N = math.prod(self.shape)
-        norm = self.prepared([])
-        size = lambda r: parts_of(norm, self.run(norm.recipe, self.arrays, r))
-        base = size(1.0)[2]
-        radius = best_radius(lambda r: _scaled(size(r), base)[1].real, N, sector)
-        found = [(back, *_scaled(total(radius * turn), base)) for turn, back in phases(N, sector)]
-        above = sum((back * x).real for back, x, _ in found)
-        below = sum((back * x).real for back, _, x in found)
-        check_weight(below / _scaled(size(radius), base)[1].real, sector)
+        turns = phases(self.nsites, sector, self.radius(self.arrays, sector))
+        run = lambda turn: parts_of(sums, self.run(sums.recipe, self.arrays, turn))
+        above, below, _ = added([(back, run(turn)) for turn, back in turns])
         return above / below
 
     def moments(self, H: FlipMasks, sector: int | None = None) -> tuple[float, float | None]:
@@ -349,8 +378,17 @@ def parts_of(sums: Sums, run: Run) -> tuple[complex, complex, int]:
     return above, complex(run.values[sums.norm]), base
 
 
-def _scaled(parts, base):
+def in_units(parts: tuple[complex, complex, int], base: int) -> tuple[complex, complex]:
     """Two sums in units of another power of two."""
     above, below, exponent = parts
     unit = float(np.ldexp(1.0, max(-1000, min(1000, exponent - base))))
     return above * unit, below * unit
+
+
+def added(found: list[tuple[complex, tuple[complex, complex, int]]]) -> tuple[float, float, int]:
+    """Real parts of sums that count so much each, and the power of two before both."""
+    base = found[0][1][2]
+    above, below = (
+        sum((back * in_units(parts, base)[i]).real for back, parts in found) for i in range(2)
+    )
+    return above, below, base

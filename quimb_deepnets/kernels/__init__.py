@@ -20,6 +20,7 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
     layer_ratios    ratios of amplitudes from touched nodes of layers
     hidden_ratios   ratios of amplitudes of Boltzmann machines
     metropolis      Markov chains of amplitudes that are products of rows
+    hidden_metropolis  those of Boltzmann machines
     proposals       what the chains propose, and their random numbers
 
     digits (N, B) --+--> loop, configurations 0..b      one loop, several threads:

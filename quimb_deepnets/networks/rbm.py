@@ -12,10 +12,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 from autoray import astype, do, get_dtype_name, stop_gradient
 
 from ..declared import BoltzmannMethods
 from ..errors import check_positive_int
+from ..evaluation.hidden_chains import hidden_chain_tables
 from ..evaluation.hidden_ratios import boltzmann_ratios
 from ..evaluation.plan import Plan
 from ..geometry.boltzmann import BoltzmannGeometry
@@ -154,7 +156,7 @@ class RBM(BoltzmannMethods, DeepNetwork, family="rbm"):
         """How a batch of amplitudes would be evaluated, see `ConvAC.plan`."""
         batch, size = check_positive_int("batch", batch), self._like.itemsize
         hidden, sites, machine = self.geometry.hidden, self.nsites, self._machine
-        chunk = max(1, min(batch, machine.chunk // (size * hidden)))
+        chunk = max(1, min(batch, 4 * machine.chunk // (size * hidden)))  # a few calls for each
         flops = 2 * hidden * sites
         return Plan(
             geometry=self.geometry,
@@ -178,7 +180,13 @@ class RBM(BoltzmannMethods, DeepNetwork, family="rbm"):
     @full_precision
     def _evaluate(self, x):
         s = self._spins(x)
-        factors = zip(exp_scaled((self.visible_bias @ s)[None]), _two_cosh(self._angles(s)))
+        visible, angles = self.visible_bias @ s, self._angles(s)
+        if type(angles) is np.ndarray and angles.dtype.kind == "f" and len(angles):
+            size, units = _real_units(angles)
+            visible = visible + size
+        else:
+            units = _two_cosh(angles)
+        factors = zip(exp_scaled(visible[None]), units)
         stacked = Scaled(*(do("concatenate", parts, axis=0)[:, :, None] for parts in factors))
         return Scaled(*(part[:, 0] for part in product(stacked)))
 
@@ -203,6 +211,9 @@ class RBM(BoltzmannMethods, DeepNetwork, family="rbm"):
     def _ratios_by(self, masks, batch):
         return boltzmann_ratios(self, masks, batch)
 
+    def _chain_tables(self):
+        return hidden_chain_tables(self)
+
 
 def exp_scaled(z: Any) -> Scaled:
     """``exp(z)`` as scaled numbers."""
@@ -211,6 +222,18 @@ def exp_scaled(z: Any) -> Scaled:
     whole = do("round", stop_gradient(bits))
     size = astype(do("exp2", bits - whole), get_dtype_name(real))
     return Scaled(size * do("exp", z - real), whole).rescale(axes=0)
+
+
+def _real_units(angles):
+    """``prod 2 cosh`` of real angles ``(hidden, B)`` as ``exp(size) * units``, one exp for each."""
+    away = abs(angles)
+    size = away.sum(0)
+    away *= -2
+    near = np.exp(away, out=away)
+    near += 1  # from 1 to 2, so that a float holds the product of many
+    starts = range(0, len(near), np.finfo(near.dtype).maxexp - 1)
+    units = np.multiply.reduceat(near, list(starts), axis=0)
+    return size, Scaled(units, np.zeros(units.shape)).rescale(axes=0)
 
 
 def _two_cosh(z):

@@ -9,8 +9,9 @@ from ``|psi(s)|^(2 beta)`` and trade places with it, so that it crosses valleys:
     beta = 0.35   t0--t1/ \\s2--s3 trade    0110100  --many sites->  1110011
     beta = 0.1    u0--u1--u2--u3           0110100  --all alike-->  1001011
 
-Where all windows of a network are tabulated, a compiled loop runs the chains, `evaluation.chains`;
-else each step evaluates one batch of all chains and companions, `batched`.
+Where all windows of a network are tabulated, and of real Boltzmann machines, a compiled loop runs
+the chains, `evaluation.chains`; else each step evaluates one batch of all chains and companions,
+`batched`.
 """
 
 import math
@@ -20,7 +21,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import OptionError, SamplingWarning, check_positive_int
-from ..evaluation.chains import CompiledChains
+from ..evaluation.chains import WindowChains
+from ..evaluation.hidden_chains import HiddenChains
+from ..kernels.hidden_metropolis import HiddenTables
+from ..kernels.metropolis import ChainTables
 from ..numerics.shown import Shown
 from ..numerics.weights import make_rng
 from .batched import BatchedChains
@@ -32,6 +36,7 @@ from .states import read_state
 
 MAX_LEVELS, NATS_PER_LEVEL = 8, 2.0
 LOOK, MAX_RHAT = 128, 1.2  # sweeps after which chains are looked at, and what is too much then
+LOOPS: dict[Any, Any] = {ChainTables: WindowChains, HiddenTables: HiddenChains}
 
 
 class Metropolis(Shown):
@@ -148,7 +153,7 @@ class Metropolis(Shown):
         rest = self.phys_dim, digits, self.betas, self._moves, self._rng
         self._chains: Any
         if self.compiled:
-            self._chains = CompiledChains(tables, *rest)
+            self._chains = LOOPS[type(tables)](tables, *rest)
         else:
             self._chains = BatchedChains(self._state.evaluate, *rest)
 
