@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .lazy import LazyMethod
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     import numpy as np
@@ -180,6 +180,8 @@ class NetworkMethods(MeasureMethods):
 
     if TYPE_CHECKING:
 
+        def to_function(self) -> tuple[dict[str, Any], Callable[[Any, Any], Any]]: ...
+
         def to_tensor_network(
             self,
             nodes: str = "hyper",
@@ -283,6 +285,7 @@ class NetworkMethods(MeasureMethods):
         ) -> np.ndarray: ...
 
     else:
+        to_function = LazyMethod("networks.function")
         to_tensor_network = LazyMethod("tensors.expanded")
         collapse = LazyMethod("tensors.collapsed")
         to_mps = LazyMethod("conversion.exact_mps")
