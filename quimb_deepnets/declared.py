@@ -42,6 +42,10 @@ class MeasureMethods:
 
     if TYPE_CHECKING:
 
+        def magnetization(self, i: Any, direction: str = "Z") -> Any: ...
+
+        def correlation(self, A: Any, i: Any, j: Any, B: Any = None) -> Any: ...
+
         def schmidt_values(
             self,
             where: Any = None,
@@ -165,6 +169,8 @@ class MeasureMethods:
         ) -> EntanglementPlan: ...
 
     else:
+        magnetization = LazyMethod("conversion.observables")
+        correlation = LazyMethod("conversion.observables")
         schmidt_values = LazyMethod("entanglement.measures")
         entropy = LazyMethod("entanglement.measures")
         entropies = LazyMethod("entanglement.measures")
