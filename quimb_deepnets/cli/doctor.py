@@ -20,7 +20,7 @@ from .. import __version__
 from ..numerics.sizes import readable_bytes
 
 NAME = "quimb-deepnets"
-HIDDEN = {"test"}  # an extra of those who change the package
+HIDDEN = {"docs", "test"}  # extras of those who change the package
 
 
 def examination() -> dict[str, Any]:
