@@ -43,7 +43,6 @@ class MeasureMethods:
     if TYPE_CHECKING:
 
         def magnetization(self, i: Any, direction: str = "Z") -> Any: ...
-
         def correlation(self, A: Any, i: Any, j: Any, B: Any = None) -> Any: ...
 
         def schmidt_values(

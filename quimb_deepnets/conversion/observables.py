@@ -48,7 +48,7 @@ def magnetization(state: Any, i: Any, direction: str = "Z") -> Any:
     --------
     >>> import quimb_deepnets as qdn
     >>> net = qdn.ConvAC.graph_state(8, distance=1, kernel=2)
-    >>> round(float(net.magnetization(3, "X")), 12) + 0.0
+    >>> round(float(net.magnetization(3)), 12) + 0.0
     0.0
     """
     check_option("direction", direction, DIRECTIONS)
