@@ -1,11 +1,12 @@
 # `make demo`, `make test`, `make fuzz`, `make paper`, `make paths` and `make bench` set up everything they need in .venv, then run.
 # `make docs` builds the pages in docs/_build/html; `make notebooks` executes those of docs/examples anew.
+# `make package` builds the wheel and tries it in .venv-wheel, with ARGS="--extras plot files" these extras too.
 # `make test-oldest` runs the suite in .venv-oldest, with the oldest versions that pyproject.toml allows (Python 3.11 or 3.12).
 PYTHON ?= python3
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest fuzz paper paths bench docs notebooks format clean
+.PHONY: demo test test-oldest fuzz paper paths bench bench-gpu package docs notebooks format clean
 
 demo: .venv/installed
 	$(BIN)/python -m quimb_deepnets demo $(ARGS)
@@ -38,12 +39,18 @@ docs: .venv/docs
 notebooks: .venv/docs
 	OMP_NUM_THREADS=1 $(BIN)/python docs/run_notebooks.py $(ARGS)
 
+bench-gpu: .venv/installed
+	$(BIN)/python benchmarks/gpu.py $(ARGS)
+
+package: .venv-package/installed
+	.venv-package/bin/python tests/package.py $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(ARGS)
+
 format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv .venv-oldest demo_output docs/_build docs/api
+	rm -rf .venv .venv-oldest .venv-package .venv-wheel dist demo_output docs/_build docs/api
 
 .venv/installed: constraints.txt
 .venv-oldest/installed: constraints-oldest.txt
@@ -61,4 +68,9 @@ clean:
 
 .venv/docs: .venv/installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	@touch $@
+
+.venv-package/installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet build twine
 	@touch $@

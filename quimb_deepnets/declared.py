@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .lazy import LazyMethod
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     import numpy as np
@@ -41,6 +41,9 @@ class MeasureMethods:
     """Measures of networks and of states with hyper-indices alike."""
 
     if TYPE_CHECKING:
+
+        def magnetization(self, i: Any, direction: str = "Z") -> Any: ...
+        def correlation(self, A: Any, i: Any, j: Any, B: Any = None) -> Any: ...
 
         def schmidt_values(
             self,
@@ -165,6 +168,8 @@ class MeasureMethods:
         ) -> EntanglementPlan: ...
 
     else:
+        magnetization = LazyMethod("conversion.observables")
+        correlation = LazyMethod("conversion.observables")
         schmidt_values = LazyMethod("entanglement.measures")
         entropy = LazyMethod("entanglement.measures")
         entropies = LazyMethod("entanglement.measures")
@@ -179,6 +184,8 @@ class NetworkMethods(MeasureMethods):
     """Methods of every network, from `tensors`, `exact`, `conversion` and further down."""
 
     if TYPE_CHECKING:
+
+        def to_function(self) -> tuple[dict[str, Any], Callable[[Any, Any], Any]]: ...
 
         def to_tensor_network(
             self,
@@ -283,6 +290,7 @@ class NetworkMethods(MeasureMethods):
         ) -> np.ndarray: ...
 
     else:
+        to_function = LazyMethod("networks.function")
         to_tensor_network = LazyMethod("tensors.expanded")
         collapse = LazyMethod("tensors.collapsed")
         to_mps = LazyMethod("conversion.exact_mps")

@@ -21,7 +21,7 @@ SUBJECTS = {
     "equalize_norms",
     "Density matrices and expectation values": "partial_trace partial_trace_cluster "
     "partial_trace_exact make_reduced_density_matrix compute_reduced_factor "
-    "local_expectation local_expectation_cluster local_expectation_exact "
+    "magnetization correlation local_expectation local_expectation_cluster local_expectation_exact "
     "local_expectation_gloop_expand local_expectation_simple local_expectation_sloop_expand "
     "compute_local_expectation compute_local_expectation_cluster compute_local_expectation_exact "
     "compute_local_expectation_gloop_expand compute_local_expectation_rehearse "

@@ -363,7 +363,7 @@ OURS = (
     "L Lx Ly __getattr__ cyclic "
     "amplitude amplitudes from_network geometry log_amplitudes network nodes rand shared_tags "
     "to_mps schmidt_values entropy entropies renyi_entropy schmidt_gap mutinf_subsys "
-    "logneg_subsys entanglement_plan schmidt_rank renyi2_estimate sample"
+    "logneg_subsys entanglement_plan schmidt_rank renyi2_estimate sample magnetization correlation"
 ).split()
 
 # ---- refused always (see quimb_deepnets/hyper/refusals.py), or while there are hyper-indices

@@ -115,3 +115,10 @@ def test_version():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
     assert project["version"] == qdn.__version__
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_gpus_runs():
+    script = [sys.executable, ROOT / "benchmarks" / "gpu.py"]
+    done = subprocess.run([*script, "--dry"], capture_output=True, text=True, check=True)
+    assert done.stdout.count("| float64 |") == 5

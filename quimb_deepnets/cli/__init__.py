@@ -3,6 +3,7 @@
 ::
 
     words     messages of functions in its words
+    doctor    what is installed, what is missing
     commands  describe, paths, entropy, ground, demo: options read, results printed or saved
 """
 

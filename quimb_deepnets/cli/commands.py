@@ -7,6 +7,7 @@
     entropy    its entanglement, in bits                           for paths also a problem in JSON
     ground     the ground state of a model                 tfi, heisenberg or j1j2, and SHAPE
     demo       the tour of the README
+    doctor     what is installed, what is missing and how to get it; 1 if it is required
 
 Exit codes: 0 done, 1 refused with one line on stderr, 2 wrong usage, 130 interrupted.
 """
@@ -38,6 +39,7 @@ from ..paths import Hypergraph, path_report, rivals
 from ..paths.handmade import HANDMADE
 from ..paths.kets import FORMS, MAX_TENSORS
 from ..paths.tasks import LOCAL, TASKS
+from .doctor import examination, report
 from .words import DEFAULTS, in_cli_words
 
 EXECUTORS = ("concurrent.futures", "threads", "loky", "dask", "ray")
@@ -100,8 +102,9 @@ def _quietly(run, parser):
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Couldn't import")
-            run()
+            code = run()
             sys.stdout.flush()
+            return code or 0
     except DeepNetError as error:
         print(f"{parser.prog}: error: {in_cli_words(error)}", file=sys.stderr)
         return 1
@@ -133,6 +136,9 @@ def _parser():
     bits.add_argument("--max-bytes", type=float, help="what it may hold (4 GiB)")
     bits.add_argument("--max-flops", type=float, help="what it may take (1e15)")
     _ground_command(commands)
+    doctor = commands.add_parser("doctor", help="what is installed, and what is missing")
+    doctor.set_defaults(run=_doctor)
+    doctor.add_argument("--json", action="store_true", help="print JSON instead of a table")
     commands.add_parser("demo", help="deep networks beside MPS and MERA", add_help=False)
     return parser
 
@@ -298,6 +304,13 @@ def _finite(data):
     if isinstance(data, (list, tuple)):
         return list(map(_finite, data))
     return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def _doctor(options):
+    """Print what is installed; the exit code says whether that is enough."""
+    found = examination()
+    _show(options, found, report(found))
+    return 0 if found["ok"] else 1
 
 
 def _describe(options):

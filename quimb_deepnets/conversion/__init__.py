@@ -7,6 +7,7 @@
     balance           coordinates in which transfer states fill the unit ball
     cross_mps         any network, from amplitudes at chosen configurations
     everyday          norm, overlap, distance, expectation values of a network itself
+    observables       magnetization and correlation
     cross_error       the measured error of an interpolated state
     drawn             configurations drawn from an MPS, and its error on them
     exact_peps        to_peps: the windows of an open lattice as a PEPS
@@ -24,13 +25,16 @@ from .from_conv import from_conv
 from .from_mps import from_mps
 from .from_rbm import from_rbm
 from .from_tree import from_tree
+from .observables import correlation, magnetization
 from .transfer_states import transfer_of
 
 __all__ = [
+    "correlation",
     "from_conv",
     "from_mps",
     "from_rbm",
     "from_tree",
+    "magnetization",
     "peps_bonds",
     "state_of",
     "to_mps",

@@ -22,8 +22,9 @@ from quimb.tensor import MatrixProductState
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..evaluation.careful_gradients import refuse_far_apart
 from ..jobs.progress import progress
-from ..numerics.scaled import Scaled, array_like, full_precision
+from ..numerics.scaled import Scaled, array_like
 from ..numerics.sizes import epsilon
+from ..numerics.torch_modes import full_precision
 from ..numerics.traced import check_constant
 from ..numerics.weights import MAX_BYTES
 from ..tensors.expanded import RecursiveNetwork

@@ -20,7 +20,8 @@ from ..errors import BudgetError, MethodError, OptionError, check_positive_int
 from ..geometry import leaf_ind
 from ..geometry.expansion import READOUT
 from ..numerics.configs import identity
-from ..numerics.scaled import decimal, full_precision
+from ..numerics.scaled import decimal
+from ..numerics.torch_modes import full_precision
 from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import scaled_windows
 

@@ -18,8 +18,8 @@ from quimb.tensor import TensorNetwork
 from ..errors import OptionError, SitesError, check_option
 from ..geometry.where import as_plain, is_site, read_where
 from ..networks import DeepNetwork
-from ..numerics.scaled import full_precision
 from ..numerics.sizes import check_norm
+from ..numerics.torch_modes import full_precision
 from ..numerics.traced import check_there
 from ..numerics.weights import MAX_BYTES
 from .registry import MAX_FLOPS, METHODS, PairPlaces, check_budget, check_options, choose

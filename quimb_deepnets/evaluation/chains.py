@@ -15,7 +15,8 @@ from ..geometry.branches import folded_branches
 from ..kernels.compiled import has_loops, in_threads
 from ..kernels.metropolis import ChainStates, ChainTables, run_chains, work_arrays
 from ..kernels.proposals import ChainMoves
-from ..numerics.scaled import Scaled, full_precision, readable
+from ..numerics.scaled import Scaled, readable
+from ..numerics.torch_modes import full_precision
 from .masks import holders_of
 from .plan import make_plan
 from .row_tables import RowTables

@@ -15,7 +15,8 @@ from autoray import infer_backend, to_numpy
 
 from ..errors import OptionError, check_positive_int
 from ..numerics.configs import as_configs, check_configs
-from ..numerics.scaled import Scaled, full_precision, readable
+from ..numerics.scaled import Scaled, readable
+from ..numerics.torch_modes import full_precision
 from ..numerics.traced import check_constant
 from ..numerics.weights import MAX_BYTES
 from .chunks import check_result, map_chunks, prepare

@@ -25,7 +25,8 @@ from ..numerics.products import (
     times,
     transposed,
 )
-from ..numerics.scaled import Scaled, array_like, full_precision, mutable, product, scaled, take
+from ..numerics.scaled import Scaled, array_like, mutable, product, scaled, take
+from ..numerics.torch_modes import full_precision
 from .blockwise import Blocks, has_blocks
 from .row_tables import joined
 from .tap_index import tap_index
@@ -194,7 +195,7 @@ def set_one(z, outside):
 def choose(mask, x, y):
     """Rows of ``x`` where the mask ``(P,)`` is true, else of ``y``."""
     broadcast = lambda part: mask.reshape(-1, *[1] * (len(part.shape) - 1))
-    return Scaled(*(do("where", broadcast(a), a, b) for a, b in zip(*aligned((x, y)))))
+    return Scaled(*(do("where", broadcast(a), a, b, like=a) for a, b in zip(*aligned((x, y)))))
 
 
 class Layers:

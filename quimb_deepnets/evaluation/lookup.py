@@ -25,7 +25,6 @@ from ..numerics.scaled import (
     Scaled,
     array_like,
     float_info,
-    full_precision,
     ldexp,
     look,
     modulus,
@@ -36,6 +35,7 @@ from ..numerics.scaled import (
     take_rows,
     zeros_like_exponent,
 )
+from ..numerics.torch_modes import full_precision
 from .lookup_gradient import has_tangent, looked_up, wants_gradient
 from .machine import machine_of
 from .row_tables import room_of, row_table

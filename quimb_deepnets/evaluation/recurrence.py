@@ -23,13 +23,13 @@ from ..numerics.scaled import (
     Scaled,
     as_index,
     float_info,
-    full_precision,
     modulus,
     mutable,
     readable,
     scaled,
     take_rows,
 )
+from ..numerics.torch_modes import full_precision
 from .block_steps import BlockSteps, has_block_steps
 
 

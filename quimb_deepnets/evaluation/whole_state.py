@@ -18,7 +18,8 @@ import numpy as np
 from autoray import do
 
 from ..numerics.products import joined_rows
-from ..numerics.scaled import Scaled, array_like, full_precision, take
+from ..numerics.scaled import Scaled, array_like, take
+from ..numerics.torch_modes import full_precision
 from .lookup import Lookup
 from .plan import cached_plan
 from .recurrence import Recursion

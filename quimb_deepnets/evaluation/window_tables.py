@@ -21,12 +21,12 @@ from ..numerics.scaled import (
     Scaled,
     array_like,
     float_info,
-    full_precision,
     readable,
     scaled,
     take,
     zeros_like_exponent,
 )
+from ..numerics.torch_modes import full_precision
 from .plan import grouped
 
 

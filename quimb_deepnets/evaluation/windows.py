@@ -15,7 +15,7 @@ from autoray import astype, do
 
 from ..geometry.branches import branches_of, folded_branches
 from ..kernels.lookup import FlatWindows
-from ..numerics.scaled import array_like
+from ..numerics.scaled import array_like, as_index
 from .plan import grouped
 
 
@@ -116,12 +116,12 @@ def row_codes(x, windows, offsets, phys_dim):
         code = None
         for j in range(width):
             digit = x[array_like(group.sites[:, j], x)]
-            digit = astype(digit, "int16" if narrow else "int64")
+            digit = astype(digit, "int16") if narrow else as_index(digit)
             code = digit if code is None else code * phys_dim + digit
         start = array_like(offsets[group.kinds][:, None], x)
         if code is None:
-            code = start + do("zeros_like", astype(x[:1], "int64"))
+            code = start + do("zeros_like", as_index(x[:1]))
         elif offsets.any():
             code = code + start
-        parts.append(astype(code, "int64"))
+        parts.append(as_index(code))
     return parts[0] if len(parts) == 1 else do("concatenate", tuple(parts), axis=0)

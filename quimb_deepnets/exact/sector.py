@@ -22,7 +22,8 @@ from ..hyper.operands import in_common
 from ..hyper.ranges import contract_scaled
 from ..hyper.regions import of_trace_one, region_sums
 from ..hyper.search import BestOf
-from ..numerics.scaled import full_precision, look
+from ..numerics.scaled import look
+from ..numerics.torch_modes import full_precision
 from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import CollapsedVector, collapse, window_tensors
 

@@ -16,7 +16,8 @@ from autoray import do
 
 from ..errors import MethodError
 from ..evaluation.window_tables import child_codes
-from ..numerics.scaled import Scaled, full_precision
+from ..numerics.scaled import Scaled
+from ..numerics.torch_modes import full_precision
 from .transfer import Transfer, rescaled
 from .transfer_density import in_a_row
 from .transfer_sites import repeated_sites

@@ -16,8 +16,9 @@ from ..errors import MethodError, OptionError, SitesError
 from ..geometry.where import as_plain
 from ..hyper.operands import expectation, read_operator
 from ..networks import ConvAC
-from ..numerics.scaled import full_precision, look, modulus
+from ..numerics.scaled import look, modulus
 from ..numerics.shown import Shown
+from ..numerics.torch_modes import full_precision
 from .transfer import Transfer
 from .transfer_correlations import correlation
 from .transfer_density import density

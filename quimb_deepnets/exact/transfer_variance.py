@@ -15,7 +15,8 @@ import numpy as np
 from autoray import do
 
 from ..errors import MethodError
-from ..numerics.scaled import Scaled, full_precision
+from ..numerics.scaled import Scaled
+from ..numerics.torch_modes import full_precision
 from .transfer import Transfer, rescaled
 from .transfer_energy import LocalTerm, TransferEnergy, walked
 

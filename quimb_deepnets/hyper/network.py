@@ -24,7 +24,8 @@ from quimb.tensor.tensor_core import oset, oset_union, rand_uuid
 
 from ..errors import Guide, MethodError, OptionError, RangeError, SitesError
 from ..lazy import LazyMethod
-from ..numerics.scaled import binary, full_precision, readable
+from ..numerics.scaled import binary, readable
+from ..numerics.torch_modes import full_precision
 from ..numerics.weights import make_rng
 from .checks import check_network, check_slopes
 from .exhaustive import EXHAUSTIVE

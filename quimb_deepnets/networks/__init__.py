@@ -12,6 +12,7 @@
     graph_state  GraphStateConvAC, whose entanglement is known exactly
     entangled    random weights of a ConvAC that are entangled
     resize       the same weights on another shape
+    function     the network as a pure function of its parameters
     files        save and load
     attach       functions of users as methods of networks
 """
@@ -20,6 +21,7 @@ from .attach import register_method
 from .base import FAMILIES, DeepNetwork
 from .conv import ConvAC
 from .files import load, save
+from .function import to_function
 from .graph_state import GraphStateConvAC
 from .rbm import RBM
 from .recurrent import RAC
@@ -38,4 +40,5 @@ __all__ = [
     "register_method",
     "resize",
     "save",
+    "to_function",
 ]

@@ -11,6 +11,7 @@ a general form that it may replace::
 
     must    _evaluate_by                        digits to amplitudes
     may     from_params, plan                   else: checks of shapes, a chunk at a time
+            _evaluate_by_layers                 else: as planned, for functions that are traced
             _ratios_by, _derivatives_by         else: changed configurations, autograd of torch
             _chain_tables                       else: Markov chains evaluate batches
             _scaled_state                       else: all amplitudes, one by one
@@ -356,6 +357,10 @@ class DeepNetwork(NetworkMethods, NetworkValue):
     def _evaluate_by(self, plan):
         """A function from digits ``(N, B)`` to scaled amplitudes ``(B,)``."""
         raise NotImplementedError
+
+    def _evaluate_by_layers(self, x):
+        """The scaled amplitudes of digits ``(N, B)``, looking at no number that is traced."""
+        return self._evaluate_by(self.plan(max(1, x.shape[1])))(x)
 
     def _ratios_by(self, masks, batch):
         """A function from digits ``(N, B)`` to ratios ``(B, m)``, and how many at once."""

@@ -327,6 +327,9 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
             quick = functools.partial(Layers, self, plan.level)
         return with_gradients(self, plan, quick, CarefulDerivatives)
 
+    def _evaluate_by_layers(self, x):
+        return self._evaluate_by(self.plan(max(1, x.shape[1]), level=0))(x)
+
     def _ratios_by(self, masks, batch):
         return conv_ratios(self, masks, batch)
 

@@ -1,12 +1,14 @@
-"""Networks in files: the integers as JSON, the arrays beside them, in one ``.npz`` without pickle.
+"""Networks in files: the integers as JSON, the arrays beside them, in one file without pickle.
 
 ::
 
     net --save--> net.npz   "network": {"class": "ConvAC", "geometry": {...}}   --load--> net
                             "W1,0", "W1,1", ..., "READOUT": arrays
+    net.safetensors         the same header as metadata; arrays of torch come back as such
 """
 
 import dataclasses
+import io
 import json
 import math
 import warnings
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 from autoray import stop_gradient, to_numpy
 
-from ..errors import BudgetError, DeepNetError, OptionError, WeightError
+from ..errors import BudgetError, DeepNetError, OptionError, WeightError, import_extra
 from ..geometry import GCLayer
 from ..numerics.atomic import as_path, replacing
 from ..numerics.traced import check_there
@@ -25,6 +27,8 @@ from .base import FAMILIES, DeepNetwork
 from .graph_state import GraphStateConvAC
 
 MAX_HEADER = 2**26  # bytes
+VERSION = 1  # of the header; files without one are of version 1
+TENSORS = ".safetensors"
 
 
 def save(net, path):
@@ -34,12 +38,16 @@ def save(net, path):
     ----------
     net : ConvAC, RAC or RBM
         With weights of any backend; an expanded state is saved as its ``network``.
-    path : str or path
+    path : str or path or binary file object
+        ``net.npz``, say; a name that ends in ``.safetensors`` makes a file of that kind, which
+        needs the extra ``files``. What is written into a file object is an ``.npz``.
 
     Raises
     ------
     OptionError
         If it is not a network of these classes, or the file cannot be written.
+    ExtraError
+        If the package safetensors is needed and not installed.
 
     Examples
     --------
@@ -64,30 +72,67 @@ def save(net, path):
             "or the arrays of .params."
         )
     check_there(net.params.leaves.values(), "save")
+    header |= {"version": VERSION, "backend": net.backend, "dtype": net.dtype}
     arrays = {name: to_numpy(stop_gradient(x)) for name, x in net.params.items()}
+    if hasattr(path, "write"):
+        _write_into(path, _zipped(header, arrays))
+        return
+    data = _tensors(header, arrays) if as_path(path).suffix == TENSORS else _zipped(header, arrays)
     with replacing(path, "wb") as file:
-        np.savez(file, network=json.dumps(header), **arrays)
+        file.write(data)
+
+
+def _zipped(header, arrays):
+    """An ``.npz`` as bytes."""
+    file = io.BytesIO()
+    np.savez(file, network=json.dumps(header), **arrays)
+    return file.getbuffer()
+
+
+def _tensors(header, arrays):
+    """A file of safetensors as bytes; complex numbers are pairs, which that format has."""
+    write = import_extra("a file of safetensors", "files", "safetensors.numpy").save
+    pairs = {
+        name: np.stack((x.real, x.imag), -1) if np.iscomplexobj(x) else np.ascontiguousarray(x)
+        for name, x in arrays.items()
+    }
+    return write(pairs, {"network": json.dumps(header)})
+
+
+def _write_into(file, data):
+    """Write bytes into a file object."""
+    try:
+        file.write(data)
+    except (TypeError, ValueError, OSError) as error:
+        raise OptionError(
+            f"{file!r} cannot be written: {error}; open it with mode 'wb', or give a path."
+        ) from error
 
 
 def load(path):
-    """Read a network that `save` wrote, with numpy weights of the dtype they had.
+    """Read a network that `save` wrote, with weights of the dtype they had.
 
     Parameters
     ----------
-    path : str or path
+    path : str or path or binary file object
+        A name that ends in ``.safetensors`` is a file of that kind, which needs the extra
+        ``files``; all else is an ``.npz``. A file object is read from where it stands.
 
     Returns
     -------
     ConvAC, RAC or RBM
+        With weights of numpy; of safetensors, those that were of torch are of torch again.
 
     Raises
     ------
     OptionError
-        If the file does not exist, or does not hold a network.
+        If the file does not exist, does not hold a network, or is of a newer version.
     WeightError, GeometryError
         If the arrays or integers in it do not fit.
     BudgetError
         If they would need too much memory.
+    ExtraError
+        If the package safetensors is needed and not installed.
 
     Examples
     --------
@@ -98,29 +143,53 @@ def load(path):
     Traceback (most recent call last):
     quimb_deepnets.errors.OptionError: 'nowhere.npz' cannot be read: the file does not exist.
     """
-    path = as_path(path)
+    name = repr(path) if hasattr(path, "read") else repr(str(as_path(path)))
     try:
-        with warnings.catch_warnings(), zipfile.ZipFile(path) as archive:
-            warnings.simplefilter("ignore")  # of numpy, about headers
-            return _network(_header(archive), _Arrays(archive, path.stat().st_size))
+        if hasattr(path, "read"):
+            return _from_zip(io.BytesIO(path.read()))
+        if as_path(path).suffix == TENSORS:
+            return _from_tensors(as_path(path).read_bytes())
+        with open(as_path(path), "rb") as file:
+            return _from_zip(file)
     except DeepNetError:
         raise
     except FileNotFoundError as error:
-        raise OptionError(f"{str(path)!r} cannot be read: the file does not exist.") from error
+        raise OptionError(f"{name} cannot be read: the file does not exist.") from error
     except Exception as error:  # whatever zipfile, zlib, numpy and json raise on damaged files
         raise OptionError(
-            f"{str(path)!r} cannot be read: it does not hold a network that was saved here "
+            f"{name} cannot be read: it does not hold a network that was saved here "
             f"({type(error).__name__}: {error}); save one with save(net, path)."
         ) from error
+
+
+def _from_zip(file):
+    """The network in an ``.npz``, a file that can seek."""
+    with warnings.catch_warnings(), zipfile.ZipFile(file) as archive:
+        warnings.simplefilter("ignore")  # of numpy, about headers
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        declared = {name: _declared(archive, name) for name in names if name != "network"}
+        size = file.seek(0, io.SEEK_END)
+        read = lambda name: _numbers(archive, name)
+        return _network(_header(archive), _Arrays(declared, size, read))
+
+
+def _from_tensors(data):
+    """The network in the bytes of a file of safetensors."""
+    found = import_extra("a file of safetensors", "files", "safetensors.numpy").load(data)
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(json.loads(data[8:start])["__metadata__"]["network"])
+    if np.dtype(header["dtype"]).kind == "c":
+        found = {name: (x[..., 0] + 1j * x[..., 1]) for name, x in found.items()}
+    declared = {name: (x.shape, x.dtype) for name, x in found.items()}
+    net = _network(header, _Arrays(declared, len(data), found.__getitem__))
+    return net.to("torch") if header["backend"] == "torch" else net
 
 
 class _Arrays:
     """The arrays of an archive: what they declare to be, and, once that fits, their numbers."""
 
-    def __init__(self, archive, size):
-        self.archive, self.size = archive, size
-        files = [name.removesuffix(".npy") for name in archive.namelist()]
-        self.declared = {name: _declared(archive, name) for name in files if name != "network"}
+    def __init__(self, declared, size, read):
+        self.declared, self.size, self._read = declared, size, read
 
     def read(self, shapes):
         """The arrays by name, if they are of these shapes and fit the memory.
@@ -142,7 +211,7 @@ class _Arrays:
                 f"the arrays of the file need {need} bytes, more than the {MAX_BYTES} allowed for "
                 f"a file of {self.size} bytes; save the network anew with save(net, path)."
             )
-        return {name: _numbers(self.archive, name) for name in shapes}
+        return {name: self._read(name) for name in shapes}
 
 
 def _declared(archive, name):
@@ -172,7 +241,18 @@ def _header(archive):
 
 
 def _network(header, arrays):
-    """The network of a header and its named arrays."""
+    """The network of a header and its named arrays.
+
+    Raises
+    ------
+    OptionError
+        If the header is of a version that came later.
+    """
+    if (version := header.get("version", 1)) > VERSION:
+        raise OptionError(
+            f"the file is of version {version}, and this quimb_deepnets reads versions up to "
+            f"{VERSION}; install a newer one with pip install -U quimb-deepnets."
+        )
     if header["class"] == GraphStateConvAC.__name__:
         tuples = (tuple(x) if isinstance(x, list) else x for x in header["arguments"])
         net = GraphStateConvAC(*tuples)

@@ -22,7 +22,8 @@ from ..evaluation.hidden_ratios import boltzmann_ratios
 from ..evaluation.plan import Plan
 from ..geometry.boltzmann import BoltzmannGeometry
 from ..geometry.layers import as_sizes
-from ..numerics.scaled import Scaled, full_precision, mutable, product
+from ..numerics.scaled import Scaled, as_exponent, mutable, product
+from ..numerics.torch_modes import full_precision
 from ..numerics.weights import as_array, check_arrays, check_budget, make_rng, random_array
 from .base import DeepNetwork
 from .params import Params
@@ -218,7 +219,7 @@ class RBM(BoltzmannMethods, DeepNetwork, family="rbm"):
 def exp_scaled(z: Any) -> Scaled:
     """``exp(z)`` as scaled numbers."""
     real = do("real", z)
-    bits = astype(real, "float64") * LOG2E
+    bits = as_exponent(real) * LOG2E
     whole = do("round", stop_gradient(bits))
     size = astype(do("exp2", bits - whole), get_dtype_name(real))
     return Scaled(size * do("exp", z - real), whole).rescale(axes=0)

@@ -22,6 +22,7 @@ from ..errors import GeometryError, MethodError, OptionError, RangeError, check_
 from ..evaluation.plan import Plan
 from ..geometry.layers import as_sizes, check_sites
 from ..numerics.scaled import Scaled
+from ..numerics.traced import is_there
 from .base import DeepNetwork
 from .params import Params
 from .rbm import exp_scaled
@@ -239,7 +240,7 @@ class TorchNetwork(DeepNetwork):
         def evaluate(x):
             logs = self._logs(params, torch.as_tensor(x).T)
             zero = do("real", logs) == -math.inf
-            if not (zero | do("isfinite", logs)).all():
+            if is_there(logs) and not (zero | do("isfinite", logs)).all():
                 raise RangeError(f"{self!r} gives log-amplitudes that are nan or infinite.")
             found = exp_scaled(do("where", zero, do("zeros_like", logs), logs))
             nothing = do("zeros_like", found.mantissa)

@@ -4,6 +4,7 @@
 
     scaled     numbers as mantissa * 2**exponent, beyond the range of floats
     traced     numbers that are not there to be looked at
+    torch_modes  compiling, stacking and autocast of torch
     products   products and sums of such numbers in which no channel is lost
     sizes      bytes in words; norms that cannot be divided by; the precision of an array
     weights    arrays of weights: seeded random ones, and checks of given ones

@@ -21,15 +21,14 @@ import functools
 import importlib
 import math
 import sys
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from autoray import astype, do, get_dtype_name, infer_backend, stop_gradient, to_numpy
 
 from ..errors import RangeError
+from .torch_modes import functorch, is_compiling, is_stacked
 
-Function = TypeVar("Function", bound=Callable)
 LN2 = math.log(2)
 LOG2_10 = math.log2(10)
 UNIT = 2.0**36  # of the imaginary part of an exponent
@@ -106,9 +105,9 @@ class Scaled(NamedTuple):
             return Scaled(
                 self.mantissa * factor[(..., *[None] * axes)], carried(self.exponent + shift)
             )
-        shift = do("clip", do("frexp", size)[1], info.minexp + 2, info.maxexp - 2)
+        shift = do("clip", _power_above(size), info.minexp + 2, info.maxexp - 2)
         factor = power_of_two(-shift, size)[(..., *[None] * axes)]
-        return Scaled(self.mantissa * factor, carried(self.exponent + astype(shift, "float64")))
+        return Scaled(self.mantissa * factor, carried(self.exponent + shift))
 
     def by_channel(self):
         """The same numbers with an exponent for each entry, of size 1/2 to 1 (or zero)."""
@@ -267,16 +266,34 @@ def modulus(x):
 
 def zeros_like_exponent(x):
     """Exponents of zero, one for each entry of ``x``."""
-    return astype(do("zeros_like", do("real", stop_gradient(x))), "float64")
+    return as_exponent(do("zeros_like", do("real", stop_gradient(x))))
+
+
+def as_exponent(x):
+    """Whole numbers in the floats that hold exponents."""
+    return astype(x, "float32" if _has_32_bits(x) else "float64")
+
+
+def _power_above(size):
+    """The exponents of the powers of two next to sizes; 0 for zeros."""
+    if not is_compiling():
+        return as_exponent(do("frexp", size)[1])
+    safe = do("where", size == 0, do("ones_like", size), size)  # frexp of float64 does not compile
+    return as_exponent(do("ceil", do("log2", safe)))
+
+
+def _has_32_bits(x):
+    """Whether an array is of jax without numbers of 64 bits, which would warn at each of them."""
+    return infer_backend(x) == "jax" and not sys.modules["jax"].config.jax_enable_x64
 
 
 def mutable(*arrays):
     """Whether results may be overwritten: they are neither differentiated nor traced."""
-    return all(
+    return not is_compiling() and all(
         infer_backend(x) == "numpy"
         or (
             infer_backend(x) == "torch"
-            and not _functorch().is_functorch_wrapped_tensor(x)
+            and not functorch().is_functorch_wrapped_tensor(x)
             and not (x.reshape(-1)[:1] * 1).requires_grad
             and sys.modules["torch"].autograd.forward_ad.unpack_dual(x).tangent is None
         )
@@ -287,43 +304,22 @@ def mutable(*arrays):
 def readable(x):
     """Whether the numbers can be looked at: no compiler traces them, no vmap stacks them."""
     if infer_backend(x) == "torch":
-        return not _functorch().is_batchedtensor(x)
+        return not (is_compiling() or is_stacked(x))
     return infer_backend(x) == "numpy"
 
 
 def look(x):
     """The numbers as a numpy array, whatever differentiates them."""
-    if infer_backend(x) == "torch" and _functorch().is_functorch_wrapped_tensor(x):
+    if infer_backend(x) == "torch" and functorch().is_functorch_wrapped_tensor(x):
         transforms = importlib.import_module("torch._functorch.pyfunctorch")
-        while _functorch().is_functorch_wrapped_tensor(x):
-            x = _functorch().get_unwrapped(x)
+        while functorch().is_functorch_wrapped_tensor(x):
+            x = functorch().get_unwrapped(x)
         with contextlib.ExitStack() as outside:  # within, any torch function would wrap it again
-            while _functorch().peek_interpreter_stack() is not None:
+            while functorch().peek_interpreter_stack() is not None:
                 outside.enter_context(transforms.temporarily_pop_interpreter_stack())
             return to_numpy(x.detach().clone())
     x = stop_gradient(x)
     return to_numpy(x.resolve_conj() if infer_backend(x) == "torch" else x)
-
-
-def full_precision(function: Function) -> Function:
-    """Run a function with ``torch.autocast`` off, which would round its matrix products."""
-
-    @functools.wraps(function)
-    def _run(*args, **kwargs):
-        torch: Any = sys.modules.get("torch")
-        with contextlib.ExitStack() as stack:
-            for device in ("cpu", "cuda", "mps", "xpu") if torch is not None else ():
-                available = torch.amp.is_autocast_available(device)
-                if available and torch.is_autocast_enabled(device):
-                    stack.enter_context(torch.autocast(device, enabled=False))
-            return function(*args, **kwargs)
-
-    return _run  # type: ignore[return-value]
-
-
-def _functorch():
-    """The module of function transforms of torch, which is imported if an array of it exists."""
-    return sys.modules["torch"]._C._functorch
 
 
 def product(x):
@@ -380,7 +376,7 @@ def take_rows(x, index):
 
 def as_index(digits):
     """Digits in the integers that gathers take."""
-    return digits.astype(np.int64) if infer_backend(digits) != "torch" else digits.long()
+    return astype(digits, "int32" if _has_32_bits(digits) else "int64")
 
 
 def array_like(x, like):

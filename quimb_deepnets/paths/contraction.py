@@ -16,8 +16,9 @@ from ..errors import MethodError, OptionError, RangeError, check_option, check_p
 from ..hyper.operands import common_dtype, read_operator
 from ..jobs import as_pool
 from ..networks import DeepNetwork
-from ..numerics.scaled import array_like, decimal, full_precision
+from ..numerics.scaled import array_like, decimal
 from ..numerics.sizes import check_norm
+from ..numerics.torch_modes import full_precision
 from ..numerics.traced import is_constant
 from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork, to_tensor_network

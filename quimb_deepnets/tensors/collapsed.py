@@ -40,14 +40,8 @@ from ..hyper.vector import HyperVector
 from ..networks import RAC, ConvAC
 from ..numerics.configs import digits, identity
 from ..numerics.products import times
-from ..numerics.scaled import (
-    Scaled,
-    array_like,
-    decimal,
-    full_precision,
-    scaled,
-    take,
-)
+from ..numerics.scaled import Scaled, array_like, decimal, scaled, take
+from ..numerics.torch_modes import full_precision
 from ..numerics.weights import MAX_BYTES
 from .amplitudes import StateAmplitudes
 from .density import partial_traces_exact

@@ -22,7 +22,7 @@ from ..errors import BudgetError, SitesError
 from ..hyper.holes import work_of_norm
 from ..hyper.identities import absorb_identities, identity_factor
 from ..hyper.regions import region_sums
-from ..numerics.scaled import full_precision
+from ..numerics.torch_modes import full_precision
 from ..numerics.weights import MAX_BYTES
 
 MANY = 2**16  # tensors times regions, beyond which planning takes longer than it saves
