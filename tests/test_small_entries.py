@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import quimb as qu
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
@@ -63,3 +64,21 @@ def test_right_zeros_are_not_refused(dtype):
     assert float(one.overlap(two)) == float(one.collapse().overlap(two.collapse())) == 0
     for state in (one, one.collapse(), one.to_tensor_network()):
         assert float(state.local_expectation_exact(np.diag([0, 1]).astype(dtype), [1])) == 0
+
+
+@pytest.mark.parametrize("operator", ["X", "Y", "Z"])
+def test_terms_of_ordinary_size_that_cancel_are_a_right_zero(operator):
+    G, plus = qu.pauli(operator), np.ones((2, 1, 2))
+    for net in (
+        qdn.ConvAC.graph_state(8, distance=1, kernel=2),
+        qdn.ConvAC.graph_state((4, 4), distance=(1, 1), kernel=2),
+        qdn.RAC(6, [np.eye(2)], [np.eye(2)], None, np.ones(2)),  # a GHZ state
+        qdn.ConvAC(8, [plus], np.ones(1)),
+    ):
+        states = net, net.collapse(), net.to_tensor_network(), net.to("torch").collapse()
+        for state in states if net.nsites < 10 else states[:2]:
+            found = complex(state.local_expectation_exact(G, [net.sites[3]]))
+            whole = net.to_dense().reshape((2,) * net.nsites)
+            rho = np.moveaxis(whole, 3, 0).reshape(2, -1)
+            rho = rho @ rho.conj().T / np.linalg.norm(whole) ** 2
+            assert abs(found - np.trace(G @ rho)) < 1e-12

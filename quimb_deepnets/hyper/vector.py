@@ -219,11 +219,16 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
         ------
         RangeError
         """
-        there = lambda x: (look(x) != 0).astype(np.float64)
-        support = self.copy()
-        support.apply_to_arrays(there)
-        rho = support.partial_trace_exact(where, optimize=optimize, get="array")
-        if expectation(there(G), rho) > 0:
+
+        def _of(change):
+            changed = self.copy()
+            changed.apply_to_arrays(change)
+            rho = changed.partial_trace_exact(where, optimize=optimize, get="array")
+            return change(G), rho
+
+        sizes, there = lambda x: np.abs(look(x)), lambda x: (look(x) != 0).astype(np.float64)
+        cancels = not is_negligible(*_of(sizes))  # terms of ordinary size
+        if not cancels and expectation(*_of(there)) > 0:
             raise RangeError(
                 "the expectation value is so much smaller than the norm that floats cannot hold "
                 "what it is made of; use log_amplitudes, or a dtype of more bits."
