@@ -11,6 +11,7 @@
     torch_network  TorchNetwork, any module of torch
     graph_state  GraphStateConvAC, whose entanglement is known exactly
     entangled    random weights of a ConvAC that are entangled
+    entangled_recurrent  those of a RAC
     resize       the same weights on another shape
     function     the network as a pure function of its parameters
     files        save and load

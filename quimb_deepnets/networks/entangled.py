@@ -56,22 +56,28 @@ def entangled_weights(geometry, rng, loc, scale, dtype):
     OptionError
         If ``loc`` is not 0, or ``scale`` is negative or not a number.
     """
-    if loc != 0:
-        raise OptionError(f"loc={loc!r} does not go with dist='entangled'; leave it at 0.")
-    if not isinstance(scale, int | float) or not 0 <= scale < math.inf:
-        raise OptionError(f"scale={scale!r} is not the size of a noise; give a number >= 0.")
+    check_noise(loc, scale)
     is_complex = dtype.startswith("complex")
     rows = _rows(geometry, is_complex, rng)
     weights = [_layer(geometry, l, rows, rng) for l in range(1, geometry.depth + 1)]
     if geometry.boundary == "ones":
         weights[0] = weights[0] * _norm_outside(geometry)
     sizes = _noise_sizes(geometry)
-    noisy = [_noisy(w, scale * size, rng, is_complex) for w, size in zip(weights, sizes)]
-    readout = _noisy(rows.readout(), scale * NOISE / 4, rng, is_complex)
-    return [w.astype(dtype) for w in noisy], readout.astype(dtype)
+    drawn = [noisy(w, scale * size, rng, is_complex) for w, size in zip(weights, sizes)]
+    readout = noisy(rows.readout(), scale * NOISE / 4, rng, is_complex)
+    return [w.astype(dtype) for w in drawn], readout.astype(dtype)
 
 
-def _noisy(x, size, rng, is_complex):
+def check_noise(loc, scale):
+    """Refuse a mean that is not 0, and a size of the noise that is not a number >= 0."""
+    if loc != 0:
+        raise OptionError(f"loc={loc!r} does not go with dist='entangled'; leave it at 0.")
+    if not isinstance(scale, int | float) or not 0 <= scale < math.inf:
+        raise OptionError(f"scale={scale!r} is not the size of a noise; give a number >= 0.")
+
+
+def noisy(x, size, rng, is_complex):
+    """An array with independent normal noise of this standard deviation added."""
     draws = rng.normal(size=x.shape)
     if is_complex:
         draws = (draws + 1j * rng.normal(size=x.shape)) / math.sqrt(2)
