@@ -118,6 +118,8 @@ def test_any_architecture(boundary, dtype):
         {"shape": 8, "layers": [qdn.GCLayer(3, 4), qdn.GCLayer(2, 4, 2), qdn.GCLayer(2, 3)]},
         {"shape": 8, "depth": 5, "kernel": 2, "bond_dim": 5},
         {"shape": (3, 3), "depth": 2, "kernel": 2, "bond_dim": 4},
+        {"shape": (3, 3), "depth": 2, "kernel": 2, "bond_dim": 1, "shared": False},
+        {"shape": 8, "layers": [qdn.GCLayer(3, 2), qdn.GCLayer(2, 1)]},
     ):
         net = qdn.ConvAC.rand(
             **options, boundary=boundary, dist="entangled", dtype=dtype, seed=0, anchor="corner"
@@ -128,6 +130,16 @@ def test_any_architecture(boundary, dtype):
 
 def _shape(net):
     return net.geometry.shape
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "ones"])
+@pytest.mark.parametrize("depth, K, r", [(1, 3, 4), (2, 3, 4), (2, 5, 4), (3, 5, 4), (2, 3, 2)])
+def test_real_amplitudes_do_not_cancel(depth, K, r, boundary):
+    for anchor in ("center", "corner"):
+        make = lambda seed, anchor=anchor: qdn.ConvAC.rand(
+            12, depth, K, r, boundary=boundary, anchor=anchor, dist="entangled", seed=seed
+        )
+        assert looked_at(make)[1] < 2
 
 
 def test_size_does_not_spread_amplitudes():

@@ -121,7 +121,10 @@ def _rows(geometry, is_complex, rng):
         return Parities(geometry, PAIR, rng)
     if least >= QUAD and not (geometry.depth == 2 and _inner(geometry)):
         return Parities(geometry, QUAD, rng)
-    return Marks(geometry, rng) if least >= 2 else ProductRows(geometry, rng, is_complex)
+    vanishing = geometry.boundary == "ones" and geometry.bond_dim(geometry.depth) < 2
+    if least >= 2 and not (vanishing and all(geometry.shared)):
+        return Marks(geometry, rng)
+    return ProductRows(geometry, rng, is_complex)
 
 
 def _inner(geometry):
@@ -144,6 +147,8 @@ def _layer(geometry, l, rows, rng):
 
 class ChannelRows:
     """What kinds of rows share: digits as signs, and which taps carry what."""
+
+    near = True  # whether shared taps may reach one site beyond an edge of "ones" and no more
 
     def moves(self, l):
         """Whether S and T move apart in this layer."""
@@ -177,6 +182,8 @@ class ChannelRows:
             if not self.moves(l):
                 break
             taps = list(range(self.geometry.kernel(l)[axis]))
+            if l == 1 and self.ones and self.near:
+                taps = [k for k in taps if abs(k - first[axis]) <= 1]
             if position is not None:
                 reads = self.geometry.axes[axis].reads[l - 1][position[axis]]
                 taps = [k for k in taps if reads[k] is not None]
@@ -237,7 +244,7 @@ class Parities(ChannelRows):
 
     def __init__(self, geometry, group, rng):
         super().__init__(geometry, rng)
-        self.group = group
+        self.group, self.near = group, group == QUAD
         self.inner = group == QUAD and _inner(geometry)
 
     def moves(self, l):
@@ -304,9 +311,15 @@ class Parities(ChannelRows):
         return rows
 
     def readout(self):
-        """All channels of a chain with ``"ones"``, which vanish where the others do not."""
-        each = self.ones and self.group == QUAD and not self.inner
-        return np.ones(self.geometry.bond_dim(self.depth)) if each else super().readout()
+        """One channel, or for real chains with ``"ones"`` one for each sign at each end that S or T
+        reach beyond: a phase vanishes for one sign there, and the others make up for it.
+        """
+        readout = super().readout()
+        if self.ones and self.group == QUAD and not self.inner:
+            start, stop = self.ends(1, None, self.axes)
+            left, right = start < self.middle(1), stop > self.middle(1)
+            readout[:QUAD] = [1, left, right, left and right]
+        return readout
 
 
 class Marks(ChannelRows):
@@ -364,13 +377,15 @@ class ProductRows(ChannelRows):
         chosen = self.rng.integers(len(units), size=(taps, out))
         if l > 1:
             return units[chosen]
-        if self.ones:
-            chosen[np.arange(taps) != self.middle(l)] = 0
+        outside = np.array(self.sums(l, position))
+        outside[self.middle(l)] = False
+        chosen[outside] = 0
         rows = units[chosen]
         if self.is_complex:
             rows = np.exp(1j * self.rng.uniform(-1, 1, rows.shape)) * rows
         return rows
 
     def readout(self):
-        """All channels, at random."""
-        return self.rng.normal(size=self.geometry.bond_dim(self.depth))
+        """All channels, at random; real ones less and less, so as not to cancel."""
+        count = self.geometry.bond_dim(self.depth)
+        return self.rng.normal(size=count) if self.is_complex else 0.4 ** np.arange(count)
