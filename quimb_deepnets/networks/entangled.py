@@ -255,20 +255,21 @@ class Parities(ChannelRows):
         """Array ``(taps, out, in)``."""
         if l == self.depth:
             return self.last()
-        out, group, units = self.geometry.bond_dim(l), self.group, self.units(l)
+        group, labels = self.group, 2 if l == 1 else self.group
         groups = 1 if l == 1 else self.geometry.bond_dim(l - 1) // group
-        chosen = np.zeros((self.taps(l), out), dtype=int)
-        plain = self.sums(l, position)
-        for start in range(0, out, group):
-            ends = self.ends(l, position, self.directions(start // group))
-            base = group * (start // group % groups)
-            c = np.arange(start, min(start + group, out))
-            s, t = (c - start) & 1, (c - start) >> 1
-            for k in range(len(chosen)):
-                a, b = self.select(l, k, *ends)
-                first = 0 if plain[k] else self.rng.integers(2 if l == 1 else group)
-                chosen[k, c] = base + (first ^ (a * s) ^ (b * t))
-        return units[chosen]
+        number, label = np.divmod(np.arange(self.geometry.bond_dim(l)), group)  # of each channel
+        ways = range(min(number[-1] + 1, len(self.axes)))
+        ends = [self.ends(l, position, self.directions(way)) for way in ways]
+        given = np.array([self.select(l, *pair) for pair in ends])  # (ways, S or T, taps)
+        of_s, of_t = np.moveaxis(given[number % len(ways)], 0, -1)  # (taps, channels) each
+        first, plain = (
+            np.zeros((self.taps(l), number[-1] + 1), int),
+            np.array(self.sums(l, position)),
+        )
+        if not plain.all():
+            first[~plain] = self.rng.integers(labels, size=first[~plain].shape)
+        turned = first[:, number] ^ (of_s * (label & 1)) ^ (of_t * (label >> 1))
+        return self.units(l)[group * (number % groups) + turned]
 
     def directions(self, number):
         """The axes along which a group moves: one after the other, or on a torus both at once if
@@ -279,12 +280,14 @@ class Parities(ChannelRows):
             return self.axes
         return self.axes[[number % len(self.axes)]]
 
-    def select(self, l, k, start, stop):
-        """What tap ``k`` gives to ``Z_S`` and ``Z_T``, as labels of the layer below."""
+    def select(self, l, start, stop):
+        """What each tap gives to ``Z_S`` and ``Z_T``: labels of the layer below, ``(2, taps)``."""
         s, t = 1, 1 if l == 1 or self.group == PAIR else 2
+        tap = np.arange(self.taps(l))
         if start == stop or self.group == PAIR:
-            return (s, t) if k in (start, stop) else (0, 0)
-        return s * (k == start), t * (k == stop)
+            either = (tap == start) | (tap == stop)
+            return s * either, t * either
+        return s * (tap == start), t * (tap == stop)
 
     def last(self):
         """The rows that add channels: one tap for each group is a phase."""
