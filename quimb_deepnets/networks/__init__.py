@@ -10,6 +10,7 @@
     rbm          RBM
     torch_network  TorchNetwork, any module of torch
     graph_state  GraphStateConvAC, whose entanglement is known exactly
+    graph_weights  its weights
     entangled    random weights of a ConvAC that are entangled
     entangled_recurrent  those of a RAC
     resize       the same weights on another shape

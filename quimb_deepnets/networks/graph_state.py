@@ -19,7 +19,6 @@ arXiv:1803.09780 with all weights in closed form.
 """
 
 import functools
-import itertools
 import math
 import operator
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from ..errors import GeometryError, OptionError, check_option
 from ..geometry.layers import as_sizes, broadcast, check_layers
 from ..numerics.weights import check_budget, check_numpy_dtype
 from .conv import ConvAC
+from .graph_weights import moves, moving_layer, phase_layer
 
 MAX_PARTNERS = 7  # 2**8 channels
 
@@ -114,13 +114,13 @@ class GraphStateConvAC(ConvAC):
         angles = _read_angles(angle, len(vectors), sizes)
         dtype = _read_dtype(dtype, angles)
         self._shifts = [_shortest(vector, sizes, boundary) for vector in vectors]
-        layers = list(_moves(self._shifts, kernel, boundary))
+        layers = list(moves(self._shifts, kernel, boundary))
         check_layers(len(layers) + 1)
         channels, positions = 2 ** (len(vectors) + 1), angles.shape[1:]
         check_budget([(*kernel, channels, channels), (*positions, *kernel, channels)], dtype)
-        weights = [_moving_layer(kernel, taps, l == 0) for l, taps in enumerate(layers)]
+        weights = [moving_layer(kernel, taps, l == 0) for l, taps in enumerate(layers)]
         start = tuple(sum(taps[0][d] for taps in layers) for d in range(len(sizes)))
-        weights = [*weights, _phase_layer(kernel, angles, start)]
+        weights = [*weights, phase_layer(kernel, angles, start)]
         weights = [(w if dtype.startswith("complex") else w.real).astype(dtype) for w in weights]
         super().__init__(shape, weights, np.ones(1, dtype), boundary=boundary, anchor="corner")
         given = vectors if len(sizes) > 1 else [vector[0] for vector in vectors]
@@ -372,83 +372,3 @@ def _shortest(vector, sizes, boundary):
             "another; use one that is not a multiple of the lengths."
         )
     return shortest
-
-
-def _moves(shifts, kernel, boundary):
-    """For each layer, the taps that site and partners are read from: ``1 + m`` tuples.
-
-    Along each dimension partners first move up, then down, by at most a kernel less one in a layer;
-    where they move down, the site and those that stay are read from a tap above them.
-    """
-    for d, k in enumerate(kernel):
-        far = [shift for shift in shifts if shift[d]]
-        if k == 1 and far:
-            raise GeometryError(
-                f"kernel={kernel} never moves along a dimension of kernel 1, but distance="
-                f"{far[0]} does; use a kernel of at least 2 there."
-            )
-    if boundary == "omit" and len(shifts) > 1 and any(x < 0 for shift in shifts for x in shift):
-        raise GeometryError(
-            f"some of the distances {shifts} lead back, and with boundary='omit' sites near an "
-            "edge would then miss partners; reverse them, which joins the same pairs, or use "
-            "boundary='periodic'."
-        )
-    per_axis = [list(_taps_along([s[d] for s in shifts], k)) for d, k in enumerate(kernel)]
-    still = (0,) * (len(shifts) + 1)
-    for taps in itertools.zip_longest(*per_axis, fillvalue=still):
-        yield list(zip(*taps))
-
-
-def _taps_along(distances, kernel):
-    """The taps of each layer along one dimension."""
-    for sign in (1, -1):
-        left = [max(0, sign * d) for d in distances]
-        while any(left):
-            steps = [min(kernel - 1, d) for d in left]
-            left = [d - step for d, step in zip(left, steps)]
-            yield (0, *steps) if sign > 0 else tuple(max(steps) - x for x in (0, *steps))
-
-
-def _moving_layer(kernel, taps, first):
-    """Weights ``(*kernel, channels, in)`` that read each bit from a tap of its own.
-
-    Channel ``(f, g, ...)``, in binary, is ``(-1)**(f a + g b + ...)``. The first layer makes the
-    signs of bits from one-hot sites; the others select the channel of the bits that a tap gives.
-    All other taps read 1. A bit that is missing counts as 0.
-    """
-    channels = 2 ** len(taps)
-    bits = np.arange(channels)[:, None] >> np.arange(len(taps))[::-1] & 1  # (channels, bits)
-    weights = np.zeros((*kernel, channels, 2 if first else channels))
-    for tap in itertools.product(*map(range, kernel)):
-        read = bits * [tap == x for x in taps]
-        if first:
-            weights[tap] = (-1.0) ** (read.sum(1)[:, None] * [0, 1])
-        else:
-            weights[(*tap, np.arange(channels), read @ (1 << np.arange(len(taps))[::-1]))] = 1
-    return weights
-
-
-def _phases(angles):
-    """``exp(i angles)``, exact at multiples of a quarter turn."""
-    phases = np.exp(1j * angles)
-    for part in (phases.real, phases.imag):
-        part[abs(part) < 1e-14] = 0
-    return phases
-
-
-def _phase_layer(kernel, angles, start):
-    """Weights ``([*positions,] *kernel, 1, channels)`` of the last layer: the phase at tap 0.
-
-    The phase as a function of the bits is a sum of signs, by a Walsh transform.
-    """
-    count = len(angles) + 1
-    bits = np.arange(2**count)[:, None] >> np.arange(count)[::-1] & 1
-    axes = tuple(range(1, angles.ndim))
-    turned = np.roll(angles, [-x for x in start], axis=axes) if axes else angles
-    total = np.tensordot(bits[:, :1] * bits[:, 1:], turned, axes=(1, 0))  # (bits, *positions)
-    signs = (-1.0) ** (bits @ bits.T) / 2**count
-    rows = np.moveaxis(np.tensordot(signs, _phases(total), axes=(1, 0)), 0, -1)
-    weights = np.zeros((*angles.shape[1:], *kernel, 1, 2**count), complex)
-    weights[..., 0] = 1
-    weights[(..., *(0,) * (len(kernel) + 1), slice(None))] = rows  # type: ignore[index]
-    return weights
