@@ -179,8 +179,8 @@ class ChannelRows:
         """
         first, last = self.inside(l), self.inside(l)
         for axis in axes:
-            if not self.moves(l):
-                break
+            if not self.steps[l - 1][axis]:
+                continue
             taps = list(range(self.geometry.kernel(l)[axis]))
             if l == 1 and self.ones and self.near:
                 taps = [k for k in taps if abs(k - first[axis]) <= 1]
@@ -213,6 +213,10 @@ class ChannelRows:
         """
         geometry, found = self.geometry, []
         left = [size // 2 for size in geometry.shape]
+        if self.ones and self.near and geometry.ndim == 1:
+            left = [
+                size // 4 for size in geometry.shape
+            ]  # partners that an edge fixes stay on their side
         if geometry.boundary == "periodic":
             left = [min(-(-size // 4), (size - 1) // 2) for size in geometry.shape]
         for l in range(1, self.depth + 1):
