@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from .lazy import LazyMethod
 
 if TYPE_CHECKING:
+    import math
     from collections.abc import Callable, Sequence
     from typing import Any
 
@@ -333,10 +334,11 @@ class ConvolutionalMethods(RankMethods):
         @staticmethod
         def graph_state(
             shape: int | tuple[int, ...],
-            distance: int | tuple[int, ...],
+            distance: int | Sequence[Any],
             kernel: int | tuple[int, ...],
             boundary: str = "periodic",
-            dtype: str = "float64",
+            dtype: str | None = None,
+            angle: Any = math.pi,
         ) -> GraphStateConvAC: ...
 
         @staticmethod

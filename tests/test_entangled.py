@@ -1,11 +1,13 @@
 """Random networks that are entangled: flat amplitudes, bits near what windows allow."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 import quimb_deepnets as qdn
+from quimb_deepnets.entanglement.gf2 import graph_entropy
 
 DTYPES = ["float64", "complex128"]
 
@@ -25,7 +27,7 @@ def looked_at(make, count=4):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("boundary", ["periodic", "ones", "omit", "valid"])
-@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("depth", [2, 3, 4])
 def test_chains_have_what_windows_allow(depth, boundary, dtype):
     make = lambda seed: qdn.ConvAC.rand(
         16, depth, 3, 4, boundary=boundary, dist="entangled", dtype=dtype, seed=seed
@@ -37,13 +39,58 @@ def test_chains_have_what_windows_allow(depth, boundary, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shared", [True, False])
-def test_lattices(shared, dtype):
+@pytest.mark.parametrize("boundary", ["periodic", "ones", "omit"])
+@pytest.mark.parametrize("depth, K", [(2, 2), (2, 3), (3, 2), (3, 3)])
+def test_small_lattices(depth, K, boundary, shared, dtype):
     make = lambda seed: qdn.ConvAC.rand(
-        (4, 3), 2, 2, 4, boundary="periodic", shared=shared,
+        (4, 4), depth, K, 4, boundary=boundary, shared=shared,
         dist="entangled", dtype=dtype, seed=seed,
     )  # fmt: skip
-    bits, spread = looked_at(make)
-    assert bits > 2 and spread < 2
+    bits, spread = looked_at(make, 2)
+    allowed = math.log2(qdn.theory.rank_bound(make(0), 8) / 4)
+    assert bits >= 0.6 * allowed and spread < 2
+
+
+def graph_of(net):
+    """The joined pairs of a state that is flat, from its amplitudes: the phase of each gate."""
+    ones = np.eye(net.nsites, dtype=int)
+    pairs = np.array(list(itertools.combinations(range(net.nsites), 2)))
+    configs = np.concatenate([0 * ones[:1], ones, ones[pairs[:, 0]] + ones[pairs[:, 1]]])
+    phases, logs = net.log_amplitudes(configs.reshape(-1, *_shape(net)))
+    assert np.ptp(logs) < 1e-9
+    single, gates = phases[1 : net.nsites + 1], phases[net.nsites + 1 :] * phases[0]
+    gates = gates / (single[pairs[:, 0]] * single[pairs[:, 1]])
+    np.testing.assert_allclose(abs(gates.real), 1, atol=1e-9)
+    return pairs[gates.real < 0]
+
+
+SIX_BY_SIX = [  # real phases with "ones" cannot reach by the first layer
+    (depth, K, boundary, dtype)
+    for depth, K in ((2, 2), (2, 3), (3, 2), (3, 3))
+    for boundary in ("periodic", "ones")
+    for dtype in DTYPES
+    if (boundary, dtype) != ("ones", "float64") or (depth, K) == (3, 3)
+]
+
+
+@pytest.mark.parametrize("depth, K, boundary, dtype", SIX_BY_SIX)
+def test_graphs_of_six_by_six(depth, K, boundary, dtype):
+    """Without noise, by a rank over GF(2)."""
+    net = qdn.ConvAC.rand(
+        (6, 6), depth, K, 4, boundary=boundary, dist="entangled", dtype=dtype, scale=0, seed=0
+    )
+    allowed = min(math.log2(qdn.theory.rank_bound(net, 18) / 4), 18)
+    assert graph_entropy(graph_of(net), range(18), 36) >= 0.6 * allowed
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_six_by_six_with_edges(dtype):
+    """With noise, by the cut; real phases that vanish at an edge still leave most."""
+    make = lambda seed: qdn.ConvAC.rand((6, 6), 2, 2, 4, dist="entangled", dtype=dtype, seed=seed)
+    bits = [make(seed).entropy(18, method="cut") for seed in range(4)]
+    assert np.mean(bits) >= 0.8 * math.log2(qdn.theory.rank_bound(make(0), 18) / 4)
+    configs = np.random.default_rng(0).integers(2, size=(1000, 6, 6))
+    assert np.std(2 * make(0).log_amplitudes(configs)[1]) < 2
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -69,6 +116,8 @@ def test_any_architecture(boundary, dtype):
         {"shape": 8, "layers": [qdn.GCLayer(3, 4), qdn.GCLayer(2, 4, 2), qdn.GCLayer(2, 3)]},
         {"shape": 8, "depth": 5, "kernel": 2, "bond_dim": 5},
         {"shape": (3, 3), "depth": 2, "kernel": 2, "bond_dim": 4},
+        {"shape": (3, 3), "depth": 2, "kernel": 2, "bond_dim": 1, "shared": False},
+        {"shape": 8, "layers": [qdn.GCLayer(3, 2), qdn.GCLayer(2, 1)]},
     ):
         net = qdn.ConvAC.rand(
             **options, boundary=boundary, dist="entangled", dtype=dtype, seed=0, anchor="corner"
@@ -79,6 +128,18 @@ def test_any_architecture(boundary, dtype):
 
 def _shape(net):
     return net.geometry.shape
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "ones"])
+@pytest.mark.parametrize(
+    "depth, K, r", [(1, 3, 4), (2, 3, 4), (2, 5, 4), (3, 5, 4), (5, 3, 4), (2, 3, 2)]
+)
+def test_real_amplitudes_do_not_cancel(depth, K, r, boundary):
+    for anchor in ("center", "corner"):
+        make = lambda seed, anchor=anchor: qdn.ConvAC.rand(
+            12, depth, K, r, boundary=boundary, anchor=anchor, dist="entangled", seed=seed
+        )
+        assert looked_at(make)[1] < 2
 
 
 def test_size_does_not_spread_amplitudes():

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 import pickle
 
 import numpy as np
@@ -198,11 +199,22 @@ def test_it_is_a_network_like_all_others():
         (8, {"distance": 16, "kernel": 3}, qdn.GeometryError, "joins every site .* to itself"),
         ((4, 4), {"distance": (4, -8), "kernel": 3}, qdn.GeometryError, "to itself"),
         ((4, 4), {"distance": 1, "kernel": 3}, qdn.GeometryError, r"give a pair such as \(0, 1\)"),
-        (8, {"distance": (1, 2), "kernel": 3}, qdn.GeometryError, "give an int"),
+        (8, {"distance": [(1, 2)], "kernel": 3}, qdn.GeometryError, "give an int"),
+        (8, {"distance": [], "kernel": 3}, qdn.GeometryError, "0 partners"),
+        (8, {"distance": [1, -2], "kernel": 3, "boundary": "omit"}, qdn.GeometryError, "reverse"),
+        (8, {"distance": 1, "kernel": 3, "angle": "wide"}, qdn.OptionError, "angle='wide'"),
+        (8, {"distance": 1, "kernel": 3, "angle": math.nan}, qdn.OptionError, "finite"),
+        (8, {"distance": 1, "kernel": 3, "angle": [1.0, 2.0]}, qdn.OptionError, r"shape \(2,\)"),
+        (
+            8,
+            {"distance": 1, "kernel": 3, "angle": 1, "dtype": "float64"},
+            qdn.OptionError,
+            "complex",
+        ),
         (8, {"distance": 1.5, "kernel": 3}, qdn.GeometryError, "whole numbers"),
         (8, {"distance": "3", "kernel": 3}, qdn.GeometryError, "whole numbers"),
         (8, {"distance": None, "kernel": 3}, qdn.GeometryError, "whole numbers"),
-        (8, {"distance": [1, [2, 3]], "kernel": 3}, qdn.GeometryError, "whole numbers"),
+        (8, {"distance": [1, [2, 3]], "kernel": 3}, qdn.GeometryError, "give an int"),
         (8, {"distance": 2, "kernel": 1}, qdn.GeometryError, "at least 2"),
         ((4, 4), {"distance": (1, 1), "kernel": (1, 3)}, qdn.GeometryError, "at least 2"),
         (8, {"distance": 2, "kernel": 0}, qdn.GeometryError, "kernel=0"),

@@ -156,7 +156,8 @@ def _network_command(commands, name, run, text):
     add("--phys-dim", type=int, help="states of a site (2)")
     add("--boundary", help=f"of a conv: {', '.join(BOUNDARIES)} (ones)")
     add("--alpha", type=int, help="hidden units per site of an rbm (1)")
-    add("--dist", help=f"of the weights: {', '.join(DISTS)} (normal)")
+    usual = "entangled, normal for an rbm" if name == "entropy" else "normal"
+    add("--dist", help=f"of the weights: {', '.join(DISTS)}, entangled ({usual})")
     add("--dtype", help=f"{', '.join(DTYPES)} (float64)")
     add("--seed", type=int, help="(0)")
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -282,8 +283,11 @@ def _network(options):
             f"{family} {' '.join(shape)!r} has no shape; write one network, as "
             f"'{family} 64' for a chain or '{family} 4x4' for a lattice."
         ) from error
+    usual = dict(DEFAULTS)
+    if options.command == "entropy" and family != "rbm":  # which has no entangled weights
+        usual["dist"] = "entangled"
     given = {word: getattr(options, word) for word in words}
-    return rand(shape, **{word: DEFAULTS[word] if x is None else x for word, x in given.items()})
+    return rand(shape, **{word: usual[word] if x is None else x for word, x in given.items()})
 
 
 def _refuse_given(options, words, why):

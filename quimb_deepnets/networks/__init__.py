@@ -10,7 +10,9 @@
     rbm          RBM
     torch_network  TorchNetwork, any module of torch
     graph_state  GraphStateConvAC, whose entanglement is known exactly
+    graph_weights  its weights
     entangled    random weights of a ConvAC that are entangled
+    entangled_recurrent  those of a RAC
     resize       the same weights on another shape
     function     the network as a pure function of its parameters
     files        save and load

@@ -159,9 +159,10 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
             Distribution of the entries, mean 0 and, but for ``"uniform"`` on [-1, 1), variance 1.
             Such states are nearly products, the deeper the more: amplitudes of independent weights
             spread like the number of their factors. ``"entangled"`` draws amplitudes of equal
-            modulus, to round-off of a small noise, with entropies near what the architecture
-            allows, for complex weights of two channels or more and real ones of four: a state to
-            study. To train, start near uniform: ``dist="uniform", loc=1, scale=0.05``.
+            modulus, but for a small noise, with entropies near what the architecture allows, for
+            complex weights of two channels or more and real ones of four: a state to study. (Real
+            weights that are shared, on a lattice with ``"ones"``, are the weak case: they have
+            about half.) To train, start near uniform: ``dist="uniform", loc=1, scale=0.05``.
         loc, scale : float, optional
             Entries are multiplied by ``scale``, then ``loc`` is added. For ``"entangled"``,
             ``scale`` multiplies the noise, and ``loc`` must be 0.

@@ -9,16 +9,25 @@ only the last layer adds channels, in ways that keep the modulus::
     layer 2      Z_S  Z_T                parities of channels: taps select channels, and products
                  |`------.               of parities are parities
     layer 1      Z_S     Z_T             first taps carry S, last taps carry T, those between
-                 |`------|`------.       select at random
+                 |`------|`------.       neither of them
     sites        0   1   2   3   4
 
 Both phases are controlled-Z gates on pairs of sites, so the state is a graph state: it is flat, and
 a block of sites has as many bits as the graph has rank over GF(2). The farthest pair of a node is
 ``sum over l < depth of (K_l - 1)`` sites apart and occurs once, so a cut has as many bits as the
-rank law allows windows to cross it, until the smaller side is full. A relative noise on all
-weights, small enough to leave amplitudes flat, makes them generic.
+rank law allows windows to cross it, until the smaller side is full; farther than a quarter of a
+ring, or half of an open axis, is of no use. A relative noise on all weights, small enough to leave
+amplitudes flat, makes them generic.
+
+On a lattice one group after the other moves along each axis, or a single one along both of a torus.
+Two channels of complex weights are a group, four of real ones. Real weights that are shared, with
+``"ones"`` around a lattice, are the weak case. The sum over a missing site, ``f(0, y) + f(1, y)``,
+of a phase that is +1 or -1 vanishes for some y unless x is of no account. So the first layer cannot
+reach (half of the rank law for 6 x 6, and one axis alone), and with two layers configurations that
+vanish at an edge are left to a product state.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -56,22 +65,32 @@ def entangled_weights(geometry, rng, loc, scale, dtype):
     OptionError
         If ``loc`` is not 0, or ``scale`` is negative or not a number.
     """
-    if loc != 0:
-        raise OptionError(f"loc={loc!r} does not go with dist='entangled'; leave it at 0.")
-    if not isinstance(scale, int | float) or not 0 <= scale < math.inf:
-        raise OptionError(f"scale={scale!r} is not the size of a noise; give a number >= 0.")
+    check_noise(loc, scale)
     is_complex = dtype.startswith("complex")
     rows = _rows(geometry, is_complex, rng)
+    readout = rows.readout()
+    least = abs(readout)[readout != 0].min()
+    if np.count_nonzero(readout) > 1:  # channels keep their sizes, products over all sites
+        scale = scale / math.sqrt(math.prod(geometry.shape))
     weights = [_layer(geometry, l, rows, rng) for l in range(1, geometry.depth + 1)]
     if geometry.boundary == "ones":
         weights[0] = weights[0] * _norm_outside(geometry)
     sizes = _noise_sizes(geometry)
-    noisy = [_noisy(w, scale * size, rng, is_complex) for w, size in zip(weights, sizes)]
-    readout = _noisy(rows.readout(), scale * NOISE / 4, rng, is_complex)
-    return [w.astype(dtype) for w in noisy], readout.astype(dtype)
+    drawn = [noisy(w, scale * size, rng, is_complex) for w, size in zip(weights, sizes)]
+    readout = noisy(readout, scale * NOISE / 4 * least, rng, is_complex)
+    return [w.astype(dtype) for w in drawn], readout.astype(dtype)
 
 
-def _noisy(x, size, rng, is_complex):
+def check_noise(loc, scale):
+    """Refuse a mean that is not 0, and a size of the noise that is not a number >= 0."""
+    if loc != 0:
+        raise OptionError(f"loc={loc!r} does not go with dist='entangled'; leave it at 0.")
+    if not isinstance(scale, int | float) or not 0 <= scale < math.inf:
+        raise OptionError(f"scale={scale!r} is not the size of a noise; give a number >= 0.")
+
+
+def noisy(x, size, rng, is_complex):
+    """An array with independent normal noise of this standard deviation added."""
     draws = rng.normal(size=x.shape)
     if is_complex:
         draws = (draws + 1j * rng.normal(size=x.shape)) / math.sqrt(2)
@@ -102,7 +121,10 @@ def _rows(geometry, is_complex, rng):
         return Parities(geometry, PAIR, rng)
     if least >= QUAD and not (geometry.depth == 2 and _inner(geometry)):
         return Parities(geometry, QUAD, rng)
-    return Marks(geometry, rng) if least >= 2 else ProductRows(geometry, rng, is_complex)
+    vanishing = geometry.boundary == "ones" and geometry.bond_dim(geometry.depth) < 2
+    if least >= 2 and not (vanishing and all(geometry.shared)):
+        return Marks(geometry, rng)
+    return ProductRows(geometry, rng, is_complex)
 
 
 def _inner(geometry):
@@ -111,26 +133,33 @@ def _inner(geometry):
     make up for them.
     """
     edges = geometry.ndim > 1 or geometry.bond_dim(geometry.depth) < QUAD
-    return geometry.boundary == "ones" and edges
+    return geometry.boundary == "ones" and all(geometry.shared) and edges
 
 
 def _layer(geometry, l, rows, rng):
     """The array of a layer, position by position if it is not shared."""
     shape = (*geometry.kernel(l), geometry.bond_dim(l), geometry.bond_dim(l - 1))
-    positions = () if geometry.shared[l - 1] else geometry.layer_shape(l)
-    draws = [rows.layer(l) for _ in range(math.prod(positions))]
-    return np.reshape(draws, (*positions, *shape))
+    if geometry.shared[l - 1]:
+        return rows.layer(l, None).reshape(shape)
+    draws = [rows.layer(l, position) for position in geometry.positions(l)]
+    return np.reshape(draws, (*geometry.layer_shape(l), *shape))
 
 
 class ChannelRows:
     """What kinds of rows share: digits as signs, and which taps carry what."""
 
+    near = True  # whether shared taps may reach one site beyond an edge of "ones" and no more
+
+    def moves(self, l):
+        """Whether S and T move apart in this layer."""
+        return True
+
     def __init__(self, geometry, rng):
         self.geometry, self.rng, self.depth = geometry, rng, geometry.depth
-        self.ones = geometry.boundary == "ones"  # a tap outside sums over its digit
+        # a tap outside sums over its digit, and shared weights do not know which ones are
+        self.ones = geometry.boundary == "ones" and all(geometry.shared)
         half = np.arange(geometry.phys_dim) * 2 >= geometry.phys_dim
         self.signs = np.array([np.ones(geometry.phys_dim), np.where(half, -1.0, 1.0)])
-        self.axes = np.argsort([-size for size in geometry.shape], kind="stable")
 
     def inside(self, l):
         """The tap that is always inside, as indices."""
@@ -143,11 +172,59 @@ class ChannelRows:
         """The place of that tap among all of the layer."""
         return int(np.ravel_multi_index(self.inside(l), self.geometry.kernel(l)))
 
-    def ends(self, l, axis):
-        """The places of the first and the last tap along an axis."""
-        kernel, first, last = self.geometry.kernel(l), self.inside(l), self.inside(l)
-        first[axis], last[axis] = 0, kernel[axis] - 1
-        return [int(np.ravel_multi_index(tap, kernel)) for tap in (first, last)]
+    def ends(self, l, position, axes):
+        """The places of two taps as far apart along these axes as it pays.
+
+        Of a layer that is not shared they are two that are inside at this position.
+        """
+        first, last = self.inside(l), self.inside(l)
+        for axis in axes:
+            if not self.steps[l - 1][axis]:
+                continue
+            taps = list(range(self.geometry.kernel(l)[axis]))
+            if l == 1 and self.ones and self.near:
+                taps = [k for k in taps if abs(k - first[axis]) <= 1]
+            if position is not None:
+                reads = self.geometry.axes[axis].reads[l - 1][position[axis]]
+                taps = [k for k in taps if reads[k] is not None]
+            first[axis], last[axis] = taps[0], min(taps[-1], taps[0] + self.steps[l - 1][axis])
+        return [int(np.ravel_multi_index(tap, self.geometry.kernel(l))) for tap in (first, last)]
+
+    def sums(self, l, position):
+        """For each tap, whether it may be outside and sum over the channels of its input."""
+        taps = self.geometry.tap_indices(l)
+        if self.geometry.boundary != "ones" or position is None:
+            return [self.ones for _ in taps]
+        reads = [axis.reads[l - 1][p] for axis, p in zip(self.geometry.axes, position)]
+        return [None in (row[k] for row, k in zip(reads, tap)) for tap in taps]
+
+    @functools.cached_property
+    def axes(self):
+        """The axes along which layers move, in order; the last one if there is none."""
+        found = np.flatnonzero(np.sum(self.steps, axis=0))
+        return found if len(found) else np.array([self.geometry.ndim - 1])
+
+    @functools.cached_property
+    def steps(self):
+        """How many taps S and T move apart in each layer, along each axis.
+
+        Half of an open axis, or a quarter of a ring, is as far as a half of it needs; partners half
+        way around would be joined twice, which is not at all.
+        """
+        geometry, found = self.geometry, []
+        left = [size // 2 for size in geometry.shape]
+        if self.ones and self.near and geometry.ndim == 1:
+            left = [
+                size // 4 for size in geometry.shape
+            ]  # partners that an edge fixes stay on their side
+        if geometry.boundary == "periodic":
+            left = [min(-(-size // 4), (size - 1) // 2) for size in geometry.shape]
+        for l in range(1, self.depth + 1):
+            strides, kernel = geometry.total_stride(l - 1), geometry.kernel(l)
+            moves = self.moves(l)
+            found.append([min(k - 1, a // s) * moves for k, a, s in zip(kernel, left, strides)])
+            left = [a - step * s for a, step, s in zip(left, found[-1], strides)]
+        return found
 
     def taps(self, l):
         """The number of taps."""
@@ -171,37 +248,50 @@ class Parities(ChannelRows):
 
     def __init__(self, geometry, group, rng):
         super().__init__(geometry, rng)
-        self.group = group
+        self.group, self.near = group, group == QUAD
         self.inner = group == QUAD and _inner(geometry)
 
-    def layer(self, l):
+    def moves(self, l):
+        """In all layers, but for a first one that reads the site in the middle alone."""
+        return l > 1 or not self.inner
+
+    def layer(self, l, position):
         """Array ``(taps, out, in)``."""
         if l == self.depth:
             return self.last()
-        out, group, units = self.geometry.bond_dim(l), self.group, self.units(l)
+        group, labels = self.group, 2 if l == 1 else self.group
         groups = 1 if l == 1 else self.geometry.bond_dim(l - 1) // group
-        chosen = np.zeros((self.taps(l), out), dtype=int)
-        for start in range(0, out, group):
-            axis = self.axes[start // group % len(self.axes)]
-            base = group * (start // group % groups)
-            c = np.arange(start, min(start + group, out))
-            s, t = (c - start) & 1, (c - start) >> 1
-            for k in range(len(chosen)):
-                first, a, b = self.select(l, k, *self.ends(l, axis))
-                chosen[k, c] = base + (first ^ (a * s) ^ (b * t))
-        return units[chosen]
+        number, label = np.divmod(np.arange(self.geometry.bond_dim(l)), group)  # of each channel
+        ways = range(min(number[-1] + 1, len(self.axes)))
+        ends = [self.ends(l, position, self.directions(way)) for way in ways]
+        given = np.array([self.select(l, *pair) for pair in ends])  # (ways, S or T, taps)
+        of_s, of_t = np.moveaxis(given[number % len(ways)], 0, -1)  # (taps, channels) each
+        first, plain = (
+            np.zeros((self.taps(l), number[-1] + 1), int),
+            np.array(self.sums(l, position)),
+        )
+        if not plain.all():
+            first[~plain] = self.rng.integers(labels, size=first[~plain].shape)
+        turned = first[:, number] ^ (of_s * (label & 1)) ^ (of_t * (label >> 1))
+        return self.units(l)[group * (number % groups) + turned]
 
-    def select(self, l, k, start, stop):
-        """What tap ``k`` gives to ``Z_A``, ``Z_S`` and ``Z_T``, as labels of the layer below."""
-        labels = 2 if l == 1 else self.group
+    def directions(self, number):
+        """The axes along which a group moves: one after the other, or on a torus both at once if
+        there is one group alone.
+        """
+        least = min(self.geometry.bond_dim(l) for l in range(1, self.depth))
+        if least < 2 * self.group and self.geometry.boundary == "periodic":
+            return self.axes
+        return self.axes[[number % len(self.axes)]]
+
+    def select(self, l, start, stop):
+        """What each tap gives to ``Z_S`` and ``Z_T``: labels of the layer below, ``(2, taps)``."""
         s, t = 1, 1 if l == 1 or self.group == PAIR else 2
-        first, *others = (0, 0, 0) if self.ones else self.rng.integers(labels, size=3)
-        if l == 1 and self.inner:
-            start = stop = self.middle(l)
-        if k in (start, stop):
-            joined = start == stop or self.group == PAIR
-            others = (s, t) if joined else (s, 0) if k == start else (0, t)
-        return first, *others
+        tap = np.arange(self.taps(l))
+        if start == stop or self.group == PAIR:
+            either = (tap == start) | (tap == stop)
+            return s * either, t * either
+        return s * (tap == start), t * (tap == stop)
 
     def last(self):
         """The rows that add channels: one tap for each group is a phase."""
@@ -213,7 +303,8 @@ class Parities(ChannelRows):
         )
         rows = np.zeros((taps, out, below), dtype=float if group == QUAD else complex)
         for c in range(out):
-            for k, tap in enumerate(self.rng.permutation(taps)):
+            middle = self.middle(self.depth)
+            for k, tap in enumerate([middle, *range(middle), *range(middle + 1, taps)]):
                 base = group * (k % groups)
                 first = base + (0 if self.ones else self.rng.integers(group))
                 if k >= min(groups, len(self.axes)):
@@ -227,9 +318,15 @@ class Parities(ChannelRows):
         return rows
 
     def readout(self):
-        """All channels of a chain with ``"ones"``, which vanish where the others do not."""
-        each = self.ones and self.group == QUAD and not self.inner
-        return np.ones(self.geometry.bond_dim(self.depth)) if each else super().readout()
+        """One channel, or for real chains with ``"ones"`` one for each sign at each end that S or T
+        reach beyond: a phase vanishes for one sign there, and the others make up for it.
+        """
+        readout = super().readout()
+        if self.ones and self.group == QUAD and not self.inner:
+            start, stop = self.ends(1, None, self.axes)
+            left, right = start < self.middle(1), stop > self.middle(1)
+            readout[:QUAD] = [1, left, right, left and right]
+        return readout
 
 
 class Marks(ChannelRows):
@@ -238,12 +335,18 @@ class Marks(ChannelRows):
     The phase is ``1 - 2 x y``: what real weights of two or three channels can do.
     """
 
-    def layer(self, l):
+    def moves(self, l):
+        """In all layers that have a channel for each site."""
+        return l == self.depth - 1 or self.geometry.bond_dim(l) > 2
+
+    def layer(self, l, position):
         """Array ``(taps, out, in)``."""
         out, units, taps = self.geometry.bond_dim(l), self.units(l), self.taps(l)
         if l == 1:
             units = np.stack([self.signs[0], *[(1 - self.signs[1]) / 2] * 2])
-        ends = self.ends(l, self.axes[0])
+        ends = self.ends(l, position, self.axes[:1])
+        if self.ones and self.geometry.ndim > 1 and self.middle(l) not in ends:
+            ends[0] = self.middle(l)  # more vanishes at two edges than at one
         rows = np.repeat(units[:1], taps * out, 0).reshape(taps, out, -1)
         if l == self.depth:
             rows[self.middle(l), 0] = units[0] - 2 * units[1]
@@ -258,9 +361,13 @@ class Marks(ChannelRows):
         return rows
 
     def readout(self):
-        """The phase, and with ``"ones"`` a product state where a phase at an end vanishes."""
-        weights = super().readout()
-        weights[1:2] = 0.4 if self.ones else 0.0
+        """The phase, and with ``"ones"`` a product state where a phase at an edge vanishes.
+
+        The longer the edge, the fewer the configurations that vanish nowhere, and the less of it.
+        """
+        weights, shape = super().readout(), self.geometry.shape
+        edge = math.prod(shape) // shape[self.axes[0]]
+        weights[1:2] = 0.4 * 2 ** ((1 - edge) / 2) if self.ones else 0.0
         return weights
 
 
@@ -271,19 +378,21 @@ class ProductRows(ChannelRows):
         super().__init__(geometry, rng)
         self.is_complex = is_complex
 
-    def layer(self, l):
+    def layer(self, l, position):
         """Array ``(taps, out, in)``."""
         out, units, taps = self.geometry.bond_dim(l), self.units(l), self.taps(l)
         chosen = self.rng.integers(len(units), size=(taps, out))
         if l > 1:
             return units[chosen]
-        if self.ones:
-            chosen[np.arange(taps) != self.middle(l)] = 0
+        outside = np.array(self.sums(l, position))
+        outside[self.middle(l)] = False
+        chosen[outside] = 0
         rows = units[chosen]
         if self.is_complex:
             rows = np.exp(1j * self.rng.uniform(-1, 1, rows.shape)) * rows
         return rows
 
     def readout(self):
-        """All channels, at random."""
-        return self.rng.normal(size=self.geometry.bond_dim(self.depth))
+        """All channels, at random; real ones less and less, so as not to cancel."""
+        count = self.geometry.bond_dim(self.depth)
+        return self.rng.normal(size=count) if self.is_complex else 0.4 ** np.arange(count)

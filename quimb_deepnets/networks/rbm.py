@@ -104,7 +104,10 @@ class RBM(BoltzmannMethods, DeepNetwork, family="rbm"):
             Number of sites of a chain, or ``(Lx, Ly)`` of a lattice.
         alpha : int, optional
             Hidden units per site.
-        dist, loc, scale, dtype, seed
+        dist : {"normal", "uniform", "rademacher"}, optional
+            Distribution of the entries, see `ConvAC.rand`. Machines of small weights are near a
+            product state: fit to be trained, not to be studied.
+        loc, scale, dtype, seed
             See `ConvAC.rand`; small weights by default, because they stand in exponents.
 
         Returns

@@ -32,11 +32,13 @@ from ..numerics.weights import (
     check_axes,
     check_budget,
     check_nonzero,
+    check_numpy_dtype,
     check_sequence,
     make_rng,
     random_array,
 )
 from .base import DeepNetwork
+from .entangled_recurrent import entangled_recurrence
 from .params import Params
 from .value import read_only
 
@@ -144,12 +146,26 @@ class RAC(RecurrentMethods, DeepNetwork, family="rac"):
             Size R of the hidden states.
         phys_dim : int, optional
             Local dimension.
-        dist, loc, scale, dtype, seed
+        dist : {"normal", "uniform", "rademacher", "entangled"}, optional
+            Distribution of the entries, see `ConvAC.rand`. Independent entries make amplitudes of
+            very different size and states that are nearly products. ``"entangled"`` draws
+            moduli that spread by about 1 nat and phases that count: a state to study. Complex
+            weights are much the better: about one bit per doubling of L from two layers of two
+            channels; real ones have parities alone, at most
+            ``(depth - 1) (bond_dim - 1) + 1`` bits at any L. To train, start near uniform:
+            ``dist="uniform", loc=1, scale=0.05``.
+        loc, scale, dtype, seed
             See `ConvAC.rand`.
 
         Returns
         -------
         RAC
+
+        Notes
+        -----
+        How ``"entangled"`` works, and why flat moduli allow no more than
+        ``log2(pi e L / 4) / 2 + 1`` bits of half a network of two layers of two channels, is
+        written in `quimb_deepnets.networks.entangled_recurrent`.
 
         Examples
         --------
@@ -160,12 +176,14 @@ class RAC(RecurrentMethods, DeepNetwork, family="rac"):
         geometry = RecurrentGeometry(L, depth, bond_dim, phys_dim)
         rng = make_rng(seed)
         check_budget(geometry.param_shapes.values(), dtype)
-        options = {"dist": dist, "loc": loc, "scale": scale, "dtype": dtype}
-        params = {
-            name: random_array(shape, rng, **options)
-            for name, shape in geometry.param_shapes.items()
-            if not name.startswith("H0")
-        }
+        if dist == "entangled":
+            params = entangled_recurrence(geometry, rng, loc, scale, check_numpy_dtype(dtype))
+        else:
+            params = {
+                name: random_array(shape, rng, dist, loc, scale, dtype)
+                for name, shape in geometry.param_shapes.items()
+                if not name.startswith("H0")
+            }
         for l in range(1, check_positive_int("depth", depth) + 1):
             params[f"H0{l}"] = np.ones_like(params["READOUT"])
         return cls.from_params(geometry, params)

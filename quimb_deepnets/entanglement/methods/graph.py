@@ -5,6 +5,8 @@
     GraphStateConvAC --edges--> block A x B of 0 and 1 --rank r--> 2**r equal Schmidt values
 """
 
+import numpy as np
+
 from ...networks import DeepNetwork, GraphStateConvAC
 from ..gf2 import graph_entropy
 from ..registry import Method, add_method
@@ -16,8 +18,11 @@ from ..views import Cost, StateView, View, refuse_dims, view_of
 def _view_of_graph_state(state: GraphStateConvAC, dims=None):
     refuse_dims(dims)
     view = view_of.dispatch(DeepNetwork)(state)
-    edges = View(lambda: Cost(0, 0.0), lambda: state.edges)
-    return StateView(view.sites, view.dims, view.like, view.name, {"edges": edges, **view.views})
+    free, angles = lambda: Cost(0, 0.0), state.edge_angles
+    own = {"phases": View(free, lambda: (state.edges, angles))}
+    if (abs(np.exp(1j * angles) + 1) < 1e-12).all():
+        own["edges"] = View(free, lambda: state.edges)
+    return StateView(view.sites, view.dims, view.like, view.name, {**own, **view.views})
 
 
 def cost(view, places, what="spectrum"):
