@@ -21,6 +21,7 @@ from quimb.tensor import MatrixProductState
 
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..evaluation.careful_gradients import refuse_far_apart
+from ..hyper.sites import check_site_ids
 from ..jobs.progress import progress
 from ..numerics.scaled import Scaled, array_like
 from ..numerics.sizes import epsilon
@@ -128,6 +129,7 @@ def to_mps(
     """
     given = {"tol": tol, "max_evals": max_evals, "seed": seed}
     cross_opts = {name: x for name, x in given.items() if x is not None}
+    check_site_ids(site_ind_id, site_tag_id, range(network.nsites))
     if check_option("method", method, ("exact", "cross")) == "cross":
         ids = {"site_ind_id": site_ind_id, "site_tag_id": site_tag_id, "progbar": progbar}
         ids["normalize"] = normalize

@@ -129,7 +129,8 @@ def read_operator(G, dims, like):
         G = G.to_dense()
     try:
         # np.matrix, which multiplies in a way of its own, is an array like others
-        G = G if hasattr(G, "shape") and not isinstance(G, np.ndarray) else np.asarray(G)
+        array = isinstance(getattr(G, "shape", None), tuple) and not isinstance(G, np.ndarray)
+        G = G if array else np.asarray(G)
         numeric = np.dtype(get_dtype_name(G)).kind in "biufc"
     except (TypeError, ValueError):
         numeric = False

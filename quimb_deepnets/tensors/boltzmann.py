@@ -20,7 +20,7 @@ from autoray import do, stop_gradient
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, OptionError, check_positive_int
-from ..hyper.sites import check_site_id, check_site_tags
+from ..hyper.sites import check_site_ids, check_site_tags
 from ..hyper.vector import HyperVector
 from ..networks import RBM
 from ..numerics.scaled import decimal
@@ -52,8 +52,7 @@ def _expand_rbm(
         site_ind_id=f"k{holes}" if site_ind_id is None else site_ind_id,
         site_tag_id=f"I{holes}" if site_tag_id is None else site_tag_id,
     )
-    check_site_id("site_ind_id", psi.site_ind_id, sites)
-    check_site_id("site_tag_id", psi.site_tag_id, sites)
+    check_site_ids(psi.site_ind_id, psi.site_tag_id, sites)
     check_site_tags(psi, {"DELTA", "IDENTITY", *network.geometry.param_shapes})
     tensors, exponent = window_tensors(network, MAX_BYTES)
     add_windows(psi, tensors, network)
