@@ -132,8 +132,7 @@ def to_mps(
     check_site_ids(site_ind_id, site_tag_id, range(network.nsites))
     if check_option("method", method, ("exact", "cross")) == "cross":
         ids = {"site_ind_id": site_ind_id, "site_tag_id": site_tag_id, "progbar": progbar}
-        ids["normalize"] = normalize
-        return cross_mps(network, max_bond, cutoff, info, **ids, **cross_opts)
+        return cross_mps(network, max_bond, cutoff, info, normalize=normalize, **ids, **cross_opts)
     if cross_opts:
         raise OptionError(
             f"{', '.join(cross_opts)} is not an option of method='exact'; leave it out, or use "
