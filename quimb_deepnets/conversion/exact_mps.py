@@ -78,11 +78,11 @@ def to_mps(
     normalize : {False, True, "exponent"}, optional
         False keeps the norm of the state: in the tensor of the last site where its square fits
         the dtype, so that every method of quimb sees it, else in the ``exponent`` of the MPS,
-        which most of them ignore. Beyond 10**+-308 quimb's ``norm()``, ``overlap`` and
-        ``normalize`` raise an `OverflowError` there, because the number they would return is no
-        float; ``mps.norm(strip_exponent=True)`` returns it in two parts. True gives norm 1 and
-        no exponent, at any scale; quimb's ``entropy``, ``schmidt_values`` and ``measure`` take a
-        state of norm 1 for granted.
+        which most of them ignore. quimb's ``norm()``, ``overlap`` and ``normalize`` square it:
+        beyond 10**154 they raise an `OverflowError`, below 10**-154 they lose digits and then
+        return 0, as for any MPS; ``mps.norm(strip_exponent=True)`` is right at any scale. True
+        gives norm 1 and no exponent, at any scale; quimb's ``entropy``, ``schmidt_values`` and
+        ``measure`` take a state of norm 1 for granted.
         ``"exponent"`` gives tensors of norm 1 and puts the scale in the ``exponent``, always.
     tol, max_evals, seed : optional
         For ``"cross"`` alone, see `cross_mps`.

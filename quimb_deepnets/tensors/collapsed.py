@@ -261,7 +261,9 @@ def scaled_windows(network, max_bytes):
     """The tensors with their scale, shared by all windows, where it fits; else it is left over."""
     tensors, exponent = window_tensors(network, max_bytes)
     windows = [tensor for tensor in tensors if WINDOW in tensor.tags]
-    if not (windows and fits(exponent, windows[0].data)):
+    room = network.nsites * math.log2(network.phys_dim) / 2  # all configurations, all channels
+    room += math.log2(max((max(x.shape, default=1) for x in windows), default=1))
+    if not (windows and fits(exponent, windows[0].data, room)):
         return tensors, exponent
     for tensor, share in zip(windows, spread(exponent, len(windows))):
         tensor.modify(data=tensor.data * 2.0**share)
