@@ -173,3 +173,26 @@ def test_outer_indices_may_have_any_name(site_ind_id):
         assert close(psi.reindex_all("k{}").to_dense(), v)
     psi = CHAIN.to_tensor_network().reindex_all(site_ind_id)
     assert close(psi.to_dense(), v) and psi.network.nsites == 5
+
+
+@pytest.mark.parametrize("of_mps", ["numpy", "torch"])
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+def test_distances_of_quimb_states_of_other_libraries_and_dtypes(of_mps, dtype):
+    """By overlaps or by dense vectors, with derivatives for what is followed by torch."""
+    psi = qdn.ConvAC.rand(5, 2, 2, 2, seed=0).to("torch").collapse()
+    mps = qtn.MPS_rand_state(5, 3, seed=5, dtype=dtype)
+    right = np.linalg.norm(psi.to_dense().numpy() - mps.to_dense())
+    if of_mps == "torch":
+        mps.apply_to_arrays(torch.tensor)
+    for method in ("auto", "dense", "overlap"):
+        for normalized in (False, True):
+            scale = 2 / (psi.norm() + abs(mps.norm())) if normalized else 1
+            found = float(mps.distance(psi, method=method, normalized=normalized) / scale)
+            assert found == pytest.approx(right, rel=3e-7)
+    kinds = {type(x) for x in mps.arrays}
+    assert len(kinds) == 1 and str(mps.arrays[0].dtype).endswith(dtype)  # the MPS is as it was
+
+    psi.apply_to_arrays(lambda x: x.clone().requires_grad_())
+    gradients = [torch.autograd.grad(d, psi.arrays) for d in (mps.distance(psi), psi.distance(mps))]
+    for a, b in zip(*gradients, strict=True):
+        assert torch.allclose(a, b, rtol=1e-5, atol=1e-7)

@@ -250,3 +250,27 @@ def test_unknown_values_of_normalize():
     for bad in (None, "no", 2, 0.5):
         with pytest.raises(qdn.OptionError, match="normalize"):
             NETS["conv"].to_mps(normalize=bad)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scales_at_the_edge_leave_quimb_the_right_norm(dtype):
+    """What quimb squares is in the tensors only where the square keeps all its digits."""
+    info, one = np.finfo(dtype), qdn.ConvAC.rand(5, 2, 2, 2, seed=1, dtype=dtype)
+    held = []
+    for exponent in (*range(info.minexp // 2 - 4, info.minexp // 2 + 40, 4), info.maxexp // 2 - 3):
+        readout = one.readout * np.asarray(2.0**exponent, dtype)
+        net = qdn.ConvAC(5, one.weights, readout)
+        right = float(np.linalg.norm(one.to_dense().astype(float)))
+        for psi in (net.to_mps(), net.collapse()):
+            mantissa, digits = psi.norm(strip_exponent=True)
+            log = math.log(mantissa) + digits * math.log(10)
+            assert abs(log - math.log(right) - exponent * math.log(2)) < 1e3 * info.eps
+            if not psi.exponent:
+                held.append(exponent)
+                squared = qtn.tensor_contract(*psi.make_norm(), output_inds=())
+                found = math.sqrt(squared) / 2.0**exponent
+                assert found == pytest.approx(right, rel=1e3 * float(info.eps))
+    assert held and min(held) > info.minexp // 2
+    bias = np.full(4, 0.98 * info.maxexp / 2 * math.log(2) / 4, dtype)  # 16 more bits by units
+    psi = qdn.RBM(4, bias, np.zeros(16, dtype), np.zeros((16, 4), dtype)).to_tensor_network()
+    assert np.isfinite(qtn.tensor_contract(*psi.make_norm(), output_inds=()))

@@ -758,7 +758,53 @@ WHOLE |= {
 TABLES = {"sites": SITES, "cuts": CUTS, "configs": CONFIGS}
 SPELT = {f"{kind} {x}": row[0] for kind, table in TABLES.items() for x, row in table.items()}
 SPELT |= {f"whole {label}": lambda x=x: x for label, x in WHOLE.items()}
+SPELT |= {f"operator {label}": make for label, (make, _) in OPERATOR.items()}
+SPELT |= {
+    "mps": lambda: qtn.MPS_rand_state(5, 2, seed=0),
+    "ring": lambda: qtn.MPS_rand_state(5, 2, cyclic=True, seed=0),
+    "peps": lambda: qtn.PEPS.rand(2, 2, 2, seed=0),
+    "tensors": lambda: [[qtn.rand_tensor((2, 2), "ab")]],
+    "nan arrays": lambda: [np.full((2, 2, 2), np.nan)],
+    "network": lambda: CHAIN,
+    "state": CHAIN.collapse,
+    "class": lambda: qdn.RBM,
+    "module": lambda: torch.nn.Linear(4, 1),
+    "tags": lambda: ["W1,0", "I1"],
+    "identifier": lambda: "k{}",
+    "wrong hole": lambda: "k{a},{0.x}",
+}
+GRID = qdn.ConvAC.rand((2, 3), 1, 2, 2, seed=0)
+ZEROS = {"J": torch.zeros(4).double()}
+
+
+def of_torch(function=lambda p, configs: configs.double()[:, :4] @ p["J"], shape=4, **options):
+    """Of a network made from a function of torch."""
+    return qdn.TorchNetwork(function, shape, **options)
+
+
 OF_OBJECTS = {
+    "TorchNetwork(module)": lambda x: of_torch(x, params=ZEROS).amplitude("0101"),
+    "TorchNetwork(module alone)": lambda x: of_torch(x).amplitude("0101"),
+    "TorchNetwork(shape)": lambda x: of_torch(shape=x, params=ZEROS).nsites,
+    "TorchNetwork(phys_dim)": lambda x: of_torch(phys_dim=x, params=ZEROS).phys_dim,
+    "TorchNetwork(params)": lambda x: of_torch(params=x).amplitude("0101"),
+    "TorchNetwork(params, one)": lambda x: of_torch(params={"J": x}).amplitude("0101"),
+    "TorchNetwork(result)": lambda x: of_torch(lambda p, s: x, params=ZEROS).amplitude("0101"),
+    "ConvAC.from_tree(tensors)": lambda x: qdn.ConvAC.from_tree(x, [1.0, 1.0]),
+    "ConvAC.from_tree(readout)": lambda x: qdn.ConvAC.from_tree([np.ones((1, 2, 2, 2))], x),
+    "ConvAC.from_rbm(rbm)": lambda x: qdn.ConvAC.from_rbm(x),
+    "RBM.from_conv(net)": lambda x: qdn.RBM.from_conv(x),
+    "RAC.from_mps(mps)": lambda x: qdn.RAC.from_mps(x),
+    "to_peps(site_ind_id)": lambda x: GRID.to_peps(x),
+    "to_peps(site_tag_id)": lambda x: GRID.to_peps(site_tag_id=x),
+    "to_peps(max_bytes)": lambda x: GRID.to_peps(max_bytes=x),
+    "to_mps(site_ind_id)": lambda x: CHAIN.to_mps(site_ind_id=x),
+    "to_mps(site_tag_id)": lambda x: CHAIN.to_mps(site_tag_id=x),
+    "collapse(site_tag_id)": lambda x: CHAIN.collapse(site_tag_id=x),
+    "to_tensor_network(site_ind_id)": lambda x: CHAIN.to_tensor_network(site_ind_id=x),
+    "entropy(state, tags)": lambda x: qdn.entropy(CHAIN.collapse(), tags=x),
+    "entropy(network, tags)": lambda x: qdn.entropy(CHAIN, tags=x),
+    "entropy(mps, tags)": lambda x: qdn.entropy(qtn.MPS_rand_state(5, 2, seed=0), tags=x),
     "InfiniteChain.partial_trace_exact(where)": lambda x: ENDLESS.partial_trace_exact(x),
     "InfiniteChain.local_expectation_exact(G)": lambda x: ENDLESS.local_expectation_exact(x, 0),
     "InfiniteChain.correlations(A)": lambda x: ENDLESS.correlations(x, FEW, [1]),
@@ -792,6 +838,20 @@ def test_odd_values_of_objects_made_from_networks(name):
         except Exception as error:
             raw[label] = f"{type(error).__name__}: {str(error)[:100]}"
     assert not raw
+
+
+def test_identifiers_that_name_all_sites_alike():
+    for call in (GRID.to_peps, CHAIN.to_mps, CHAIN.collapse, CHAIN.to_tensor_network):
+        for name in ("site_ind_id", "site_tag_id"):
+            with pytest.raises(qdn.OptionError, match=f"{name}='k'.*one name"):
+                call(**{name: "k"})
+
+
+def test_weights_in_the_order_of_bytes_of_another_machine():
+    net = qdn.ConvAC(4, [np.ones((2, 2, 2), ">f8")], np.ones(2, ">f8"))
+    assert net.readout.dtype.isnative and net.to("torch").amplitude("0110") == 4
+    net = of_torch(params={"J": np.zeros(4, ">f8")})
+    assert net.amplitude("0110") == 1
 
 
 def test_sites_of_an_endless_chain_in_every_spelling():

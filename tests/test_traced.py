@@ -303,3 +303,19 @@ def test_log_derivatives_and_ratios_under_transforms_of_torch():
         step.flat[0] = 1e-6
         up, down = (ratio({**NET.params, name: x + s * step}) for s in (1, -1))
         assert float(found[name].flatten()[0]) == pytest.approx((up - down) / 2e-6, rel=1e-6)
+
+
+@pytest.mark.parametrize("like", ["numpy", "jax"])
+def test_operators_that_are_traced(like):
+    """Right by every state; networks of jax, which look at their numbers, say so."""
+    jax = pytest.importorskip("jax")
+    net = qdn.ConvAC.rand(4, 2, 2, 2, seed=0).to(like)
+    Z = np.diag([1.0, -1.0])
+    for state in (net, net.collapse(), net.to_tensor_network()):
+        right = float(state.local_expectation_exact(Z, 0))
+        f = jax.jit(lambda G, state=state: state.local_expectation_exact(G, 0))
+        if state is net and like == "jax":
+            with pytest.raises(qdn.MethodError, match="traced"):
+                f(jax.numpy.asarray(Z))
+        else:
+            assert float(f(jax.numpy.asarray(Z))) == pytest.approx(right, rel=1e-5)

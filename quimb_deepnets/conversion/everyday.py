@@ -30,6 +30,7 @@ from ..hyper.vector import HyperVector
 from ..networks import DeepNetwork
 from ..numerics.products import multiply, total
 from ..numerics.scaled import Scaled, bits, decimal, look, mutable
+from ..numerics.traced import check_there
 from ..numerics.weights import as_array
 from ..tensors.collapsed import collapse
 from ..tensors.expanded import to_tensor_network
@@ -129,6 +130,7 @@ def _measured(net, G, where):
 
 def _whole(net, site_ind_id):
     """The state as a single tensor, and whether no entry vanished beside the largest."""
+    check_there(net.params.leaves.values(), "this method")
     state = net._scaled_state(math.inf)
     data, exponent = state.even_out(vanishing=True)
     size = do("abs", look(data)).reshape(-1)

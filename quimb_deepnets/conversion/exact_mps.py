@@ -21,6 +21,7 @@ from quimb.tensor import MatrixProductState
 
 from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
 from ..evaluation.careful_gradients import refuse_far_apart
+from ..hyper.sites import check_site_ids
 from ..jobs.progress import progress
 from ..numerics.scaled import Scaled, array_like
 from ..numerics.sizes import epsilon
@@ -77,11 +78,11 @@ def to_mps(
     normalize : {False, True, "exponent"}, optional
         False keeps the norm of the state: in the tensor of the last site where its square fits
         the dtype, so that every method of quimb sees it, else in the ``exponent`` of the MPS,
-        which most of them ignore. Beyond 10**+-308 quimb's ``norm()``, ``overlap`` and
-        ``normalize`` raise an `OverflowError` there, because the number they would return is no
-        float; ``mps.norm(strip_exponent=True)`` returns it in two parts. True gives norm 1 and
-        no exponent, at any scale; quimb's ``entropy``, ``schmidt_values`` and ``measure`` take a
-        state of norm 1 for granted.
+        which most of them ignore. quimb's ``norm()``, ``overlap`` and ``normalize`` square it:
+        beyond 10**154 they raise an `OverflowError`, below 10**-154 they lose digits and then
+        return 0, as for any MPS; ``mps.norm(strip_exponent=True)`` is right at any scale. True
+        gives norm 1 and no exponent, at any scale; quimb's ``entropy``, ``schmidt_values`` and
+        ``measure`` take a state of norm 1 for granted.
         ``"exponent"`` gives tensors of norm 1 and puts the scale in the ``exponent``, always.
     tol, max_evals, seed : optional
         For ``"cross"`` alone, see `cross_mps`.
@@ -128,10 +129,10 @@ def to_mps(
     """
     given = {"tol": tol, "max_evals": max_evals, "seed": seed}
     cross_opts = {name: x for name, x in given.items() if x is not None}
+    check_site_ids(site_ind_id, site_tag_id, range(network.nsites))
     if check_option("method", method, ("exact", "cross")) == "cross":
         ids = {"site_ind_id": site_ind_id, "site_tag_id": site_tag_id, "progbar": progbar}
-        ids["normalize"] = normalize
-        return cross_mps(network, max_bond, cutoff, info, **ids, **cross_opts)
+        return cross_mps(network, max_bond, cutoff, info, normalize=normalize, **ids, **cross_opts)
     if cross_opts:
         raise OptionError(
             f"{', '.join(cross_opts)} is not an option of method='exact'; leave it out, or use "

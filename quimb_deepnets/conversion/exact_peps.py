@@ -19,6 +19,7 @@ from autoray import do
 from ..errors import BudgetError, MethodError, OptionError, check_positive_int
 from ..geometry import leaf_ind
 from ..geometry.expansion import READOUT
+from ..hyper.sites import check_site_ids
 from ..numerics.configs import identity
 from ..numerics.scaled import decimal
 from ..numerics.torch_modes import full_precision
@@ -154,6 +155,8 @@ def to_peps(
         If the network is on a chain, or on a ring or torus.
     BudgetError
         If the tensors would be too large.
+    OptionError
+        If an identifier does not give each site a name of its own.
 
     Examples
     --------
@@ -165,6 +168,7 @@ def to_peps(
     True
     """
     layout = _PepsBonds(network.geometry)
+    check_site_ids(site_ind_id, site_tag_id, network.sites)
     layout.check_bytes(network._like.itemsize, max_bytes)
     tensors, exponent = scaled_windows(network, max_bytes)
     peps = qtn.PEPS.from_TN(

@@ -18,7 +18,7 @@ from autoray import do
 from ..errors import WeightError
 from ..networks import ConvAC
 from ..numerics.configs import identity
-from ..numerics.weights import as_array
+from ..numerics.weights import as_array, check_arrays, check_sequence
 
 
 def from_tree(tensors: Sequence[Any], readout: Any) -> ConvAC:
@@ -54,8 +54,10 @@ def from_tree(tensors: Sequence[Any], readout: Any) -> ConvAC:
     >>> np.allclose(net.to_dense().ravel(), exact.ravel())
     True
     """
-    layers = [as_array(x) for x in tensors]
+    layers = [as_array(x) for x in check_sequence("tensors", tensors)]
     readout = as_array(readout)
+    named = {f"tensors[{l}]": x for l, x in enumerate(layers)} | {"readout": readout}
+    check_arrays(named, {name: x.shape for name, x in named.items()})
     _check_tree(layers, readout)
     weights: list[Any] = []
     below: Any = None  # the tensors of the layer below, (positions, out, channels)

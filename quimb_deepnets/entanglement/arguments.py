@@ -27,6 +27,7 @@ from .spectra import Spectrum, spectrum_of_matrix
 from .vanishing import check_state
 from .views import view_of
 
+COLLECTIONS = (list, tuple, set, frozenset)
 _STATE = """state : network, tensor network or array
         A deep network, a quimb vector (MPS, MERA, PEPS, ...), or a dense vector with ``dims``."""
 _OPTIONS = """where : int or sequence of sites, optional
@@ -122,9 +123,10 @@ def read_subsystem(state, where, tags, dims):
         return view, read_where(view.sites, where)
     if view.network is None:
         raise OptionError(f"tags={tags!r} select tensors, but a {view.name} has none; use where=.")
-    if not isinstance(tags, (str, list, tuple, set, frozenset)):
+    names = (tags,) if isinstance(tags, str) else tags
+    if not isinstance(names, COLLECTIONS) or not all(isinstance(tag, str) for tag in names):
         raise OptionError(f"tags={tags!r} is neither a tag nor a sequence of tags; give strings.")
-    tags = (tags,) if isinstance(tags, str) else tuple(tags)
+    tags = tuple(names)
     if missing := [tag for tag in tags if tag not in view.network.tag_map]:
         raise SitesError(f"tags={tags!r}: no tensor has the tag {missing[0]!r}; name tags of it.")
     _, chosen = view.network.partition(tags)

@@ -91,7 +91,9 @@ class Target:
 
     def _vector(self, state):
         sparse = hasattr(state, "toarray") or "sparse" in str(getattr(state, "layout", ""))
-        if hasattr(state, "dtype") and not (sparse or hasattr(state, "as_network")):
+        if isinstance(getattr(state, "shape", None), tuple) and not (
+            sparse or hasattr(state, "as_network")
+        ):
             check_constant([state], "the target of a fit")
         try:
             vector = np.asarray(to_numpy(stop_gradient(state)))

@@ -19,6 +19,7 @@ from quimb.tensor.array_ops import PArray
 
 from ..errors import OptionError, RangeError
 from ..numerics.scaled import look, mutable, readable
+from ..numerics.traced import is_there
 from .parts import PartNetwork
 
 SEEN = ("builtins", "numpy", "torch")  # whose numbers can be looked at
@@ -129,7 +130,8 @@ def read_operator(G, dims, like):
         G = G.to_dense()
     try:
         # np.matrix, which multiplies in a way of its own, is an array like others
-        G = G if hasattr(G, "shape") and not isinstance(G, np.ndarray) else np.asarray(G)
+        array = isinstance(getattr(G, "shape", None), tuple) and not isinstance(G, np.ndarray)
+        G = G if array else np.asarray(G)
         numeric = np.dtype(get_dtype_name(G)).kind in "biufc"
     except (TypeError, ValueError):
         numeric = False
@@ -176,7 +178,12 @@ def expectation(G, rho):
 
 
 def is_negligible(G, rho):
-    """Whether an expectation value is so far below the trace that floats may have lost it."""
+    """Whether an expectation value is so far below the trace that floats may have lost it.
+
+    An operator that a compiler traces is not looked at.
+    """
+    if not is_there(G):
+        return False
     x = do("abs", look(rho)).reshape(math.isqrt(math.prod(rho.shape)), -1)
     y = do("abs", to_numpy(stop_gradient(G))).reshape(x.shape)
     least = 2.0 ** (np.finfo(x.dtype).minexp + 24)

@@ -42,6 +42,8 @@ def format_site(string, site):
 def check_site_id(name, string, sites):
     """Refuse an identifier that does not give each site a name of its own."""
     holes = "{},{}" if isinstance(sites[0], tuple) else "{}"
+    if not isinstance(string, str):
+        raise OptionError(f"{name}={string!r} is not a string; write one such as {'s' + holes!r}.")
     try:
         names = {format_site(string, site) for site in sites}
     except (AttributeError, IndexError, KeyError, ValueError) as error:
@@ -55,6 +57,12 @@ def check_site_id(name, string, sites):
             f"goes, as in {'s' + holes!r}."
         )
     return string
+
+
+def check_site_ids(site_ind_id, site_tag_id, sites):
+    """Refuse identifiers of outer indices and of tags that do not name each site."""
+    check_site_id("site_ind_id", site_ind_id, sites)
+    check_site_id("site_tag_id", site_tag_id, sites)
 
 
 def check_site_tags(psi, inner):

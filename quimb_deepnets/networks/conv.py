@@ -40,7 +40,6 @@ from ..numerics.weights import (
 from .base import DeepNetwork
 from .entangled import entangled_weights
 from .params import Params, needs_split, trainable_in_place
-from .value import read_only
 
 
 class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
@@ -256,7 +255,7 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
 
     # ------------------------------------------------------------ arrays
 
-    @read_only
+    @property
     def weights(self) -> tuple[Any, ...]:
         """The array of each layer, ``(*kernel, out, in)``, positions before it if unshared.
 
@@ -269,7 +268,7 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
             for l in range(1, self.depth + 1)
         )
 
-    @read_only
+    @property
     def readout(self) -> Any:
         """Weights of the channels of the last layer, ``(bond,)``."""
         return self.params["READOUT"]

@@ -125,10 +125,13 @@ def needs_split(x: Any) -> bool:
 
 
 def frozen(x: Any) -> Any:
-    """The array as a leaf: copied if numpy could write it, without lazy conjugation of torch."""
+    """The array as a leaf: copied if numpy could write it, without lazy conjugation of torch.
+
+    What other machines wrote gets the order of bytes of this one, which other libraries want.
+    """
     if isinstance(x, np.ndarray):
-        if x.flags.writeable or not _immutable_base(x):
-            x = np.array(x, copy=True, subok=False)
+        if x.flags.writeable or not x.dtype.isnative or not _immutable_base(x):
+            x = np.array(x, x.dtype.newbyteorder("="), copy=True, subok=False)
             x.flags.writeable = False
         return x
     if trainable_in_place(x):

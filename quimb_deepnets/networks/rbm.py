@@ -27,7 +27,6 @@ from ..numerics.torch_modes import full_precision
 from ..numerics.weights import as_array, check_arrays, check_budget, make_rng, random_array
 from .base import DeepNetwork
 from .params import Params
-from .value import read_only
 
 LOG2E = math.log2(math.e)
 
@@ -128,17 +127,17 @@ class RBM(BoltzmannMethods, DeepNetwork, family="rbm"):
         shapes = geometry.param_shapes.items()
         return cls.from_params(geometry, {k: random_array(x, rng, **options) for k, x in shapes})
 
-    @read_only
+    @property
     def visible_bias(self) -> Any:
         """Bias of each site, ``(N,)``."""
         return self.params["VISIBLE"]
 
-    @read_only
+    @property
     def hidden_bias(self) -> Any:
         """Bias of each hidden unit, ``(hidden,)``."""
         return self.params["HIDDEN"]
 
-    @read_only
+    @property
     def weights(self) -> Any:
         """Weights of each hidden unit, ``(hidden, N)``."""
         return self.params["WEIGHTS"]

@@ -40,7 +40,6 @@ from ..numerics.weights import (
 from .base import DeepNetwork
 from .entangled_recurrent import entangled_recurrence
 from .params import Params
-from .value import read_only
 
 
 class RAC(RecurrentMethods, DeepNetwork, family="rac"):
@@ -193,22 +192,22 @@ class RAC(RecurrentMethods, DeepNetwork, family="rac"):
         """The network with this geometry and these named parameters, see `params`."""
         return cls._of(geometry, _nonzero(cls._check_params(geometry, params)))
 
-    @read_only
+    @property
     def hidden_weights(self) -> tuple[Any, ...]:
         """``WH`` of each layer, ``(R, R)``."""
         return tuple(self.params[f"WH{l}"] for l in range(1, self.depth + 1))
 
-    @read_only
+    @property
     def input_weights(self) -> tuple[Any, ...]:
         """``WI`` of each layer, ``(R, phys_dim)`` then ``(R, R)``."""
         return tuple(self.params[f"WI{l}"] for l in range(1, self.depth + 1))
 
-    @read_only
+    @property
     def initial(self) -> tuple[Any, ...]:
         """``h[l][0]`` of each layer, ``(R,)``."""
         return tuple(self.params[f"H0{l}"] for l in range(1, self.depth + 1))
 
-    @read_only
+    @property
     def readout(self) -> Any:
         """Weights of the channels of the last state, ``(R,)``."""
         return self.params["READOUT"]

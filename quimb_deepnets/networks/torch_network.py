@@ -23,6 +23,7 @@ from ..evaluation.plan import Plan
 from ..geometry.layers import as_sizes, check_sites
 from ..numerics.scaled import Scaled
 from ..numerics.traced import is_there
+from ..numerics.weights import as_array
 from .base import DeepNetwork
 from .params import Params
 from .rbm import exp_scaled
@@ -153,7 +154,9 @@ class TorchNetwork(DeepNetwork):
             if params is not None:
                 raise OptionError("params= are those of a callable; a module has its own.")
             params, function = dict(module.named_parameters()), _Module(module)
-        if not params:
+        named = params.items() if isinstance(params, Mapping) else ()
+        arrays = {name: as_array(x) for name, x in named}
+        if not sum(math.prod(x.shape) for x in arrays.values()):
             raise OptionError(
                 f"{type(module).__name__} has no parameters; give a torch.nn.Module that has some, "
                 "or a function of parameters and configurations with params={'name': tensor}."
@@ -165,9 +168,9 @@ class TorchNetwork(DeepNetwork):
             raise GeometryError(f"shape={shape!r} has more than two dimensions; give (Lx, Ly).")
         check_sites(sizes)
         check_positive_int("phys_dim", phys_dim)
-        shapes = tuple((name, tuple(getattr(x, "shape", ()))) for name, x in params.items())
+        shapes = tuple((name, tuple(x.shape)) for name, x in arrays.items())
         geometry = TorchGeometry(sizes, phys_dim, function, shapes)
-        super().__init__(geometry, Params(self._check_params(geometry, params)))
+        super().__init__(geometry, Params(self._check_params(geometry, arrays)))
 
     @property
     def shape(self) -> int | tuple[int, ...]:
@@ -227,10 +230,12 @@ class TorchNetwork(DeepNetwork):
             raise MethodError(
                 f"{self!r} fails on configurations, int64 of shape {tuple(configs.shape)}: {error}"
             ) from error
-        if tuple(getattr(found, "shape", ())) != tuple(configs.shape[:1]):
+        is_tensor = isinstance(found, _torch().Tensor)
+        if not is_tensor or found.shape != configs.shape[:1]:
+            what = f"a tensor of shape {tuple(found.shape)}" if is_tensor else type(found).__name__
             raise MethodError(
-                f"{self!r} gives {getattr(found, 'shape', found)!r} for configurations of shape "
-                f"{tuple(configs.shape)}; it must give one log-amplitude for each."
+                f"{self!r} gives {what} for configurations of shape {tuple(configs.shape)}; it "
+                "must give a tensor of torch with one log-amplitude for each."
             )
         return found
 

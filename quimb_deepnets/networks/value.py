@@ -26,22 +26,6 @@ from .params import Params, own_copy, trainable_in_place
 # what libraries raise where one does not take the arrays, dtypes or devices of another
 CONVERSION = (AttributeError, AssertionError, ImportError, RuntimeError, TypeError, ValueError)
 
-if TYPE_CHECKING:
-    read_only = property
-else:
-
-    class read_only(property):
-        """A property that is part of the value of a network: assigning to it raises an error."""
-
-        def __set_name__(self, owner, name):
-            self.name = name
-
-        def __set__(self, net, value):
-            raise WeightError(
-                f"{self.name} of a {type(net).__name__} cannot be assigned: it is part of its "
-                "value; make a new network with net.with_params({...}) or from arrays."
-            )
-
 
 class NetworkValue(Shown, Guide):
     """Geometry and parameters of a network, and the networks that differ in the parameters.
@@ -68,14 +52,24 @@ class NetworkValue(Shown, Guide):
         )
         return net
 
+    if not TYPE_CHECKING:  # a type checker knows which properties have no setter
+
+        def __setattr__(self, name, value):
+            if not name.startswith("_") and hasattr(type(self), name):
+                raise WeightError(
+                    f"{name} of a {type(self).__name__} cannot be assigned: it is part of its "
+                    "value; make a new network with net.with_params({...}) or from arrays."
+                )
+            super().__setattr__(name, value)
+
     # ------------------------------------------------------------ properties
 
-    @read_only
+    @property
     def geometry(self) -> Geometry:
         """All the integers."""
         return self._geometry
 
-    @read_only
+    @property
     def params(self) -> Params:
         """The only place where weights are kept: a read-only mapping from names to arrays."""
         return self._params

@@ -86,7 +86,7 @@ def _as_integers(configs, shape, lead):
     """Integers from what was written; strings of digits in ``shape``, behind ``lead`` axes."""
     if type(configs) is np.ndarray and configs.dtype.kind in "iu":
         return configs
-    backend = infer_backend(configs)
+    backend = infer_backend(configs) if hasattr(configs, "shape") else "builtins"
     if backend == "torch" and not readable(configs):
         raise ConfigError(TRACED)
     if backend not in ("numpy", "torch"):

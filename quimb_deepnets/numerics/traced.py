@@ -18,6 +18,8 @@ from .scaled import mutable
 
 def is_there(x: Any) -> bool:
     """Whether the numbers of an array can be looked at, whoever differentiates them."""
+    if isinstance(x, np.ndarray):
+        return True
     if infer_backend(x) == "torch":
         return mutable(x.detach())
     try:

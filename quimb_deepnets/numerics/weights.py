@@ -169,8 +169,10 @@ def random_array(shape, rng, dist="normal", loc=0.0, scale=1.0, dtype="float64")
 
 def as_array(x):
     """Leave arrays of any backend as they are; turn nested lists into a numpy array."""
-    if hasattr(x, "shape"):
+    if isinstance(getattr(x, "shape", None), tuple):
         return x
+    if hasattr(x, "shape"):
+        raise WeightError(f"a {type(x).__name__} is not an array of weights; give a dense array.")
     try:
         return np.asarray(x)
     except ValueError as error:
@@ -179,7 +181,7 @@ def as_array(x):
 
 def check_sequence(name, x):
     """Return ``x`` as a list if it is a sequence of one entry per layer, else refuse it."""
-    if isinstance(x, str) or not hasattr(x, "__iter__"):
+    if isinstance(x, str) or not hasattr(x, "__iter__") or getattr(x, "shape", None) == ():
         raise WeightError(f"{name}={x!r} is not a sequence; give one entry per layer.")
     return list(x)
 
@@ -248,6 +250,11 @@ def _is_finite(name, x):
         if infer_backend(x) != "autograd":
             return bool(do("all", do("isfinite", x)))
         error = None
+    except ImportError as caught:  # autoray looks for the function where the class is from
+        raise WeightError(
+            f"{name} is a {type(x).__name__}, which is not a dense array; give one of numpy, torch "
+            "or jax."
+        ) from caught
     except (TypeError, RuntimeError) as caught:
         error = caught
     raise WeightError(

@@ -20,7 +20,7 @@ from autoray import do, stop_gradient
 from quimb.tensor import Tensor
 
 from ..errors import BudgetError, OptionError, check_positive_int
-from ..hyper.sites import check_site_id, check_site_tags
+from ..hyper.sites import check_site_ids, check_site_tags
 from ..hyper.vector import HyperVector
 from ..networks import RBM
 from ..numerics.scaled import decimal
@@ -52,8 +52,7 @@ def _expand_rbm(
         site_ind_id=f"k{holes}" if site_ind_id is None else site_ind_id,
         site_tag_id=f"I{holes}" if site_tag_id is None else site_tag_id,
     )
-    check_site_id("site_ind_id", psi.site_ind_id, sites)
-    check_site_id("site_tag_id", psi.site_tag_id, sites)
+    check_site_ids(psi.site_ind_id, psi.site_tag_id, sites)
     check_site_tags(psi, {"DELTA", "IDENTITY", *network.geometry.param_shapes})
     tensors, exponent = window_tensors(network, MAX_BYTES)
     add_windows(psi, tensors, network)
@@ -68,7 +67,8 @@ def _collapse_rbm(network: RBM, max_bytes):
     parts = [network.visible_bias, network.hidden_bias, network.weights]
     sizes = [stop_gradient(do("abs", do("real", x))) for x in parts]  # scales are constants
     exponent = math.fsum(float(do("sum", x)) for x in sizes) / math.log(2)
-    if fits(exponent, network._like):  # then the tensors hold all of it
+    room = hidden + network.nsites / 2  # two terms of each hidden unit, and all configurations
+    if fits(exponent, network._like, room):  # then the tensors hold all of it
         sizes, exponent = [x * 0 for x in sizes], 0.0
     arrays = {
         "VISIBLE": _vectors(parts[0], sizes[0]),

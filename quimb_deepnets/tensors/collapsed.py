@@ -35,7 +35,7 @@ from ..hyper.dup import delta
 from ..hyper.names import unique_names
 from ..hyper.operands import expectation, read_terms
 from ..hyper.search import SEARCHED
-from ..hyper.sites import check_site_id, check_site_tags
+from ..hyper.sites import check_site_ids, check_site_tags
 from ..hyper.vector import HyperVector
 from ..networks import RAC, ConvAC
 from ..numerics.configs import digits, identity
@@ -177,8 +177,7 @@ def collapse(
         site_tag_id=f"I{holes}" if site_tag_id is None else site_tag_id,
         cyclic=getattr(g, "boundary", None) == "periodic",
     )
-    check_site_id("site_ind_id", phi.site_ind_id, phi.sites)
-    check_site_id("site_tag_id", phi.site_tag_id, phi.sites)
+    check_site_ids(phi.site_ind_id, phi.site_tag_id, phi.sites)
     check_site_tags(phi, {"DELTA", "IDENTITY", WINDOW, *g.param_shapes})
     refuse_far_apart(network, "the collapsed state")
     tensors, exponent = scaled_windows(network, max_bytes)
@@ -262,7 +261,9 @@ def scaled_windows(network, max_bytes):
     """The tensors with their scale, shared by all windows, where it fits; else it is left over."""
     tensors, exponent = window_tensors(network, max_bytes)
     windows = [tensor for tensor in tensors if WINDOW in tensor.tags]
-    if not (windows and fits(exponent, windows[0].data)):
+    room = network.nsites * math.log2(network.phys_dim) / 2  # all configurations, all channels
+    room += math.log2(max((max(x.shape, default=1) for x in windows), default=1))
+    if not (windows and fits(exponent, windows[0].data, room)):
         return tensors, exponent
     for tensor, share in zip(windows, spread(exponent, len(windows))):
         tensor.modify(data=tensor.data * 2.0**share)

@@ -39,7 +39,7 @@ from ..geometry.expansion import NODES
 from ..hyper.dup import delta
 from ..hyper.names import unique_names
 from ..hyper.refusals import refuse_tied
-from ..hyper.sites import check_site_id, check_site_tags
+from ..hyper.sites import check_site_ids, check_site_tags
 from ..hyper.vector import HyperVector
 from ..networks import DeepNetwork
 from ..networks.params import writable
@@ -183,8 +183,7 @@ class RecursiveNetwork(ExpandedMethods, StateAmplitudes):
 
     def _check_ids(self):
         """Refuse identifiers that name no site, or collide with the tags of weights."""
-        check_site_id("site_ind_id", self.site_ind_id, self.sites)
-        check_site_id("site_tag_id", self.site_tag_id, self.sites)
+        check_site_ids(self.site_ind_id, self.site_tag_id, self.sites)
         inner = {"DELTA", *self.geometry.param_shapes, *self.geometry.fixed_vectors}
         inner |= {f"LAYER{l}" for l in range(1, self.geometry.depth + 1)}
         check_site_tags(self, inner)

@@ -32,22 +32,24 @@ VALUES = {
         "astype cpu cuda numpy float double half type apply_to_arrays detach".split(),
         "net.to(...), as in net.to('torch-float32-cpu')",
     ),
-    **dict.fromkeys(
-        "normalize multiply".split(),
-        "net.with_params({'READOUT': net.readout / net.norm()}), or net.collapse().normalize(), "
-        "for a state of norm 1",
-    ),
+    "normalize": "net.collapse().normalize(), a state of norm 1",
+    "multiply": "x * net.collapse(), a state",
     **dict.fromkeys(
         "get_params parameters state_dict named_parameters pack".split(),
         "net.params, net.params.leaves (the arrays that torch trains) or net.vector to read it",
     ),
     "requires_grad_": "requires_grad_() of the arrays of net.params.leaves, once it is of torch",
 }
+# the same, where a read-out carries the scale
+READOUTS = {"normalize": "net.readout / net.norm()", "multiply": "x * net.readout"}
 
 
 def _value(net, name):
-    if (how := VALUES.get(name.removesuffix("_") if name != "requires_grad_" else name)) is None:
+    plain = name.removesuffix("_") if name != "requires_grad_" else name
+    if (how := VALUES.get(plain)) is None:
         return None
+    if plain in READOUTS and hasattr(net, "readout"):
+        how = f"net.with_params({{'READOUT': {READOUTS[plain]}}}), or {how}"
     return f"because a network is a value, which nothing changes in place: use {how}"
 
 

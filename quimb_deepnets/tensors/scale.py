@@ -42,8 +42,11 @@ def place_scale(mps, exponent, normalize, info=None):
         mps.exponent = decimal(exponent)
 
 
-def fits(exponent, like):
+def fits(exponent, like, room=0.0):
     """Whether the square of ``2**exponent`` is well inside the range of a dtype, as norms want.
+
+    Squares lose no digits: they stay above the smallest normal number divided by the precision.
+    ``room`` are bits by which a norm may be larger, where ``2**exponent`` bounds entries alone.
 
     Examples
     --------
@@ -53,7 +56,7 @@ def fits(exponent, like):
     (True, False, False)
     """
     info = float_info(like)
-    return (info.minexp + info.nmant) // 2 < exponent < info.maxexp // 2 - 4
+    return (info.minexp + info.nmant) // 2 < exponent < info.maxexp // 2 - 4 - room
 
 
 def spread(exponent, count):
