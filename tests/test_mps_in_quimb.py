@@ -217,7 +217,9 @@ def test_hyper_networks_hold_their_scale_in_their_tensors(psi):
     operator = TNLinearOperator(list(psi), inds[:3], inds[3:], ldims=(2,) * 3, rdims=(2,) * 3)
     x = np.random.default_rng(0).standard_normal(8)
     assert np.abs(operator @ x - dense.reshape(8, 8) @ x).max() < 1e-11 * np.linalg.norm(dense)
-    fit = qtn.MPS_rand_state(6, 8, seed=5, dtype=psi.dtype).fit(psi, method="als", steps=40)
+    fit = qtn.MPS_rand_state(6, 8, seed=5, dtype=psi.dtype).fit(
+        psi, method="als", steps=40, enforce_pos=True
+    )
     assert np.linalg.norm(fit.to_dense()[:, 0] - dense) < 1e-2 * np.linalg.norm(dense)
 
 
