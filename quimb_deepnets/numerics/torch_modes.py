@@ -18,7 +18,10 @@ Function = TypeVar("Function", bound=Callable)
 def is_compiling():
     """Whether ``torch.compile`` reads this code, for which arrays have no numbers yet."""
     torch: Any = sys.modules.get("torch")
-    return torch is not None and torch.compiler.is_compiling()
+    if torch is None or torch.compiler.is_compiling():
+        return torch is not None
+    key = torch._C._TorchDispatchModeKey.FAKE  # within a graph, old versions of torch say no
+    return torch._C._get_dispatch_mode(key) is not None
 
 
 def is_stacked(x):
