@@ -6,7 +6,7 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest fuzz paper paths bench bench-gpu package docs notebooks format clean
+.PHONY: demo test test-slow test-oldest fuzz paper paths bench bench-gpu package docs notebooks format clean
 
 demo: .venv/installed
 	$(BIN)/python -m quimb_deepnets demo $(ARGS)
@@ -16,6 +16,9 @@ test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
+
+test-slow: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m slow $(ARGS)
 
 test-oldest: .venv-oldest/installed
 	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n auto $(ARGS)

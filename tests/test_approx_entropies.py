@@ -58,6 +58,7 @@ def test_quadrature_equals_the_function_of_the_matrix():
     assert np.allclose(found, exact, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_operator_equals_the_density_matrix():
     """Of a lattice with hyper-indices and of quimb's PEPS, on blocks of any width."""
     lattice = qdn.ConvAC.rand((3, 4), 2, 2, 3, seed=0, dtype="complex128")
@@ -69,6 +70,7 @@ def test_the_operator_equals_the_density_matrix():
         assert np.allclose(found.apply(np.eye(32)[:, :3]), rho[:, :3], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_lattice_of_many_sites():
     """Ten of 40 sites, against the density matrix; the plan counts every application."""
     net = qdn.ConvAC.rand((10, 4), 2, 2, 3, dist="rademacher", dtype="complex128", seed=0)

@@ -226,6 +226,7 @@ def test_dense_states_fall_back_to_a_contraction():
     assert abs(dense.max() - 1) < 1e-12 and dense.shape == (64, 1)
 
 
+@pytest.mark.slow
 def test_large_local_dimensions_need_no_identity():
     net = qdn.ConvAC.rand(6, 1, 1, 3, phys_dim=20000, seed=0)
     assert np.isfinite(net.log_amplitudes(np.zeros((3, 6), int))[1]).all()

@@ -355,6 +355,7 @@ def test_spectra():
         _ = FlatSpectrum(2500).values
 
 
+@pytest.mark.slow
 def test_large_matrices_by_their_gram_matrix():
     psi = np.random.default_rng(0).normal(size=2**22)
     exact = np.linalg.svd(psi.reshape(2**11, 2**11), compute_uv=False) ** 2

@@ -57,6 +57,7 @@ def test_long_chains_have_the_bonds_of_the_law():
     assert list(mps.bond_sizes()) == law
 
 
+@pytest.mark.slow
 def test_amplitudes_of_long_chains():
     """The exponent carries the scale: log psi far outside the range of floats."""
     for net in (

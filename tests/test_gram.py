@@ -89,6 +89,7 @@ def _start(file, pause):
     return subprocess.Popen(args, stdout=subprocess.PIPE, text=True, env=env)
 
 
+@pytest.mark.slow
 def test_sigkill_loses_nothing_but_the_chunk_at_work(tmp_path):
     killed = _start(tmp_path / "a.npz", 0.05)
     started = [int(killed.stdout.readline()) for _ in range(9)]

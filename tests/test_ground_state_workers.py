@@ -83,6 +83,7 @@ def test_shards_are_independent_chains():
     assert len(set(found)) == 8 and abs(away).max() < 4 and 0.3 < np.sqrt((away**2).mean()) < 2
 
 
+@pytest.mark.slow
 def test_dask_computes_the_shard_of_a_dead_worker_again(tmp_path, monkeypatch):
     bullets = tmp_path / "bullet"
     bullets.write_text("one")

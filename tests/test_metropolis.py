@@ -100,6 +100,7 @@ def test_any_moves_draw_the_same(opts, compiled):
     assert sampler.rhat < 1.1 and 0 < sampler.acceptance <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("moves", [None, ("flip", "exchange"), np.eye(4, dtype=int)], ids=str)
 def test_three_values_per_site(moves, compiled):

@@ -217,6 +217,7 @@ def test_what_cannot_be_masks():
     assert not FlipMasks({0: np.eye(3, k=1)}, range(1), 3).is_hermitian
 
 
+@pytest.mark.slow
 def test_coupling_rate():
     """At least 5 times the configurations a second of quimb's own coupling, on 6 x 6."""
     import time

@@ -307,6 +307,7 @@ def test_one_tensor():
     assert report.best["log10_flops"] == 0 and report.best["tensors"] == 1
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_tensors():
     """Described and searched from integers: weights of no size that matters, no other array."""
     geometry = ConvGeometry((32,), (qdn.GCLayer(3, 4),) * 7, (True,) * 7, boundary="periodic")

@@ -368,6 +368,7 @@ def test_a_pool_that_breaks_leaves_its_checkpoint(tmp_path, monkeypatch):
     assert found == Sum(np.array([28.0]), 0, 8)
 
 
+@pytest.mark.slow
 def test_dask_computes_again_what_a_killed_worker_had(client, tmp_path):
     bullets = tmp_path / "bullets"
     bullets.write_text("one\ntwo")
@@ -375,6 +376,7 @@ def test_dask_computes_again_what_a_killed_worker_had(client, tmp_path):
     assert found == Sum(np.array([28.0]), 0, 8) and bullets.read_text() == ""
 
 
+@pytest.mark.slow
 def test_dask_gives_up_on_what_always_kills(tmp_path):
     bullets = tmp_path / "bullets"
     bullets.write_text("\n".join("x" * 200))
@@ -385,6 +387,7 @@ def test_dask_gives_up_on_what_always_kills(tmp_path):
         add_up(Job(die, bullets), 8, np.zeros(1), executor=client)
 
 
+@pytest.mark.slow
 def test_dask_without_workers_is_told(tmp_path):
     with cluster_of(1, tmp_path, timeout=2) as client:
         running = in_order(Job(square, 1), range(9), client)
