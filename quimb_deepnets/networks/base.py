@@ -13,6 +13,7 @@ a general form that it may replace::
     may     from_params, plan                   else: checks of shapes, a chunk at a time
             _evaluate_by_layers                 else: as planned, for functions that are traced
             _ratios_by, _derivatives_by         else: changed configurations, autograd of torch
+            _derivative_factors_by              else: derivatives are rows of numbers
             _chain_tables                       else: Markov chains evaluate batches
             _scaled_state                       else: all amplitudes, one by one
             _is_complex                         else: as the weights are
@@ -369,6 +370,10 @@ class DeepNetwork(NetworkMethods, NetworkValue):
     def _derivatives_by(self):
         """A function from digits ``(N, B)`` to ``(B, num_params)``, and how many at once."""
         return autograd_derivatives(self)
+
+    def _derivative_factors_by(self):
+        """A function from digits ``(N, B)`` to `FactoredRows`; None where there are no factors."""
+        return None
 
     def _chain_tables(self):
         """What compiled Markov chains read, see `evaluation.chains`; None where there are none."""
