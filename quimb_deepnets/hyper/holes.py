@@ -425,6 +425,7 @@ def _spelled_pairs(inputs, output, path):
         yield a, b, spelled(x, y, out)
 
 
+@functools.lru_cache(2**13)
 def spelled(x, y, out):
     """The einsum of one or two tensors from their legs, ``y`` being None for one."""
     legs = dict.fromkeys((*x, *(y or ()), *out))

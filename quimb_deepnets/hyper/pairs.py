@@ -1,0 +1,91 @@
+"""Contractions of two small arrays, prepared once for each equation and pair of shapes.
+
+::
+
+    abc,cd->bad      x: (b a, c)    y: (c, d)    one matmul, then (b, a, d)
+    abc,bd->abcd     x: (a, b, c, 1)    y: (1, b, 1, d)    one product
+
+Where thousands of arrays have few entries, finding out what to do takes longer than doing it.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+from cotengra.contract import einsum
+
+
+@functools.lru_cache(2**13)
+def prepared_pair(eq: str, left: tuple[int, ...], right: tuple[int, ...]) -> Callable:
+    """A function of two arrays that contracts them.
+
+    Parameters
+    ----------
+    eq : str
+        As `numpy.einsum` takes it, the output spelled out.
+    left, right : tuple[int, ...]
+        Shapes.
+
+    Returns
+    -------
+    callable
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.hyper.pairs import prepared_pair
+    >>> prepared_pair("ab,bc->ca", (2, 3), (3, 2))(np.ones((2, 3)), np.ones((3, 2))).tolist()
+    [[3.0, 3.0], [3.0, 3.0]]
+    """
+    terms, out = eq.split("->")
+    a, b = terms.split(",")
+    sizes = dict(zip(a, left)) | dict(zip(b, right))
+    both = set(a) & set(b)
+    plain = len(set(a)) == len(a) and len(set(b)) == len(b) and (set(a) ^ set(b)) <= set(out)
+    if not plain or any(left[a.index(ix)] != right[b.index(ix)] for ix in both):
+        return functools.partial(einsum, eq)  # traces, sums of one array, axes that are spread
+    if both <= set(out):
+        return _product(a, b, out, sizes)
+    return _matmul(a, b, out, sizes)
+
+
+def permuted(x: Any, axes: tuple[int, ...] | None) -> Any:
+    """An array with its axes in another order, of numpy, torch and their like; None keeps it."""
+    if axes is None:
+        return x
+    return x.permute(axes) if hasattr(x, "permute") else x.transpose(axes)
+
+
+def _axes(old, new):
+    """The permutation from legs to legs; None where nothing moves."""
+    return None if tuple(old) == tuple(new) else tuple(map(old.index, new))
+
+
+def _product(a, b, out, sizes):
+    """Elementwise, all axes of the output side by side."""
+    ways = []
+    for term in (a, b):
+        shape = tuple(sizes[ix] if ix in term else 1 for ix in out)
+        ways.append((_axes(term, [ix for ix in out if ix in term]), shape))
+    (p, left), (q, right) = ways
+    return lambda x, y: permuted(x, p).reshape(left) * permuted(y, q).reshape(right)
+
+
+def _matmul(a, b, out, sizes):
+    """One product of matrices for each value of the legs that all three have."""
+    batch = [ix for ix in out if ix in a and ix in b]
+    summed = [ix for ix in a if ix in b and ix not in out]
+    rows, columns = ([ix for ix in out if ix in t and ix not in batch] for t in (a, b))
+    size = lambda legs: math.prod(map(sizes.__getitem__, legs))
+    several = (size(batch),) if batch else ()
+    p, left = _axes(a, batch + rows + summed), (*several, size(rows), size(summed))
+    q, right = _axes(b, batch + summed + columns), (*several, size(summed), size(columns))
+    order = batch + rows + columns
+    shape, last = tuple(map(sizes.__getitem__, order)), _axes(order, list(out))
+
+    def _contract(x, y):
+        z = permuted(x, p).reshape(left) @ permuted(y, q).reshape(right)
+        return permuted(z.reshape(shape), last)
+
+    return _contract
