@@ -2,7 +2,7 @@
 
 ::
 
-    abc,cd->bad      x: (b a, c)    y: (c, d)    one matmul, then (b, a, d)
+    abc,cd->dba      y: (d, c)    x: (c, b a)    one matmul: what x alone has stays in one block
     abc,bd->abcd     x: (a, b, c, 1)    y: (1, b, 1, d)    one product
 
 Where thousands of arrays have few entries, finding out what to do takes longer than doing it.
@@ -10,7 +10,7 @@ Where thousands of arrays have few entries, finding out what to do takes longer 
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from cotengra.contract import einsum
@@ -47,7 +47,45 @@ def prepared_pair(eq: str, left: tuple[int, ...], right: tuple[int, ...]) -> Cal
         return functools.partial(einsum, eq)  # traces, sums of one array, axes that are spread
     if both <= set(out):
         return _product(a, b, out, sizes)
+    if math.prod(left) < math.prod(right):
+        contract = _matmul(b, a, out, sizes)
+        return lambda x, y: contract(y, x)
     return _matmul(a, b, out, sizes)
+
+
+def natural_order(
+    x: Sequence[int], y: Sequence[int], kept: Collection[int], sizes: Sequence[int]
+) -> tuple[int, ...]:
+    """The legs of a contraction in the order in which it comes out, nothing being moved.
+
+    The legs that only the larger array has come last, in their order: so they stay one block of
+    memory from contraction to contraction, as long as nothing touches them.
+
+    Parameters
+    ----------
+    x, y : sequence of int
+        Legs.
+    kept : collection of int
+        Legs of the result.
+    sizes : sequence of int
+        By leg.
+
+    Returns
+    -------
+    tuple[int, ...]
+
+    Examples
+    --------
+    >>> from quimb_deepnets.hyper.pairs import natural_order
+    >>> natural_order((0, 1, 2, 3), (1, 3, 4), {0, 1, 2, 4}, [2] * 5)
+    (1, 4, 0, 2)
+    """
+    size = lambda legs: math.prod(sizes[leg] for leg in legs)
+    large, small = (x, y) if size(x) >= size(y) else (y, x)
+    batch = [leg for leg in large if leg in small and leg in kept]
+    columns = [leg for leg in dict.fromkeys(small) if leg in kept and leg not in large]
+    rows = [leg for leg in dict.fromkeys(large) if leg in kept and leg not in small]
+    return (*batch, *columns, *rows)
 
 
 def permuted(x: Any, axes: tuple[int, ...] | None) -> Any:
@@ -73,19 +111,19 @@ def _product(a, b, out, sizes):
 
 
 def _matmul(a, b, out, sizes):
-    """One product of matrices for each value of the legs that all three have."""
+    """One product of matrices for each value of the legs that all three have; ``a`` is larger."""
     batch = [ix for ix in out if ix in a and ix in b]
     summed = [ix for ix in a if ix in b and ix not in out]
     rows, columns = ([ix for ix in out if ix in t and ix not in batch] for t in (a, b))
     size = lambda legs: math.prod(map(sizes.__getitem__, legs))
     several = (size(batch),) if batch else ()
-    p, left = _axes(a, batch + rows + summed), (*several, size(rows), size(summed))
-    q, right = _axes(b, batch + summed + columns), (*several, size(summed), size(columns))
-    order = batch + rows + columns
+    p, left = _axes(a, batch + summed + rows), (*several, size(summed), size(rows))
+    q, right = _axes(b, batch + columns + summed), (*several, size(columns), size(summed))
+    order = batch + columns + rows
     shape, last = tuple(map(sizes.__getitem__, order)), _axes(order, list(out))
 
     def _contract(x, y):
-        z = permuted(x, p).reshape(left) @ permuted(y, q).reshape(right)
+        z = permuted(y, q).reshape(right) @ permuted(x, p).reshape(left)
         return permuted(z.reshape(shape), last)
 
     return _contract
