@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from autoray import do
 from cotengra.contract import einsum
 
 
@@ -42,9 +43,11 @@ def prepared_pair(eq: str, left: tuple[int, ...], right: tuple[int, ...]) -> Cal
     a, b = terms.split(",")
     sizes = dict(zip(a, left)) | dict(zip(b, right))
     both = set(a) & set(b)
-    plain = len(set(a)) == len(a) and len(set(b)) == len(b) and (set(a) ^ set(b)) <= set(out)
-    if not plain or any(left[a.index(ix)] != right[b.index(ix)] for ix in both):
-        return functools.partial(einsum, eq)  # traces, sums of one array, axes that are spread
+    if len(set(a)) < len(a) or len(set(b)) < len(b):  # diagonals
+        return lambda x, y: do("einsum", eq, x, y)
+    spread = any(left[a.index(ix)] != right[b.index(ix)] for ix in both)
+    if spread or not set(a) ^ set(b) <= set(out):  # sums of one array
+        return functools.partial(einsum, eq)
     if both <= set(out):
         return _product(a, b, out, sizes)
     if math.prod(left) < math.prod(right):

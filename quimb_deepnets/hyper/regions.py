@@ -152,7 +152,7 @@ def region_sums(
 @functools.lru_cache(64)
 def _planned(sides, kinds, places, regions, itemsize, max_bytes):
     """The plan of `region_sums` from legs, shapes, and which tensors are alike."""
-    tensors, others, places = *sides, dict(places)
+    (tensors, others), places = sides, dict(places)
     legs = [legs for legs, _ in tensors] + [("*", *legs) for legs, _ in others]
     regions = _representatives(list(zip(2 * kinds, legs)), places, list(regions))
     options = [_largest(regions)]
