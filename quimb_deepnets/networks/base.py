@@ -17,6 +17,7 @@ a general form that it may replace::
             _chain_tables                       else: Markov chains evaluate batches
             _scaled_state                       else: all amplitudes, one by one
             _is_complex                         else: as the weights are
+            _torch_follows                      else: gradients come from derivatives of log psi
 
 ``class RBM(DeepNetwork, family="rbm")`` enters a family in `FAMILIES`: `save`, `load` and the
 command line know those.
@@ -51,6 +52,8 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         Every independent parameter by name, in a fixed order; the names are the tags of the
         tied tensors of the tensor network.
     """
+
+    _torch_follows = False  # whether all amplitudes keep the graph of torch, at any weights
 
     def __init_subclass__(cls, family: str | None = None, **kwargs: Any) -> None:
         """Enter a class in `FAMILIES`, if it names its family.

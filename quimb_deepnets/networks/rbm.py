@@ -69,6 +69,7 @@ class RBM(BoltzmannMethods, DeepNetwork, family="rbm"):
     """
 
     _geometry_class = BoltzmannGeometry
+    _torch_follows = True
 
     if TYPE_CHECKING:
 
