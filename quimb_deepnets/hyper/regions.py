@@ -40,6 +40,8 @@ class RegionSums(NamedTuple):
         The outer legs of each region, or of one that translations of the state move it to.
     groups : list[tuple[str, ...]]
         Outer legs, such that each region is inside one group.
+    homes : dict[tuple[str, ...], tuple[str, ...]]
+        The group of each region.
     problem : Problem
         With a region for each group.
     plan : HolePlan
@@ -47,6 +49,7 @@ class RegionSums(NamedTuple):
 
     regions: list[tuple[str, ...]]
     groups: list[tuple[str, ...]]
+    homes: dict[tuple[str, ...], tuple[str, ...]]
     problem: Problem
     plan: HolePlan
 
@@ -76,13 +79,13 @@ class RegionSums(NamedTuple):
         bras = kets if bras is None else bras
         found = _RegionRun(self.problem, kets, bras).density_matrices(self.plan)
         joint = dict(zip(self.groups, found))
-        traced = {region: self._traced(region, joint) for region in set(self.regions)}
+        traced = {region: self._traced(region, joint) for region in self.homes}
         if normalized:
             traced = {region: of_trace_one(rho) for region, rho in traced.items()}
         return [traced[region] for region in self.regions]
 
     def _traced(self, region, joint):
-        group = next(group for group in joint if set(region) <= set(group))
+        group = self.homes[region]
         count, rho = len(group), joint[group]
         kept = [group.index(ix) for ix in region]
         gone = [k for k in range(count) if k not in kept]
@@ -167,7 +170,9 @@ def _planned(sides, kinds, places, regions, itemsize, max_bytes):
             f"the environments of {len(regions)} regions need {need:.3g} bytes, more than the "
             f"{max_bytes} allowed; give fewer regions at a time."
         )
-    return RegionSums(regions, groups, problem, plan)
+    home = lambda region: next(group for group in groups if set(region) <= set(group))
+    homes = {region: home(region) for region in dict.fromkeys(regions)}
+    return RegionSums(regions, groups, homes, problem, plan)
 
 
 def _problem(tensors, others, places, regions):

@@ -199,8 +199,8 @@ class SiteNames(Sited):
         site = _plain(given)
         site = tuple(map(_plain, site)) if isinstance(site, list) else site
         try:
-            site = own.get(site, self._as_site(site))
-            return None if isinstance(site, bool) else own.get(site)
+            site = own[site] if site in own else own.get(self._as_site(site))
+            return None if isinstance(site, bool) else site
         except TypeError:  # nothing that could be a name
             return None
 
