@@ -504,3 +504,30 @@ def test_what_fits_refuse():
     ):
         with pytest.raises(error, match=word):
             qdn.fit(*arguments, **options)
+
+
+def test_without_noise_a_run_ends_where_nothing_can_be_gained():
+    H = {(i, i + 1): qu.ham_heis(2) for i in range(5)}
+    net = qdn.RBM.rand(6, alpha=2, seed=0)
+    gs = qdn.GroundState(net, H, sector=3, sign_rule="marshall", method="full", seed=0)
+    gs.run(steps=3000, progbar=False)
+    assert 10 < len(gs.history) < 2000
+    count, theta = len(gs.history), gs.network.vector
+    gs.run(steps=5, progbar=False)
+    assert len(gs.history) <= count + 1 and np.array_equal(gs.network.vector, theta)
+    exact = np.linalg.eigvalsh(qu.ham_heis(6, cyclic=False))[0]
+    assert gs.energy == pytest.approx(exact, rel=1e-5)
+
+
+def test_gradients_through_torch_and_by_derivatives_agree():
+    class Untraced(qdn.RBM):
+        _torch_follows = False
+
+    H = {(i, i + 1): qu.ham_heis(2) for i in range(4)}
+    net = qdn.RBM.rand(5, alpha=2, scale=0.3, seed=0)
+    points = [
+        FullEnergy(x, FlipMasks(H, net.sites), None)(net.vector)
+        for x in (net, Untraced(5, *net.params.values()))
+    ]
+    assert points[0].energy == pytest.approx(points[1].energy, rel=1e-13)
+    assert points[0].gradient == pytest.approx(points[1].gradient, abs=1e-12)

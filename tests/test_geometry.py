@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 
 import networkx as nx
 import pytest
@@ -13,6 +14,7 @@ from quimb_deepnets.geometry import (
     Node,
     RecurrentGeometry,
     expand,
+    layers,
     leaf_ind,
     plan_axis,
 )
@@ -116,6 +118,35 @@ def test_anchors():
         for anchor, tap in (("center", (kernel - stride + 1) // 2), ("corner", 0)):
             axis = plan_axis(5 * stride, ((kernel, stride),), "periodic", anchor)
             assert [taps[tap] for taps in axis.reads[0]] == [n * stride for n in range(5)]
+
+
+@pytest.mark.parametrize("boundary", ["ones", "omit", "periodic", "valid"])
+def test_what_is_read_without_looking_at_each_position(boundary):
+    sizes, checked = [(1, 1), (3, 1), (2, 2), (3, 2), (4, 3), (5, 1)], set()
+    for length, stack in itertools.product(range(1, 10), itertools.product(sizes, repeat=2)):
+        for anchor in ("center", "corner"):
+            lengths, reads = [length], []
+            try:
+                for number, (kernel, stride) in enumerate(stack, 1):
+                    args = number, lengths[-1], kernel, stride, boundary, anchor
+                    reads.append(layers._layer_reads(*args))
+                    lengths.append(len(reads[-1]))
+            except qdn.GeometryError:
+                continue
+            axis = layers.Axis(tuple(lengths), tuple(reads))
+            checked.add(axis.all_read())
+            assert axis.all_read() == all(axis.copies[0])
+            for layer in reads:
+                for k in range(layer.kernel):
+                    assert layer.ever_inside(k) == any(taps[k] is not None for taps in layer)
+    assert True in checked
+
+
+def test_a_long_chain_is_not_written_out():
+    short = qdn.ConvAC.rand(8, depth=3, kernel=2, bond_dim=2, boundary="periodic", seed=0)
+    begun = time.process_time()
+    assert short.resize(10**6).nsites == 10**6
+    assert time.process_time() - begun < 0.1
 
 
 def test_valid_shrinks():

@@ -86,7 +86,9 @@ def test_all_configurations_find_the_ground_state_of_the_ring(optimizer, steps):
     assert (
         RING_ENERGY - 1e-9 <= gs.energy < RING_ENERGY + 3e-2 * (optimizer in ("adam", "sgd")) + 2e-3
     )
-    assert len(gs.history) == steps and gs.history["energy"][-1] < begun
+    # quasi-Newton steps end where nothing is left to gain
+    assert len(gs.history) == steps or (optimizer == "auto" and gs.variance < 1e-12)
+    assert gs.history["energy"][-1] < begun
 
 
 def test_exact_steps_never_raise_the_energy():
@@ -284,7 +286,7 @@ def test_callbacks_and_seconds_and_patience():
     assert len(gs.history) == 3
     gs = ring().run(seconds=0.5, progbar=False)
     assert 0 < gs.history["seconds"][-1] < 5 and len(gs.history) < 300
-    gs = ring(method="full").run(steps=500, patience=20, progbar=False)
+    gs = ring(method="full", optimizer="sr").run(steps=500, patience=20, progbar=False)
     assert 40 <= len(gs.history) < 500
     assert gs.energy < RING_ENERGY + 1e-3
 

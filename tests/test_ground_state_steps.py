@@ -5,9 +5,15 @@
     O, E, w --> residuals --> normal form, sample form, loops over entries      all one change
 """
 
+import itertools
+import math
+
 import numpy as np
 import pytest
+import quimb as qu
 
+import quimb_deepnets as qdn
+from quimb_deepnets.evaluation.factored_rows import FactoredRows, joined
 from quimb_deepnets.groundstate.steps import (
     Batch,
     clipped,
@@ -151,3 +157,90 @@ def test_steps_are_finite_whatever_comes():
     assert none.length == 0 and not none.change.any()
     flat = finite_step(0 * A, b, 0.1, 0.1, 1e-3)
     assert flat.length == 0 and not flat.change.any()
+
+
+# ---------------------------------------------------------------- derivatives in factors
+
+
+def factored(n, widths, products, kind, seed=0):
+    """Random derivatives in factors."""
+    rng = np.random.default_rng(seed)
+    factors = [rng.normal(size=(n, d)) for d in widths]
+    if kind != "real":
+        factors = [x + 1j * rng.normal(size=x.shape) for x in factors]
+    return FactoredRows(tuple(factors), products)
+
+
+def rows_by_loops(O):
+    """Every entry as a product of numbers."""
+    out = []
+    for n in range(len(O.factors[0])):
+        row = []
+        for product in O.products:
+            widths = [range(O.factors[k].shape[1]) for k in product]
+            for js in itertools.product(*widths):
+                row.append(math.prod(O.factors[k][n, j] for k, j in zip(product, js)))
+        out.append(row)
+    return np.array(out)
+
+
+SHAPES = [((3, 4), ((0,), (1,), (1, 0))), ((5,), ((0,),)), ((2, 3, 2), ((0, 1, 2), (2,), (1, 1)))]
+
+
+@pytest.mark.parametrize("kind", ["real", "complex"])
+@pytest.mark.parametrize("widths, products", SHAPES)
+def test_factors_are_their_rows(widths, products, kind):
+    O = factored(6, widths, products, kind)
+    rows, rng = rows_by_loops(O), np.random.default_rng(1)
+    x, y = rng.normal(size=rows.shape[1]), rng.normal(size=6) + 1j
+    assert O.shape == rows.shape and O.dtype == rows.dtype
+    assert np.allclose(O.rows(), rows, rtol=1e-14)
+    assert np.allclose(O.gram(), rows @ rows.conj().T, rtol=1e-12, atol=1e-12)
+    assert np.allclose(O @ x, rows @ x, rtol=1e-12, atol=1e-12)
+    assert np.allclose(O.adjoint(y), rows.conj().T @ y, rtol=1e-12, atol=1e-12)
+    halves = [
+        O._replace(factors=tuple(f[part] for f in O.factors)) for part in (np.s_[:2], np.s_[2:])
+    ]
+    assert np.array_equal(joined(halves).rows(), O.rows())
+
+
+@pytest.mark.parametrize("kind", ["real", "complex", "mixed"])
+@pytest.mark.parametrize("n", [6, 40])
+@pytest.mark.parametrize("offset", [0, 1e5])
+def test_steps_from_factors_are_those_from_rows(kind, n, offset):
+    O = factored(n, *SHAPES[0], kind)
+    O = O._replace(factors=tuple(x + offset for x in O.factors))
+    given = batch(n, 19, kind)._replace(derivatives=O)
+    plain = given._replace(derivatives=O.rows())
+    (A, b), (B, c) = residuals(given), residuals(plain)
+    assert np.array_equal(b, c)
+    assert force(A, b) == pytest.approx(force(B, c), abs=1e-9 * abs(force(B, c)).max())
+    previous = np.random.default_rng(2).normal(size=19)
+    for options in ((1e-2, None), (1e-2, previous)):
+        steps = [finite_step(M, b, 0.1, 0.1, *options) for M in (A, B)]
+        assert steps[0].change == pytest.approx(steps[1].change, rel=1e-7)
+        assert steps[0].length == pytest.approx(steps[1].length, rel=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128", "float32"])
+def test_machines_take_the_same_steps_from_factors_and_from_rows(dtype):
+    class Rows(qdn.RBM):
+        def _derivatives_by(self):
+            return qdn.RBM(self.shape, *self.params.values())._derivatives_by()
+
+        def _derivative_factors_by(self):
+            return None
+
+    net = qdn.RBM.rand(6, alpha=2, dtype=dtype, seed=0)
+    configs = np.random.default_rng(0).integers(2, size=(9, 6))
+    factors = net.evaluator().factored_derivatives(configs)
+    assert np.allclose(factors.rows(), net.log_derivatives(configs), rtol=1e-6, atol=0)
+    H = {(i, i + 1): qu.ham_heis(2) for i in range(5)}
+    for options in ({"samples": 64}, {"samples": 512}, {"samples": 64, "optimizer": "adam"}):
+        energies = [
+            qdn.GroundState(x, H, method="sample", chains=32, seed=1, **options)
+            .run(steps=4)
+            .history["energy"]
+            for x in (net, Rows(6, *net.params.values()))
+        ]
+        assert np.allclose(*energies, rtol=1e-4 if dtype == "float32" else 1e-10)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import quimb as qu
 import quimb.tensor as qtn
+from autoray import do, to_numpy
 
 import quimb_deepnets as qdn
 from quimb_deepnets.hyper import holes
 from quimb_deepnets.hyper.holes import Problem, plan_holes, work_of_norm
+from quimb_deepnets.hyper.pairs import natural_order, prepared_pair
 from quimb_deepnets.hyper.regions import region_sums
 from quimb_deepnets.tensors import density
 
@@ -205,4 +207,35 @@ def test_a_chain_is_one_sweep_to_each_side():
 
 
 def test_paths_of_one_tensor():
-    assert holes._small_path(((0, 1),), (1,), (2, 3), ()) == (((0, 0, "ab->b"),), 6, 6)
+    found = holes._small_path(((0, 1),), (1,), (2, 3), (), False)
+    assert found == (((0, 0, "ab->b"),), 6, 6, (1,))
+
+
+EQUATIONS = [
+    ("abcd,bd->cab", (2, 3, 2, 4), (3, 4)),
+    ("ab,abcd->dcb", (2, 3), (2, 3, 4, 2)),
+    ("abc,bda->dcab", (2, 3, 2), (3, 4, 2)),
+    ("ab,bc->", (2, 3), (3, 2)),  # sums of one array
+    ("aab,bc->ac", (2, 2, 3), (3, 2)),
+    ("ab,bc->abc", (2, 1), (3, 2)),
+    ("ab,cd->dbca", (2, 3), (1, 2)),
+    ("a,a->", (3,), (3,)),
+]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@pytest.mark.parametrize("eq, left, right", EQUATIONS)
+def test_prepared_pairs_are_einsum(eq, left, right, backend):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=left), rng.normal(size=right) + 1j * rng.normal(size=right)
+    given = [do("asarray", a.astype(complex), like=backend) for a in (x, y)]
+    found = to_numpy(prepared_pair(eq, given[0].shape, given[1].shape)(*given))
+    assert np.allclose(found, np.einsum(eq, x, y), rtol=1e-13)
+
+
+def test_the_natural_order_moves_nothing():
+    """Legs that only the larger array has stay one block, at the end."""
+    sizes = (2,) * 9
+    out = natural_order((4, 0, 5, 1, 6, 2), (1, 7, 0), {4, 0, 5, 6, 2, 7}, sizes)
+    assert out == (0, 7, 4, 5, 6, 2)
+    assert natural_order((1, 7, 0), (4, 0, 5, 1, 6, 2), {4, 0, 5, 6, 2, 7}, sizes) == out

@@ -22,6 +22,7 @@
     whole_state         all amplitudes at once
     backprop            residuals of a pass, and the pass back
     log_derivatives     d log psi / d theta of every configuration
+    factored_rows       the same as outer products, where they are, without the rows
     scaled_derivatives  the same in scaled numbers, where floats cannot compare the channels
     careful_gradients   the same as gradients of torch
     masks               sets of changes of a few sites, and which windows and nodes they touch

@@ -14,12 +14,13 @@ import numpy as np
 from autoray import infer_backend, to_numpy
 
 from ..errors import OptionError, check_positive_int
-from ..numerics.configs import as_configs, check_configs
+from ..numerics.configs import as_configs, batches, check_configs
 from ..numerics.scaled import Scaled, readable
 from ..numerics.torch_modes import full_precision
 from ..numerics.traced import check_constant
 from ..numerics.weights import MAX_BYTES
-from .chunks import check_result, map_chunks, prepare
+from .chunks import check_result, checked_digits, map_chunks, prepare
+from .factored_rows import FactoredRows, joined
 from .masks import flips_of, masks_of
 from .plan import Plan
 from .ratios import by_value
@@ -165,6 +166,18 @@ class Evaluator:
         check_result(net, "log_derivatives", configs, net.num_params, max_bytes)
         derive, size = self._prepared("derivatives", lambda: net._bare()._derivatives_by())
         return map_chunks(net, derive, configs, size, chunk, progbar)
+
+    @full_precision
+    def factored_derivatives(self, configs: Any) -> FactoredRows | None:
+        """The derivatives of `log_derivatives` in factors, where the family has them, else None."""
+        net, configs = self._net, self._checked(configs)
+        factored = self._prepared("factors", lambda: net._bare()._derivative_factors_by())
+        if factored is None:
+            return None
+        check_constant(net.params.leaves.values(), "log_derivatives")
+        size = net.plan(self._planned).chunk
+        digits = lambda some: checked_digits(configs[some], net.phys_dim, net._like)
+        return joined([factored(digits(some)) for some in batches(len(configs), size)])
 
     @full_precision
     def ratios(

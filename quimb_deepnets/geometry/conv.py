@@ -242,7 +242,7 @@ class ConvGeometry:
     @staticmethod
     def _ever_inside(axis, l, k):
         """Whether tap ``k`` of layer ``l`` reads some position along this axis."""
-        return any(taps[k] is not None for taps in axis.reads[l - 1])
+        return axis.reads[l - 1].ever_inside(k)
 
     # -------------------------------------------------------------- collapsed
 

@@ -10,6 +10,7 @@ A generalized convolutional layer (arXiv:1803.09780, appendix B) slides a kernel
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import BudgetError, GeometryError, check_positive_int
@@ -136,6 +137,60 @@ def broadcast(name, sizes, ndim):
 
 
 @dataclass(frozen=True, eq=False)
+class LayerReads(Sequence):
+    """What each position of one layer reads: a tuple for each, written out when one is looked at.
+
+    Attributes
+    ----------
+    positions, length : int
+        How many positions the layer has, and the layer below.
+    kernel, stride, offset : int
+        Tap ``k`` of position ``p`` reads ``p * stride + k - offset``.
+    periodic : bool
+        Whether that wraps.
+    """
+
+    positions: int
+    length: int
+    kernel: int
+    stride: int
+    offset: int
+    periodic: bool
+
+    def __len__(self):
+        return self.positions
+
+    def __getitem__(self, p):
+        return self._rows[p]
+
+    def __iter__(self):
+        return iter(self._rows)
+
+    @functools.cached_property
+    def _rows(self):
+        taps = [k - self.offset for k in range(self.kernel)]
+        rows = ([p * self.stride + tap for tap in taps] for p in range(self.positions))
+        return tuple(tuple(map(self._inside, row)) for row in rows)
+
+    def _inside(self, position):
+        if self.periodic:
+            return position % self.length
+        return position if 0 <= position < self.length else None
+
+    def ever_inside(self, k):
+        """Whether tap ``k`` of some position reads a position."""
+        first = max(0, -(-(self.offset - k) // self.stride))
+        read = first * self.stride + k - self.offset
+        return self.periodic or (first < self.positions and read < self.length)
+
+    def last_read(self, last):
+        """The last position that the positions 0 to ``last`` read."""
+        if self.periodic and last == self.positions - 1:
+            return self.length - 1
+        return min(self.length - 1, last * self.stride + self.kernel - 1 - self.offset)
+
+
+@dataclass(frozen=True, eq=False)
 class Axis:
     """What each layer reads along one dimension.
 
@@ -143,13 +198,24 @@ class Axis:
     ----------
     lengths : tuple[int]
         Number of positions of layer 0 (the sites), 1, ..., depth.
-    reads : tuple
+    reads : tuple[LayerReads, ...]
         ``reads[l - 1][p][k]`` is the position in layer ``l - 1`` that tap ``k`` of position
         ``p`` of layer ``l`` reads, or None if the tap falls outside.
     """
 
     lengths: tuple[int, ...]
-    reads: tuple
+    reads: tuple[LayerReads, ...]
+
+    def all_read(self):
+        """Whether windows read every site, found without looking at each.
+
+        No stride exceeds its kernel, so that neighbouring windows leave nothing out between them:
+        what is read is everything up to some position.
+        """
+        last = self.lengths[-1] - 1
+        for layer in self.reads[::-1]:
+            last = layer.last_read(last)
+        return last == self.lengths[0] - 1
 
     @functools.cached_property
     def copies(self):
@@ -200,12 +266,11 @@ def plan_axis(length, layers, boundary, anchor):
     check_integers(length, layers)
     lengths, reads = [length], []
     for number, (kernel, stride) in enumerate(layers, 1):
-        rows = _layer_reads(number, lengths[-1], kernel, stride, boundary, anchor)
-        lengths.append(len(rows))
-        reads.append(rows)
+        reads.append(_layer_reads(number, lengths[-1], kernel, stride, boundary, anchor))
+        lengths.append(len(reads[-1]))
     axis = Axis(tuple(lengths), tuple(reads))
-    unread = [site for site, count in enumerate(axis.copies[0]) if not count]
-    if unread:
+    if not axis.all_read():
+        unread = [site for site, count in enumerate(axis.copies[0]) if not count]
         raise GeometryError(
             f"no window reads position {unread[0]} of an axis of length {length} (kernels and "
             f"strides {list(layers)}, boundary={boundary!r}); every site must be read: "
@@ -215,7 +280,7 @@ def plan_axis(length, layers, boundary, anchor):
 
 
 def _layer_reads(number, length, kernel, stride, boundary, anchor):
-    """The rows ``reads[number - 1]`` of an `Axis`, from a layer of ``length`` positions."""
+    """What layer ``number`` reads of a layer of ``length`` positions."""
     if boundary == "valid":
         if kernel > length:
             raise GeometryError(
@@ -233,10 +298,4 @@ def _layer_reads(number, length, kernel, stride, boundary, anchor):
             )
         count = length // stride
         offset = (kernel - stride + 1) // 2 if anchor == "center" else 0
-
-    def _read(position):
-        if boundary == "periodic":
-            return position % length
-        return position if 0 <= position < length else None
-
-    return tuple(tuple(_read(p * stride + k - offset) for k in range(kernel)) for p in range(count))
+    return LayerReads(count, length, kernel, stride, offset, boundary == "periodic")

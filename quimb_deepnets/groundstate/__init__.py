@@ -24,6 +24,7 @@
     points       energies and gradients without noise, from all configurations
     window_energy  the same by contraction
     exact_energy   by contraction, or by transfer matrices of long rings
+    centred      derivatives less their mean, as rows or in factors
     steps        stochastic reconfiguration: a batch of derivatives to a change of parameters
     lbfgs        quasi-Newton steps, for energies without noise
     optimizers   from parameters and a batch to new parameters, by one of these

@@ -230,7 +230,8 @@ class GroundState(Shown):
         Parameters
         ----------
         steps : int, optional
-            How many; by default 300, or as many as ``seconds`` allow.
+            How many; by default 300, or as many as ``seconds`` allow. Where energies have no noise,
+            L-BFGS ends earlier once nothing can be gained beyond round-off.
         seconds : float, optional
             Begin no step after so long.
         checkpoint : str or path, optional
@@ -282,12 +283,15 @@ class GroundState(Shown):
         try:
             with progress_bar(progbar, total=steps, initial=self._state.step - begun) as shown:
                 while not done():
-                    self._state, self._found = self._path.advance(self._state), None
+                    last = self._state
+                    self._state, self._found = self._path.advance(last), None
                     shown(progress_text(self._state.history, self._path.H.nsites))
                     if checkpoint is not None and time.monotonic() > written + WRITE_EVERY:
                         write_checkpoint(checkpoint, self._path.problem(), self._state)
                         written = time.monotonic()
                     if callback is not None and callback(self) is True:
+                        break
+                    if self._path.has_settled(last, self._state):
                         break
                     if patience and has_stalled(self._state.history, patience):
                         break

@@ -59,7 +59,7 @@ class QuasiNewton:
         Returns
         -------
         Update
-            Its length is nan: the line search needs no metric.
+            Its length is nan, as the line search needs no metric; 0 where nothing can be gained.
         """
         split = np.iscomplexobj(theta)
         line = _Line(evaluate, split, _flat(theta, split), found)
@@ -68,6 +68,8 @@ class QuasiNewton:
         direction = -_two_loops(gradient, moves, turns)
         if not gradient @ direction < 0:
             direction, moves, turns = -gradient, moves[:0], turns[:0]
+        if _at_round_off(energy, gradient, direction, len(moves)):
+            return Update(theta, 0.0, memory)
         before = memory.get("energy", energy + np.linalg.norm(gradient) / 2)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The line search|Rounding errors")
@@ -137,6 +139,16 @@ def _flat(theta: Any, split: bool) -> np.ndarray:
 
 def _joined(x: Any, split: bool) -> np.ndarray:
     return x[: len(x) // 2] + 1j * x[len(x) // 2 :] if split else x
+
+
+def _at_round_off(energy, gradient, direction, pairs):
+    """Whether no step can lower the energy by what a float shows.
+
+    With past steps ``-gradient @ direction / 2`` is the decrease that is left; without them the
+    curvature is not known, and only the gradient itself counts.
+    """
+    room = np.finfo(float).eps * abs(energy)
+    return -gradient @ direction <= room if pairs else np.linalg.norm(gradient) <= room
 
 
 def _two_loops(gradient, moves, turns):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from autoray import to_numpy
 
+from ..evaluation.factored_rows import FactoredRows
 from ..numerics.configs import batches
 from ..numerics.weights import MAX_BYTES
 from .operators import FlipMasks
@@ -69,7 +70,7 @@ def local_energies(evaluator: Any, H: FlipMasks, configs: np.ndarray) -> np.ndar
     return np.concatenate(found) if found else np.zeros(0, H.dtype)
 
 
-def local_derivatives(evaluator: Any, configs: np.ndarray) -> np.ndarray:
+def local_derivatives(evaluator: Any, configs: np.ndarray) -> np.ndarray | FactoredRows:
     """Derivatives of log psi as numpy numbers of double precision.
 
     Parameters
@@ -81,8 +82,16 @@ def local_derivatives(evaluator: Any, configs: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray, shape (n, P)
+    numpy.ndarray or FactoredRows, shape (n, P)
+        In factors where the family of the network has them.
     """
     shaped = configs.reshape(-1, *evaluator.network.geometry.shape)
-    found = to_numpy(evaluator.log_derivatives(shaped, max_bytes=MAX_BYTES))
-    return found.astype(np.result_type(found.dtype, np.float64), copy=False)
+    if (factored := evaluator.factored_derivatives(shaped)) is not None:
+        return factored._replace(factors=tuple(map(_double, factored.factors)))
+    return _double(evaluator.log_derivatives(shaped, max_bytes=MAX_BYTES))
+
+
+def _double(x):
+    """An array of numpy in double precision."""
+    x = to_numpy(x)
+    return x.astype(np.result_type(x.dtype, np.float64), copy=False)

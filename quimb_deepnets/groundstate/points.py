@@ -16,7 +16,6 @@ import numpy as np
 from autoray import get_dtype_name, to_numpy
 
 from ..errors import import_extra
-from ..networks import RAC, RBM, ConvAC
 from ..numerics.configs import batches
 from ..numerics.scaled import array_like
 from ..numerics.weights import MAX_BYTES
@@ -106,8 +105,7 @@ class AmplitudeGradients:
     def __init__(self, net: Any, operator: FullOperator) -> None:
         self.net, self.operator = net, operator
         try:
-            known = isinstance(net, (ConvAC, RAC, RBM))
-            self._torch = TorchCopy(net, "a gradient") if known else None
+            self._torch = TorchCopy(net, "a gradient") if net._torch_follows else None
         except ImportError:
             self._torch = None
 

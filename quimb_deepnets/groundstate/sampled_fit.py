@@ -19,6 +19,7 @@ from ..networks import DeepNetwork
 from ..numerics.configs import batches
 from .local import local_derivatives
 from .points import ROWS, network_at
+from .steps import force
 from .targets import Target
 
 
@@ -63,7 +64,7 @@ class SampledLoss:
         there = np.flatnonzero(ratios)
         for part in batches(len(there), max(1, ROWS // (16 * len(theta)))):
             O = local_derivatives(evaluator, self.configs[there[part]])
-            gradient = gradient + weights[there[part]] @ O.conj() / len(ratios)
+            gradient = gradient + force(O, weights[there[part]]) / len(ratios)
         gradient = gradient if np.iscomplexobj(theta) else np.real(gradient)
         return math.log(square) - 2 * math.log(abs(mean)), gradient
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import OptionError
+from ..evaluation.factored_rows import joined
 from ..jobs import Job, in_order
 from ..jobs.progress import progress
 from ..sampling import Metropolis
@@ -35,7 +36,7 @@ class Samples(NamedTuple):
         ``log |psi|``.
     values : list[numpy.ndarray], shape (draws, chains) each
         Local values of each operator.
-    derivatives : numpy.ndarray, shape (draws, chains, P), or None
+    derivatives : numpy.ndarray, shape (draws, chains, P), FactoredRows or None
         ``d log psi / d theta``, if they were asked for.
     acceptance : float
         The share of proposals that were accepted.
@@ -44,7 +45,7 @@ class Samples(NamedTuple):
     configs: np.ndarray
     logabs: np.ndarray
     values: list[np.ndarray]
-    derivatives: np.ndarray | None
+    derivatives: Any
     acceptance: float
 
 
@@ -133,7 +134,7 @@ def sharded_samples(
     parts = list(progress(results, progbar, total=len(sizes)))
     join = lambda arrays: np.concatenate(list(arrays), axis=1)
     values = [join(part.values[i] for part in parts) for i in range(len(request.masks))]
-    derivatives = join(part.derivatives for part in parts) if request.derivatives else None
+    derivatives = joined([x.derivatives for x in parts], axis=1) if request.derivatives else None
     return Samples(
         join(part.configs for part in parts),
         join(part.logabs for part in parts),

@@ -19,6 +19,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+from ..evaluation.factored_rows import FactoredRows
+from .centred import centred
+
 CLIP = 8.0  # median deviations
 
 
@@ -27,7 +30,7 @@ class Batch(NamedTuple):
 
     Attributes
     ----------
-    derivatives : numpy.ndarray, shape (n, P)
+    derivatives : numpy.ndarray or FactoredRows, shape (n, P)
         ``d log psi / d theta`` of each configuration.
     energies : numpy.ndarray, shape (n,)
         Local energies.
@@ -37,7 +40,7 @@ class Batch(NamedTuple):
         Whether the parameters are real.
     """
 
-    derivatives: np.ndarray
+    derivatives: np.ndarray | FactoredRows
     energies: np.ndarray
     weights: np.ndarray
     real: bool = True
@@ -109,22 +112,23 @@ def residuals(batch):
 
     Returns
     -------
-    A : numpy.ndarray, shape (n, P), or (2 n, P) for real parameters of a complex network
+    A : numpy.ndarray or CentredRows, shape (n, P)
+        Or (2 n, P), for real parameters of a complex network.
     b : numpy.ndarray, shape (n,) or (2 n,)
     """
-    root, w = np.sqrt(batch.weights), batch.weights
-    A = (batch.derivatives - w @ batch.derivatives) * root[:, None]
-    b = (batch.energies - w @ batch.energies) * root
+    O, w = batch.derivatives, batch.weights
+    b = (batch.energies - w @ batch.energies) * np.sqrt(w)
     if not batch.real:
-        return A, b
-    if np.iscomplexobj(A):
+        return centred(O, w), b
+    if np.iscomplexobj(O):
+        A = np.asarray(centred(O, w))
         return np.concatenate((A.real, A.imag)), np.concatenate((b.real, np.imag(b)))
-    return A, b.real
+    return centred(O, w), b.real
 
 
 def force(A, b):
     """Half of the gradient of the energy, ``(P,)``: of complex parameters by their conjugates."""
-    return A.conj().T @ b
+    return A.conj().T @ b if isinstance(A, np.ndarray) else A.adjoint(b)
 
 
 def natural_step(A, b, shift=1e-3, previous=None):
@@ -132,7 +136,7 @@ def natural_step(A, b, shift=1e-3, previous=None):
 
     Parameters
     ----------
-    A : numpy.ndarray, shape (n, P)
+    A : numpy.ndarray or CentredRows, shape (n, P)
     b : numpy.ndarray, shape (n,)
         See `residuals`.
     shift : float, optional
@@ -162,19 +166,22 @@ def natural_step(A, b, shift=1e-3, previous=None):
     n, P = A.shape
     if previous is not None:
         return previous + natural_step(A, b - A @ previous, shift)
-    size = shift * np.vdot(A, A).real / max(1, min(n, P))
-    if size == 0:
-        return np.zeros(P, A.dtype)
     if n > P:
-        return _solved(A.conj().T @ A, force(A, b), size)
-    return A.conj().T @ _solved(A @ A.conj().T, b, size)
+        A = np.asarray(A)
+        return _solved(A.conj().T @ A, force(A, b), shift)
+    gram = A @ A.conj().T if isinstance(A, np.ndarray) else A.gram()
+    return force(A, _solved(gram, b, shift))
 
 
 def _solved(matrix, right, shift):
-    """``(matrix + shift)^-1 right`` of a positive matrix."""
-    matrix[np.diag_indices_from(matrix)] += shift
-    factor = scipy.linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
-    return scipy.linalg.cho_solve(factor, right, check_finite=False)
+    """``(matrix + shift * mean of its eigenvalues)^-1 right`` of a positive matrix; of zeros, 0."""
+    size = shift * np.trace(matrix).real / max(1, len(matrix))
+    if size == 0:
+        return np.zeros_like(right)
+    matrix[np.diag_indices_from(matrix)] += size
+    # its transpose is its conjugate, and in the order of columns that is not copied
+    factor = scipy.linalg.cho_factor(matrix.T, overwrite_a=True, check_finite=False)
+    return scipy.linalg.cho_solve(factor, right.conj(), check_finite=False).conj()
 
 
 def trusted(A, change, rate, limit):

@@ -122,18 +122,15 @@ class Target:
     @functools.cached_property
     def _pieces(self) -> list[tuple[Any, tuple[str, ...]]]:
         """Arrays of the complex conjugate, and their legs: sites by name, others marked."""
+        name = leaf_ind
         if isinstance(self.state, np.ndarray):
             shaped = self.state.reshape((self.phys_dim,) * len(self.sites))
             pieces = [(shaped, tuple(map(leaf_ind, self.sites)))]
         elif isinstance(self.state, DeepNetwork):
-            names = {leaf_ind(site): leaf_ind(site) for site in self.sites}
             pieces = [(t.data, t.inds) for t in window_tensors(self.state, MAX_BYTES)[0]]
         else:
-            pieces = [(t.data, t.inds) for t in self.state]
-        if not isinstance(self.state, (np.ndarray, DeepNetwork)):
-            names = {self.state.site_ind(site): leaf_ind(site) for site in self.sites}
-        elif isinstance(self.state, np.ndarray):
-            names = {leaf_ind(site): leaf_ind(site) for site in self.sites}
+            pieces, name = [(t.data, t.inds) for t in self.state], self.state.site_ind
+        names = {name(site): leaf_ind(site) for site in self.sites}
         legs = [tuple(names.get(ix, INNER + ix) for ix in inds) for _, inds in pieces]
         arrays = [to_numpy(stop_gradient(x)).conj() for x, _ in pieces]
         for n in self.signs:

@@ -302,6 +302,16 @@ class Trajectory:
             seconds,
         )
 
+    def has_settled(self, before: RunState, after: RunState) -> bool:
+        """Whether a step without noise changed nothing, as all further ones would."""
+        old, new = before.memory, after.memory
+        return (
+            isinstance(self.optimizer, QuasiNewton)
+            and np.array_equal(before.theta, after.theta)
+            and old.keys() == new.keys()
+            and all(np.array_equal(old[key], new[key]) for key in old)
+        )
+
     def _scaled(self, point):
         """What L-BFGS makes lower, in units of `scale`, and its gradient."""
         return (point.energy + point.penalty) / self.scale, point.gradient / self.scale

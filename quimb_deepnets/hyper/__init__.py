@@ -13,6 +13,7 @@ Nothing here knows a deep network::
     trees       one tree for one problem
     exhaustive  what searches of every tree would take
     pictures    figures
+    pairs       two small arrays, contracted as prepared for their shapes
     holes       environments of many small holes, planned in integers
     regions     density matrices of many regions, from environments that they share
     identities  identity tensors leave a contraction before it is planned

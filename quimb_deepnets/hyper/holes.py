@@ -22,6 +22,8 @@ from typing import NamedTuple
 
 import cotengra as ctg
 
+from .pairs import natural_order
+
 SIDES = {"ket": 0, "bra": 1}
 CALL = 10**4  # multiplications that take as long as the call for one pair of tensors
 SMALL = 2**13  # entries of a tensor times its conjugate, up to which it is made once
@@ -148,6 +150,7 @@ class _Planner:
         self.spans = [self._span([where[leg] for leg in r]) for r in problem.regions]
         self.centers = [tuple(a + b for a, b in span) for span in self.spans]
         self._found, self._cut, self._joint = {}, {}, {}
+        self._layouts = {}  # the legs of components in the order in which they come out
 
     def _span(self, ats):
         """From where to where along each axis; behind the end, across the edge of a ring."""
@@ -272,7 +275,8 @@ class _Planner:
     def plan(self):
         """See `plan_holes`."""
         sources = self.sources()
-        steps = [self._component(part, inside) for part, inside in sources.items()]
+        smaller_first = sorted(sources.items(), key=lambda item: item[0].bit_count())
+        steps = [self._component(part, inside) for part, inside in smaller_first]
         steps += [self._region(r) for r in range(len(self.holes))]
         steps.sort(key=lambda s: _rank(s[0]))
         needed = [x for step, *_ in steps for x in step.inputs if isinstance(x, int)]
@@ -293,7 +297,7 @@ class _Planner:
         return most
 
     def _component(self, part, inside):
-        legs = {x: self.open_legs(x) for x in inside}
+        legs = {x: self._layout(x) for x in inside}
         for i in _bits(part & ~functools.reduce(int.__or__, inside, 0)):
             legs.update(self._unit(i))
         return self._step(part, legs, self.open_legs(part))
@@ -303,7 +307,7 @@ class _Planner:
         legs = {}
         for part in self.outside(hole):
             if part & part - 1:
-                legs[part] = self.open_legs(part)
+                legs[part] = self._layout(part)
             else:
                 legs.update(self._unit(part.bit_length() - 1))
         moved = {leg: len(self.sizes) + k for k, leg in enumerate(region)}
@@ -311,6 +315,10 @@ class _Planner:
             legs["ket", i] = self.problem.kets[i]
             legs["bra", i] = tuple(moved.get(leg, leg) for leg in self.problem.bras[i])
         return self._step(-1 - r, legs, (*region, *moved.values()))
+
+    def _layout(self, part):
+        """The legs of a component in the order in which it comes out; in any, if none is made."""
+        return self._layouts.get(part) or self.open_legs(part)
 
     def _unit(self, i):
         """A tensor and its conjugate as inputs: multiplied once, if the product is small."""
@@ -324,12 +332,16 @@ class _Planner:
         for leg in (leg for inds in legs.values() for leg in inds):
             names.setdefault(leg, len(names))
         kinds = tuple(SIDES.get(x[0], -1) if isinstance(x, tuple) else -1 for x in legs)
-        pairs, flops, largest = _small_path(
+        pairs, flops, largest, out = _small_path(
             tuple(tuple(map(names.get, inds)) for inds in legs.values()),
             tuple(map(names.get, output)),
             tuple(sizes[leg] for leg in names),
             kinds if name < 0 else (),
+            name > 0,
         )
+        if name > 0:
+            leg_of = list(names)
+            self._layouts[name] = tuple(leg_of[k] for k in out)
         return HoleStep(name, tuple(legs), pairs), flops, largest
 
 
@@ -361,15 +373,17 @@ def _cover(part, near):
 
 
 @functools.lru_cache(2**13)
-def _small_path(inputs, output, sizes, kinds):
-    """The pairs of one contraction, its multiplications, and its largest intermediate.
+def _small_path(inputs, output, sizes, kinds, free):
+    """The pairs of one contraction, its multiplications, its largest intermediate, and its legs.
+
+    The legs of the result come in any order if ``free``.
 
     With ``kinds`` (0 for tensors of the state, 1 for those of its conjugate) it may first multiply
     all of the state, and all of its conjugate: such products are the same for many regions.
     """
     if len(inputs) == 1:
         size = math.prod(sizes[leg] for leg in inputs[0])
-        return ((0, 0, spelled(inputs[0], None, output)),), size, size
+        return ((0, 0, spelled(inputs[0], None, output)),), size, size, output
     symbols = list(map(ctg.get_symbol, range(len(sizes))))
     spell = lambda legs: tuple(symbols[leg] for leg in legs)
     size_dict = dict(zip(symbols, sizes))
@@ -382,8 +396,8 @@ def _small_path(inputs, output, sizes, kinds):
     if best.contraction_cost() > WORTH * CALL * len(words) and 3 < len(words) <= FEW:
         best = best.subtree_reconfigure(subtree_size=6)
     path = [tuple(pair) for pair in best.get_ssa_path()]
-    pairs = tuple(_spelled_pairs(inputs, output, path))
-    return pairs, float(best.contraction_cost()), 2 ** best.contraction_width()
+    pairs, out = _spelled_pairs(inputs, output, path, sizes, free)
+    return pairs, float(best.contraction_cost()), 2 ** best.contraction_width(), out
 
 
 def _by_sides(words, output, size_dict, kinds):
@@ -413,18 +427,19 @@ def _by_sides(words, output, size_dict, kinds):
     return path
 
 
-def _spelled_pairs(inputs, output, path):
-    """Each pair of a path with the einsum that contracts it."""
-    held = dict(enumerate(inputs))
+def _spelled_pairs(inputs, output, path, sizes, free):
+    """Each pair of a path with the einsum that contracts it, and the legs of the last one."""
+    held, pairs = dict(enumerate(inputs)), []
     for k, (a, b) in enumerate(path):
         x, y = held.pop(a), held.pop(b)
         needed = set(output).union(*held.values())
-        out = tuple(leg for leg in dict.fromkeys(x + y) if leg in needed)
-        out = tuple(output) if not held else out
+        out = natural_order(x, y, needed, sizes) if held or free else tuple(output)
         held[len(inputs) + k] = out
-        yield a, b, spelled(x, y, out)
+        pairs.append((a, b, spelled(x, y, out)))
+    return tuple(pairs), out
 
 
+@functools.lru_cache(2**13)
 def spelled(x, y, out):
     """The einsum of one or two tensors from their legs, ``y`` being None for one."""
     legs = dict.fromkeys((*x, *(y or ()), *out))

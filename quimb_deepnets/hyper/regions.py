@@ -12,16 +12,19 @@
 """
 
 import collections
+import functools
 import itertools
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
 from autoray import do, stop_gradient
 from cotengra.contract import einsum
 
 from ..errors import BudgetError
 from ..numerics.scaled import Scaled, look, mutable
 from .holes import HolePlan, Problem, leaf_work, plan_holes, spelled
+from .pairs import permuted, prepared_pair
 from .ranges import limits_of
 
 NEAR = 2.0**24  # entries between its inverse and this are left as they are
@@ -37,6 +40,8 @@ class RegionSums(NamedTuple):
         The outer legs of each region, or of one that translations of the state move it to.
     groups : list[tuple[str, ...]]
         Outer legs, such that each region is inside one group.
+    homes : dict[tuple[str, ...], tuple[str, ...]]
+        The group of each region.
     problem : Problem
         With a region for each group.
     plan : HolePlan
@@ -44,6 +49,7 @@ class RegionSums(NamedTuple):
 
     regions: list[tuple[str, ...]]
     groups: list[tuple[str, ...]]
+    homes: dict[tuple[str, ...], tuple[str, ...]]
     problem: Problem
     plan: HolePlan
 
@@ -73,25 +79,26 @@ class RegionSums(NamedTuple):
         bras = kets if bras is None else bras
         found = _RegionRun(self.problem, kets, bras).density_matrices(self.plan)
         joint = dict(zip(self.groups, found))
-        traced = {region: self._traced(region, joint) for region in set(self.regions)}
+        traced = {region: self._traced(region, joint) for region in self.homes}
         if normalized:
             traced = {region: of_trace_one(rho) for region, rho in traced.items()}
         return [traced[region] for region in self.regions]
 
     def _traced(self, region, joint):
-        group = next(group for group in joint if set(region) <= set(group))
+        group = self.homes[region]
         count, rho = len(group), joint[group]
-        bra = [count + k if ix in region else k for k, ix in enumerate(group)]
         kept = [group.index(ix) for ix in region]
-        legs, out = (*range(count), *bra), (*kept, *(count + k for k in kept))
-        rho = rho if legs == out else einsum(spelled(legs, None, out), rho)
-        size = math.prod(rho.shape[: len(region)])
-        return rho.reshape(size, size)
+        gone = [k for k in range(count) if k not in kept]
+        size = math.prod(rho.shape[k] for k in kept)
+        rho = permuted(rho, (*kept, *(count + k for k in kept), *gone, *(count + k for k in gone)))
+        rest = math.prod(rho.shape[2 * len(kept) : 2 * len(kept) + len(gone)])
+        rho = rho.reshape(size, size, rest, rest)
+        return rho[:, :, 0, 0] if rest == 1 else rho.diagonal(0, -1, -2).sum(-1)
 
 
 def of_trace_one(rho: Any) -> Any:
     """A density matrix divided by its trace; None if that vanishes."""
-    trace, limits = do("trace", rho), limits_of(rho)
+    trace, limits = rho.trace(), limits_of(rho)
     size = abs(complex(stop_gradient(trace)))
     return rho / trace if size > limits.tiny / limits.eps else None
 
@@ -137,21 +144,35 @@ def region_sums(
     >>> [rho.shape for rho in sums.run([x for _, x in tensors])]
     [(4, 4), (2, 2)]
     """
-    others = tensors if others is None else others
-    regions = _representatives(tensors, others, places, [tuple(region) for region in regions])
+    kinds = _kinds([x for _, x in (*tensors, *(others or ()))])
+    sides = (tensors,) * 2 if others is None else (tensors, others)
+    shapes = tuple(tuple((tuple(legs), tuple(x.shape)) for legs, x in side) for side in sides)
+    where, wanted = tuple(places.items()), tuple(map(tuple, regions))
+    itemsize = max(x.itemsize for _, x in tensors)
+    return _planned(shapes, tuple(kinds), where, wanted, itemsize, max_bytes)
+
+
+@functools.lru_cache(64)
+def _planned(sides, kinds, places, regions, itemsize, max_bytes):
+    """The plan of `region_sums` from legs, shapes, and which tensors are alike."""
+    (tensors, others), places = sides, dict(places)
+    legs = [legs for legs, _ in tensors] + [("*", *legs) for legs, _ in others]
+    regions = _representatives(list(zip(2 * kinds, legs)), places, list(regions))
     options = [_largest(regions)]
     if box := _box(regions, places):
         options.append(_in_boxes(options[0], places, box))
     problems = [_problem(tensors, others, places, groups) for groups in options]
     problem, groups = min(zip(problems, options), key=lambda pair: leaf_work(pair[0]))
     plan = plan_holes(problem)
-    need = plan.held * max(x.itemsize for _, x in tensors)
+    need = plan.held * itemsize
     if need > max_bytes:
         raise BudgetError(
             f"the environments of {len(regions)} regions need {need:.3g} bytes, more than the "
             f"{max_bytes} allowed; give fewer regions at a time."
         )
-    return RegionSums(regions, groups, problem, plan)
+    home = lambda region: next(group for group in groups if set(region) <= set(group))
+    homes = {region: home(region) for region in dict.fromkeys(regions)}
+    return RegionSums(regions, groups, homes, problem, plan)
 
 
 def _problem(tensors, others, places, regions):
@@ -161,8 +182,8 @@ def _problem(tensors, others, places, regions):
     both = []
     for star, side in enumerate((tensors, others)):
         own = [tuple((ix, bool(star) and ix not in places) for ix in legs) for legs, _ in side]
-        for legs, (_, x) in zip(own, side):
-            sizes.update(zip(legs, x.shape))
+        for legs, (_, shape) in zip(own, side):
+            sizes.update(zip(legs, shape))
         both.append(tuple(tuple(names.setdefault(ix, len(names)) for ix in t) for t in own))
     number = lambda ix: names[ix, False]
     where = tuple((number(ix), tuple(at)) for ix, at in places.items())
@@ -173,18 +194,19 @@ def _problem(tensors, others, places, regions):
 # ---------------------------------------------------------------- translations
 
 
-def _representatives(tensors, others, places, regions):
-    """For each region the least of those that translations of the state move it to."""
-    tensors = [*tensors, *((("*", *legs), x) for legs, x in others)]
-    kinds = _kinds([x for _, x in tensors])
+def _representatives(tensors, places, regions):
+    """For each region the least of those that translations of the state move it to.
+
+    Tensors are pairs of what they are the same as, and their legs.
+    """
     sides = [round(max(x) - min(x) + 1) for x in zip(*places.values())]
-    own = collections.Counter((kind, legs) for kind, (legs, _) in zip(kinds, tensors))
+    own = collections.Counter(tensors)
     moves = []
     for axis, side in enumerate(sides):
         for step in (s for s in range(1, side) if side % s == 0):
             move = _moved(places, axis, step, side)
-            legs = (tuple(move.get(ix, ix) for ix in legs) for legs, _ in tensors)
-            if collections.Counter(zip(kinds, legs)) == own:
+            moved = ((kind, tuple(move.get(ix, ix) for ix in legs)) for kind, legs in tensors)
+            if collections.Counter(moved) == own:
                 moves.append((move, side // step))
                 break
     images = [regions]
@@ -264,11 +286,11 @@ class _RegionRun:
 
     def __init__(self, problem, kets, bras):
         self.problem = problem
-        self.kinds = {"ket": _kinds(kets), "bra": _kinds(bras)}
-        self.arrays = {
-            "ket": [Scaled.of(x).mantissa for x in kets],
-            "bra": [do("conj", Scaled.of(x).mantissa) for x in bras],
-        }
+        one = [Scaled.of(x).mantissa for x in kets]
+        other = one if bras is kets else [Scaled.of(x).mantissa for x in bras]
+        self.arrays = {"ket": one, "bra": [do("conj", x) for x in other]}
+        self.kinds = {"ket": _kinds(kets)}
+        self.kinds["bra"] = self.kinds["ket"] if bras is kets else _kinds(bras)
         self.made = {}
 
     def density_matrices(self, plan):
@@ -305,7 +327,8 @@ class _RegionRun:
             y, theirs = values.pop(b) if b != a else (None, ())
             key = None if mine is None or theirs is None else (mine, theirs, eq)
             if (z := self.made.get(key)) is None:
-                z = _near_one(einsum(eq, x) if y is None else einsum(eq, x, y))
+                z = einsum(eq, x) if y is None else prepared_pair(eq, x.shape, y.shape)(x, y)
+                z = _near_one(z)
                 if key is not None:
                     self.made[key] = z
             values[count + k] = z, key
@@ -315,7 +338,7 @@ class _RegionRun:
 
 def _near_one(x):
     """An array times a power of two, such that no product of a few leaves the range of floats."""
-    size = float(do("max", do("abs", stop_gradient(x))))
+    size = float(abs(x if type(x) is np.ndarray else stop_gradient(x)).max())
     return x if 1 / NEAR < size < NEAR or not size else Scaled.of(x).mantissa
 
 

@@ -157,8 +157,8 @@ class SiteNames(Sited):
         except TypeError:  # no site has such a name
             pass
         axes = given if isinstance(given, tuple) else (given,)
-        sizes = self._extent
-        if sizes and len(axes) == len(sizes) and all(isinstance(i, Integral) for i in axes):
+        sizes = self._extent if all(isinstance(i, Integral) for i in axes) else None
+        if sizes and len(axes) == len(sizes):
             axes = tuple(i + n if -n <= i < 0 else i for i, n in zip(axes, sizes))
             given = axes if isinstance(self.sites[0], tuple) else axes[0]
         elif len(site) > 1:
@@ -199,8 +199,8 @@ class SiteNames(Sited):
         site = _plain(given)
         site = tuple(map(_plain, site)) if isinstance(site, list) else site
         try:
-            site = own.get(site, self._as_site(site))
-            return None if isinstance(site, bool) else own.get(site)
+            site = own[site] if site in own else own.get(self._as_site(site))
+            return None if isinstance(site, bool) else site
         except TypeError:  # nothing that could be a name
             return None
 

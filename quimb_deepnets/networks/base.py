@@ -13,9 +13,11 @@ a general form that it may replace::
     may     from_params, plan                   else: checks of shapes, a chunk at a time
             _evaluate_by_layers                 else: as planned, for functions that are traced
             _ratios_by, _derivatives_by         else: changed configurations, autograd of torch
+            _derivative_factors_by              else: derivatives are rows of numbers
             _chain_tables                       else: Markov chains evaluate batches
             _scaled_state                       else: all amplitudes, one by one
             _is_complex                         else: as the weights are
+            _torch_follows                      else: gradients come from derivatives of log psi
 
 ``class RBM(DeepNetwork, family="rbm")`` enters a family in `FAMILIES`: `save`, `load` and the
 command line know those.
@@ -50,6 +52,8 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         Every independent parameter by name, in a fixed order; the names are the tags of the
         tied tensors of the tensor network.
     """
+
+    _torch_follows = False  # whether all amplitudes keep the graph of torch, at any weights
 
     def __init_subclass__(cls, family: str | None = None, **kwargs: Any) -> None:
         """Enter a class in `FAMILIES`, if it names its family.
@@ -369,6 +373,10 @@ class DeepNetwork(NetworkMethods, NetworkValue):
     def _derivatives_by(self):
         """A function from digits ``(N, B)`` to ``(B, num_params)``, and how many at once."""
         return autograd_derivatives(self)
+
+    def _derivative_factors_by(self):
+        """A function from digits ``(N, B)`` to `FactoredRows`; None where there are no factors."""
+        return None
 
     def _chain_tables(self):
         """What compiled Markov chains read, see `evaluation.chains`; None where there are none."""

@@ -96,6 +96,7 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
     """
 
     _geometry_class = ConvGeometry
+    _torch_follows = True
 
     if TYPE_CHECKING:
 

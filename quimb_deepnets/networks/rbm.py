@@ -17,6 +17,7 @@ from autoray import astype, do, get_dtype_name, stop_gradient
 
 from ..declared import BoltzmannMethods
 from ..errors import check_positive_int
+from ..evaluation.factored_rows import FactoredRows
 from ..evaluation.hidden_chains import hidden_chain_tables
 from ..evaluation.hidden_ratios import boltzmann_ratios
 from ..evaluation.plan import Plan
@@ -68,6 +69,7 @@ class RBM(BoltzmannMethods, DeepNetwork, family="rbm"):
     """
 
     _geometry_class = BoltzmannGeometry
+    _torch_follows = True
 
     if TYPE_CHECKING:
 
@@ -202,14 +204,17 @@ class RBM(BoltzmannMethods, DeepNetwork, family="rbm"):
         return self.hidden_bias[:, None] + self.weights @ s
 
     def _derivatives_by(self):
-        def _derive(x):
+        factored = self._derivative_factors_by()
+        size = max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
+        return lambda x: factored(x).rows(), size
+
+    def _derivative_factors_by(self):
+        def _factored(x):
             s = self._spins(x)
             t = do("transpose", do("tanh", self._angles(s)), (1, 0))  # (B, hidden)
-            s = do("transpose", s, (1, 0))
-            by_weight = (t[:, :, None] * s[:, None]).reshape(len(s), -1)
-            return do("concatenate", (s, t, by_weight), axis=1)
+            return FactoredRows((do("transpose", s, (1, 0)), t), ((0,), (1,), (1, 0)))
 
-        return _derive, max(1, self._machine.chunk // self._like.itemsize // self.geometry.hidden)
+        return _factored
 
     def _ratios_by(self, masks, batch):
         return boltzmann_ratios(self, masks, batch)

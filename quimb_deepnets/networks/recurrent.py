@@ -88,6 +88,7 @@ class RAC(RecurrentMethods, DeepNetwork, family="rac"):
     """
 
     _geometry_class = RecurrentGeometry
+    _torch_follows = True
 
     if TYPE_CHECKING:
 
