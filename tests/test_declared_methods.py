@@ -34,7 +34,7 @@ def classes():
 
 
 CLASSES = list(classes())
-DECLARED = [cls for cls in CLASSES if cls.__module__ == declared.__name__]
+DECLARED = [cls for cls in CLASSES if cls.__module__.startswith(declared.__name__)]
 
 
 def names_of(module, tree):
@@ -84,7 +84,7 @@ def differences(cls, block, attached):
     """What is wrong with the declarations of a class, as sentences that say what to do."""
     for name in sorted(set(attached) - set(block)):
         line = f"def {name}{signature_of(attached[name], evaluate=False)}: ..."
-        yield f"{cls.__name__}.{name} has no signature: add `{line}`, with types, to declared.py."
+        yield f"{cls.__name__}.{name} has no signature: add `{line}`, with types, to {cls.__module__}."
     for name in sorted(set(block) - set(attached)):
         yield f"{cls.__name__}.{name} has no function: add `{name} = LazyMethod(...)` below it."
     for name in sorted(set(block) & set(attached)):
@@ -125,7 +125,7 @@ def test_a_method_that_nobody_declares_is_found():
     attached = attached_to(NetworkMethods) | {"spectrum_of_it": spectrum_of_it}
     (wrong,) = differences(NetworkMethods, block_of(NetworkMethods), attached)
     assert "def spectrum_of_it(net, count=3)" in wrong
-    assert "declared.py" in wrong
+    assert "quimb_deepnets.declared.networks" in wrong
 
 
 def test_a_declaration_that_differs_is_found():
