@@ -23,9 +23,10 @@ from quimb.tensor.tensor_core import oset, rand_uuid
 from ..errors import RangeError
 from ..numerics.scaled import mutable, times_power
 from ..numerics.sizes import check_norm
+from .checks import check_same_outer
 from .dup import dup
 from .names import SWITCH
-from .network import HyperTensorNetwork, check_same_outer
+from .network import HyperTensorNetwork
 from .operands import in_common
 from .ranges import Contracted
 

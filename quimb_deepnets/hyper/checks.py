@@ -4,6 +4,7 @@
 
     arrays --check_network--> one dtype, one size for each index, entries that adjoints can follow
     result --check_slopes---> derivatives within the range, too
+    two    --check_same_outer---> quimb networks, of the same sites
 """
 
 import math
@@ -104,3 +105,21 @@ def check_sizes(tn):
                     f"the index {ix!r} has the dimension {sizes[ix]} on one tensor and {size} on "
                     "another; contract states with the same phys_dim."
                 )
+
+
+def check_same_outer(psi, phi):
+    """Refuse two networks with different outer indices."""
+    mine, theirs = set(psi.outer_inds()), set(as_state(phi).outer_inds())
+    if mine != theirs:
+        raise SitesError(
+            f"the outer indices differ: {sorted(mine - theirs)[:4]} only here, "
+            f"{sorted(theirs - mine)[:4]} only there; give both states the same sites and "
+            "site_ind_id (reindex_all renames them), and join duplicated legs with dup."
+        )
+    phi = phi.as_network()
+    for ix in sorted(mine):
+        if psi.ind_size(ix) != phi.ind_size(ix):
+            raise SitesError(
+                f"the index {ix!r} has the dimension {psi.ind_size(ix)} here and "
+                f"{phi.ind_size(ix)} there; give two states with the same phys_dim."
+            )

@@ -28,7 +28,7 @@ from ..lazy import LazyMethod
 from ..numerics.scaled import binary, readable
 from ..numerics.torch_modes import full_precision
 from ..numerics.weights import make_rng
-from .checks import check_network, check_slopes
+from .checks import as_state, check_network, check_same_outer, check_slopes
 from .exhaustive import EXHAUSTIVE
 from .identities import absorb_identities
 from .names import SWITCH, plain_name
@@ -408,6 +408,165 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         )
 
 
+def _found(self, optimize, output_inds):
+        """The optimizer for the whole network: where none is given, the best of several.
+
+        That is for networks with a tag of `SEARCHED`; others take quimb's default.
+        """
+        if optimize is None:
+            return None if SEARCHED.isdisjoint(self.tag_map) else BestOf()
+        return _found(optimize, tuple(self), output_inds)
+
+    def _squeezed(self, output_inds):
+        """The same network without inner indices of size 1, which would only pile up as axes.
+
+        numpy takes 64 axes, and its einsum 52 names of them.
+        """
+        trivial = [ix for ix in self._inner_inds - oset(output_inds) if self.ind_size(ix) == 1]
+        return self.squeeze(include=trivial) if trivial else self
+
+    def __matmul__(self, other):
+        """Overload ``@``: contract with another network over all indices that match."""
+        return self.combine(other) ^ all
+
+    @property
+    def exponent(self):
+        """The decimal exponent before the network, see quimb.
+
+        quimb's ``mps & psi``, ``mps | psi`` and ``mps @ psi`` make a plain network and read this
+        when they add the second operand; the network they make then becomes a hyper network, as
+        it is with the operands the other way round.
+        """
+        frame: Any = sys._getframe(1)
+        if frame.f_code is MAKERS[0] and type(made := frame.f_locals["self"]) is TensorNetwork:
+            for code in MAKERS:
+                frame = frame.f_back if frame is not None and frame.f_code is code else None
+            if frame is not None and frame.f_code in OPERATORS:
+                made.__class__ = HyperTensorNetwork
+                HyperTensorNetwork._unify(made)  # type: ignore[arg-type]
+        return self.__dict__["exponent"]
+
+    @exponent.setter
+    def exponent(self, value):
+        """Set the decimal exponent."""
+        self.__dict__["exponent"] = value
+
+    # quimb's base classes on the left leave ``&``, ``|`` and ``@`` to this one
+
+    def __rand__(self, other):
+        return HyperTensorNetwork(other.as_network(virtual=False)).combine(self)
+
+    def __ror__(self, other):
+        return HyperTensorNetwork(other.as_network(), virtual=True).combine(self, virtual=True)
+
+    def __rmatmul__(self, other):
+        return (other & self) ^ all
+
+    # ------------------------------------------------------------ scalars
+
+    def multiply(self, x, inplace=False, spread_over=8):
+        """Multiply with a scalar, spread over some tensors, see quimb.
+
+        Raises
+        ------
+        OptionError
+            If it is not a number.
+        RangeError
+            If it is inf or nan.
+        """
+        x = read_scalar(x)
+        if infer_backend(x) in SEEN:
+            if not bool(abs(x) < math.inf):
+                raise RangeError(f"a state times {x} is not finite; multiply with a finite number.")
+            if bool(x == 0):
+                spread_over = 1  # spread, quimb would divide zero by its size
+        return super().multiply(x, inplace, spread_over)
+
+    multiply_ = functools.partialmethod(multiply, inplace=True)
+
+    def __truediv__(self, other):
+        return self.multiply(inverse(other))
+
+    def __itruediv__(self, other):
+        return self.multiply_(inverse(other))
+
+    def _is_concrete(self):
+        """Whether the numbers can be looked at: no compiler traces them, no vmap stacks them."""
+        return all(infer_backend(t.data) == "builtins" or readable(t.data) for t in self)
+
+    @full_precision
+    def _contracted(self, output_inds, scaled=False, preserve_tensor=False, **kwargs):
+        """The whole network contracted, whatever size its numbers have.
+
+        Parameters
+        ----------
+        output_inds : sequence of str
+        scaled : bool, optional
+            Scale every intermediate, and contract the terms of sums one by one, even where plain
+            numbers would do.
+        preserve_tensor : bool, optional
+            Return a tensor even if it has no legs.
+        **kwargs
+            As `contract` takes them.
+
+        Returns
+        -------
+        Contracted
+        """
+        with memory_errors_named():
+            return self._contract_here(output_inds, scaled, preserve_tensor, **kwargs)
+
+    def _contract_here(self, output_inds, scaled, preserve_tensor, optimize=None, **kwargs):
+        """See `_contracted`."""
+        if unknown := sorted(kwargs.keys() - TREE_OPTIONS - QUIMB_OPTIONS):
+            raise OptionError(
+                f"{unknown[0]}={kwargs[unknown[0]]!r} is not an option of a contraction; use "
+                f"optimize or one of {', '.join(sorted(TREE_OPTIONS | QUIMB_OPTIONS))}."
+            )
+        tn = self._prepared(output_inds)
+        check_network(tn)
+        check_memory(math.prod(map(self.ind_size, output_inds)), tn.arrays)
+        optimize = tn._found(optimize, output_inds)
+        as_tensor = bool(output_inds) or preserve_tensor
+        if not scaled and abs(tn.exponent) < MAX_EXPONENT:
+            grown = growth(tn, output_inds)
+            if grown < MAX_GROWTH:
+                opts = kwargs if optimize is None else {"optimize": optimize, **kwargs}
+                with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                    plain = super(HyperTensorNetwork, tn).contract(
+                        all, output_inds=output_inds, preserve_tensor=as_tensor, **opts
+                    )
+                found = Contracted(plain, 0.0)
+                if is_certain(found.array, grown + binary(tn.exponent)):
+                    return found
+        tree = tn.contraction_tree(optimize, output_inds=output_inds)
+        coefficients = (tn.tensor_map[tid] for tid in tn.tag_map.get("SWITCH", ()))
+        switches = {t.inds[0] for t in coefficients if t.ndim == 1}
+        switches.update(ix for ix in tn.ind_map if plain_name(ix) == SWITCH)  # simplified away
+        summed = sorted(switches.difference(output_inds))
+        inds = [t.inds for t in tn]
+        opts = {key: kwargs[key] for key in kwargs.keys() & TREE_OPTIONS}
+        found = contract_scaled(tree, tn.arrays, inds, summed, **opts)
+        if as_tensor:
+            tags = oset_union(t.tags for t in tn)
+            found = found.map(lambda x: Tensor(x, tuple(output_inds), tags))
+        exponent = binary(tn.exponent)
+        largest = None if found.largest is None else found.largest + float(exponent)
+        return found._replace(bits=found.bits + exponent, largest=largest)
+
+    def _open_inds(self):
+        """The hyper-indices of this part that tensors outside carry as well."""
+        return [ix for ix in self._cuts if ix in self.ind_map]
+
+    @staticmethod
+    def _raise_open_error(inds):
+        raise MethodError(
+            f"the index {min(inds)!r} joins more than two tensors, some of them outside this part, "
+            "so a sum over it here would be wrong, and so would belief propagation between the "
+            "parts; use hyperinds_resolve() first, which writes COPY tensors."
+        )
+
+
 def as_state(phi):
     """The argument if it is a quimb network; for ConvAC, RAC or RBM an error says what to do."""
     if hasattr(phi, "to_tensor_network"):
@@ -431,21 +590,3 @@ def _found(optimize, tensors, output_inds):
         return optimize
     sizes = {ix: size for t in tensors for ix, size in zip(t.inds, t.shape)}
     return tree_of([t.inds for t in tensors], tuple(output_inds), sizes, optimize)
-
-
-def check_same_outer(psi, phi):
-    """Refuse two networks with different outer indices."""
-    mine, theirs = set(psi.outer_inds()), set(as_state(phi).outer_inds())
-    if mine != theirs:
-        raise SitesError(
-            f"the outer indices differ: {sorted(mine - theirs)[:4]} only here, "
-            f"{sorted(theirs - mine)[:4]} only there; give both states the same sites and "
-            "site_ind_id (reindex_all renames them), and join duplicated legs with dup."
-        )
-    phi = phi.as_network()
-    for ix in sorted(mine):
-        if psi.ind_size(ix) != phi.ind_size(ix):
-            raise SitesError(
-                f"the index {ix!r} has the dimension {psi.ind_size(ix)} here and "
-                f"{phi.ind_size(ix)} there; give two states with the same phys_dim."
-            )

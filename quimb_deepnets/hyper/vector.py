@@ -22,9 +22,10 @@ from ..errors import MethodError, OptionError, RangeError, check_option
 from ..numerics.configs import identity
 from ..numerics.scaled import look
 from .algebra import MAX_DENSE, add, distance
+from .checks import check_same_outer
 from .dup import delta, resolve_hyperinds
 from .identities import identity_factor
-from .network import HyperTensorNetwork, check_same_outer
+from .network import HyperTensorNetwork
 from .operands import expectation, is_negligible, read_terms, traced
 from .refusals import refuse
 from .sites import SiteNames, check_site_id, format_site, read_value
