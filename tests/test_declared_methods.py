@@ -84,7 +84,8 @@ def differences(cls, block, attached):
     """What is wrong with the declarations of a class, as sentences that say what to do."""
     for name in sorted(set(attached) - set(block)):
         line = f"def {name}{signature_of(attached[name], evaluate=False)}: ..."
-        yield f"{cls.__name__}.{name} has no signature: add `{line}`, with types, to {cls.__module__}."
+        where = f"{cls.__name__}.{name} has no signature"
+        yield f"{where}: add `{line}`, with types, to {cls.__module__}."
     for name in sorted(set(block) - set(attached)):
         yield f"{cls.__name__}.{name} has no function: add `{name} = LazyMethod(...)` below it."
     for name in sorted(set(block) & set(attached)):

@@ -107,6 +107,21 @@ def check_sizes(tn):
                 )
 
 
+def as_state(phi):
+    """The argument if it is a quimb network; for ConvAC, RAC or RBM an error says what to do."""
+    if hasattr(phi, "to_tensor_network"):
+        raise SitesError(
+            f"{type(phi).__name__} evaluates amplitudes and is not a quimb network; give "
+            "net.collapse(), or net.to_tensor_network()."
+        )
+    if not hasattr(phi, "as_network"):
+        raise SitesError(
+            f"{type(phi).__name__} is not a quimb network; give one, such as "
+            "qtn.Dense1D(vector) for a dense vector of a chain."
+        )
+    return phi.as_network()
+
+
 def check_same_outer(psi, phi):
     """Refuse two networks with different outer indices."""
     mine, theirs = set(psi.outer_inds()), set(as_state(phi).outer_inds())
