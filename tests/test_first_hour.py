@@ -65,8 +65,8 @@ def test_trained_networks_meet_quimb_as_numpy():
 
 
 def test_hints_lead_to_right_numbers():
-    with pytest.raises(AttributeError, match=r"to_mps\(normalize=True\)\.magnetization"):
-        PSI.magnetization(3)
+    with pytest.raises(AttributeError, match=r"to_mps\(normalize=True\)\.measure"):
+        PSI.measure(3)
 
 
 def test_training_by_the_norm_is_differentiable():
