@@ -190,11 +190,11 @@ STATES = [
 def test_errors_are_honest(net, A):
     """Out of 10 seeds, at least 8 have the exact entropy within 2 errors, none far away."""
     truth = exact(net, A)
-    runs = [renyi2_estimate(net, A, samples=2**11, seed=seed) for seed in range(10)]
+    runs = [renyi2_estimate(net, A, samples=2**12, seed=seed) for seed in range(10)]
     off = np.array([(mean - truth) / error for mean, error in runs])
     assert (abs(off) <= 2).sum() >= 8 and abs(off).max() < 4.5
     assert abs(off.mean()) < 1.3
-    assert all(r.rhat < 1.05 and r.samples == 2**11 and 0 < r.acceptance <= 1 for r in runs)
+    assert all(r.rhat < 1.05 and r.samples == 2**12 and 0 < r.acceptance <= 1 for r in runs)
 
 
 def test_a_state_of_one_configuration_has_no_entropy():
