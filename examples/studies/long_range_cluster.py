@@ -101,6 +101,11 @@ def lowest_mps(h):
     return float(np.real(dmrg.energy))
 
 
+graph = qdn.ConvAC.graph_state((L, L), MOVES, kernel=3).to_dense().ravel()
+for net in (start(0), rbm_start(0)):
+    psi = net.to_dense().ravel()
+    assert abs(abs(graph @ psi) / np.linalg.norm(graph) / np.linalg.norm(psi) - 1) < 1e-9
+
 layers = [qdn.GCLayer(4, 12), qdn.GCLayer(2, 1)]
 near = {"boundary": "periodic", "dist": "uniform", "loc": 1, "scale": 0.05, "seed": 0}
 uniform = qdn.ConvAC.rand((L, L), layers=layers, **near)
