@@ -5,12 +5,8 @@ Cells start at "# %%" (Jupyter, VS Code, Spyder); as a script it draws one pictu
 """
 
 # %% The states: rings, so that every site is copied kernel**depth times
-import pathlib
 import sys
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 import quimb_deepnets as qdn
@@ -42,33 +38,38 @@ least = {
     for key, net in nets.items()
 }
 
-# %% The pictures
-curves = {
-    "amplitude, expanded": (amplitude, "log10_flops", "o-"),
-    "amplitude, shared": (amplitude, "shared_log10_flops", "s--"),
-    "norm, expanded": (expanded, "log10_flops", "o-"),
-    "norm, collapsed": (collapsed, "log10_flops", "^--"),
-}
-figure, axes = plt.subplots(2, 2, figsize=(10, 7), sharex=True, layout="constrained")
-for n, K in enumerate((2, 3, 5)):
-    for label, (rows, flops, style) in curves.items():
-        keys = [key for key in rows if key[0] == K]
-        for ax, column in zip(axes[int(label.startswith("norm"))], ("log2_width", flops)):
-            ys = [rows[key][column] for key in keys]
-            ax.plot([d for _, d in keys], ys, style, color=f"C{n}", label=f"K={K}, {label}")
-    for ax, task in zip(axes[:, 0], ("amplitude", "norm")):
-        points = {d: bits for (name, (k, d)), bits in least.items() if (name, k) == (task, K)}
-        ax.plot(
-            *zip(*points.items()), "x:", color=f"C{n}", label=f"K={K}, largest step of any path"
-        )
-for ax in axes.flat:
-    ax.legend(fontsize=7)
-for (left, right), task in zip(axes, ("amplitude", "norm")):
-    left.set(ylabel=f"{task}: width [log2]", xlabel="depth")
-    right.set(ylabel=f"{task}: multiplications [log10]", xlabel="depth")
-path = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "width_against_depth.png")
-figure.savefig(path, dpi=100)
-print("wrote", path)
+# %% The picture: a column for each kernel, a row for each question, labels at the lines
+least_norm = {key: {"log2_width": bits} for (task, key), bits in least.items() if task == "norm"}
+panels = (
+    ("one amplitude:\nmultiplications [log10]", (
+        ("expanded", amplitude, "log10_flops", "o-C0"),
+        ("equal branches once", amplitude, "shared_log10_flops", "s-C3"))),
+    ("the norm:\nmultiplications [log10]", (
+        ("expanded", expanded, "log10_flops", "o-C0"),
+        ("collapsed", collapsed, "log10_flops", "^-C3"))),
+    ("the norm:\nlargest tensor [log2]", (
+        ("expanded", expanded, "log2_width", "o-C0"),
+        ("collapsed", collapsed, "log2_width", "^-C3"),
+        ("largest step of any path", least_norm, "log2_width", "x:k"))),
+)  # fmt: skip
+BESIDE = {"xytext": (7, 0), "va": "bottom"}
+PLACES = {"expanded": {"xytext": (0, 5), "ha": "center"}, "collapsed": BESIDE | {"va": "top"}}
+figure, axes = plt.subplots(3, 3, figsize=(11, 8), sharex=True, sharey="row", layout="constrained")
+for row, (question, curves) in zip(axes, panels):
+    row[0].set_ylabel(question)
+    row[0].margins(y=0.14)
+    for ax, K in zip(row, (2, 3, 5)):
+        for label, rows, column, style in curves:
+            depths = [d for k, d in rows if k == K]
+            ys = [rows[K, d][column] for d in depths]
+            ax.plot(depths, ys, style, ms=5)
+            text = {"color": style[2:], "textcoords": "offset points"} | PLACES.get(label, BESIDE)
+            ax.annotate(label * (len(ys) > 1), (depths[-1], ys[-1]), **text)
+for ax, K in zip(axes[0], (2, 3, 5)):
+    ax.set(title=f"kernel {K}", xlim=(0.6, 12.4), xticks=range(1, 7))
+figure.supxlabel("depth")
+figure.suptitle("What a ring of 16 sites costs, bond 4")
+figure.savefig(sys.argv[1] if len(sys.argv) > 1 else "width_against_depth.png", dpi=100)
 
 # %% What it shows: what sharing wins back grows with the copies; collapsing meets the bound
 print({key: round(row["reuse"], 1) for key, row in amplitude.items()})

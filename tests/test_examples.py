@@ -15,6 +15,7 @@ from quimb_deepnets import cli
 
 ROOT = pathlib.Path(__file__).parents[1]
 EXAMPLES = sorted(p for p in (ROOT / "examples").glob("*.py") if p.stem != "demo")
+STUDIES, DOCS = sorted((ROOT / "examples" / "studies").glob("*.py")), ROOT / "docs"
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
@@ -31,26 +32,53 @@ def test_enough_examples():
     assert len(EXAMPLES) >= 4
 
 
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.stem)
+def test_study(path, capsys, monkeypatch, tmp_path):
+    """Without arguments each runs in seconds; what it writes with them is in docs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(path)])
+    source = path.read_text(encoding="utf8")
+    assert source.count("\n") < 160 and "assert " in source
+    runpy.run_path(str(path), run_name="__main__")
+    assert capsys.readouterr().out
+    assert all((DOCS / written.name).exists() for written in tmp_path.iterdir())
+    found, kept = (json.loads((x / f"{path.stem}.json").read_text()) for x in (tmp_path, DOCS))
+    assert found.keys() == kept.keys()
+
+
 def test_demo(tmp_path, capsys):
     cli.demo().main(["--out", str(tmp_path), "--steps", "3"])
     printed = capsys.readouterr().out
-    data = json.loads((tmp_path / "ising.json").read_text())
-    assert {p.name for p in tmp_path.iterdir()} == {"ising.json", "ising.png"}
-    assert (tmp_path / "ising.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    data = json.loads((tmp_path / "ground_state.json").read_text())
+    assert {p.name for p in tmp_path.iterdir()} == {"ground_state.json", "ground_state.png"}
+    assert (tmp_path / "ground_state.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     rows = {row["state"]: row for row in data["states"]}
-    assert len(rows) == 10 and all(name in printed for name in rows)
+    assert len(rows) == 6 and all(name in printed for name in rows)
+    best = rows["exact"]["energy_per_site"]
+    assert abs(best + 0.7017802) < 1e-6  # Dagotto and Moreo, Phys. Rev. B 39, 4744
     for row in rows.values():
+        assert row["energy_per_site"] > best - 1e-9
         assert all(0 <= s <= a + 1e-9 for s, a in zip(row["entropy_bits"], range(1, 9)))
-    # bounds that hold for any weights: MPS and tree by their bond, deep trees by the rank law
-    for depth in (1, 2, 3):
-        found = rows[f"RecursiveTree depth {depth}, K=3, r=4"]["schmidt_rank"]
-        assert found <= 4 * 2 ** (2 * (depth - 1))
-    assert rows["RecursiveMPS depth 1, R=4"]["schmidt_rank"] <= 4
-    assert rows["random MPS, bond 4"]["schmidt_rank"] == 4
-    assert np.abs(np.array(data["fit"]["losses"]) - 1 + data["fit"]["fidelity"]).min() < 1e-9
+    # bounds that hold for any weights, by the bonds that are cut
+    for bond in (4, 16):
+        assert max(rows[f"MPS, bond {bond}"]["entropy_bits"]) <= np.log2(bond) + 1e-9
+    for bond in (2, 3):
+        assert rows[f"PEPS, bond {bond}"]["entropy_bits"][3] <= 4 * np.log2(bond) + 1e-9
 
 
-def test_ground_state_of_the_demo_is_the_ground_state():
+def test_energies_of_the_demo_are_those_of_its_states():
+    """Energies of two states anew, from all amplitudes and the matrix of H."""
+    demo = cli.demo()
+    H = demo.heisenberg().build_sparse_matrix()
+    _, peps, *_ = peps_row = demo.projected_entangled_pairs(2, 2, seed=1)
+    energy, vector, numbers, _ = demo.deep_network(2, seed=1)
+    assert numbers == 418 and np.count_nonzero(vector) == 12870
+    signs = (-1) ** np.indices((2,) * 16)[[i for i in range(16) if sum(divmod(i, 4)) % 2]].sum(0)
+    for E, x in ((energy, vector * signs.ravel()), (peps_row[0], peps.to_dense().ravel())):
+        assert abs(x @ H @ x / (x @ x) - E) < 1e-9
+
+
+def test_ground_state_of_the_example_is_the_ground_state():
     """DMRG against exact diagonalisation of a Hamiltonian written out in Pauli matrices."""
     L = 8
     x, z, one = np.array([[0, 1], [1, 0]]), np.diag([1, -1]), np.eye(2)
@@ -64,7 +92,10 @@ def test_ground_state_of_the_demo_is_the_ground_state():
             factors[i] = factors[i + 1] = z
             h -= _kron(factors)
     exact = np.linalg.eigh(h)[1][:, 0]
-    assert abs(exact @ cli.demo().ising_ground_state(L).to_dense().ravel()) > 1 - 1e-8
+    source = (ROOT / "examples" / "entropies_and_costs.py").read_text(encoding="utf8")
+    names: dict = {}
+    exec(source.split("def with_phases")[0], names)
+    assert abs(exact @ names["ising_ground_state"](L).to_dense().ravel()) > 1 - 1e-8
 
 
 def _kron(factors):

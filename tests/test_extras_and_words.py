@@ -28,7 +28,7 @@ DRAWINGS = {
     "plot_entropy": lambda: qdn.plot_entropy(NET),
     "PathReport.plot": lambda: qdn.path_report(NET, optimize="greedy").plot(),
     "demo": lambda: cli.demo().main([]),
-    "demo, plot": lambda: cli.demo().plot([], {}, "nowhere.png"),
+    "demo, plot": lambda: cli.demo().plot([], "nowhere.png"),
 }
 
 
@@ -70,11 +70,11 @@ def test_executors_are_looked_for_before_the_search(monkeypatch):
             qdn.contract_sliced(NET, executor=executor, optimize=never)
 
 
-@pytest.mark.parametrize("place", ["file", "file/below", "full/ising.png"])
+@pytest.mark.parametrize("place", ["file", "file/below", "full/ground_state.png"])
 def test_a_demo_that_could_not_be_written(monkeypatch, capsys, tmp_path, place):
     monkeypatch.setattr(cli.demo(), "table_rows", never)
     (tmp_path / "file").write_text("here")
-    (tmp_path / "full" / "ising.png").mkdir(parents=True)
+    (tmp_path / "full" / "ground_state.png").mkdir(parents=True)
     out = tmp_path / place
     out = out.parent if place.startswith("full") else out
     assert cli.main(["demo", "--out", str(out)]) == 1

@@ -42,6 +42,7 @@ def test_pages_are_there():
 def test_scripts_are_listed():
     text = (DOCS / "scripts.md").read_text(encoding="utf8")
     found = {p.stem for p in (DOCS.parent / "examples").glob("*.py")} - {"demo"}
+    found |= {p.stem for p in (DOCS.parent / "examples" / "studies").glob("*.py")}
     assert set(re.findall(r"^- \[(\w+)\]", text, re.M)) == found
 
 

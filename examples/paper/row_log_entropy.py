@@ -95,23 +95,39 @@ def picture(out, found, slope):
     lengths = list(found["walks"])
     best = [max(bits) for bits in found["walks"].values()]
     every = list(zip(*found["walks"].values()))
-    axes.plot(lengths, best, "C0o-", label=f"RAC, depth 2, R=2, unitary: slope {slope:.2f}")
-    for i, line in enumerate(every):
-        axes.plot(lengths, line, "C0-", lw=0.6, alpha=0.6, label=None if i else "its other seeds")
-    axes.plot(lengths, [np.log2(law(2, N, N // 2, 2, 2)) for N in lengths], "C0:", label="its rank")
+    axes.plot(lengths, best, "C0o-")
+    for line in every:
+        axes.plot(lengths, line, "C0-", lw=0.6, alpha=0.6)
+    ranks = [np.log2(law(2, N, N // 2, 2, 2)) for N in lengths]
+    axes.plot(lengths, ranks, "C0:")
     wide = found["wide"]
-    axes.plot(list(wide), list(wide.values()), "C3^-", label="RAC, depth 2, R=3, unitary")
-    ranks = [np.log2(law(2, N, N // 2, 2, 3)) for N in wide]
-    axes.plot(list(wide), ranks, "C3:", label="its rank")
+    wide_ranks = [np.log2(law(2, N, N // 2, 2, 3)) for N in wide]
+    axes.plot(list(wide), list(wide.values()), "C3^-")
+    axes.plot(list(wide), wide_ranks, "C3:")
     mean = [np.mean(bits) for bits in found["mera"].values()]
     spread = [np.std(bits, ddof=1) for bits in found["mera"].values()]
-    axes.errorbar(lengths, mean, spread, fmt="C2s-", capsize=3, label="random MERA, bond 2")
-    axes.plot(lengths, list(found["gauss"].values()), "C4x-", label="RAC, depth 2, normal weights")
-    axes.plot(lengths, list(found["shallow"].values()), "C1v-", label="RAC, depth 1, R=2")
-    axes.axhline(1, color="C1", ls=":", label="its bound log2 R")
+    axes.errorbar(lengths, mean, spread, fmt="C2s-", capsize=3)
+    gauss, shallow = list(found["gauss"].values()), list(found["shallow"].values())
+    axes.plot(lengths, gauss, "C4x-")
+    axes.plot(lengths, shallow, "C1v-")
+    axes.plot(lengths, [1] * len(lengths), "C1:")
+    N, M = lengths[-1], list(wide)[-1]
+    for x, y, words, color in (
+        (N, ranks[-1] + 0.35, "largest possible: log2 of the rank", "C0"),
+        (N, best[-1] + 0.15, f"RAC, depth 2, R=2, unitary weights: slope {slope:.2f}", "C0"),
+        (N, min(line[-1] for line in every), "the lowest of its other seeds", "C0"),
+        (M, wide_ranks[-1], "largest possible", "C3"),
+        (M, wide[M], "RAC, depth 2, R=3,\nunitary weights", "C3"),
+        (N, mean[-1], "random MERA, bond 2", "C2"),
+        (N, shallow[-1], "RAC, depth 1, R=2: at most log2 R", "C1"),
+        (N, gauss[-1], "RAC, depth 2, normal weights", "C4"),
+    ):
+        axes.annotate(words, (x, y), (9, -3), textcoords="offset points", color=color, va="center")
     axes.set_xscale("log", base=2)
-    axes.set(xlabel="N", ylabel="entropy of half of the chain (bits)")
-    figure.legend(loc="outside right upper", fontsize=8)
+    axes.set(
+        xlabel="N", ylabel="entropy of half of the chain (bits)", xlim=(lengths[0] / 1.1, 9 * N)
+    )
+    axes.set_xticks(lengths)
     return save_figure(figure, out, "log_entropy.png")
 
 

@@ -10,7 +10,13 @@ from examples.paper.common import Row, new_figure, save_figure
 from quimb_deepnets.theory import rank_bound
 
 KERNEL, DEPTH, BOND_DIM = 3, 2, 4
-STYLES = {"CNN, ReLU": "o-C0", "ConvAC": "s--C0", "RNN, tanh": "o-C1", "RAC": "s--C1"}
+STYLES = {"CNN, ReLU": "o-C0", "ConvAC": "s--C2", "RNN, tanh": "o-C1", "RAC": "s--C3"}
+LABELS = {  # which value a label stands at, and where
+    "CNN, ReLU": (10, (6, 0), "left"),
+    "ConvAC": (16, (8, 0), "left"),
+    "RNN, tanh": (60, (0, 8), "center"),
+    "RAC": (60, (0, -16), "center"),
+}
 
 
 class CNN(torch.nn.Module):
@@ -104,14 +110,19 @@ def draw(out, values, laws, sites):
     figure, ax = new_figure(figsize=(7.5, 4.5))
     for name, style in STYLES.items():
         p = np.maximum(values[name], 1e-40) ** 0.5
-        ax.semilogy(range(1, len(p) + 1), p, style, ms=4, lw=1, label=name)
-    for name, law in laws.items():
-        ax.axvline(
-            law + 0.5, color=STYLES[name][-2:], ls=":", label=f"rank law of the {name}: {law}"
+        ax.semilogy(range(1, len(p) + 1), p, style, ms=4, lw=1)
+        at, place, ha = LABELS[name]
+        at = min(at, len(p))
+        ax.annotate(
+            name, (at, p[at - 1]), place, textcoords="offset points", ha=ha, color=style[-2:]
         )
-    ax.set(xlabel="number", ylabel="Schmidt value", ylim=(1e-18, 2))
+    for name, law in laws.items():
+        ax.axvline(law + 0.5, color=STYLES[name][-2:], ls=":")
+        ha, shift = ("left", 2) if law < 2 ** (sites // 2) else ("right", -1)
+        words = f"no {name} of this size has\nmore than {law} Schmidt values"
+        ax.text(law + shift, 1e-14, words, ha=ha, color=STYLES[name][-2:])
+    ax.set(xlabel="number of the Schmidt value", ylabel="Schmidt value", ylim=(1e-18, 2))
     ax.set_title(f"Random networks of {sites} sites, cut in the middle; depth 2, 4 channels")
-    ax.legend(fontsize=8)
     return save_figure(figure, out, "standard_networks.png")
 
 

@@ -144,30 +144,41 @@ def picture(out, short, long):
     sizes = np.arange(1, N)
     for depth, marker in ((1, "s"), (2, "o"), (3, "^")):
         line = [c.rank for c in cuts if c.depth == depth]
-        left.plot(sizes, line, marker, ms=6, color=f"C{depth - 1}", label=f"depth {depth}")
+        left.plot(sizes, line, marker, ms=6, color=f"C{depth - 1}")
+        at = N // 2 + 1 if depth == 1 else N // 2
+        left.annotate(
+            f"depth {depth}", (at, line[at - 1]), (0, 8), textcoords="offset points",
+            color=f"C{depth - 1}", ha="center",
+        )  # fmt: skip
         if depth < 3:
             exact = [law(depth, N, a, 2, 2) for a in sizes]
-            left.plot(sizes, exact, "-", lw=1, color=f"C{depth - 1}", label=f"law, depth {depth}")
+            left.plot(sizes, exact, "-", lw=1, color=f"C{depth - 1}")
     half = sizes[: N // 2]
-    left.plot(half, [recurrent_rank_bound(int(a), 2) for a in half], "k:", label="Theorem 2")
+    least = [recurrent_rank_bound(int(a), 2) for a in half]
+    left.plot(half, least, "k:")
+    left.text(half[-1] + 0.2, least[-1], "Theorem 2: depth 2\nhas at least this", va="top")
     left.set_yscale("log", base=2)
-    left.set(xlabel="last a sites", ylabel="Schmidt rank", title=f"N = {N}, M = R = 2")
-    left.legend(fontsize=8)
+    left.set(xlabel="last a sites", ylabel="Schmidt rank", title=f"Chains of {N} sites, M = R = 2")
+    left.set_ylim(1.6, 2 ** (N // 2 + 0.7))
     for i, (M, R) in enumerate(sorted({(c.M, c.R) for c in long})):
         some = [c for c in long if (c.M, c.R) == (M, R)]
-        right.plot([c.a for c in some], [c.rank for c in some], f"C{i}o", label=f"M={M}, R={R}")
+        right.plot([c.a for c in some], [c.rank for c in some], f"C{i}o")
         a = np.arange(2, max(c.a for c in some) + 1)
         right.plot(a, [law(2, 2 * int(x), int(x), M, R) for x in a], f"C{i}-", lw=1)
         promised = [recurrent_rank_bound(int(x), R, M) for x in a]
         right.plot(a, promised, f"C{i}:", lw=2 - i / 2)
+        ends = [(c.a, c.rank) for c in some]
+        point, place = (ends[0], (8, -10)) if (M, R) == (2, 3) else (ends[-1], (6, 4))
+        right.annotate(f"M={M}, R={R}", point, place, textcoords="offset points", color=f"C{i}")
     right.set_xscale("log", base=2)
     right.set_yscale("log", base=2)
     right.set(
         xlabel="a = N / 2",
         ylabel="Schmidt rank",
-        title="depth 2: the law (solid), Theorem 2 (dotted)",
+        title="depth 2, half: found (o), law (-), Theorem 2 (..)",
     )
-    right.legend(fontsize=8)
+    right.set_xlim(1.8, 150)
+    right.set_ylim(2.5, 800)
     return save_figure(figure, out, "theorem_2.png")
 
 

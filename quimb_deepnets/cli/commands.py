@@ -139,7 +139,9 @@ def _parser():
     doctor = commands.add_parser("doctor", help="what is installed, and what is missing")
     doctor.set_defaults(run=_doctor)
     doctor.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    commands.add_parser("demo", help="deep networks beside MPS and MERA", add_help=False)
+    commands.add_parser(
+        "demo", help="a ground state on a lattice, beside MPS and PEPS", add_help=False
+    )
     return parser
 
 
