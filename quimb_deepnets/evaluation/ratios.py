@@ -24,7 +24,7 @@ from .flip_tables import FlipTables
 from .general import masked_ratios
 from .layer_ratios import LayerRatios
 from .plan import cached_plan
-from .ratio_costs import WORTH, best_group, best_runs, changed_cost, layer_cost
+from .ratio_costs import best_group, best_runs, changed_cost, layer_cost
 from .recurrent_ratios import RecurrentRatios
 from .table_ratios import TableRatios
 
@@ -119,7 +119,7 @@ def conv_ratios(net, masks, batch):
             tables = TableRatios(net, masks, (1,) * g.ndim)
         if tables.near().any():
             return LoopRatios(net, masks, tables.near(), tables.loop()), chunk
-    elif layers < WORTH * whole:
+    elif layers < whole:
         way = LayerRatios(net, masks, level)
         if way.even:
             return LoopRatios(net, masks, np.ones(masks.count, bool), way.loop()), chunk
