@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ..kernels.compiled import as_rows
-from ..kernels.layer_ratios import Nodes, Stack, layer_ratios
+from ..kernels.layer_ratios import Nodes, Stack, layer_ratios, work_arrays
 from ..kernels.tiles import OUTS, filled
 from ..numerics.products import shared_axes
 from ..numerics.scaled import Scaled, look, product
@@ -59,7 +59,9 @@ class LayerRatios:
 
         def _loop(x, first, last, out, unsure):
             out = out.view(out.real.dtype)
-            layer_ratios(x, first, last, g.phys_dim, stack, touches, nodes, largest, out, unsure)
+            space, work = work_arrays(stack, nodes, len(x), last - first)
+            what = stack, touches, nodes, space, work, largest
+            layer_ratios(x, first, last, g.phys_dim, *what, out, unsure)
 
         return _loop
 

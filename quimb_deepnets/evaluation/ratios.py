@@ -77,7 +77,7 @@ class LoopRatios:
         return masked_ratios(self.net, self.masks.some(self.far), 64)
 
     def __call__(self, x):
-        digits = to_numpy(x).astype(np.uint8)
+        digits = np.ascontiguousarray(to_numpy(x), np.uint8)
         count, m = digits.shape[1], self.masks.count
         out, unsure = np.empty((count, m), self.dtype), np.zeros(count, bool)
         run = lambda first, last: self.loop(digits, first, last, out, unsure)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import lean_loop, loop
+from .compiled import lean_loop
 from .layers import multiply_positions, multiply_taps
 from .ratios import shares
 from .tiles import BYTES, OUTS
@@ -73,9 +73,11 @@ class Nodes(NamedTuple):
 
 
 class Space(NamedTuple):
-    """Where levels, weights and taps lie in flat arrays, and arrays for a block.
+    """Where levels, weights and taps lie in flat arrays, and arrays for a block of b.
 
-    ``rank`` is where a node stands among the touched ones, -1 for others.
+    ``rank`` is where a node stands among the touched ones, -1 for others; ``every`` are all.
+    ``first (2, levels)`` is where old and new nodes begin; ``bottom`` and ``top`` are ``y`` and
+    ``e`` of the first and the last level.
     """
 
     y_at: np.ndarray
@@ -85,40 +87,88 @@ class Space(NamedTuple):
     y: np.ndarray
     e: np.ndarray
     rank: np.ndarray
+    every: np.ndarray
     reads: np.ndarray
     sizes: np.ndarray
     one: np.ndarray
+    first: np.ndarray
+    bottom: tuple
+    top: tuple
 
 
-@loop
-def _starts(counts):
-    """Where parts of these sizes begin in a flat array, and the end."""
-    out = np.zeros(len(counts) + 1, np.int64)
-    for i in range(len(counts)):
-        out[i + 1] = out[i] + counts[i]
-    return out
+class Work(NamedTuple):
+    """More arrays for a block: what is read ``(N, b)`` and ``(P, b)``, numbers as rows ``(., b)``.
+
+    ``found`` are two arrays of numbers ``(r,)``, and the same ones as rows ``(rows,)``.
+    """
+
+    digits: np.ndarray
+    codes: np.ndarray
+    code: np.ndarray
+    inverse: np.ndarray
+    share: np.ndarray
+    products: np.ndarray
+    powers: np.ndarray
+    change: np.ndarray
+    columns: np.ndarray
+    state: np.ndarray
+    found: np.ndarray
+    parts: np.ndarray
+    whole: np.ndarray
 
 
-@loop
-def _space(stack, most, count):
-    """Arrays for a block of as many configurations as share the cache, no more than needed."""
-    places = stack.sizes + 1 + most
+def work_arrays(stack, nodes, nsites, count):
+    """`Space` and `Work` of a thread: blocks that share the cache, of ``count`` configurations."""
+    places = stack.sizes + 1 + nodes.most
     lanes = BYTES // stack.weights.itemsize
     fit = max(1, CACHE // (8 * (places * (stack.rows + 1)).sum()) // lanes)
-    parts = max(1, (count + lanes - 1) // lanes)  # of a block: equal blocks of few enough
-    blocks = (parts + fit - 1) // fit
-    b = (parts + blocks - 1) // blocks * lanes
-    y_at, e_at = _starts(places * stack.rows * b), _starts(places)
-    w_at = _starts(stack.kernels * stack.rows[1:] * stack.counts[:-1])
-    t_at = _starts(stack.sizes[1:] * stack.kernels)
+    parts = max(1, -(-count // lanes))  # of a block: equal blocks of few enough
+    b = -(-parts // -(-parts // fit)) * lanes
+    starts = lambda counts: np.concatenate(([0], np.cumsum(counts)))
+    largest, kernel, rows = max(*stack.sizes, *nodes.most), stack.kernels.max(), stack.counts[-1]
+    y_at, e_at = starts(places * stack.rows * b), starts(places)
     y, e = np.zeros(y_at[-1], stack.weights.dtype), np.zeros((e_at[-1], b))
-    rank = np.full(e_at[-1], -1)
-    reads = np.empty((max(stack.sizes.max(), most.max()), stack.kernels.max()), np.int32)
-    one = np.zeros(stack.kernels.max())
-    return Space(y_at, e_at, w_at, t_at, y, e, rank, reads, np.empty((3, b)), one)
+    levels = [
+        (y[y_at[i] : y_at[i + 1]].reshape(-1, rows, b), e[e_at[i] : e_at[i + 1]])
+        for i, rows in enumerate(stack.rows)
+    ]
+    step = 1 if stack.readout.dtype.kind == "f" else 2
+    for (level, _), size, count in zip(levels, stack.sizes, stack.counts):
+        level[size, :count:step] = 1
+    space = Space(
+        y_at,
+        e_at,
+        starts(stack.kernels * stack.rows[1:] * stack.counts[:-1]),
+        starts(stack.sizes[1:] * stack.kernels),
+        y,
+        e,
+        np.full(e_at[-1], -1),
+        np.arange(largest, dtype=np.int32),
+        np.empty((largest, kernel), np.int32),
+        np.empty((3, b)),
+        np.zeros(kernel),
+        np.stack((0 * stack.sizes, stack.sizes + 1)),
+        levels[0],
+        levels[-1],
+    )
+    found = np.empty((2, len(stack.readout)), stack.readout.dtype)
+    share, products, powers, change = np.empty((4, rows, b))
+    work = Work(
+        np.empty((nsites, b), np.int64),
+        np.empty((len(stack.nodes), b), np.int64),
+        np.empty(b, np.int64),
+        np.empty((stack.sizes[-1], rows, b)),
+        *(share, products, powers, change),
+        np.empty((5, b)),
+        np.empty(b, np.int64),
+        found,
+        found.view(float),
+        np.zeros((2, len(stack.readout)), np.int64),
+    )
+    return space, work
 
 
-@loop
+@lean_loop
 def _level(stack, space, level):
     """The nodes of a level, ``(nodes, rows, b)``, and their exponents ``(nodes, b)``."""
     e = space.e[space.e_at[level] : space.e_at[level + 1]]
@@ -126,7 +176,7 @@ def _level(stack, space, level):
     return y.reshape((len(e), stack.rows[level], e.shape[1])), e
 
 
-@loop
+@lean_loop
 def _compute(stack, space, layer, nodes, first, parts):
     """These nodes above a layer, into places from ``first`` on; whether floats hold them."""
     below, e = _level(stack, space, layer)
@@ -235,21 +285,19 @@ def _sum(share, change, parts, re, im):
                 re[x] += share[c, x] * change[c, x]
 
 
-@loop
-def _all_shares(stack, products, powers, parts, share, state):
+@lean_loop
+def _all_shares(stack, work, parts):
     """The share of each channel ``(rows, b)``, and what `shares` says of them ``(b,)``."""
-    r = len(stack.readout)
-    rest, found = np.empty(r, stack.readout.dtype), np.empty(r, stack.readout.dtype)
-    power, dead = np.empty(r, np.int64), np.zeros(r, np.int64)
-    rest_parts, found_parts = rest.view(share.dtype), found.view(share.dtype)
-    for x in range(len(state)):
-        for c in range(r):
-            power[c] = np.int64(powers[c * parts, x])
-        for c in range(r * parts):
-            rest_parts[c] = products[c, x]
-        state[x] = shares(rest, power, dead, stack.readout, stack.powers, BOUND, found)
-        for c in range(r * parts):
-            share[c, x] = found_parts[c]
+    rest, found = work.found[0], work.found[1]
+    power, dead = work.whole[0], work.whole[1]
+    for x in range(len(work.state)):
+        for c in range(len(rest)):
+            power[c] = np.int64(work.powers[c * parts, x])
+        for c in range(len(work.share)):
+            work.parts[0, c] = work.products[c, x]
+        work.state[x] = shares(rest, power, dead, stack.readout, stack.powers, BOUND, found)
+        for c in range(len(work.share)):
+            work.share[c, x] = work.parts[1, c]
 
 
 @lean_loop
@@ -273,22 +321,24 @@ def _write(re, im, power, high, low, state, parts, largest, out, begin, size, co
             unsure[begin + x] = True
 
 
-@loop
+@lean_loop
 def _all_nodes(stack, space, codes, parts):
     """All nodes of a block, and the factors of the last product; whether floats hold them."""
-    y, e = _level(stack, space, 0)
+    y, e = space.bottom
     for j in range(len(codes)):
         p = stack.nodes[j]
         _gather(stack.table, stack.scale, stack.offsets[j], codes[j], y[p], e[p])
     held = True
     for layer in range(len(stack.kernels)):
-        every = np.arange(stack.sizes[layer + 1]).astype(np.int32)
-        held &= _compute(stack, space, layer, every, 0, parts)
+        every = space.every[: stack.sizes[layer + 1]]
+        held &= _compute(stack, space, layer, every, space.first[0, layer + 1], parts)
     return held
 
 
-@loop
-def layer_ratios(x, first, last, phys_dim, stack, touches, nodes, largest, out, unsure):
+@lean_loop
+def layer_ratios(
+    x, first, last, phys_dim, stack, touches, nodes, space, work, largest, out, unsure
+):
     """The ratios of masks for configurations ``first`` to ``last``.
 
     Parameters
@@ -300,6 +350,8 @@ def layer_ratios(x, first, last, phys_dim, stack, touches, nodes, largest, out, 
         Of the windows of level 0.
     nodes : Nodes
         Of all levels above, masks in the order of ``touches``.
+    space, work : Space, Work
+        No two threads share them.
     largest : float
         What the dtype of ``out`` holds.
     out : array, shape (B, m) or (B, 2 m)
@@ -308,29 +360,24 @@ def layer_ratios(x, first, last, phys_dim, stack, touches, nodes, largest, out, 
         Becomes true where a ratio is not held or not exact.
     """
     D, m = len(stack.kernels), len(touches.order)
-    space = _space(stack, nodes.most, last - first)
     b, count = space.e.shape[1], stack.counts[D]
     parts = count // len(stack.readout)
-    for level in range(D):
-        y, e = _level(stack, space, level)
-        y[stack.sizes[level], : stack.counts[level] : parts] = 1
-    digits, codes = np.empty((len(x), b), np.int64), np.empty((len(stack.nodes), b), np.int64)
-    y, e = _level(stack, space, 0)
-    factors, f = _level(stack, space, D)
+    (y, e), (factors, f) = space.bottom, space.top
     old, new = stack.sizes[D], stack.sizes[D] + 1
-    inverse, share = np.empty((old, count, b)), np.empty((count, b))
-    products, powers, change = np.empty((count, b)), np.empty((count, b)), np.empty((count, b))
-    power, high, low = np.empty(b), np.empty(b), np.empty(b)
-    re, im, code = np.empty(b), np.empty(b), np.empty(b, np.int64)
-    state, changed = np.empty(b, np.int64), np.empty(nodes.most[0], np.int32)
+    digits, codes, code = work.digits, work.codes, work.code
+    inverse, share, change, state = work.inverse, work.share, work.change, work.state
+    columns = work.columns
+    power, high, low, re, im = columns[0], columns[1], columns[2], columns[3], columns[4]
     for begin in range(first, last, b):
         size = min(b, last - begin)
         _read(x, begin, last, phys_dim, stack.sites, stack.starts, digits, codes)
         if not _all_nodes(stack, space, codes, parts):
             unsure[begin : begin + size] = True
             continue
-        multiply_positions(factors[:new], f[:new], count, parts, space.sizes, products, powers)
-        _all_shares(stack, products, powers, parts, share, state)
+        multiply_positions(
+            factors[:new], f[:new], count, parts, space.sizes, work.products, work.powers
+        )
+        _all_shares(stack, work, parts)
         for p in range(old):
             _invert(factors[p], count, parts, inverse[p])
         for i in range(size):
@@ -342,15 +389,15 @@ def layer_ratios(x, first, last, phys_dim, stack, touches, nodes, largest, out, 
             held = True
             for t in range(start, end):
                 j, place = touches.windows[t], stack.sizes[0] + 1 + t - start
-                code[:] = codes[j]
+                for k in range(b):
+                    code[k] = codes[j, k]
                 moves = touches.moves[t], touches.moves[t + 1]
                 _move(digits, phys_dim, *moves, touches.sites, touches.added, touches.strides, code)
                 _gather(stack.table, stack.scale, stack.offsets[j], code, y[place], e[place])
-                changed[t - start] = stack.nodes[j]
                 space.rank[stack.nodes[j]] = t - start
             for layer in range(D):
                 above = nodes.nodes[nodes.starts[layer, i] : nodes.starts[layer, i + 1]]
-                held &= _compute(stack, space, layer, above, stack.sizes[layer + 1] + 1, parts)
+                held &= _compute(stack, space, layer, above, space.first[1, layer + 1], parts)
                 if layer + 1 < D:
                     for n in range(len(above)):
                         space.rank[space.e_at[layer + 1] + above[n]] = n
