@@ -124,6 +124,27 @@ def test_boltzmann_machines(dtype, hidden):
     assert np.abs(found / exact - 1).max() < max(1e-9, DTYPES[dtype])
 
 
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_blocks_of_layers_and_ratios_near_the_ends_of_floats(dtype):
+    """Several blocks, the last one shorter; flips that change logarithms by hundreds."""
+    options = {"depth": 4, "dist": "uniform", "loc": 1.0, "scale": 0.3, "dtype": dtype}
+    net = ring(**options, shape=(6, 6), bond_dim=3)
+    masks, rng = flips_of(36, 2), np.random.default_rng(0)
+    x = rng.integers(2, size=(36, 333)).astype(np.uint8)
+    out, unsure = np.empty((333, 36), dtype), np.zeros(333, bool)
+    LayerRatios(net, masks, 1).loop()(x, 0, 333, out, unsure)
+    moved = x[:, :, None] ^ np.eye(36, dtype=np.uint8)[:, None]
+    phase, log = net.log_amplitudes(moved.reshape(36, -1).T.reshape(-1, 6, 6))
+    old_phase, old_log = net.log_amplitudes(x.T.reshape(-1, 6, 6))
+    change = log.reshape(333, 36) - old_log[:, None]
+    assert np.array_equal(unsure, change.max(axis=1) > np.log(np.finfo(float).max))
+    assert np.sum(change > 400) > 0 and np.sum(unsure) < 333
+    sure = ~unsure[:, None] & (change > -700)
+    found, phases = out[sure], (phase.reshape(333, 36) / old_phase[:, None])[sure]
+    assert np.abs(np.log(np.abs(found)) - change[sure]).max() < 1e-9
+    assert np.abs(found / np.abs(found) - phases).max() < 1e-9
+
+
 @pytest.mark.parametrize("kind", ["ring", "qutrits", "lattice", "layers", "boltzmann"])
 def test_threads_and_the_forms_of_inputs(monkeypatch, kind):
     net = {

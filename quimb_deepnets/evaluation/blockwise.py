@@ -32,7 +32,7 @@ def has_blocks(table, weights):
     )
 
 
-class _TapLayer:
+class TapLayer:
     """One layer as arrays: real matrices, which of them each node uses, and what it reads."""
 
     def __init__(self, geometry, l, w):
@@ -62,7 +62,7 @@ class Blocks:
 
     def __init__(self, geometry, table, weights):
         first = geometry.depth - len(weights) + 1
-        self.layers = [_TapLayer(geometry, first + i, w) for i, w in enumerate(weights)]
+        self.layers = [TapLayer(geometry, first + i, w) for i, w in enumerate(weights)]
         self.like, rows = table.mantissa, as_rows(table.mantissa)
         self.parts, self.real = (2 if rows.dtype.kind == "c" else 1), rows.real.dtype
         self.table, self.powers = (

@@ -13,9 +13,11 @@ import math
 import numpy as np
 
 from ..kernels.compiled import as_rows
-from ..kernels.layer_ratios import Nodes, Stack, layer_ratios
+from ..kernels.layer_ratios import Nodes, Stack, layer_ratios, work_arrays
+from ..kernels.tiles import OUTS, filled
 from ..numerics.products import shared_axes
 from ..numerics.scaled import Scaled, look, product
+from .blockwise import TapLayer
 from .layerwise import Layers
 from .masks import touched_nodes, touched_windows
 from .tap_index import tap_index
@@ -50,11 +52,16 @@ class LayerRatios:
         g, level = self.geometry, self.layers.level
         stack, touches = self._stack(), touched_windows(self.masks, g, level)
         sorted_masks = self.masks.some(touches.order)
-        nodes = _nodes([touched_nodes(sorted_masks, g, l) for l in self.above[:-1]])
+        found = [touched_nodes(sorted_masks, g, l) for l in self.above[:-1]]
+        found.append(touched_nodes(sorted_masks, g, g.depth - 1))  # whose factors change
+        nodes = _nodes(touches.starts, found)
         largest = float(np.finfo(as_rows(self.layers.table.mantissa).dtype).max)
 
         def _loop(x, first, last, out, unsure):
-            layer_ratios(x, first, last, g.phys_dim, stack, touches, nodes, largest, out, unsure)
+            out = out.view(out.real.dtype)
+            space, work = work_arrays(stack, nodes, len(x), last - first)
+            what = stack, touches, nodes, space, work, largest
+            layer_ratios(x, first, last, g.phys_dim, *what, out, unsure)
 
         return _loop
 
@@ -63,29 +70,28 @@ class LayerRatios:
         g, layers = self.geometry, self.layers
         mantissa = as_rows(layers.table.mantissa)
         wide = np.result_type(mantissa.dtype, np.float64)
-        weights = [as_rows(layers.weights[l - 1].mantissa).astype(wide) for l in self.above]
-        kernels = [math.prod(g.kernel(l)) for l in self.above]
-        shapes = [(k, w.shape[-2], w.shape[-1]) for k, w in zip(kernels, weights)]
-        weights = [w.reshape(shape) for w, shape in zip(weights, shapes)]
-        ones = g.boundary == "ones"
-        outside = [w.sum(1) if ones else np.ones_like(w[:, 0]) for w in weights]
-        read, readers, beyond = self._last(kernels[-1])
-        readout = self._readout(outside[-1] if ones else None, beyond, wide)
+        parts = 2 if wide.kind == "c" else 1
+        weights = [layers.weights[l - 1] for l in self.above]
+        weights = [Scaled(as_rows(w.mantissa).astype(wide), w.exponent) for w in weights]
+        taps = [TapLayer(g, l, w) for l, w in zip(self.above, weights)]
+        taps[-1].reads, beyond = self._last(len(taps[-1].w))
+        outside = weights[-1].mantissa.reshape(-1, *weights[-1].mantissa.shape[-2:]).sum(1)
+        readout = self._readout(outside if g.boundary == "ones" else None, beyond, wide)
         windows = layers.windows
         widths = [group.sites.shape[1] for group in windows for _ in group.positions]
         scale = np.broadcast_to(look(layers.table.exponent), mantissa.shape[:1])
-        levels = range(layers.level, g.depth)
+        size = math.prod(g.layer_shape(layers.level))
+        rows = parts * mantissa.shape[1]
         return Stack(
-            np.array([math.prod(g.layer_shape(l)) for l in levels]),
-            np.array([*(g.bond_dim(l) for l in levels), g.bond_dim(g.depth)]),
-            np.array(kernels),
-            np.concatenate([w.transpose(1, 0, 2).reshape(-1) for w in weights]),
-            np.concatenate([x.reshape(-1) for x in outside]),
-            self._taps(),
-            read,
-            readers,
-            mantissa.astype(wide),
-            scale.astype(np.int64),
+            np.array([size, *(len(tap.reads) for tap in taps)]),
+            np.array([filled(rows), *(tap.w.shape[1] * OUTS for tap in taps)]),
+            np.array([rows, *(tap.channels * parts for tap in taps)]),
+            np.array([len(tap.w) for tap in taps]),
+            np.array([tap.every for tap in taps]),
+            np.concatenate([tap.w.reshape(-1) for tap in taps]),
+            np.concatenate([tap.reads.reshape(-1) for tap in taps]),
+            mantissa.astype(wide).view(float),
+            scale.astype(float),
             np.concatenate([group.positions for group in windows]).astype(np.int32),
             np.concatenate([group.sites.reshape(-1) for group in windows]).astype(np.int32),
             np.cumsum([0, *widths]).astype(np.int32),
@@ -94,25 +100,14 @@ class LayerRatios:
             readout.exponent.astype(np.int64),
         )
 
-    def _taps(self):
-        """Which node each tap of each node reads, of all layers but the last, -1 outside."""
-        g, parts = self.geometry, [np.empty(0, int)]
-        for l in self.above[:-1]:
-            index = np.stack([tap_index(g, l, tap) for tap in g.tap_indices(l)], axis=1)
-            parts.append(np.where(index == math.prod(g.layer_shape(l - 1)), -1, index).reshape(-1))
-        return np.concatenate(parts).astype(np.int32)
-
     def _last(self, count):
-        """The taps of the last layer that read each node, and how often each finds none."""
+        """Which taps of the last layer read each node, itself or -1; how often each finds none."""
         g, size = self.geometry, math.prod(self.geometry.layer_shape(self.geometry.depth - 1))
-        index = np.stack([tap_index(g, g.depth, tap) for tap in g.tap_indices(g.depth)])
-        taps = np.broadcast_to(np.arange(count)[:, None], index.shape)
-        order = np.argsort(index.reshape(-1), kind="stable")
-        counts = np.bincount(index.reshape(-1), minlength=size + 1)
-        read = np.cumsum([0, *counts[:size]])
-        readers = taps.reshape(-1)[order][: read[-1]]
-        beyond = (index == size).sum(1)
-        return read.astype(np.int32), readers.astype(np.int32), beyond
+        reads, beyond = np.full((size + 1, count), -1, np.int32), np.empty(count, int)
+        for k, tap in enumerate(g.tap_indices(g.depth)):
+            index = tap_index(g, g.depth, tap)
+            reads[index, k], beyond[k] = index, (index == size).sum()
+        return reads[:size], beyond
 
     def _readout(self, outside, beyond, wide):
         """The read-out times what taps of the last layer contribute outside."""
@@ -125,11 +120,10 @@ class LayerRatios:
         return Scaled(w.mantissa * factor.mantissa, w.exponent + factor.exponent)
 
 
-def _nodes(levels):
-    """`Nodes` from pairs ``(starts, positions)`` of each level above the first."""
-    if not levels:
-        return Nodes(np.zeros((0, 1), np.int32), np.empty(0, np.int32))
+def _nodes(first, levels):
+    """`Nodes` from the starts of level 0 and pairs ``(starts, positions)`` of all others."""
     begins = np.cumsum([0, *(len(positions) for _, positions in levels[:-1])])
     starts = np.stack([starts + begin for (starts, _), begin in zip(levels, begins)])
     nodes = np.concatenate([positions for _, positions in levels])
-    return Nodes(starts.astype(np.int32), nodes.astype(np.int32))
+    most = [np.diff(x).max(initial=0) for x in (first, *starts)]
+    return Nodes(starts.astype(np.int32), nodes.astype(np.int32), np.array(most))

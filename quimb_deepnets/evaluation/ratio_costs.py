@@ -22,8 +22,8 @@ from .plan import TableSizes, cached_plan, grouped
 
 # nanoseconds in compiled loops: a row, an element of it, a mask
 ROW, ELEMENT, MASK = 10, 0.25, 15
-# a node of a layer, a flop and an element of it; and how much cheaper it has to look than a batch
-NODE, FLOP, NODE_ELEMENT, WORTH = 140, 0.07, 0.14, 0.7
+# a tap of a node of a layer for a block of configurations; and for each of them, at least so many
+BLOCK_TAP, BLOCK, TAP, FLOP, LANES = 60, 64, 1, 0.0225, 16
 # and where all changed configurations are evaluated: one of them, and each of its sites
 CHANGED, SITE = 50, 0.5
 # of quotients: a change, a row, and a byte of it, where tables have up to so many bytes
@@ -129,12 +129,14 @@ def changed_cost(nsites, count, batch):
 def layer_cost(geometry, level, changed, batch):
     """Nanoseconds for ratios of masks by changed nodes, with layers 1..level looked up."""
     g, every, some = geometry, 0.0, 0.0
-    for l in range(level, g.depth):
-        taps, r = math.prod(g.kernel(l + 1)), g.bond_dim(l + 1)
-        each = taps * r * (2 * g.bond_dim(l) * FLOP + 2 * NODE_ELEMENT) + NODE
-        every += math.prod(g.layer_shape(l)) * each
-        some += _nodes_of_a_site(g, l) * each
-    return batch * (every + changed * some)
+    for l in range(level + 1, g.depth + 1):
+        flops = 2 * g.bond_dim(l - 1) * g.bond_dim(l)
+        each = -(-batch // BLOCK) * BLOCK_TAP + max(batch, LANES) * (TAP + flops * FLOP)
+        each *= math.prod(g.kernel(l))
+        above = min(l, g.depth - 1)  # the last layer makes a factor of each node below
+        every += math.prod(g.layer_shape(above)) * each
+        some += _nodes_of_a_site(g, above) * each
+    return every + changed * some
 
 
 def _nodes_of_a_site(geometry, l):

@@ -24,7 +24,7 @@ from .flip_tables import FlipTables
 from .general import masked_ratios
 from .layer_ratios import LayerRatios
 from .plan import cached_plan
-from .ratio_costs import WORTH, best_group, best_runs, changed_cost, layer_cost
+from .ratio_costs import best_group, best_runs, changed_cost, layer_cost
 from .recurrent_ratios import RecurrentRatios
 from .table_ratios import TableRatios
 
@@ -77,7 +77,7 @@ class LoopRatios:
         return masked_ratios(self.net, self.masks.some(self.far), 64)
 
     def __call__(self, x):
-        digits = to_numpy(x).astype(np.uint8)
+        digits = np.ascontiguousarray(to_numpy(x), np.uint8)
         count, m = digits.shape[1], self.masks.count
         out, unsure = np.empty((count, m), self.dtype), np.zeros(count, bool)
         run = lambda first, last: self.loop(digits, first, last, out, unsure)
@@ -119,7 +119,7 @@ def conv_ratios(net, masks, batch):
             tables = TableRatios(net, masks, (1,) * g.ndim)
         if tables.near().any():
             return LoopRatios(net, masks, tables.near(), tables.loop()), chunk
-    elif layers < WORTH * whole:
+    elif layers < whole:
         way = LayerRatios(net, masks, level)
         if way.even:
             return LoopRatios(net, masks, np.ones(masks.count, bool), way.loop()), chunk

@@ -1,15 +1,18 @@
 """Ratios of amplitudes of layers: for each mask the touched nodes of each layer, computed again.
 
-All nodes of a configuration are computed once and kept, with what each tap makes of them. A mask
-then needs the new nodes alone, and finds all others there::
+A mask touches the same nodes of all configurations, so a block of these is done at once, as
+`layers` does them. New nodes lie behind the old ones, and layers read from both::
 
-    level 0   codes select rows of a table     y (nodes, r)      o o[o o]o o
-    layer 1   z = y @ W, for all taps          z (nodes, K, r')   \\ | / \\ | /
-    level 1   y' = prod_k z[node of tap k]     y (nodes, r')     o[o o o o]o       [touched]
+    level 0    [old nodes | ones | new]    rows of a table, configurations last
+                  \\ taps, products /
+    level 1    [old nodes | ones | new]    new: those that read a new one below
       ...
-    last      F = prod of z over the taps that read a node;      psi = sum_c w_c prod_nodes F_c
+    factors    [old nodes | ones | new]    F = prod of what the last taps make of a node
 
-Nodes have a power of two each. What double precision cannot hold is marked, to be done otherwise.
+    psi = sum_c w_c prod_nodes F_c         ratio = sum_c share_c prod_new F'_c / F_c
+
+Nodes have a power of two for each configuration. What floats cannot hold is marked, to be done
+otherwise.
 """
 
 import math
@@ -17,33 +20,36 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import lean_loop, loop
-from .ratios import new_code, read_codes, shares
-from .rows import rescale, size_of
+from .compiled import lean_loop
+from .layers import multiply_positions, multiply_taps
+from .ratios import shares
+from .tiles import BYTES, OUTS
 
-SMALL = 2.0**-400  # of channels of a node, the largest of size 1, and of all changes together
+SMALL = 2.0**-400  # of channels of a node, the largest of size 1: so a factor changes by less
+FAR = 2.0**-600  # of all changes together, so that no factor leads beyond floats
 BOUND = 500  # powers of two of shares
+LEAST = 2.0**-900  # of a sum: terms below the range of floats do not count
+CACHE = 2**21  # bytes of a block
 
 
 class Stack(NamedTuple):
-    """The layers above a table, all arrays flat, one after the other.
+    """The layers above a table, arrays of layers flat, one after the other.
 
-    Level ``i`` has ``sizes[i]`` nodes of ``dims[i]`` channels; layer ``i`` has ``kernels[i]`` taps
-    and leads to level ``i + 1``, the last one to the product. ``weights`` of a layer are
-    ``(dims[i], kernels[i] * dims[i + 1])``; ``outside`` is what a tap contributes where it finds
-    no node; ``taps`` are ``(sizes[i + 1], kernels[i])`` nodes of level ``i``, -1 outside. The taps
-    of the last layer that read node ``m`` are ``readers[read[m]:read[m + 1]]``. The rows of the
-    table ``(rows, dims[0])`` have exponents ``scale``; window ``j`` stands for node ``nodes[j]``.
+    Level ``i`` has ``sizes[i]`` nodes of ``rows[i]`` rows, the first ``counts[i]`` of them numbers
+    or parts of numbers. Layer ``i`` has ``kernels[i]`` taps and leads to level ``i + 1``, the last
+    one to the factors of its nodes: its ``taps`` ``(sizes[i + 1], kernels[i])`` are nodes of level
+    ``i``, -1 for no factor; ``weights`` are tiles, and products may have ``every`` factors before
+    a rescale. The rows of the table ``(rows, counts[0])`` have exponents ``scale``; window ``j``
+    stands for node ``nodes[j]``.
     """
 
     sizes: np.ndarray
-    dims: np.ndarray
+    rows: np.ndarray
+    counts: np.ndarray
     kernels: np.ndarray
+    every: np.ndarray
     weights: np.ndarray
-    outside: np.ndarray
     taps: np.ndarray
-    read: np.ndarray
-    readers: np.ndarray
     table: np.ndarray
     scale: np.ndarray
     nodes: np.ndarray
@@ -55,327 +61,284 @@ class Stack(NamedTuple):
 
 
 class Nodes(NamedTuple):
-    """The touched nodes of levels 1, 2, ...: mask ``i`` of level ``l`` those of ``starts[l-1, i]``.
+    """The touched nodes of all levels but the first: mask ``i`` those of ``starts[level - 1, i]``.
 
-    ``starts`` has shape ``(levels - 1, m + 1)``, ``nodes`` is flat.
+    ``starts`` has shape ``(levels, m + 1)``, ``nodes`` is flat; ``most`` of them, or fewer, are
+    touched in a level, the first one included.
     """
 
     starts: np.ndarray
     nodes: np.ndarray
-
-
-@loop
-def _starts(counts):
-    """Where parts of these sizes begin in a flat array, and the end."""
-    out = np.zeros(len(counts) + 1, np.int64)
-    for i in range(len(counts)):
-        out[i + 1] = out[i] + counts[i]
-    return out
-
-
-@lean_loop
-def _settled(y, at, r):
-    """Scale the channels of a node to size 1: the power of two, and whether floats hold them."""
-    high, low = 0.0, math.inf
-    for c in range(at, at + r):
-        size = size_of(y[c])
-        high = max(high, size)
-        if size > 0:
-            low = min(low, size)
-    if high == 0:
-        return 0, True
-    shift = math.frexp(high)[1]
-    if shift > 900 or shift < -900:
-        return 0, False
-    factor = math.ldexp(1.0, -shift)
-    for c in range(at, at + r):
-        y[c] *= factor
-    return shift, low >= high * SMALL
-
-
-@lean_loop
-def _product(y, at, r, count, which, spots, z, new, outside):
-    """The product of channels that lie in three arrays, scaled: its power of two, and if held."""
-    for k in range(count):
-        source = z if which[k] == 0 else (new if which[k] == 1 else outside)
-        spot = spots[k]
-        if k == 0:
-            for c in range(r):
-                y[at + c] = source[spot + c]
-        else:
-            for c in range(r):
-                y[at + c] *= source[spot + c]
-    if count == 0:
-        y[at : at + r] = 1
-    for c in range(r):
-        if y[at + c] == 0:  # is a factor zero too, or did they underflow?
-            zero = False
-            for k in range(count):
-                source = z if which[k] == 0 else (new if which[k] == 1 else outside)
-                zero = zero or source[spots[k] + c] == 0
-            if not zero:
-                return 0, False
-    return _settled(y, at, r)
-
-
-@lean_loop
-def _node(taps, first, count, r, y, at, z, z_at, new, rank, up, outside, o_at, which, spots, e, f):
-    """A node above a layer from old and new factors: its exponent, and whether it is held.
-
-    Its taps are ``taps[first:first + count]``; ``rank[up + q]`` is where the factors of node ``q``
-    stand among the new ones, -1 for those that stay; ``e`` and ``f`` are exponents of old and new.
-    """
-    power = 0
-    for k in range(count):
-        q = taps[first + k]
-        if q < 0:
-            which[k], spots[k] = 2, o_at + k * r
-        elif rank[up + q] < 0:
-            which[k], spots[k] = 0, z_at + (q * count + k) * r
-            power += e[up + q]
-        else:
-            which[k], spots[k] = 1, z_at + (rank[up + q] * count + k) * r
-            power += f[up + rank[up + q]]
-    shift, held = _product(y, at, r, count, which, spots, z, new, outside)
-    return power + shift, held
-
-
-@lean_loop
-def _factor(read, readers, m, place, kernel, r, y, at, z, z_at, which, spots, exponent):
-    """What node ``m`` gives to the product over the last layer, from row ``place`` of its taps."""
-    begin, count = read[m], read[m + 1] - read[m]
-    for i in range(count):
-        which[i] = 0
-        spots[i] = z_at + (place * kernel + readers[begin + i]) * r
-    shift, held = _product(y, at, r, count, which, spots, z, z, z)
-    return count * exponent + shift, held
+    most: np.ndarray
 
 
 class Space(NamedTuple):
-    """Where levels, what taps make of them, and exponents lie in flat arrays, and these arrays.
+    """Where levels, weights and taps lie in flat arrays, and arrays for a block of b.
 
-    ``y``, ``z`` and ``e`` are those of a configuration, ``new_y``, ``new_z`` and ``new_e`` of a
-    mask; ``rank`` is where a node stands among the touched ones, -1 for others.
+    ``rank`` is where a node stands among the touched ones, -1 for others; ``every`` are all.
+    ``first (2, levels)`` is where old and new nodes begin; ``bottom`` and ``top`` are ``y`` and
+    ``e`` of the first and the last level.
     """
 
     y_at: np.ndarray
-    z_at: np.ndarray
     e_at: np.ndarray
     w_at: np.ndarray
-    o_at: np.ndarray
     t_at: np.ndarray
     y: np.ndarray
-    z: np.ndarray
     e: np.ndarray
-    new_y: np.ndarray
-    new_z: np.ndarray
-    new_e: np.ndarray
     rank: np.ndarray
-    which: np.ndarray
-    spots: np.ndarray
+    every: np.ndarray
+    reads: np.ndarray
+    sizes: np.ndarray
+    one: np.ndarray
+    first: np.ndarray
+    bottom: tuple
+    top: tuple
 
 
-@loop
-def _taps(stack, space, layer, count, y, z):
-    """What the taps of a layer make of the first nodes of the level below."""
-    r, width = stack.dims[layer], stack.kernels[layer] * stack.dims[layer + 1]
-    y_at, z_at, w_at = space.y_at[layer], space.z_at[layer], space.w_at[layer]
-    np.dot(
-        y[y_at : y_at + count * r].reshape((count, r)),
-        stack.weights[w_at : w_at + r * width].reshape((r, width)),
-        z[z_at : z_at + count * width].reshape((count, width)),
-    )
+class Work(NamedTuple):
+    """More arrays for a block: what is read ``(N, b)`` and ``(P, b)``, numbers as rows ``(., b)``.
 
-
-@lean_loop
-def _next_level(stack, space, layer, nodes, begin, count, y, e_out):
-    """Nodes of the level above a layer, all of them or those listed; whether all are held."""
-    s, held = space, True
-    taps, outside, z, new, rank = stack.taps, stack.outside, s.z, s.new_z, s.rank
-    kernel, r, which, spots, e, f = (
-        stack.kernels[layer],
-        stack.dims[layer + 1],
-        s.which,
-        s.spots,
-        s.e,
-        s.new_e,
-    )
-    y_at, z_at, o_at, t_at = s.y_at[layer + 1], s.z_at[layer], s.o_at[layer], s.t_at[layer]
-    up, above = s.e_at[layer], s.e_at[layer + 1]
-    for n in range(count):
-        p = nodes[begin + n] if len(nodes) else n
-        e_out[above + n], good = _node(
-            taps,
-            t_at + p * kernel,
-            kernel,
-            r,
-            y,
-            y_at + n * r,
-            z,
-            z_at,
-            new,
-            rank,
-            up,
-            outside,
-            o_at,
-            which,
-            spots,
-            e,
-            f,
-        )
-        held = held and good
-    return held
-
-
-@loop
-def _all_nodes(stack, space, codes):
-    """All levels of a configuration, and the factors of the last product; whether all are held."""
-    s, held, D, none = space, True, len(stack.sizes), np.empty(0, np.int32)
-    for j in range(len(codes)):
-        p, row = stack.nodes[j], stack.offsets[j] + codes[j]
-        for c in range(stack.dims[0]):
-            s.y[p * stack.dims[0] + c] = stack.table[row, c]
-        s.e[p] = stack.scale[row]
-    for layer in range(D):
-        _taps(stack, s, layer, stack.sizes[layer], s.y, s.z)
-        if layer + 1 < D:
-            size = stack.sizes[layer + 1]
-            held = _next_level(stack, s, layer, none, 0, size, s.y, s.e) and held
-    y_at, z_at, e_at, r = s.y_at[D], s.z_at[D - 1], s.e_at[D - 1], stack.dims[D]
-    for m in range(stack.sizes[D - 1]):
-        s.e[s.e_at[D] + m], good = _factor(
-            stack.read,
-            stack.readers,
-            m,
-            m,
-            stack.kernels[D - 1],
-            r,
-            s.y,
-            y_at + m * r,
-            s.z,
-            z_at,
-            s.which,
-            s.spots,
-            s.e[e_at + m],
-        )
-        held = held and good
-    return held
-
-
-@loop
-def _new_nodes(stack, space, nodes, i, touched):
-    """The touched nodes of all levels above the first, for mask ``i``; whether all are held.
-
-    ``touched`` has their number at each level, and gets it.
+    ``found`` are two arrays of numbers ``(r,)``, and the same ones as rows ``(rows,)``.
     """
-    s, held, D = space, True, len(stack.sizes)
-    for layer in range(D - 1):
-        _taps(stack, s, layer, touched[layer], s.new_y, s.new_z)
-        begin, end = nodes.starts[layer, i], nodes.starts[layer, i + 1]
-        touched[layer + 1] = end - begin
-        held = (
-            _next_level(stack, s, layer, nodes.nodes, begin, end - begin, s.new_y, s.new_e) and held
-        )
-        for n in range(end - begin):
-            s.rank[s.e_at[layer + 1] + nodes.nodes[begin + n]] = n
-    _taps(stack, s, D - 1, touched[D - 1], s.new_y, s.new_z)
+
+    digits: np.ndarray
+    codes: np.ndarray
+    code: np.ndarray
+    inverse: np.ndarray
+    share: np.ndarray
+    products: np.ndarray
+    powers: np.ndarray
+    change: np.ndarray
+    columns: np.ndarray
+    state: np.ndarray
+    found: np.ndarray
+    parts: np.ndarray
+    whole: np.ndarray
+
+
+def work_arrays(stack, nodes, nsites, count):
+    """`Space` and `Work` of a thread: blocks that share the cache, of ``count`` configurations."""
+    places = stack.sizes + 1 + nodes.most
+    lanes = BYTES // stack.weights.itemsize
+    fit = max(1, CACHE // (8 * (places * (stack.rows + 1)).sum()) // lanes)
+    parts = max(1, -(-count // lanes))  # of a block: equal blocks of few enough
+    b = -(-parts // -(-parts // fit)) * lanes
+    starts = lambda counts: np.concatenate(([0], np.cumsum(counts)))
+    largest, kernel, rows = max(*stack.sizes, *nodes.most), stack.kernels.max(), stack.counts[-1]
+    y_at, e_at = starts(places * stack.rows * b), starts(places)
+    y, e = np.zeros(y_at[-1], stack.weights.dtype), np.zeros((e_at[-1], b))
+    levels = [
+        (y[y_at[i] : y_at[i + 1]].reshape(-1, rows, b), e[e_at[i] : e_at[i + 1]])
+        for i, rows in enumerate(stack.rows)
+    ]
+    step = 1 if stack.readout.dtype.kind == "f" else 2
+    for (level, _), size, count in zip(levels, stack.sizes, stack.counts):
+        level[size, :count:step] = 1
+    space = Space(
+        y_at,
+        e_at,
+        starts(stack.kernels * stack.rows[1:] * stack.counts[:-1]),
+        starts(stack.sizes[1:] * stack.kernels),
+        y,
+        e,
+        np.full(e_at[-1], -1),
+        np.arange(largest, dtype=np.int32),
+        np.empty((largest, kernel), np.int32),
+        np.empty((3, b)),
+        np.zeros(kernel),
+        np.stack((0 * stack.sizes, stack.sizes + 1)),
+        levels[0],
+        levels[-1],
+    )
+    found = np.empty((2, len(stack.readout)), stack.readout.dtype)
+    share, products, powers, change = np.empty((4, rows, b))
+    work = Work(
+        np.empty((nsites, b), np.int64),
+        np.empty((len(stack.nodes), b), np.int64),
+        np.empty(b, np.int64),
+        np.empty((stack.sizes[-1], rows, b)),
+        *(share, products, powers, change),
+        np.empty((5, b)),
+        np.empty(b, np.int64),
+        found,
+        found.view(float),
+        np.zeros((2, len(stack.readout)), np.int64),
+    )
+    return space, work
+
+
+@lean_loop
+def _level(stack, space, level):
+    """The nodes of a level, ``(nodes, rows, b)``, and their exponents ``(nodes, b)``."""
+    e = space.e[space.e_at[level] : space.e_at[level + 1]]
+    y = space.y[space.y_at[level] : space.y_at[level + 1]]
+    return y.reshape((len(e), stack.rows[level], e.shape[1])), e
+
+
+@lean_loop
+def _compute(stack, space, layer, nodes, first, parts):
+    """These nodes above a layer, into places from ``first`` on; whether floats hold them."""
+    below, e = _level(stack, space, layer)
+    y, new = _level(stack, space, layer + 1)
+    kernel, size, rank = stack.kernels[layer], stack.sizes[layer], space.rank[space.e_at[layer] :]
+    taps = stack.taps[space.t_at[layer] : space.t_at[layer + 1]].reshape((-1, kernel))
+    reads = space.reads.reshape(-1)[: len(nodes) * kernel].reshape((len(nodes), kernel))
+    for n in range(len(nodes)):
+        for k in range(kernel):
+            q = taps[nodes[n], k]
+            reads[n, k] = q if q < 0 or rank[q] < 0 else size + 1 + rank[q]
+    tiles, inputs = stack.rows[layer + 1] // OUTS, stack.counts[layer]
+    w = stack.weights[space.w_at[layer] : space.w_at[layer + 1]]
+    w = w.reshape((kernel, tiles, inputs, OUTS))
+    count, every, one = stack.counts[layer + 1], stack.every[layer], space.one
+    y, new = y[first : first + len(nodes)], new[first : first + len(nodes)]
+    return multiply_taps(
+        below, e, w, one, 0, reads, count, parts, every, SMALL, space.sizes, y, new
+    )
+
+
+@lean_loop
+def _gather(table, scale, offset, codes, y, exponent):
+    """The rows that a window selects, ``(rows, b)``."""
+    for x in range(len(codes)):
+        row = offset + codes[x]
+        exponent[x] = scale[row]
+        for c in range(table.shape[1]):
+            y[c, x] = table[row, c]
+
+
+@lean_loop
+def _read(x, begin, stop, phys_dim, sites, starts, digits, codes):
+    """The digits ``(N, b)`` of a block, and codes ``(P, b)``; the last one fills it up."""
+    for n in range(len(digits)):
+        for i in range(digits.shape[1]):
+            digits[n, i] = x[n, min(begin + i, stop - 1)]
+    for p in range(len(codes)):
+        code = codes[p]
+        code[:] = 0
+        for j in range(starts[p], starts[p + 1]):
+            digit = digits[sites[j]]
+            for i in range(len(code)):
+                code[i] = code[i] * phys_dim + digit[i]
+
+
+@lean_loop
+def _move(digits, phys_dim, first, last, sites, added, strides, code):
+    """Codes after moves ``first`` to ``last``."""
+    for move in range(first, last):
+        digit = digits[sites[move]]
+        for i in range(len(code)):
+            new = digit[i] + added[move]
+            new -= phys_dim if new >= phys_dim else 0
+            code[i] += (new - digit[i]) * strides[move]
+
+
+@lean_loop
+def _invert(y, count, parts, inverse):
+    """One over the first numbers of a node ``(rows, b)``."""
+    for c in range(0, count, parts):
+        for x in range(y.shape[1]):
+            if parts == 2:
+                re, im = y[c, x], y[c + 1, x]
+                size = re * re + im * im
+                inverse[c, x], inverse[c + 1, x] = re / size, -im / size
+            else:
+                inverse[c, x] = 1 / y[c, x]
+
+
+@lean_loop
+def _multiply(y, inverse, parts, change, high, low):
+    """Multiply changes by a new factor over the old one; how large and small they have been."""
+    for c in range(0, len(change), parts):
+        if parts == 2:
+            for x in range(change.shape[1]):
+                a, b, p, q = y[c, x], y[c + 1, x], inverse[c, x], inverse[c + 1, x]
+                a, b = a * p - b * q, a * q + b * p
+                p, q = change[c, x], change[c + 1, x]
+                a, b = a * p - b * q, a * q + b * p
+                change[c, x], change[c + 1, x] = a, b
+                size = max(abs(a), abs(b))
+                high[x] = max(high[x], size)
+                low[x] = min(low[x], size)
+        else:
+            for x in range(change.shape[1]):
+                a = change[c, x] * (y[c, x] * inverse[c, x])
+                change[c, x] = a
+                a = abs(a)
+                high[x] = a if a > high[x] else high[x]
+                low[x] = a if a < low[x] else low[x]
+
+
+@lean_loop
+def _sum(share, change, parts, re, im):
+    """``sum_c share_c change_c``, real and imaginary parts ``(b,)``."""
+    re[:] = 0
+    im[:] = 0
+    for c in range(0, len(change), parts):
+        for x in range(len(re)):
+            if parts == 2:
+                a, b, p, q = share[c, x], share[c + 1, x], change[c, x], change[c + 1, x]
+                re[x] += a * p - b * q
+                im[x] += a * q + b * p
+            else:
+                re[x] += share[c, x] * change[c, x]
+
+
+@lean_loop
+def _all_shares(stack, work, parts):
+    """The share of each channel ``(rows, b)``, and what `shares` says of them ``(b,)``."""
+    rest, found = work.found[0], work.found[1]
+    power, dead = work.whole[0], work.whole[1]
+    for x in range(len(work.state)):
+        for c in range(len(rest)):
+            power[c] = np.int64(work.powers[c * parts, x])
+        for c in range(len(work.share)):
+            work.parts[0, c] = work.products[c, x]
+        work.state[x] = shares(rest, power, dead, stack.readout, stack.powers, BOUND, found)
+        for c in range(len(work.share)):
+            work.share[c, x] = work.parts[1, c]
+
+
+@lean_loop
+def _write(re, im, power, high, low, state, parts, largest, out, begin, size, column, unsure):
+    """The ratios of a mask, where they are held."""
+    for x in range(size):
+        if state[x] >= 2:
+            continue
+        total, other = re[x], im[x]
+        found = max(abs(total), abs(other))
+        held = high[x] <= 1 / FAR and low[x] >= FAR
+        held &= found >= LEAST or low[x] >= SMALL  # terms are not below 2**-BOUND * SMALL
+        held &= state[x] == 0 or found >= high[x] * 2.0 ** (64 - BOUND)
+        shift = int(min(max(power[x], -9999.0), 9999.0))
+        total, other = math.ldexp(total, shift), math.ldexp(other, shift)
+        found = max(abs(total), abs(other))
+        if held and found <= largest:
+            out[begin + x, column * parts] = total
+            out[begin + x, (column + 1) * parts - 1] = other if parts == 2 else total
+        else:
+            unsure[begin + x] = True
+
+
+@lean_loop
+def _all_nodes(stack, space, codes, parts):
+    """All nodes of a block, and the factors of the last product; whether floats hold them."""
+    y, e = space.bottom
+    for j in range(len(codes)):
+        p = stack.nodes[j]
+        _gather(stack.table, stack.scale, stack.offsets[j], codes[j], y[p], e[p])
+    held = True
+    for layer in range(len(stack.kernels)):
+        every = space.every[: stack.sizes[layer + 1]]
+        held &= _compute(stack, space, layer, every, space.first[0, layer + 1], parts)
     return held
 
 
 @lean_loop
-def _shares(stack, space, inverse, rest, power, dead, share):
-    """The inverse of each factor of the last product, and the share of each channel: its state."""
-    D, r = len(stack.sizes), len(share)
-    at = space.y_at[D]
-    rest[:] = 1
-    power[:] = 0
-    dead[:] = 0
-    for m in range(stack.sizes[D - 1]):
-        for c in range(r):
-            factor = space.y[at + m * r + c]
-            if factor == 0:
-                inverse[m * r + c] = 1
-                dead[c] += 1
-            else:
-                inverse[m * r + c] = 1 / factor
-                rest[c] *= factor
-        rescale(rest, power)
-    return shares(rest, power, dead, stack.readout, stack.powers, BOUND, share)
-
-
-@lean_loop
-def _ratio(stack, space, changed, inverse, share, dead, state, change, left):
-    """The ratio after the nodes ``changed`` of the last level, and whether it is held."""
-    s, D, r, power = space, len(stack.sizes), len(share), 0
-    at, z_at, kernel, y, new_y, new_z = (
-        s.y_at[D],
-        s.z_at[D - 1],
-        stack.kernels[D - 1],
-        s.y,
-        s.new_y,
-        s.new_z,
-    )
-    read, readers, which, spots, e, new_e = (
-        stack.read,
-        stack.readers,
-        s.which,
-        s.spots,
-        s.e,
-        s.new_e,
-    )
-    e_at, f_at = s.e_at[D], s.e_at[D - 1]
-    change[:] = 1
-    for c in range(r):
-        left[c] = dead[c]
-    high, low, total = 1.0, 1.0, share[0] * 0
-    for n in range(len(changed)):
-        m = changed[n]
-        shift, held = _factor(
-            read, readers, m, n, kernel, r, new_y, at, new_z, z_at, which, spots, new_e[f_at + n]
-        )
-        if not held:
-            return total, False
-        power += shift - e[e_at + m]
-        high, low = 0.0, math.inf
-        for c in range(r):
-            left[c] -= y[at + m * r + c] == 0
-            change[c] *= new_y[at + c] * inverse[m * r + c]
-            size = size_of(change[c])
-            high = max(high, size)
-            if size > 0:
-                low = min(low, size)
-        if not (high <= 1 / SMALL) or low < SMALL:
-            return total, False
-    for c in range(r):
-        if left[c] == 0:
-            total += share[c] * change[c]
-    if state == 1 and size_of(total) < high * 2.0 ** (64 - BOUND):
-        return total, False
-    if power > 400 or power < -400:
-        return total, total == 0
-    return total * math.ldexp(1.0, int(power)), True
-
-
-@loop
-def _space(stack):
-    """Arrays for one configuration and one mask at a time."""
-    D, like = len(stack.sizes), stack.readout
-    sizes = np.append(stack.sizes, stack.sizes[D - 1])  # the last product has factors of nodes
-    y_at = _starts(sizes * stack.dims)
-    wide = stack.kernels * stack.dims[1:]
-    z_at, e_at = _starts(stack.sizes * wide), _starts(sizes)
-    w_at, o_at = _starts(stack.dims[:D] * wide), _starts(wide)
-    t_at = _starts(stack.sizes[1:] * stack.kernels[: D - 1])
-    most = max(1, stack.kernels.max(), (stack.read[1:] - stack.read[:-1]).max())
-    y, z = np.empty(y_at[-1], like.dtype), np.empty(z_at[-1], like.dtype)
-    e, rank = np.zeros(e_at[-1], np.int64), np.full(e_at[-1], -1)
-    which, spots = np.empty(most, np.int64), np.empty(most, np.int64)
-    new = np.empty_like(y), np.empty_like(z), np.zeros_like(e)
-    return Space(y_at, z_at, e_at, w_at, o_at, t_at, y, z, e, *new, rank, which, spots)
-
-
-@loop
-def layer_ratios(x, first, last, phys_dim, stack, touches, nodes, largest, out, unsure):
+def layer_ratios(
+    x, first, last, phys_dim, stack, touches, nodes, space, work, largest, out, unsure
+):
     """The ratios of masks for configurations ``first`` to ``last``.
 
     Parameters
@@ -387,58 +350,77 @@ def layer_ratios(x, first, last, phys_dim, stack, touches, nodes, largest, out, 
         Of the windows of level 0.
     nodes : Nodes
         Of all levels above, masks in the order of ``touches``.
+    space, work : Space, Work
+        No two threads share them.
     largest : float
         What the dtype of ``out`` holds.
-    out : array, shape (B, m)
+    out : array, shape (B, m) or (B, 2 m)
+        Numbers, or pairs of parts.
     unsure : array of bool, shape (B,)
         Becomes true where a ratio is not held or not exact.
     """
-    s, D, r = _space(stack), len(stack.sizes), len(stack.readout)
-    digits, codes = np.empty(len(x), np.int64), np.empty(len(stack.nodes), np.int64)
-    inverse = np.empty(stack.sizes[D - 1] * r, s.y.dtype)
-    rest, share, change = np.empty(r, s.y.dtype), np.empty(r, s.y.dtype), np.empty(r, s.y.dtype)
-    power, dead, left = np.empty(r, np.int64), np.empty(r, np.int64), np.empty(r, np.int64)
-    picked, touched = np.empty(len(codes), np.int64), np.zeros(D, np.int64)
-    changed = np.empty(stack.sizes.max(), np.int64)
-    moves = (touches.moves, touches.sites, touches.added, touches.strides)
-    for b in range(first, last):
-        read_codes(x, b, phys_dim, stack.sites, stack.starts, digits, codes)
-        state = 2
-        if _all_nodes(stack, s, codes):
-            state = _shares(stack, s, inverse, rest, power, dead, share)
-        if state >= 2:
-            out[b] = math.nan
-            unsure[b] = state == 2
+    D, m = len(stack.kernels), len(touches.order)
+    b, count = space.e.shape[1], stack.counts[D]
+    parts = count // len(stack.readout)
+    (y, e), (factors, f) = space.bottom, space.top
+    old, new = stack.sizes[D], stack.sizes[D] + 1
+    digits, codes, code = work.digits, work.codes, work.code
+    inverse, share, change, state = work.inverse, work.share, work.change, work.state
+    columns = work.columns
+    power, high, low, re, im = columns[0], columns[1], columns[2], columns[3], columns[4]
+    for begin in range(first, last, b):
+        size = min(b, last - begin)
+        _read(x, begin, last, phys_dim, stack.sites, stack.starts, digits, codes)
+        if not _all_nodes(stack, space, codes, parts):
+            unsure[begin : begin + size] = True
             continue
-        for i in range(len(touches.order)):
-            begin = touches.starts[i]
-            touched[0] = touches.starts[i + 1] - begin
-            if touched[0] == 0:
-                out[b, touches.order[i]] = 1
+        multiply_positions(
+            factors[:new], f[:new], count, parts, space.sizes, work.products, work.powers
+        )
+        _all_shares(stack, work, parts)
+        for p in range(old):
+            _invert(factors[p], count, parts, inverse[p])
+        for i in range(size):
+            if state[i] >= 2:
+                out[begin + i] = math.nan
+                unsure[begin + i] = state[i] == 2
+        for i in range(m):
+            start, end = touches.starts[i], touches.starts[i + 1]
+            held = True
+            for t in range(start, end):
+                j, place = touches.windows[t], stack.sizes[0] + 1 + t - start
+                for k in range(b):
+                    code[k] = codes[j, k]
+                moves = touches.moves[t], touches.moves[t + 1]
+                _move(digits, phys_dim, *moves, touches.sites, touches.added, touches.strides, code)
+                _gather(stack.table, stack.scale, stack.offsets[j], code, y[place], e[place])
+                space.rank[stack.nodes[j]] = t - start
+            for layer in range(D):
+                above = nodes.nodes[nodes.starts[layer, i] : nodes.starts[layer, i + 1]]
+                held &= _compute(stack, space, layer, above, space.first[1, layer + 1], parts)
+                if layer + 1 < D:
+                    for n in range(len(above)):
+                        space.rank[space.e_at[layer + 1] + above[n]] = n
+            space.rank[:] = -1
+            if not held:
+                unsure[begin : begin + size] = True
                 continue
-            for n in range(touched[0]):
-                t, p = begin + n, touches.windows[begin + n]
-                code = codes[p] ^ touches.flips[t]
-                if phys_dim > 2:
-                    code = new_code(codes[p], t, digits, phys_dim, *moves)
-                picked[n] = stack.offsets[p] + code
-                for c in range(stack.dims[0]):
-                    s.new_y[n * stack.dims[0] + c] = stack.table[picked[n], c]
-                s.new_e[n] = stack.scale[picked[n]]
-                changed[n] = stack.nodes[touches.windows[begin + n]]
-                s.rank[changed[n]] = n
-            held = _new_nodes(stack, s, nodes, i, touched)
-            if D > 1:
-                begin = nodes.starts[D - 2, i]
-                for n in range(touched[D - 1]):
-                    changed[n] = nodes.nodes[begin + n]
-            s.rank[:] = -1
-            if held:
-                ratio, held = _ratio(
-                    stack, s, changed[: touched[D - 1]], inverse, share, dead, state, change, left
-                )
-                size = size_of(ratio)
-                if held and size <= largest:
-                    out[b, touches.order[i]] = ratio
-                    continue
-            unsure[b] = True
+            change[:] = 0
+            change[::parts] = 1
+            power[:] = 0
+            high[:] = 1
+            low[:] = 1
+            first_node, last_node = nodes.starts[D - 1, i], nodes.starts[D - 1, i + 1]
+            for n in range(last_node - first_node):
+                p = nodes.nodes[first_node + n]
+                for k in range(b):
+                    power[k] += f[new + n, k] - f[p, k]
+                _multiply(factors[new + n], inverse[p], parts, change, high, low)
+            _sum(share, change, parts, re, im)
+            if start == end:  # nothing changes
+                re[:] = 1
+                im[:] = 0
+            column = touches.order[i]
+            _write(
+                re, im, power, high, low, state, parts, largest, out, begin, size, column, unsure
+            )

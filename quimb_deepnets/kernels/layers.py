@@ -13,7 +13,7 @@ is a few tiles in registers, and goes nowhere but into the product::
 
 import numpy as np
 
-from .compiled import loop
+from .compiled import lean_loop, loop
 from .tiles import (
     BYTES,
     MULTIPLY,
@@ -56,7 +56,7 @@ def fill_ones(y, exponent, parts):
     exponent[-1] = 0.0
 
 
-@loop
+@lean_loop
 def multiply_taps(y, exponent, w, powers, own, reads, count, parts, every, small, sizes, out, new):
     """One layer; whether no entry came close to underflow.
 

@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .compiled import loop
+from .compiled import lean_loop
 
 OUTS = 4  # rows of a tile
 # two vector registers, or as many as hide the latency of a multiplication
@@ -146,7 +146,7 @@ class _Tile:
         return self.builder.shuffle_vector(one, undefined, zeros)
 
 
-@loop
+@lean_loop
 def rescale_columns(node, count, parts, sizes, small, exponent):
     """Rescale each column of ``node`` by a power of two, and say whether all were in range.
 
