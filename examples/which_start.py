@@ -19,7 +19,6 @@ N, SEEDS, DEPTHS = 12, range(5), (1, 2, 3, 4)
 STARTS = {
     "normal": {"dist": "normal"},
     "uniform": {"dist": "uniform"},
-    "rademacher": {"dist": "rademacher"},
     "near uniform": {"dist": "uniform", "loc": 1.0, "scale": 0.05},
     "entangled": {"dist": "entangled"},
 }

@@ -140,8 +140,10 @@ def test_torch_compile(name):
 
 
 def test_a_module_of_torch():
+    torch.manual_seed(0)
     module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
-    function = lambda p, c: torch.func.functional_call(module, p, (c.float(),))[:, 0]
+    module = module.double()
+    function = lambda p, c: torch.func.functional_call(module, p, (c.double(),))[:, 0]
     net = qdn.TorchNetwork(function, 4, params=dict(module.named_parameters()))
     params, apply = net.to_function()
     x = torch.as_tensor(batch(net))

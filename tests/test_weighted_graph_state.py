@@ -9,6 +9,7 @@ import pytest
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
+from quimb_deepnets.networks.graph_weights import count_moves, moves
 
 
 def circuit(net, gates):
@@ -96,3 +97,12 @@ def test_any_size():
     p = np.array([0.5 + off, 0.5 - off])
     assert abs(net.entropy([(50, 50)]) + (p * np.log2(p)).sum()) < 1e-12
     assert net.entropy([(i, j) for i in range(3) for j in range(3)]) < 8
+
+
+def test_layers_are_counted_before_they_are_made():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        kernel = tuple(rng.integers(2, 5, size=rng.integers(1, 3)).tolist())
+        shifts = rng.integers(-9, 10, size=(rng.integers(1, 4), len(kernel))).tolist()
+        made = list(moves([tuple(x) for x in shifts], kernel, "periodic"))
+        assert count_moves(shifts, kernel) == len(made)

@@ -30,7 +30,7 @@ from ..errors import GeometryError, OptionError, check_option
 from ..geometry.layers import as_sizes, broadcast, check_layers
 from ..numerics.weights import check_budget, check_numpy_dtype
 from .conv import ConvAC
-from .graph_weights import moves, moving_layer, phase_layer
+from .graph_weights import count_moves, moves, moving_layer, phase_layer
 
 MAX_PARTNERS = 7  # 2**8 channels
 
@@ -114,8 +114,8 @@ class GraphStateConvAC(ConvAC):
         angles = _read_angles(angle, len(vectors), sizes)
         dtype = _read_dtype(dtype, angles)
         self._shifts = [_shortest(vector, sizes, boundary) for vector in vectors]
+        check_layers(1 + count_moves(self._shifts, kernel))
         layers = list(moves(self._shifts, kernel, boundary))
-        check_layers(len(layers) + 1)
         channels, positions = 2 ** (len(vectors) + 1), angles.shape[1:]
         check_budget([(*kernel, channels, channels), (*positions, *kernel, channels)], dtype)
         weights = [moving_layer(kernel, taps, l == 0) for l, taps in enumerate(layers)]

@@ -14,6 +14,13 @@ import numpy as np
 from ..errors import GeometryError
 
 
+def count_moves(shifts, kernel):
+    """How many layers `moves` gives, without them; dimensions of kernel 1 do not move."""
+    per_axis = zip(zip(*shifts), kernel)
+    ways = [(max(0, *far), max(0, *(-x for x in far)), k - 1) for far, k in per_axis if k > 1]
+    return max((sum(-(-far // step) for far in (up, down)) for up, down, step in ways), default=0)
+
+
 def moves(shifts, kernel, boundary):
     """For each layer, the taps that site and partners are read from: ``1 + m`` tuples.
 
