@@ -96,7 +96,7 @@ class Space(NamedTuple):
     top: tuple
 
 
-class Work(NamedTuple):
+class Scratch(NamedTuple):
     """More arrays for a block: what is read ``(N, b)`` and ``(P, b)``, numbers as rows ``(., b)``.
 
     ``found`` are two arrays of numbers ``(r,)``, and the same ones as rows ``(rows,)``.
@@ -118,7 +118,7 @@ class Work(NamedTuple):
 
 
 def work_arrays(stack, nodes, nsites, count):
-    """`Space` and `Work` of a thread: blocks that share the cache, of ``count`` configurations."""
+    """`Space` and `Scratch` of a thread: blocks of configurations that share the cache."""
     places = stack.sizes + 1 + nodes.most
     lanes = BYTES // stack.weights.itemsize
     fit = max(1, CACHE // (8 * (places * (stack.rows + 1)).sum()) // lanes)
@@ -153,7 +153,7 @@ def work_arrays(stack, nodes, nsites, count):
     )
     found = np.empty((2, len(stack.readout)), stack.readout.dtype)
     share, products, powers, change = np.empty((4, rows, b))
-    work = Work(
+    work = Scratch(
         np.empty((nsites, b), np.int64),
         np.empty((len(stack.nodes), b), np.int64),
         np.empty(b, np.int64),
@@ -336,6 +336,50 @@ def _all_nodes(stack, space, codes, parts):
 
 
 @lean_loop
+def _new_nodes(phys_dim, stack, touches, nodes, space, work, mask, parts):
+    """The nodes that a mask touches, behind the old ones; whether floats hold them."""
+    y, e = space.bottom
+    code, held, D = work.code, True, len(stack.kernels)
+    start, end = touches.starts[mask], touches.starts[mask + 1]
+    for t in range(start, end):
+        j, place = touches.windows[t], stack.sizes[0] + 1 + t - start
+        for k in range(len(code)):
+            code[k] = work.codes[j, k]
+        moves = touches.moves[t], touches.moves[t + 1]
+        _move(work.digits, phys_dim, *moves, touches.sites, touches.added, touches.strides, code)
+        _gather(stack.table, stack.scale, stack.offsets[j], code, y[place], e[place])
+        space.rank[stack.nodes[j]] = t - start
+    for layer in range(D):
+        above = nodes.nodes[nodes.starts[layer, mask] : nodes.starts[layer, mask + 1]]
+        held &= _compute(stack, space, layer, above, space.first[1, layer + 1], parts)
+        if layer + 1 < D:
+            for n in range(len(above)):
+                space.rank[space.e_at[layer + 1] + above[n]] = n
+    space.rank[:] = -1
+    return held
+
+
+@lean_loop
+def _changes(stack, nodes, space, work, mask, parts):
+    """The product of new over old factors, channel by channel, and its powers of two."""
+    factors, f = space.top
+    D, change = len(stack.kernels), work.change
+    new = stack.sizes[D] + 1
+    power, high, low = work.columns[0], work.columns[1], work.columns[2]
+    change[:] = 0
+    change[::parts] = 1
+    power[:] = 0
+    high[:] = 1
+    low[:] = 1
+    first, last = nodes.starts[D - 1, mask], nodes.starts[D - 1, mask + 1]
+    for n in range(last - first):
+        p = nodes.nodes[first + n]
+        for k in range(len(power)):
+            power[k] += f[new + n, k] - f[p, k]
+        _multiply(factors[new + n], work.inverse[p], parts, change, high, low)
+
+
+@lean_loop
 def layer_ratios(
     x, first, last, phys_dim, stack, touches, nodes, space, work, largest, out, unsure
 ):
@@ -350,7 +394,7 @@ def layer_ratios(
         Of the windows of level 0.
     nodes : Nodes
         Of all levels above, masks in the order of ``touches``.
-    space, work : Space, Work
+    space, work : Space, Scratch
         No two threads share them.
     largest : float
         What the dtype of ``out`` holds.
@@ -362,10 +406,9 @@ def layer_ratios(
     D, m = len(stack.kernels), len(touches.order)
     b, count = space.e.shape[1], stack.counts[D]
     parts = count // len(stack.readout)
-    (y, e), (factors, f) = space.bottom, space.top
+    factors, f = space.top
     old, new = stack.sizes[D], stack.sizes[D] + 1
-    digits, codes, code = work.digits, work.codes, work.code
-    inverse, share, change, state = work.inverse, work.share, work.change, work.state
+    digits, codes, inverse, state = work.digits, work.codes, work.inverse, work.state
     columns = work.columns
     power, high, low, re, im = columns[0], columns[1], columns[2], columns[3], columns[4]
     for begin in range(first, last, b):
@@ -385,39 +428,12 @@ def layer_ratios(
                 out[begin + i] = math.nan
                 unsure[begin + i] = state[i] == 2
         for i in range(m):
-            start, end = touches.starts[i], touches.starts[i + 1]
-            held = True
-            for t in range(start, end):
-                j, place = touches.windows[t], stack.sizes[0] + 1 + t - start
-                for k in range(b):
-                    code[k] = codes[j, k]
-                moves = touches.moves[t], touches.moves[t + 1]
-                _move(digits, phys_dim, *moves, touches.sites, touches.added, touches.strides, code)
-                _gather(stack.table, stack.scale, stack.offsets[j], code, y[place], e[place])
-                space.rank[stack.nodes[j]] = t - start
-            for layer in range(D):
-                above = nodes.nodes[nodes.starts[layer, i] : nodes.starts[layer, i + 1]]
-                held &= _compute(stack, space, layer, above, space.first[1, layer + 1], parts)
-                if layer + 1 < D:
-                    for n in range(len(above)):
-                        space.rank[space.e_at[layer + 1] + above[n]] = n
-            space.rank[:] = -1
-            if not held:
+            if not _new_nodes(phys_dim, stack, touches, nodes, space, work, i, parts):
                 unsure[begin : begin + size] = True
                 continue
-            change[:] = 0
-            change[::parts] = 1
-            power[:] = 0
-            high[:] = 1
-            low[:] = 1
-            first_node, last_node = nodes.starts[D - 1, i], nodes.starts[D - 1, i + 1]
-            for n in range(last_node - first_node):
-                p = nodes.nodes[first_node + n]
-                for k in range(b):
-                    power[k] += f[new + n, k] - f[p, k]
-                _multiply(factors[new + n], inverse[p], parts, change, high, low)
-            _sum(share, change, parts, re, im)
-            if start == end:  # nothing changes
+            _changes(stack, nodes, space, work, i, parts)
+            _sum(work.share, work.change, parts, re, im)
+            if touches.starts[i] == touches.starts[i + 1]:  # nothing changes
                 re[:] = 1
                 im[:] = 0
             column = touches.order[i]
