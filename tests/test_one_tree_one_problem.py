@@ -53,10 +53,15 @@ OPTIMIZERS = {
     ),
     "threads": lambda: ctg.RandomGreedyOptimizer(max_repeats=6, seed=0, parallel="threads"),
     "AutoOptimizer": lambda: ctg.AutoOptimizer(
-        optimal_cutoff=0, cache=False, max_repeats=6, max_time=None, parallel=False, optlib="random"
+        optimal_cutoff=0,
+        cache=False,
+        max_repeats=32,
+        max_time=None,
+        parallel=False,
+        optlib="random",
     ),
     "Reusable": lambda: ctg.ReusableHyperOptimizer(
-        max_repeats=6, parallel=False, methods=["greedy"], optlib="random"
+        max_repeats=32, parallel=False, methods=["greedy"], optlib="random"
     ),
     "RandomGreedy": lambda: opt_einsum.RandomGreedy(max_repeats=6),
     "Stubborn": Stubborn,
