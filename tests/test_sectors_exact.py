@@ -101,32 +101,6 @@ def test_gradients():
         assert float(x.grad[k]) == pytest.approx(float(up - down) / 2e-6, rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.slow
-def test_ground_state_of_the_heisenberg_model_on_4_x_4():
-    """2 x 2 windows in the sector of 8 ones: -0.694 a site, the exact one being -0.70178."""
-    torch = pytest.importorskip("torch")
-    bonds = [[(0, 0), (0, 1)], [(0, 0), (1, 0)]]
-    net = qdn.ConvAC.rand(
-        (4, 4), 2, 2, 4, boundary="periodic", dist="uniform", loc=1.0, scale=0.1, seed=0
-    ).to("torch")
-    x = net.vector.clone().requires_grad_()
-    optimizer = torch.optim.LBFGS([x], max_iter=90, line_search_fn="strong_wolfe")
-
-    def closure():
-        optimizer.zero_grad()
-        value = energy_of(net.with_vector(x), bonds, 8)
-        value.backward()
-        return value
-
-    optimizer.step(closure)
-    value = float(energy_of(net.with_vector(x.detach()), bonds, 8))
-    assert -0.70179 < value < -0.694
-    dense = net.with_vector(x.detach()).to_dense().numpy()
-    rhos = [dense_rho(dense, [0, place], 8) for place in (1, 4)]
-    exact = sum((heisenberg(torch).numpy() * rho).sum() for rho in rhos)
-    assert value == pytest.approx(exact, abs=1e-11)
-
-
 def test_what_is_refused():
     net = NETS[0]
     with pytest.raises(qdn.OptionError, match="sector=10 must be a number of ones on 9 sites"):
