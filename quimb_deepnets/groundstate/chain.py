@@ -182,17 +182,17 @@ def sector_radius(total: Callable[[complex], complex], nsites: int, sector: int 
     if sector is None:
         return 1.0
 
-    def share(radius):
+    def _share(radius):
         found = sum((back * total(turn)).real for turn, back in phases(nsites, sector, radius))
         return found * radius**sector / total(radius).real
 
-    if share(1.0) > ENOUGH:
+    if _share(1.0) > ENOUGH:
         return 1.0
     most = 300 / nsites
     cost = lambda t: math.log(max(total(math.exp(t)).real, 1e-300)) - sector * t
     found = scipy.optimize.minimize_scalar(cost, bounds=(-most, most), method="bounded")
     radius = math.exp(found.x)
-    check_weight(share(radius), sector)
+    check_weight(_share(radius), sector)
     return radius
 
 

@@ -196,7 +196,7 @@ def read_scalar(x):
     Raises
     ------
     OptionError
-        If it is no single number.
+        If it is not a single number.
     RangeError
         If it is an int or a fraction beyond the range of floats.
     """

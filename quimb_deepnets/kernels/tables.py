@@ -50,7 +50,7 @@ def spread(x):
     r = x.shape[1]
     low, high, zeros, lost = np.full(r, np.inf), np.zeros(r), np.zeros(r), np.zeros(r)
     for i in range(len(x)):
-        for c in range(r):  # each channel by itself: of vectors, there are no exceptions
+        for c in range(r):  # each channel by itself
             re, im = np.float64(abs(x[i, c].real)), np.float64(abs(x[i, c].imag))
             size = re if re > im else im
             some = np.inf if size == 0.0 else size
