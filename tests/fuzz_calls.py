@@ -440,6 +440,8 @@ def dup_modes(t):
         new = psi.hyperinds_resolve(mode)
     except qdn.BudgetError:
         return
+    if new.contraction_width(optimize="greedy") > 24:  # seconds, or gigabytes
+        return
     found = numpy_of(new.to_dense(optimize="greedy")).reshape(-1)
     t.near(f"hyperinds_resolve({mode!r})", found, t.v, 5e3 * t.spec.eps * t.bulk)
 

@@ -9,6 +9,7 @@ Nothing here knows a deep network::
     ranges      contractions beyond the range of floats
     checks      what is refused before a contraction, and before its derivatives
     refusals    methods of quimb that would be wrong, and what to use instead
+    memory      what a contraction holds, asked for before it is taken
     search      the best path of several searches
     trees       one tree for one problem
     exhaustive  what searches of every tree would take

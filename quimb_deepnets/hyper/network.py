@@ -31,18 +31,12 @@ from ..numerics.weights import make_rng
 from .checks import as_state, check_network, check_same_outer, check_slopes
 from .exhaustive import EXHAUSTIVE
 from .identities import absorb_identities
+from .memory import memory_errors_named, within_memory
 from .names import SWITCH, plain_name
 from .operands import SEEN, OperandNetwork, inverse, read_scalar
 from .parts import PartNetwork
 from .pictures import DrawnNetwork
-from .ranges import (
-    Contracted,
-    check_memory,
-    contract_scaled,
-    growth,
-    is_certain,
-    memory_errors_named,
-)
+from .ranges import Contracted, contract_scaled, growth, is_certain
 from .refusals import refuse
 from .search import SEARCHED, BestOf
 from .trees import check_preset, tree_of
@@ -213,9 +207,12 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         tids = sorted(self._get_tids_from_tags(tags, which=which))
         if output_inds is None:
             output_inds = self.compute_contracted_inds(*tids)
-        if kwargs.get("optimize") is not None and tids:
+        if tids:
             tensors = [self.tensor_map[tid] for tid in tids]
-            kwargs["optimize"] = _found(kwargs["optimize"], tensors, output_inds)
+            optimize = kwargs.pop("optimize", None)
+            optimize = None if optimize is None else _found(optimize, tensors, output_inds)
+            if (path := within_memory(tensors, output_inds, optimize)) is not None:
+                kwargs["optimize"] = path
         cuts = dict(self._cuts)
         result = super().contract_tags(tags, which=which, output_inds=output_inds, **kwargs)
         if isinstance(result, PartNetwork):
@@ -366,8 +363,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
             )
         tn = self._prepared(output_inds)
         check_network(tn)
-        check_memory(math.prod(map(self.ind_size, output_inds)), tn.arrays)
-        optimize = tn._found(optimize, output_inds)
+        optimize = within_memory(tuple(tn), output_inds, tn._found(optimize, output_inds))
         as_tensor = bool(output_inds) or preserve_tensor
         if not scaled and abs(tn.exponent) < MAX_EXPONENT:
             grown = growth(tn, output_inds)

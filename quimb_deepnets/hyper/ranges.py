@@ -8,7 +8,6 @@ states is contracted term by term, so that no term hides another::
     switch of a sum: one contraction for each of its values, added with their powers of two
 """
 
-import contextlib
 import contextvars
 import math
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from autoray import do, get_dtype_name, infer_backend, stop_gradient
 from cotengra.contract import einsum, tensordot
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, DeepNetError, RangeError
+from ..errors import RangeError
 from ..numerics.scaled import (
     Scaled,
     binary,
@@ -112,46 +111,6 @@ def check_left(bits, like):
             "has no expectation values and no entanglement. If it does not, compute the difference "
             "as a dense vector, or by other means."
         )
-
-
-def check_memory(entries, arrays):
-    """Refuse a result that takes more memory than the machine has, by its number of entries.
-
-    Raises
-    ------
-    BudgetError
-    """
-    import psutil
-
-    need = entries * max((getattr(x, "itemsize", 8) for x in arrays), default=8)
-    if need > (have := psutil.virtual_memory().total):
-        raise BudgetError(
-            f"the result of this contraction has {entries} entries and needs {need} bytes, more "
-            f"than the {have} of this machine; keep fewer indices open."
-        )
-
-
-@contextlib.contextmanager
-def memory_errors_named():
-    """Say what to do where a contraction asks for more memory than there is.
-
-    Raises
-    ------
-    BudgetError
-        Instead of the error of the array library.
-    """
-    try:
-        yield
-    except DeepNetError:
-        raise
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "allocate" not in str(error):
-            raise
-        raise BudgetError(
-            f"the contraction needs more memory than there is: {str(error).splitlines()[0]}; give "
-            "a better optimize=, such as 'auto-hq', collapse() or fix sites first, or contract in "
-            "slices with contract_sliced."
-        ) from error
 
 
 def check_finite(data):

@@ -1,0 +1,76 @@
+"""Memory of contractions: asked for before it is taken, whichever way the path is found."""
+
+import types
+
+import cotengra as ctg
+import numpy as np
+import psutil
+import pytest
+import quimb.tensor as qtn
+
+import quimb_deepnets as qdn
+
+DIM = 60
+
+
+def crossed(n=4):
+    """Tensors with a bond between any two: of four, the first step makes DIM**4 numbers."""
+    rng = np.random.default_rng(0)
+    legs = [[f"b{min(i, j)},{max(i, j)}" for j in range(n) if j != i] for i in range(n)]
+    arrays = [rng.standard_normal((DIM,) * (n - 1)) for _ in range(n)]
+    tensors = [qtn.Tensor(x, ix, tags="ALL") for x, ix in zip(arrays, legs)]
+    return qdn.HyperTensorNetwork(tensors)
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """Set how many bytes are free."""
+
+    def _set(size):
+        found = types.SimpleNamespace(available=size)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: found)
+
+    return _set
+
+
+def path_of(tn):
+    return ctg.array_contract_path([t.inds for t in tn], (), shapes=[t.shape for t in tn])
+
+
+@pytest.mark.parametrize("optimize", [None, "greedy", "auto-hq", "tree", "path", "optimizer"])
+@pytest.mark.parametrize("how", ["contract", "scaled", "tags"])
+def test_what_a_contraction_holds_is_asked_for_first(free, optimize, how):
+    tn = crossed()
+    free(8 * DIM**4)  # the tensors and more, but not that array beside them
+    made = {
+        "tree": lambda: tn.contraction_tree("greedy"),
+        "path": lambda: path_of(tn),
+        "optimizer": lambda: ctg.GreedyOptimizer(),
+    }
+    optimize = made[optimize]() if optimize in made else optimize
+    call = {
+        "contract": lambda: tn.contract(optimize=optimize),
+        "scaled": lambda: tn.contract(optimize=optimize, strip_exponent=True),
+        "tags": lambda: tn.contract("ALL", optimize=optimize),
+    }[how]
+    with pytest.raises(qdn.BudgetError, match=r"holds up to .* bytes at once.*contract_sliced"):
+        call()
+
+
+def test_where_there_is_room_the_value_is_right():
+    tn = crossed(3)
+    a, b, c = (t.data for t in tn)  # legs (01, 02), (01, 12), (02, 12)
+    expected = np.einsum("xy,xz,yz->", a, b, c)
+    assert tn.contract() == pytest.approx(expected, rel=1e-12)
+    assert tn.contract("ALL") == pytest.approx(expected, rel=1e-12)
+
+
+def test_expanded_states_with_copy_tensors_are_refused_before_they_fill_the_machine(free):
+    """All copies of a site as one tensor: paths by "greedy" would hold tens of gigabytes."""
+    layers = [qdn.GCLayer((1, 2), 2), qdn.GCLayer((2, 1), 2), qdn.GCLayer((1, 3), 2)]
+    options = {"layers": layers, "boundary": "periodic", "shared": False}
+    psi = qdn.ConvAC.rand((2, 2), seed=0, **options).to_tensor_network()
+    found = psi.hyperinds_resolve("dense")
+    free(2**34)
+    with pytest.raises(qdn.BudgetError, match=r"holds up to 2\.\d+e\+10 bytes at once"):
+        found.to_dense(optimize="greedy")
