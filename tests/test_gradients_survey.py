@@ -190,9 +190,36 @@ def test_optimizers_of_quimb(kind, span):
         np.testing.assert_allclose(sums, 1 / math.log(10), rtol=1e-9)
 
 
-def test_derivatives_beyond_the_range_of_a_value_within():
-    w = np.array([[[2.0**240, 2.0**-10]]])
-    psi = trainable(qdn.ConvAC(2, [w], np.ones(1)))[0].to_tensor_network()
-    with pytest.raises(qdn.RangeError, match="strip_exponent"):
-        psi.H @ psi  # 2**960, by the small entry up to 2**970
-    assert psi.norm(strip_exponent=True)[1].requires_grad
+def test_derivatives_within_the_range_of_weights_far_apart():
+    w = np.array([[[2.0**240, 2.0**-10]]])  # psi.H @ psi = (w0**2 + w1**2)**2
+    net, params = trainable(qdn.ConvAC(2, [w], np.ones(1)))
+    psi = net.to_tensor_network()
+    (psi.H @ psi).backward()
+    assert params[0].grad.ravel().tolist() == [4 * 2.0**720, 4 * 2.0**470]
+
+
+@pytest.mark.parametrize("what", ["norm", "contract"])
+def test_derivatives_beyond_the_range_of_a_value_within(what):
+    """A read-out of 2**-100, and a squared norm of 2**1000: its derivative is 2**1101."""
+    w = np.array([[[2.0**300, 0.0]]])
+    net, _ = trainable(qdn.ConvAC(2, [w], np.array([2.0**-100])))
+    psi = net.to_tensor_network()
+    size = psi.H @ psi if what == "contract" else psi.norm(squared=True)
+    assert size.detach() == 2.0**1000
+    with pytest.raises(qdn.RangeError, match=r"derivatives of a contraction.*strip_exponent"):
+        size.backward()
+    psi.norm(strip_exponent=True)[1].backward()
+
+
+def test_derivatives_that_overflow_inside_are_never_nan():
+    """The norm is about 1e271, an entry of an intermediate has a derivative beyond 1e308."""
+    rng = np.random.default_rng(6)
+    net = qdn.ConvAC.rand(4, 2, 2, 2, seed=6, boundary="omit")
+    far = lambda x: x * 2.0 ** rng.integers(-64, 65, x.shape)
+    net, params = trainable(net.with_params({k: far(x) for k, x in net.params.items()}))
+    psi = net.to_tensor_network()
+    try:
+        (psi.H @ psi).backward()
+    except qdn.RangeError:
+        return
+    assert all(bool(x.grad.isfinite().all()) for x in params)

@@ -3,7 +3,7 @@
 ::
 
     arrays --check_network--> one dtype, one size for each index, entries that adjoints can follow
-    result --check_slopes---> derivatives within the range, too
+    arrays --with_slopes_checked--> the same, whose derivatives stay within the range, too
     two    --check_same_outer---> quimb networks, of the same sites
 """
 
@@ -12,9 +12,8 @@ import math
 from autoray import get_dtype_name
 
 from ..errors import OptionError, RangeError, SitesError
-from ..numerics.scaled import decimal, float_info, look, modulus, readable
+from ..numerics.scaled import float_info, look, modulus, readable
 from ..numerics.weights import DTYPES
-from .ranges import limits_of, log2_size
 
 
 def check_dtypes(arrays):
@@ -67,26 +66,34 @@ def check_gradients(arrays):
             )
 
 
-def check_slopes(found, arrays):
-    """Refuse to differentiate a result that is in range while its derivatives may not be.
+def with_slopes_checked(tn):
+    """The same network; what torch follows of it refuses derivatives that are inf or nan.
 
-    They are up to the result divided by the smallest entry.
+    Only the pass backwards can tell: a small entry of an intermediate has a derivative far larger
+    than the result divided by any weight.
+    """
+    followed = [x for x in tn.arrays if getattr(x, "requires_grad", False) and readable(x)]
+    if not followed:
+        return tn
+    checked = {id(x): x.view_as(x) for x in followed}
+    for x in checked.values():
+        x.register_hook(_check_slopes)
+    tn = tn.copy()
+    tn.apply_to_arrays(lambda x: checked.get(id(x), x))
+    return tn
+
+
+def _check_slopes(slopes):
+    """Refuse derivatives that are not finite.
 
     Raises
     ------
     RangeError
     """
-    lows = [modulus(look(x)) for x in arrays if getattr(x, "requires_grad", False) and readable(x)]
-    if not lows:
-        return
-    low = min(size.min(where=size > 0, initial=1.0) for size in lows)
-    top, limits = log2_size(found.array) + float(found.bits), limits_of(found.array)
-    margin = limits.maxexp // 16  # of products on their way
-    if top < limits.maxexp < top - math.log2(low) + margin:
+    if not bool(slopes.isfinite().all()):
         raise RangeError(
-            f"the derivatives of a contraction of about 10**{decimal(top):.0f} by entries of "
-            f"{low:.0e} may leave the range of {limits.dtype}; differentiate its logarithm with "
-            "strip_exponent=True, or normalize() the state first."
+            f"derivatives of a contraction leave the range of {get_dtype_name(slopes)}; "
+            "differentiate its logarithm with strip_exponent=True, or normalize() the state first."
         )
 
 

@@ -28,7 +28,7 @@ from ..lazy import LazyMethod
 from ..numerics.scaled import binary, readable
 from ..numerics.torch_modes import full_precision
 from ..numerics.weights import make_rng
-from .checks import as_state, check_network, check_same_outer, check_slopes
+from .checks import as_state, check_network, check_same_outer, with_slopes_checked
 from .exhaustive import EXHAUSTIVE
 from .identities import absorb_identities
 from .memory import memory_errors_named, within_memory
@@ -176,8 +176,6 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
         kwargs = {k: v for k, v in kwargs.items() if v is not None and v is not False}
         if not kwargs.keys() & {"get", "max_bond"} and self._is_concrete():
             found = self._contracted(output_inds, scaled=strip_exponent, **kwargs)
-            if not strip_exponent:
-                check_slopes(found, self.arrays)
             return found.decimal() if strip_exponent else found.in_range()
         tn = self._prepared(output_inds)
         if (optimize := tn._found(kwargs.get("optimize"), output_inds)) is not None:
@@ -363,6 +361,7 @@ class HyperTensorNetwork(Guide, DrawnNetwork, OperandNetwork, TensorNetwork):
             )
         tn = self._prepared(output_inds)
         check_network(tn)
+        tn = with_slopes_checked(tn)
         optimize = within_memory(tuple(tn), output_inds, tn._found(optimize, output_inds))
         as_tensor = bool(output_inds) or preserve_tensor
         if not scaled and abs(tn.exponent) < MAX_EXPONENT:
