@@ -76,6 +76,7 @@ class ExpandedMethods(RankMethods, HeldMethods):
             site_ind_id: str | None = None,
             site_tag_id: str | None = None,
             max_bytes: float = MAX_BYTES,
+            level: int | None = None,
         ) -> CollapsedVector: ...
 
     else:
