@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from autoray import do
 
-from ..declared import HeldMethods
+from ..declared import CollapsedMethods
 from ..errors import OptionError, StructureError, check_positive_int
 from ..evaluation.careful_gradients import refuse_far_apart
 from ..evaluation.recurrence import Recursion
@@ -58,7 +58,7 @@ from .weights_from_tensors import (
 SEARCHED.add(WINDOW)
 
 
-class CollapsedVector(HeldMethods, StateAmplitudes):
+class CollapsedVector(CollapsedMethods, StateAmplitudes):
     """A state with one tensor per window: an ordinary quimb vector of low contraction width.
 
     Made by ``collapse()``. Its tensors carry the tag ``WINDOW`` (``READOUT`` and, for a RAC, the
