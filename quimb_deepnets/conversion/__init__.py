@@ -6,6 +6,7 @@
     exact_mps         to_mps: a canonical matrix product state from them
     balance           coordinates in which transfer states fill the unit ball
     cross_mps         any network, from amplitudes at chosen configurations
+    sums_by_transfer  norms, overlaps, expectation values of chains that repeat
     everyday          norm, overlap, distance, expectation values of a network itself
     observables       magnetization and correlation
     cross_error       the measured error of an interpolated state

@@ -21,10 +21,8 @@ import numpy as np
 from autoray import do, infer_backend
 from quimb.tensor import Tensor
 
-from ..errors import BudgetError, DeepNetError, MethodError, OptionError, RangeError, SitesError
-from ..exact.transfer_density import density
-from ..exact.transfer_routes import transfer_of_state
-from ..hyper.operands import expectation, is_negligible, read_operator
+from ..errors import BudgetError, DeepNetError, MethodError, OptionError, SitesError
+from ..hyper.operands import is_negligible, read_operator
 from ..hyper.ranges import Contracted
 from ..hyper.vector import HyperVector
 from ..networks import DeepNetwork
@@ -35,6 +33,7 @@ from ..numerics.weights import as_array
 from ..tensors.collapsed import collapse
 from ..tensors.expanded import to_tensor_network
 from .exact_mps import to_mps
+from .sums_by_transfer import expectation_by_transfer, total_by_transfer
 
 FEW = 2**20  # amplitudes that are evaluated rather than contracted
 MANY = 2**24  # amplitudes that are evaluated where nothing cheaper exists
@@ -201,20 +200,6 @@ def _given(optimize):
     return {} if optimize is None else {"optimize": optimize}
 
 
-def _by_transfer(net, other=None):
-    """The overlap (of one state its squared norm) by transfer matrices; None if by other means.
-
-    What cancels to round-off is left to a contraction, term by term.
-    """
-    if (transfer := transfer_of_state(net, other)) is None:
-        return None
-    try:
-        transfer.total.check_norm()
-    except RangeError:
-        return None
-    return transfer.total
-
-
 def _places(net, where):
     """The places of one site or several of a chain, if they are just numbers of sites."""
     places = [where] if isinstance(where, numbers.Integral) else where
@@ -222,22 +207,6 @@ def _places(net, where):
         return None
     plain = all(isinstance(n, int) and 0 <= n < net.nsites for n in places)
     return tuple(places) if plain and len(set(places)) == len(places) else None
-
-
-def _expectation(net, transfer, G, places, normalized):
-    """An expectation value from the density matrix of transfer matrices; None if that is none."""
-    G = read_operator(G, (net.phys_dim,) * len(places), net._like)
-    found = density(transfer, places)
-    if is_negligible(G, found.array):
-        return None
-    trace = do("trace", found.array)
-    if normalized is True:
-        found.check_norm(trace)
-        return expectation(G, found.array / trace)
-    rho = found.in_range()
-    if normalized == "return":
-        return expectation(G, rho), do("trace", rho)
-    return expectation(G, rho)
 
 
 def norm(
@@ -283,7 +252,7 @@ def norm(
             f"output_inds={output_inds!r}: a network has no indices; leave it out, or use "
             "net.collapse().norm."
         )
-    if optimize is None and (found := _by_transfer(net)) is not None:
+    if optimize is None and (found := total_by_transfer(net)) is not None:
         found, power = found.map(abs), 1 if squared else 0.5
         return found.decimal(power) if strip_exponent else found.in_range(power)
     opts = _given(optimize)
@@ -321,7 +290,7 @@ def overlap(net: Any, other: Any, optimize: Any = None, strip_exponent: bool = F
     >>> bool(abs(net.overlap(net.collapse()) / net.norm() ** 2 - 1) < 1e-12)
     True
     """
-    if optimize is None and (found := _by_transfer(net, other)) is not None:
+    if optimize is None and (found := total_by_transfer(net, other)) is not None:
         return found.decimal() if strip_exponent else found.in_range()
     if optimize is None and (found := _by_amplitudes(net, other)) is not None:
         return found.decimal() if strip_exponent else found.in_range()
@@ -413,8 +382,7 @@ def local_expectation_exact(
     """
     if optimize is None and not rehearse and normalized in (True, False, "return"):
         places = _places(net, where)
-        transfer = transfer_of_state(net, places=places) if places else None
-        found = _expectation(net, transfer, G, places, normalized) if transfer else None
+        found = expectation_by_transfer(net, G, places, normalized) if places else None
         if found is not None:
             return found
     state = state_of(net) if rehearse else _measured(net, G, where)

@@ -18,10 +18,11 @@ A test checks that signature and function agree.
 
 from .measures import MeasureMethods, RankMethods
 from .networks import BoltzmannMethods, ConvolutionalMethods, NetworkMethods, RecurrentMethods
-from .states import ExpandedMethods, HeldMethods
+from .states import CollapsedMethods, ExpandedMethods, HeldMethods
 
 __all__ = [
     "BoltzmannMethods",
+    "CollapsedMethods",
     "ConvolutionalMethods",
     "ExpandedMethods",
     "HeldMethods",

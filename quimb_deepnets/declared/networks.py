@@ -48,6 +48,7 @@ class NetworkMethods(MeasureMethods):
             site_ind_id: str | None = None,
             site_tag_id: str | None = None,
             max_bytes: float = MAX_BYTES,
+            level: int | None = None,
         ) -> CollapsedVector: ...
 
         def to_mps(

@@ -66,6 +66,37 @@ class HeldMethods:
         sample = LazyMethod("sampling.draws")
 
 
+class CollapsedMethods(HeldMethods):
+    """Methods of collapsed states."""
+
+    if TYPE_CHECKING:
+
+        def norm(
+            self,
+            output_inds: Any = None,
+            squared: bool = False,
+            strip_exponent: bool = False,
+            **contract_opts: Any,
+        ) -> Any: ...
+
+        def overlap(self, other: Any, output_inds: Any = None, **contract_opts: Any) -> Any: ...
+
+        def local_expectation_exact(
+            self,
+            G: Any,
+            where: Any,
+            optimize: Any = None,
+            normalized: bool | str = True,
+            rehearse: bool | str = False,
+            **opts: Any,
+        ) -> Any: ...
+
+    else:
+        norm = LazyMethod("conversion.sums_by_transfer")
+        overlap = LazyMethod("conversion.sums_by_transfer")
+        local_expectation_exact = LazyMethod("conversion.sums_by_transfer")
+
+
 class ExpandedMethods(RankMethods, HeldMethods):
     """Methods of expanded networks."""
 
@@ -76,6 +107,7 @@ class ExpandedMethods(RankMethods, HeldMethods):
             site_ind_id: str | None = None,
             site_tag_id: str | None = None,
             max_bytes: float = MAX_BYTES,
+            level: int | None = None,
         ) -> CollapsedVector: ...
 
     else:

@@ -206,13 +206,19 @@ class Transfer:
         one = identity(self.sites.states, self.like)[None]
         return Scaled(one, np.zeros(1))
 
+    @functools.cached_property
+    def _first(self):
+        """The one state before an open chain, ``(1, D, 1)``."""
+        one = np.eye(self.sites.states, 1, dtype=get_dtype_name(self.like))
+        return array_like(one[None], self.like)
+
     def start(self) -> Scaled:
         """Before the first site: each state of a ring, or the one state of an open chain."""
-        return self.eye if self.sites.ring else self._for_pairs(self.eye.mantissa[:, :, :1])
+        return self.eye if self.sites.ring else self._for_pairs(self._first)
 
     def end(self) -> Scaled:
         """Behind the last site of an open chain, ``(pairs, D)``."""
-        return self._for_pairs(do("ones_like", self.eye.mantissa[:, 0]))
+        return self._for_pairs(do("ones_like", self._first[:, :, 0]))
 
     def _for_pairs(self, x):
         return Scaled(do("concatenate", (x,) * len(self.i), axis=0), np.zeros(len(self.i)))

@@ -9,6 +9,7 @@
     boltzmann   hidden units that see every site
     branches    which branches are equal: one kind for each distinct one
     expansion   the tensors of the expanded network: names and legs
+    levels      those of a collapsed network, of any level
     layout      where to draw them
     where       sites as users write them, to places in the list of sites
 """

@@ -33,6 +33,7 @@ from .expansion import (
     leaf_ind,
 )
 from .layers import ANCHORS, BOUNDARIES, GCLayer, as_sizes, check_layers, check_sites, plan_axis
+from .levels import level_pieces
 
 
 @dataclass(frozen=True)
@@ -256,8 +257,13 @@ class ConvGeometry:
         levels = folded_branches(self).levels
         return math.prod(max(kind.width for kind in level.kinds) for level in levels)
 
-    def collapsed_pieces(self):
+    def collapsed_pieces(self, level=None):
         """The pieces of the collapsed network: windows of the folded last layer, the read-out.
+
+        Parameters
+        ----------
+        level : int, optional
+            Windows of this lower layer instead, and what is above, see `level_pieces`.
 
         Yields
         ------
@@ -265,6 +271,9 @@ class ConvGeometry:
             A window for each position of the last layer, in order, ``kind`` its kind as
             `folded_branches` counts them.
         """
+        if level not in (None, self.depth):
+            yield from level_pieces(self, level)
+            return
         branches = folded_branches(self)
         for position in itertools.product(*(range(len(x.kind_of)) for x in branches.levels)):
             kind = tuple(x.kind_of[p] for x, p in zip(branches.levels, position))

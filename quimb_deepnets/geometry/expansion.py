@@ -76,11 +76,12 @@ class CollapsedPiece(NamedTuple):
     """One tensor of a network whose branches are contracted once, from ``collapsed_pieces``.
 
     ``tag`` is the name of a parameter, or ``WINDOW``; pieces of one tag and ``kind`` hold the same
-    numbers. ``inds`` are the legs: the channels first, then those of the sites.
+    numbers. ``inds`` are the legs: the channels first, then those of the sites. A weight whose
+    ``kind`` is a fixed vector acts on that: it has one leg.
     """
 
     tag: str
-    kind: int | tuple[int, ...] | None
+    kind: int | tuple[int, ...] | str | None
     inds: tuple[str, ...]
 
 

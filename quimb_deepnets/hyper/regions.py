@@ -338,6 +338,8 @@ class _RegionRun:
 
 def _near_one(x):
     """An array times a power of two, such that no product of a few leaves the range of floats."""
+    if type(x) is np.ndarray and x.size / NEAR**2 < np.vdot(x, x).real < NEAR**2:
+        return x  # its largest entry is between norm and norm / sqrt(size)
     size = float(abs(x if type(x) is np.ndarray else stop_gradient(x)).max())
     return x if 1 / NEAR < size < NEAR or not size else Scaled.of(x).mantissa
 

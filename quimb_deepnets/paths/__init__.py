@@ -6,6 +6,7 @@
     rivals       MPS, tree, MERA, PEPS, RBM as large, or as entangled, as a network
     hypergraph   a contraction problem, its search, its export
     tasks        amplitude, dense, norm, ... of a state as such a problem
+    across       Schmidt values by the two halves of a state
     handmade     paths that need no search
     optimizers   whatever else finds a path
     sharing      equal branches, each contracted once

@@ -114,6 +114,11 @@ def contract_sliced(
     (True, True)
     """
     name, where = read_task(task)
+    if name == "schmidt_values":
+        raise OptionError(
+            f"task={task!r} is more than a contraction; use schmidt_values(state, where), or "
+            "contract ('partial_trace', where)."
+        )
     optimize, executor = check_optimizer(optimize), as_pool(executor)
     if target_size is not None:
         target_size = check_positive_int("target_size", target_size, OptionError)

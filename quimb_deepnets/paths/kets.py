@@ -30,7 +30,9 @@ from ..geometry.expansion import NODES
 from ..hyper.dup import MODES
 from ..hyper.identities import identity_factor
 from ..networks import DeepNetwork
+from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork, to_tensor_network
+from ..tensors.levels import cheapest_level, piece_shape
 from ..tensors.weights_from_tensors import collapsible_network
 
 FORMS = ("expanded", "collapsed")
@@ -312,15 +314,22 @@ def _copy_mps(inds):
 
 
 def collapsed_ket(geometry, form):
-    """Each branch contracted over its window, the last layer folded, see `collapse`."""
-    width = geometry.collapsed_width()
-    _check_size(width * math.log2(geometry.phys_dim), "use form='expanded'")
+    """Each branch contracted over its window, up to the layer that `collapse` would choose."""
+    level = cheapest_level(geometry, MAX_BYTES // 16)
+    if level is None or level == geometry.depth:
+        width = geometry.collapsed_width()
+        _check_size(width * math.log2(geometry.phys_dim), "use form='expanded'")
+        pieces = geometry.collapsed_pieces()
+        shape = lambda piece: (geometry.collapsed_dim,) * len(piece.inds)
+    else:
+        pieces = geometry.collapsed_pieces(level)
+        shape = functools.partial(piece_shape, geometry, level)
     inputs, sizes = [], {}
     labels: list = []
-    for tag, kind, inds in geometry.collapsed_pieces():
-        inputs.append(inds)
-        labels.append((tag, kind))
-        sizes.update(dict.fromkeys(inds, geometry.collapsed_dim))
+    for piece in pieces:
+        inputs.append(piece.inds)
+        labels.append((piece.tag, piece.kind))
+        sizes.update(zip(piece.inds, shape(piece)))
     legs = {site: "k" + leaf_ind(site)[2:] for site in geometry.sites}
     start = len(inputs)
     deltas = {start + n: leaf_ind(site) for n, site in enumerate(legs)}

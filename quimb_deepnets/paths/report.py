@@ -62,7 +62,8 @@ class PathReport(Shown):
         rank between two halves of its sites (`theory.rank_bound`, `theory.cut_rank`).
     trees : list[cotengra.ContractionTree]
         What was found, row by row; `contract_sliced` takes them as ``optimize`` of the same task
-        (those of ``"partial_trace"`` for ``"local_expectation"``, which it finds from that).
+        (those of ``"partial_trace"`` for ``"local_expectation"``, which it finds from that). None
+        for ``"cut"``, which is not one contraction.
     problem : dict
         ``state``, ``task``, ``where``, ``form``, ``mode``, ``nodes``: what was asked.
 

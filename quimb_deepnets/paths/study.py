@@ -8,6 +8,7 @@
 import functools
 import math
 import time
+from typing import Any, NamedTuple
 
 from quimb.tensor import TensorNetwork
 
@@ -17,6 +18,7 @@ from ..jobs.progress import progress
 from ..tensors import RecursiveNetwork
 from ..tensors.weights_from_tensors import architecture_of
 from ..theory import rank_bound
+from .across import CUT, Across, eigenvalue_flops
 from .handmade import branch_path
 from .hypergraph import Hypergraph
 from .kets import MAX_TENSORS, Form, ket_of
@@ -53,7 +55,9 @@ def path_report(
         ``"amplitude"``: every site fixed, so no deltas are left. ``"dense"``: all entries.
         ``"norm"``: ket and bra joined through the sites. ``("partial_trace", where)``: the same
         with some sites open. ``("local_expectation", where)``: with an operator on them. ``where``
-        is a site, or a sequence of sites.
+        is a site, or a sequence of sites. ``("schmidt_values", where)``: those between some sites
+        and the others, an int being the first so many, from the density matrix of the smaller side
+        and its eigenvalues; or, with ``"cut"``, from the two halves of the state.
     form : {"expanded", "collapsed"}, optional
         Every re-use a branch of its own, or each branch contracted over its window.
     mode : {"hyper", "copy", "tree", "mps"}, optional
@@ -65,10 +69,12 @@ def path_report(
     optimize : str, optimizer, tree or path, or a sequence or dict of them, optional
         Presets, or optimizer objects, of cotengra and opt_einsum; ``"branches"`` and ``"sweep"``
         for paths made by hand, and ``"quick"``, the best of them and of quick searches; trees and
-        paths of this problem. A dict gives them names. By default ``"greedy"``, with
+        paths of this problem. A dict gives them names. ``"cut"``, for Schmidt values, is the
+        method of that name of `entropy`, across the smallest cut. By default ``"greedy"``, with
         ``"branches"`` for expanded amplitudes, with ``"sweep"`` and ``"quick"`` for collapsed
-        states. ``"auto"`` searches the longer the more a contraction costs (for thousands of
-        tensors give ``"greedy"`` alone), and draws at random, as ``"hyper"`` does.
+        states, with ``"cut"`` for Schmidt values. ``"auto"`` searches the longer the more a
+        contraction costs (for thousands of tensors give ``"greedy"`` alone), and draws at random,
+        as ``"hyper"`` does.
     progbar : bool, optional
         Show a progress bar over the searches.
     shared : bool, optional
@@ -99,7 +105,8 @@ def path_report(
     Notes
     -----
     Flops are scalar multiplications, quimb's ``contraction_cost``. Those that make the tables of a
-    collapsed state (`collapse`) are not among them.
+    collapsed state (`collapse`) are not among them; those of eigenvalues and of QR and singular
+    value decompositions, for Schmidt values, are.
 
     Examples
     --------
@@ -115,9 +122,11 @@ def path_report(
     optimizers, executor = _read_optimizers(optimize), as_pool(executor)
     searches = []
     for title, one in _named_states(state).items():
-        graph, about = _problem(one, title, name, where, written)
-        chosen = optimizers or _default(graph, form)
-        searches += [(graph, about, *pair) for pair in chosen]
+        graph, about, across = _problem(one, title, name, where, written)
+        chosen = optimizers or _default(graph, form, across)
+        searches += [Search(graph, about, word, found, across) for word, found in chosen]
+    for search in searches:
+        search.check(target_size)
     job = Job(_searched, (searches, shared, target_size))
     found = in_order(job, range(len(searches)), executor)
     rows, trees = zip(*progress(found, progbar, total=len(searches)))
@@ -127,6 +136,36 @@ def path_report(
     problem = {"state": kind, "task": name, "where": None if where is None else repr(where)}
     problem |= {"form": form, "mode": mode, "nodes": nodes or getattr(state, "nodes", None)}
     return PathReport(rows, problem, trees)
+
+
+class Search(NamedTuple):
+    """One row to be: a problem, what the row says beforehand, and what finds the rest.
+
+    ``across`` is set where Schmidt values are asked for, see `Across`.
+    """
+
+    graph: Hypergraph
+    about: dict
+    name: str
+    optimize: Any
+    across: Across | None
+
+    @property
+    def is_cut(self):
+        """Whether the two halves of the state are contracted, and not the problem."""
+        return isinstance(self.optimize, str) and self.optimize == CUT
+
+    def check(self, target_size):
+        """Refuse a cut where there is none, or its slices."""
+        if self.is_cut and self.across is None:
+            raise OptionError(
+                "optimize='cut' is the way to Schmidt values that contracts the two halves of a "
+                "state; use it for task=('schmidt_values', where), or another, such as 'greedy'."
+            )
+        if self.is_cut and target_size is not None:
+            raise OptionError(
+                "optimize='cut' is not sliced; leave target_size out, or use another optimizer."
+            )
 
 
 def _named_states(state):
@@ -143,16 +182,21 @@ def _named_states(state):
 
 
 def _problem(state, title, name, where, form):
-    """The hypergraph of a state, and what its rows say beforehand; ``title`` in a comparison."""
+    """The hypergraph of a state, what its rows say beforehand, and the cut that it is about.
+
+    ``title`` is the name of the state in a comparison.
+    """
     about = {} if title is None else {"state": title}
+    across = None
     if isinstance(state, Hypergraph):
         graph = state if title is not None else _problem_as_it_is(state, name, form)
     else:
         ket = ket_of(state, form if title is None else _own_form(state, form))
         graph = problem_of(ket, name, where)
+        across = Across.of(ket, where) if name == "schmidt_values" else None
         about |= {} if title is None else sizes_of(state, ket)
     about |= {"tensors": graph.num_tensors, "indices": graph.num_indices}
-    return graph, about | {"hyper_edges": graph.hyper_edges}
+    return graph, about | {"hyper_edges": graph.hyper_edges}, across
 
 
 def _problem_as_it_is(graph, task, form):
@@ -181,7 +225,8 @@ def _read_optimizers(optimize):
         )
     if isinstance(optimize, dict) and len(dict(named)) < len(named):
         raise OptionError(f"optimize= has names that read alike, {list(optimize)}; change one.")
-    return [(name, check_optimizer(one)) for name, one in named]
+    cut = lambda one: isinstance(one, str) and one == CUT
+    return [(name, one if cut(one) else check_optimizer(one)) for name, one in named]
 
 
 def _name_of(optimize):
@@ -191,13 +236,14 @@ def _name_of(optimize):
     return "path" if isinstance(optimize, (list, tuple)) else type(optimize).__name__
 
 
-def _default(graph, form):
+def _default(graph, form, across):
     """The optimizers that suit a problem and take seconds at most."""
     words: tuple[str, ...]
     if form == "collapsed" and graph.site_of:
         words = ("greedy", "sweep", "quick")
     else:
         words = ("greedy",) if branch_path(graph) is None else ("greedy", "branches")
+    words += () if across is None else (CUT,)
     return [(word, word) for word in words]
 
 
@@ -249,15 +295,17 @@ def _geometry(state):
 def _searched(data, k):
     """What one optimizer finds: a row and its tree; for a `Job` of many searches."""
     searches, shared, target_size = data
-    graph, about, name, optimize = searches[k]
-    start = time.perf_counter()
-    tree = graph.search(optimize, target_size)
+    search = searches[k]
+    start, row = time.perf_counter(), {**search.about, "optimize": search.name}
+    if search.is_cut:
+        row |= search.across.row()
+        return row | {"seconds": time.perf_counter() - start, "slices": 1}, None
+    tree = search.graph.search(search.optimize, target_size)
     seconds = time.perf_counter() - start
-    row = {
-        **about,
-        "optimize": name,
+    more = 0 if search.across is None else eigenvalue_flops(search.graph)
+    row |= {
         "log2_width": float(tree.contraction_width()),
-        "log10_flops": float(tree.contraction_cost(log=10)),
+        "log10_flops": _log10_flops(tree, more),
         "log10_write": math.log10(max(1, tree.total_write())),
         "log2_peak": float(tree.peak_size(log=2)),
         "seconds": seconds,
@@ -266,7 +314,13 @@ def _searched(data, k):
     if target_size is not None:
         row["overhead"] = overhead(tree)
     if shared:
-        once = shared_flops(graph, tree)
-        row["shared_log10_flops"] = math.log10(max(1, once))
+        once = shared_flops(search.graph, tree)
+        row["shared_log10_flops"] = math.log10(max(1, once + more))
         row["reuse"] = times(tree.contraction_cost(), once)
     return row, tree
+
+
+def _log10_flops(tree, more):
+    """log10 of the multiplications of a tree, and of what follows."""
+    found = float(tree.contraction_cost(log=10))
+    return math.log10(int(tree.contraction_cost()) + more) if more else found

@@ -8,8 +8,12 @@
     |  |  | |     |  |  | |     |  |  | |            |  |  | |           |  |  G |
     s0 s1 s2      k0 k1 k2      |  |  | |            |  k  b |           |  |  | |
                                 '--bra--'            '--bra--'           '--bra--'
+
+Schmidt values come from the partial trace of the smaller side, or without it from the two halves of
+the ket, see `across`.
 """
 
+import math
 import numbers
 from typing import Any, NamedTuple
 
@@ -19,7 +23,7 @@ from ..hyper.identities import joined_legs
 from .hypergraph import Hypergraph
 from .kets import MAX_TENSORS, Form, ket_of
 
-TASKS = ("amplitude", "dense", "norm", "partial_trace", "local_expectation")
+TASKS = ("amplitude", "dense", "norm", "partial_trace", "local_expectation", "schmidt_values")
 LOCAL = TASKS[3:]
 
 
@@ -37,7 +41,7 @@ def read_task(task):
     if not isinstance(name, str) or name not in TASKS:
         raise OptionError(
             f"task={task!r} is not known; use 'amplitude', 'dense', 'norm', ('partial_trace', "
-            "where) or ('local_expectation', where)."
+            "where), ('local_expectation', where) or ('schmidt_values', where)."
         )
     if name in LOCAL and where is None:
         raise OptionError(f"task={name!r} is about some sites; write ({name!r}, where).")
@@ -108,7 +112,11 @@ def problem_of(ket, name, where=None):
         return _without_identities(
             parts, tuple(ket.legs.values()), ket.size_dict, ket.identities, site_of
         )
-    sites = [] if where is None else named_sites(tuple(ket.legs), where)
+    if name == "schmidt_values":
+        size = lambda side: math.prod(ket.size_dict[ket.legs[site]] for site in side)
+        sites = min(sides_of(ket, where), key=size)
+    else:
+        sites = [] if where is None else named_sites(tuple(ket.legs), where)
     names = _bra_names(ket, sites)
     parts = [part._replace(label=("ket", part.label)) for part in parts]
     parts += [
@@ -168,6 +176,22 @@ def named_sites(sites, where):
             "name one site or a sequence of sites."
         )
     return [sites[i] for i in read_where(sites, where)]
+
+
+def sides_of(ket, where):
+    """The sites on both sides of a cut; an int is the first so many, as in `schmidt_values`.
+
+    Raises
+    ------
+    SitesError
+        If one of them is empty.
+    """
+    sites = tuple(ket.legs)
+    inside = set(read_where(sites, where, whole=False))
+    if len(inside) == len(sites):
+        raise SitesError(f"where={where!r} is every site, and leaves no other side; name fewer.")
+    places = range(len(sites))
+    return tuple([sites[i] for i in places if (i in inside) == own] for own in (True, False))
 
 
 def _without_identities(parts, output, sizes, identities, site_of):

@@ -7,6 +7,8 @@
     recursive_mps         RecursiveMPS, of a RAC
     boltzmann             an RBM in both forms
     collapsed             collapse: one tensor for each window
+    levels                up to which layer that goes, and the tensors of lower ones
+    pieces                tensors from their pieces
     amplitudes            single entries of either form
     density               density matrices of many regions of a collapsed chain
     weights_from_tensors  back to the weights of the network

@@ -25,8 +25,9 @@ from ..hyper.vector import HyperVector
 from ..networks import RBM
 from ..numerics.scaled import decimal
 from ..numerics.weights import MAX_BYTES
-from .collapsed import add_windows, check_bytes, window_tensors
+from .collapsed import add_windows, window_tensors
 from .expanded import MAX_TENSORS, to_tensor_network
+from .pieces import check_bytes
 from .scale import fits
 
 

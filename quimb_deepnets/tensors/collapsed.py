@@ -22,10 +22,9 @@ from typing import Any
 
 import numpy as np
 from autoray import do
-from quimb.tensor import Tensor
 
-from ..declared import HeldMethods
-from ..errors import BudgetError, OptionError, StructureError, check_positive_int
+from ..declared import CollapsedMethods
+from ..errors import OptionError, StructureError, check_positive_int
 from ..evaluation.careful_gradients import refuse_far_apart
 from ..evaluation.recurrence import Recursion
 from ..evaluation.window_tables import folded_tables
@@ -46,6 +45,8 @@ from ..numerics.weights import MAX_BYTES
 from .amplitudes import StateAmplitudes
 from .density import partial_traces_exact
 from .expanded import to_tensor_network
+from .levels import cheapest_level, check_level, level_tensors, refusal_of
+from .pieces import check_bytes, tensors_of
 from .scale import fits, spread
 from .weights_from_tensors import (
     architecture_of,
@@ -57,7 +58,7 @@ from .weights_from_tensors import (
 SEARCHED.add(WINDOW)
 
 
-class CollapsedVector(HeldMethods, StateAmplitudes):
+class CollapsedVector(CollapsedMethods, StateAmplitudes):
     """A state with one tensor per window: an ordinary quimb vector of low contraction width.
 
     Made by ``collapse()``. Its tensors carry the tag ``WINDOW`` (``READOUT`` and, for a RAC, the
@@ -129,12 +130,14 @@ def collapse(
     site_ind_id: str | None = None,
     site_tag_id: str | None = None,
     max_bytes: float = MAX_BYTES,
+    level: int | None = None,
 ) -> CollapsedVector:
     """The state as a quimb vector in which each distinct branch is contracted once.
 
     Norms, overlaps, density matrices and expectation values are then exact, at a cost that the
     width of the windows decides and not the number of copies: a chain of any length is linear
-    in its length.
+    in its length. Where windows are large, as above layers with strides, branches are contracted
+    up to a lower layer only, and what is above is written out.
 
     Parameters
     ----------
@@ -143,6 +146,11 @@ def collapse(
         tensor network that is collapsed.
     max_bytes : int, optional
         Refuse window tensors that would need more.
+    level : int, optional
+        The layer up to which branches are contracted; of a `ConvAC`, from 0 (every branch written
+        out) to its depth (one tensor per window of the folded last layer). By default the depth,
+        unless windows have thousands of rows: then the level with the cheapest norm, planned in
+        integers.
 
     Returns
     -------
@@ -152,7 +160,9 @@ def collapse(
     Raises
     ------
     BudgetError
-        If the window tensors would be too large.
+        If the window tensors would be too large; the error says what every level would take.
+    OptionError
+        If there is no such level.
     StructureError
         If the tensors no longer hold the weights of a network.
     RangeError
@@ -168,8 +178,15 @@ def collapse(
     >>> rho = phi.partial_trace_exact([31, 32])
     >>> rho.shape, round(float(rho.trace()), 12)
     ((4, 4), 1.0)
+
+    A tree of 64 sites, whose last windows have 32: tables of four sites, and the tree above them.
+
+    >>> layers = [qdn.GCLayer(2, bond_dim=3, stride=2)] * 6
+    >>> tree = qdn.ConvAC.rand(64, layers=layers, seed=0).collapse()
+    >>> max(t.size for t in tree), tree.num_tensors
+    (48, 111)
     """
-    g = network.geometry
+    g, level = network.geometry, _level(network, level, max_bytes)
     holes = ",".join(["{}"] * g.ndim)
     phi = CollapsedVector.new(
         sites=g.sites,
@@ -180,11 +197,21 @@ def collapse(
     check_site_ids(phi.site_ind_id, phi.site_tag_id, phi.sites)
     check_site_tags(phi, {"DELTA", "IDENTITY", WINDOW, *g.param_shapes})
     refuse_far_apart(network, "the collapsed state")
-    tensors, exponent = scaled_windows(network, max_bytes)
+    tensors, exponent = scaled_windows(network, max_bytes, level)
     add_windows(phi, tensors, network)
     phi.exponent = decimal(exponent)
-    phi._source = fingerprint(phi), network
+    phi._source = fingerprint(phi), network, level
     return phi
+
+
+def _level(network, level, max_bytes):
+    """The level that is asked for, or costs least; None for the windows of the last layer."""
+    g, max_bytes = network.geometry, check_positive_int("max_bytes", max_bytes, OptionError)
+    if level is None:
+        level = cheapest_level(g, max_bytes // network._like.itemsize)
+    else:
+        level = check_level(g, level)
+    return None if level == g.depth else level
 
 
 def quimb_vector(network, max_bytes=MAX_BYTES):
@@ -224,8 +251,8 @@ def source_network(phi):
     """
     if phi._source is None or not same_fingerprint(fingerprint(phi), phi._source[0]):
         return None
-    network = phi._source[1]
-    made, _ = scaled_windows(network, MAX_BYTES)
+    _, network, level = phi._source
+    made, _ = scaled_windows(network, MAX_BYTES, level)
     arrays = [
         *(tensor.data for tensor in made),
         *[identity(network.phys_dim, network._like)] * phi.nsites,
@@ -245,28 +272,38 @@ def _collapse_expanded(
     site_ind_id: str | None = None,
     site_tag_id: str | None = None,
     max_bytes: float = MAX_BYTES,
+    level: int | None = None,
 ) -> CollapsedVector:
     return collapse(
         collapsible_network(psi),
         psi.site_ind_id if site_ind_id is None else site_ind_id,
         psi.site_tag_id if site_tag_id is None else site_tag_id,
         max_bytes,
+        level,
     )
 
 
 _collapse_expanded.__doc__ = collapse.__doc__
 
 
-def scaled_windows(network, max_bytes):
+def scaled_windows(network, max_bytes, level=None):
     """The tensors with their scale, shared by all windows, where it fits; else it is left over."""
-    tensors, exponent = window_tensors(network, max_bytes)
-    windows = [tensor for tensor in tensors if WINDOW in tensor.tags]
     room = network.nsites * math.log2(network.phys_dim) / 2  # all configurations, all channels
+    if level is None:
+        tensors, exponent = window_tensors(network, max_bytes)
+    else:
+        tensors, exponent = level_tensors(network, level, max_bytes)
+        room += sum(math.log2(t.shape[-1]) for t in tensors if WINDOW not in t.tags)
+    windows = [tensor for tensor in tensors if WINDOW in tensor.tags]
     room += math.log2(max((max(x.shape, default=1) for x in windows), default=1))
     if not (windows and fits(exponent, windows[0].data, room)):
         return tensors, exponent
-    for tensor, share in zip(windows, spread(exponent, len(windows))):
-        tensor.modify(data=tensor.data * 2.0**share)
+    made = {}  # equal windows stay one array, or two
+    plain = [tensor.data for tensor in windows]
+    for tensor, data, share in zip(windows, plain, spread(exponent, len(windows))):
+        key = id(data), share
+        made[key] = made[key] if key in made else data * 2.0**share
+        tensor.modify(data=made[key])
     return tensors, 0.0
 
 
@@ -290,10 +327,12 @@ def _collapse_conv(network: ConvAC, max_bytes):
     pieces = list(network.geometry.collapsed_pieces())
     rows = {x.kind: network.phys_dim ** (len(x.inds) - 1) for x in pieces if x.tag == WINDOW}
     floats = sum(rows.values()) * network.geometry.collapsed_dim
-    check_bytes(floats * network._like.itemsize, max_bytes)
+    if floats * network._like.itemsize > max_bytes:
+        more = refusal_of(network.geometry, max_bytes // network._like.itemsize)
+        check_bytes(floats * network._like.itemsize, max_bytes, more)
     numbers = {(WINDOW, k): x.even_out() for k, x in folded_tables(network).items()}
     numbers[READOUT, None] = scaled(network.readout).even_out()
-    return _tensors(pieces, numbers, network.phys_dim)
+    return tensors_of(pieces, numbers, network.phys_dim)
 
 
 @window_tensors.register
@@ -307,25 +346,7 @@ def _collapse_rac(network: RAC, max_bytes):
         (READOUT, None): scaled(network.readout).even_out(),
     }
     numbers |= {(WINDOW, n): x for n, x in enumerate(_incoming(network), 1)}
-    return _tensors(network.geometry.collapsed_pieces(), numbers, M)
-
-
-def _tensors(pieces, numbers, M):
-    """Tensors of pieces from their numbers by tag and kind, ``(rows, channels)`` of a window.
-
-    Each is a pair of an array and an exponent. Tensors of one kind hold one array.
-    """
-    tensors, exponents, made = [], [], {}
-    for tag, kind, inds in pieces:
-        data, exponent = numbers[tag, kind]
-        if tag == WINDOW:
-            if kind not in made:
-                shape = -1, *(M,) * (len(inds) - 1)
-                made[kind] = do("transpose", data, (1, 0)).reshape(shape)
-            data = made[kind]
-        tensors.append(Tensor(data, inds, (tag,)))
-        exponents.append(exponent)
-    return tensors, math.fsum(exponents)
+    return tensors_of(network.geometry.collapsed_pieces(), numbers, M)
 
 
 def _incoming(network):
@@ -343,14 +364,3 @@ def _incoming(network):
         states, count = recursion.advance(states, digit), count * M
         below = states[-2]
         yield times(below, last).even_out()
-
-
-def check_bytes(need, max_bytes):
-    """Refuse window tensors that need more memory than is allowed."""
-    check_positive_int("max_bytes", max_bytes, OptionError)
-    if need > max_bytes:
-        raise BudgetError(
-            f"the window tensors need {need} bytes, more than max_bytes={max_bytes}, because a "
-            "branch depends on many sites; evaluate amplitudes without them (log_amplitudes), use "
-            "fewer layers or smaller kernels, or raise max_bytes."
-        )

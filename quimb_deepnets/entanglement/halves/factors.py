@@ -32,18 +32,31 @@ class FactorPlan(NamedTuple):
     Attributes
     ----------
     tn : HyperTensorNetwork
+        For a plan, anything with its ``tensor_map``, ``ind_map`` and ``ind_size``.
     pair : tuple[Half, Half]
     """
 
     tn: HyperTensorNetwork
     pair: tuple
 
+    def _made(self):
+        """The steps of both halves, and the dimensions of both factors: cut and p, the sides."""
+        made = [steps_of(problem_of(self.tn, half)) for half in self.pair]
+        size = lambda half: math.prod(map(self.tn.ind_size, half.shared))
+        return made, [size(half) * steps[-1].node.p for half, steps in zip(self.pair, made)]
+
+    def written(self):
+        """Numbers in the largest array, and in all that are made."""
+        made, sides = self._made()
+        arrays = [math.prod(sides), *(math.prod(step.shape) for steps in made for step in steps)]
+        return max(arrays), sum(arrays)
+
     def cost(self):
         """What both contractions and the singular values take."""
-        made = [steps_of(problem_of(self.tn, half)) for half in self.pair]
+        made, sides = self._made()
         size = lambda inds: math.prod(map(self.tn.ind_size, inds))
         p, q = (steps[-1].node.p for steps in made)
-        small, large = sorted(size(half.shared) * n for half, n in zip(self.pair, (p, q)))
+        small, large = sorted(sides)
         work = 20 * small * small * large + size((*self.pair[0].shared, *self.pair[0].open)) * p * q
         entries = max(3 * small * large, *(step.entries for steps in made for step in steps))
         flops = work + sum(step.flops for steps in made for step in steps)

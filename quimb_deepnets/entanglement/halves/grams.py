@@ -35,6 +35,7 @@ class GramPlan(NamedTuple):
     Attributes
     ----------
     tn : HyperTensorNetwork
+        For a plan, anything with its ``tensor_map``, ``ind_map`` and ``ind_size``.
     pair : tuple[Half, Half]
         The half with the smaller blocks first.
     """
@@ -65,13 +66,17 @@ class GramPlan(NamedTuple):
         least = Cost(4 * size * itemsize, as_flops(4 * (a * b * c) ** 3 + 2 * size * b * c))
         if size * itemsize > 2**50:
             return least._replace(flops=math.inf)
-        trees = []
-        for half in self.pair:
-            tn, output = doubled(self.tn, half)
-            trees.append(tn.contraction_tree(BestOf(math.inf), output_inds=output))
+        trees = [doubled_tree(self.tn, half) for half in self.pair]
         peak = max(2.0 ** tree.peak_size(log=2) for tree in trees)
         flops = sum(float(tree.contraction_cost()) for tree in trees)
         return Cost(max(least.bytes, round(itemsize * peak)), least.flops + flops)
+
+    def written(self):
+        """Numbers in the largest array, and in all that are made."""
+        a, b, c = self.sizes()
+        trees, square = [doubled_tree(self.tn, half) for half in self.pair], (a * b * c) ** 2
+        most = max(square, *(int(tree.max_size()) for tree in trees))
+        return most, sum(int(tree.total_write()) for tree in trees) + 2 * square
 
     def spectrum(self):
         """The Schmidt values, and the fraction of the largest below which they are lost."""
@@ -79,15 +84,30 @@ class GramPlan(NamedTuple):
         return spectrum_of_grams(x, y, self.sizes(), len(self.tn.tensor_map))
 
 
+def _bras(tn, half):
+    """What the conjugate of a half calls its inner indices, and the output indices of both."""
+    joined = {*half.own, *half.shared}
+    inner = {ix for inds in half.legs(tn) for ix in inds if ix not in joined}
+    bras = {ix: rand_uuid("_bra") for ix in sorted(inner)}
+    return bras, (*half.shared, *half.open, *(bras[ix] for ix in half.open))
+
+
 def doubled(tn, half):
     """A half with its conjugate, and the output indices: shared, open, open of the conjugate."""
+    bras, output = _bras(tn, half)
     tensors = half.tensors(tn)
-    joined = {*half.own, *half.shared}
-    inner = {ix for t in tensors for ix in t.inds if ix not in joined}
-    bras = {ix: rand_uuid("_bra") for ix in sorted(inner)}
     tensors += [t.conj().reindex(bras) for t in tensors]
-    output = (*half.shared, *half.open, *(bras[ix] for ix in half.open))
     return HyperTensorNetwork(tensors), output
+
+
+def doubled_tree(tn, half):
+    """How that is contracted, a `cotengra.ContractionTree`, from its indices alone."""
+    bras, output = _bras(tn, half)
+    kets = half.legs(tn)
+    inputs = [*kets, *(tuple(bras.get(ix, ix) for ix in inds) for inds in kets)]
+    sizes = {ix: tn.ind_size(ix) for inds in kets for ix in inds}
+    sizes |= {bra: sizes[ix] for ix, bra in bras.items()}
+    return BestOf(math.inf).search(inputs, output, sizes)
 
 
 def gram(tn, half):

@@ -36,9 +36,15 @@ def _pairs(view, places):
     return tn, halves_of(tn, *([inds[i] for i in side] for side in (places, view.rest(places))))
 
 
-def _plan(tn, pairs, tail=False):
+def dimension(tn, pair):
+    """The number of values of the indices of a cut."""
+    return math.prod(map(tn.ind_size, (*pair[0].shared, *pair[0].open)))
+
+
+def plan_of(tn, pairs, tail=False):
     """The cheapest way to the spectrum, with or without squares, and what it costs.
 
+    A plan reads indices alone, so that ``tn`` may have no numbers.
     Where QR decompositions take a moment only, no path is searched for the Gram matrices. They
     are taken for gradients in any case, which QR decompositions have at full rank only.
     """
@@ -60,22 +66,21 @@ def cost(view, places, what="spectrum"):
     if what == "pair":
         return _thirds(view, places[: places.first], places[places.first :]).cost()
     tn, pairs = _pairs(view, places)
-    size = math.prod(map(tn.ind_size, (*pairs[0][0].shared, *pairs[0][0].open)))
-    if size > MAX_CUT:
+    if (size := dimension(tn, pairs[0])) > MAX_CUT:
         return Cost(size**2 * max(t.data.itemsize for t in tn), as_flops(size**3))
-    return _plan(tn, pairs, what == "tail")[0]
+    return plan_of(tn, pairs, what == "tail")[0]
 
 
 def spectrum(view, places, progbar=False):
     """The spectrum from Gram matrices, or as `tail` where that is cheaper or loses less."""
-    found = _plan(*_pairs(view, places))[1].spectrum()
+    found = plan_of(*_pairs(view, places))[1].spectrum()
     return found if found.lost < LOST else tail(view, places)
 
 
 def tail(view, places, progbar=False):
     """The spectrum from QR decompositions, right to round-off relative to the largest value."""
     tn, pairs = _pairs(view, places)
-    return _plan(tn, pairs, tail=True)[1].spectrum()
+    return plan_of(tn, pairs, tail=True)[1].spectrum()
 
 
 def sweep(view, cuts, progbar=False):

@@ -1,0 +1,54 @@
+"""The tensors of a collapsed network from its pieces, and what they may take.
+
+::
+
+    pieces    (WINDOW, kind, legs)  (READOUT, None, legs)  ...
+                 |                     |
+    numbers   {(WINDOW, kind): array, exponent}            equal pieces hold one array
+"""
+
+import math
+
+from autoray import do
+from quimb.tensor import Tensor
+
+from ..errors import BudgetError, OptionError, check_positive_int
+from ..geometry.expansion import WINDOW
+
+
+def tensors_of(pieces, numbers, M):
+    """Tensors of pieces from their numbers by tag and kind, ``(rows, channels)`` of a window.
+
+    Each is a pair of an array and an exponent. Tensors of one kind hold one array.
+
+    Returns
+    -------
+    tensors : list[Tensor]
+    exponent : float
+        Of the power of two before all of them.
+    """
+    tensors, exponents, made = [], [], {}
+    for tag, kind, inds in pieces:
+        data, exponent = numbers[tag, kind]
+        if tag == WINDOW:
+            if kind not in made:
+                shape = -1, *(M,) * (len(inds) - 1)
+                made[kind] = do("transpose", data, (1, 0)).reshape(shape)
+            data = made[kind]
+        tensors.append(Tensor(data, inds, (tag,)))
+        exponents.append(exponent)
+    return tensors, math.fsum(exponents)
+
+
+def check_bytes(need, max_bytes, more=""):
+    """Refuse window tensors that need more memory than is allowed.
+
+    ``more`` says what other forms would take.
+    """
+    check_positive_int("max_bytes", max_bytes, OptionError)
+    if need > max_bytes:
+        raise BudgetError(
+            f"the window tensors need {need} bytes, more than max_bytes={max_bytes}, because a "
+            f"branch depends on many sites{more}; evaluate amplitudes without them "
+            "(log_amplitudes), use fewer layers or smaller kernels, or raise max_bytes."
+        )
