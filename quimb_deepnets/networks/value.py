@@ -187,6 +187,11 @@ class NetworkValue(Shown, Guide):
             and self.params == other.params
         )
 
+    def _arrays_in_words(self) -> str:
+        """What a repr says of arrays that are not float64 of numpy, ``", dtype='complex128'"``."""
+        words = {"dtype": (self.dtype, "float64"), "backend": (self.backend, "numpy")}
+        return "".join(f", {k}={x!r}" for k, (x, usual) in words.items() if x != usual)
+
     def __hash__(self) -> int:
         """A hash of geometry and numbers; weights that may be trained in place have none.
 
