@@ -46,7 +46,7 @@ bench-gpu: .venv/installed
 	$(BIN)/python benchmarks/gpu.py $(ARGS)
 
 package: .venv-package/installed
-	.venv-package/bin/python tests/package.py $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(ARGS)
+	.venv-package/bin/python -m tests.package $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(ARGS)
 
 format: .venv/installed
 	$(BIN)/ruff format .

@@ -178,6 +178,13 @@ def check_option(name, value, allowed):
     raise OptionError(f"{name}={value!r} is not known; use one of {words}.")
 
 
+def check_info(info):
+    """A dict to fill: ``info`` itself, a new one for None, else raise `OptionError`."""
+    if isinstance(info, (dict, type(None))):
+        return {} if info is None else info
+    raise OptionError(f"info={info!r} is not a dict that could be filled; give one, or None.")
+
+
 def check_positive_int(name, value, error=GeometryError):
     """Return ``value`` as an int of at least 1, else raise ``error``."""
     try:

@@ -6,6 +6,7 @@ where every result is right (fresh entropy). A value with a meaning may also be 
 what may not be is any other result, or any other error.
 """
 
+import collections
 import types
 
 import cotengra as ctg
@@ -343,6 +344,36 @@ OPTIMIZE = {
         "object": lambda: object(),
     }.items()
 }
+
+# ---------------------------------------------------------------- dicts that are filled
+
+INFO = table(
+    dict=(lambda: {}, {}),
+    none=(lambda: None, ANY),
+    filled=(lambda: {"own": 1}, {}),
+    default_dict=(lambda: collections.defaultdict(list), {}),
+    chain_map=(lambda: collections.ChainMap({}), {}),
+    proxy=(lambda: types.MappingProxyType({}), BAD),
+    list=(lambda: [], BAD),
+    pairs=(lambda: [("a", 1)], BAD),
+    set=(lambda: set(), BAD),
+    tuple=(lambda: (), BAD),
+    array=(lambda: np.zeros(3), BAD),
+    empty_array=(lambda: np.array([]), BAD),
+    tensor=(lambda: torch.zeros(3), BAD),
+    true=(lambda: True, BAD),
+    false=(lambda: False, BAD),
+    zero=(lambda: 0, BAD),
+    int=(lambda: 3, BAD),
+    float=(lambda: 0.5, BAD),
+    nan=(lambda: float("nan"), BAD),
+    word=(lambda: "info", BAD),
+    no_word=(lambda: "", BAD),
+    bytes=(lambda: b"", BAD),
+    function=(lambda: print, BAD),
+    type=(lambda: dict, BAD),
+    object=(lambda: object(), BAD),
+)
 
 # ---------------------------------------------------------------- seeds
 

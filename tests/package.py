@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 
@@ -28,6 +29,8 @@ EXTRAS = {
     "scale": "distributed",
     "paths": "kahypar opt_einsum optuna",
     "bench": "netket",
+    "docs": "sphinx furo myst_nb sphinx_design sphinx_copybutton nbclient ipykernel",
+    "test": "pytest mpmath xdist mypy",
 }
 SMOKE = """
 import io, numpy as np, quimb_deepnets as qdn
@@ -80,16 +83,29 @@ def look(wheel, sdist):
         assert path.stat().st_size <= limit, path
 
 
+def oldest():
+    """A file of constraints: every requirement in the oldest version that pyproject.toml allows."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
+    extras = project["optional-dependencies"].values()
+    needed = dict.fromkeys((*project["dependencies"], *(x for extra in extras for x in extra)))
+    pins = [line.replace(">=", "==") for line in needed if "[" not in line]
+    path = DIST / "oldest.txt"
+    path.write_text("\n".join(pins) + "\n", encoding="utf8")
+    return path
+
+
 def main():
     """Build and try."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--extras", nargs="*", default=[], choices=EXTRAS, help="to add and import")
+    parser.add_argument("--oldest", action="store_true", help="the oldest versions, not the newest")
     parser.add_argument("--torch-index", help="where pip finds torch, such as one of CPU builds")
     options = parser.parse_args()
     wheel, sdist = build()
     look(wheel, sdist)
+    pins = oldest() if options.oldest else ROOT / "constraints.txt"
     venv.create(FRESH, clear=True, with_pip=True)
-    pip = (PYTHON, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt")
+    pip = (PYTHON, "-m", "pip", "install", "--quiet", "-c", pins)
     where = ("--index-url", options.torch_index) if options.torch_index else ()
     run(*pip, "--no-deps", *where, "torch")
     run(*pip, wheel)

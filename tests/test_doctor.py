@@ -2,7 +2,10 @@
 
 import importlib.metadata
 import json
+import subprocess
+import sys
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -52,10 +55,71 @@ def test_without_metadata_or_cache(monkeypatch, capsys):
         raise RuntimeError("no locator available")
 
     monkeypatch.setattr(importlib.metadata, "requires", gone)
-    monkeypatch.setattr(doctor.numba, "njit", no_cache)
+    monkeypatch.setattr(numba, "njit", no_cache)
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "pip install quimb-deepnets" in out and "loops compile anew" in out
+
+
+# in a process of its own: packages that cannot be imported, the command, and what it imported
+HIDDEN = """
+import importlib.metadata, sys
+blocked, gone = {blocked!r}, {gone!r}
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in blocked:
+            raise ImportError(f"{{name}} was hidden")
+
+def version(name, known=importlib.metadata.version):
+    if name in gone:
+        raise importlib.metadata.PackageNotFoundError(name)
+    return known(name)
+
+sys.meta_path.insert(0, Blocker())
+importlib.metadata.version = version
+from quimb_deepnets.__main__ import main
+code = main({command!r})
+print(*sorted(set(blocked) & set(sys.modules)), file=sys.stderr)
+sys.exit(code)
+"""
+CORE = "autoray cotengra cotengrust numba numpy psutil quimb scipy torch tqdm".split()
+
+
+def hidden(command, blocked, gone=()):
+    """What a command prints and returns where packages are broken, or not installed."""
+    code = HIDDEN.format(blocked=list(blocked), gone=list(gone), command=command)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", ["numpy", "quimb", "numba", "psutil", "torch", None])
+def test_where_a_package_cannot_be_imported(name):
+    blocked = [name] if name else CORE
+    done = hidden(["doctor", "--json"], blocked)
+    found = json.loads(done.stdout)
+    assert done.returncode == 1 and not done.stderr.strip() and not found["ok"]
+    rows = {row["package"]: row for row in found["packages"]}
+    for package in blocked:
+        assert rows[package]["state"] == "broken" and "was hidden" in rows[package]["error"]
+        (line,) = [line for line in found["advice"] if line.startswith(f"{package} is broken")]
+        assert "was hidden" in line and f"pip install --force-reinstall '{package}>=" in line
+    assert rows["tqdm"]["state"] == ("ok" if name else "broken")  # which needs none of them
+    assert (found["memory"]["total"] is None) == ("psutil" in blocked)
+    assert ("torch" in found["threads"]) == (rows["torch"]["state"] == "ok")
+
+
+def test_where_packages_are_not_installed():
+    done = hidden(["doctor"], CORE, CORE)
+    assert done.returncode == 1 and not done.stderr.strip()
+    assert all(f"{name} is missing: pip install '{name}>=" in done.stdout for name in CORE)
+    assert "numba cannot be imported" in done.stdout and "unknown" in done.stdout
+
+
+def test_other_commands_name_the_doctor():
+    done = hidden(["describe", "rac", "4"], ["quimb"])
+    assert done.returncode == 1 and not done.stdout
+    (line,) = done.stderr.strip().splitlines()
+    assert "quimb was hidden" in line and "python -m quimb_deepnets doctor" in line
 
 
 @pytest.mark.parametrize(

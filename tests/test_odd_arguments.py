@@ -24,6 +24,7 @@ from .odd_values import (
     CONFIG,
     CONFIGS,
     CUTS,
+    INFO,
     LATTICE_NAMING,
     LATTICE_SITES,
     LATTICE_SUBSET,
@@ -40,7 +41,7 @@ from .reference import conv_vector, rac_vector
 
 ARGUMENTS = {
     *("where", "sysa", "sysb", "site", "sites", "keep", "cuts", "task", "wheres"),
-    *("config", "configs", "start", "G", "terms", "optimize", "seed"),
+    *("config", "configs", "start", "G", "terms", "optimize", "seed", "info"),
 }
 
 
@@ -184,12 +185,24 @@ def chains_of(state, **opts):
     return sampler.configs
 
 
+def filled(info, call):
+    """What a function puts into a dict, which keeps what it held."""
+    before = dict(info) if isinstance(info, dict) else {}
+    call(info)
+    assert info is None or before.items() <= info.items()
+    return tuple(sorted(set(info or ()) - set(before)))
+
+
 # quimb draws by itself, from an int
 QUIMB_SEED = {
     label: (make, ANY if label in ("generator", "bit generator", "seed sequence") else meaning)
     for label, (make, meaning) in SEED.items()
 }
 MC = {"samples": 256, "chains": 16}
+AS_RBM = qdn.ConvAC.rand(
+    5, layers=[qdn.GCLayer(3, 2), qdn.GCLayer(1, 1)], dist="uniform", loc=2, seed=0
+)
+FLIP = np.array([[0.0, 1.0], [1.0, 0.0]])
 
 # (name, argument): (table, call(owner, value), right(dense, meaning) or None: as spelt plainly)
 ROWS = {
@@ -495,6 +508,37 @@ ROWS = {
     ),
     ("randomize", "seed"): (QUIMB_SEED, lambda o, x: flat(o.randomize(seed=x)), None),
     ("randomize_", "seed"): (QUIMB_SEED, lambda o, x: flat(o.copy().randomize_(seed=x)), None),
+    # dicts that are filled
+    ("sample", "info"): (
+        INFO,
+        lambda o, x: filled(x, lambda info: o.sample(3, seed=0, info=info)),
+        lambda v, _: ("acceptance", "autocorrelation", "method", "rhat", "way"),
+    ),
+    ("to_mps", "info"): (
+        INFO,
+        lambda o, x: filled(x, lambda info: o.to_mps(info=info)),
+        lambda v, _: ("cur_orthog", "discarded_weight", "log10_norm", "transfer_sizes"),
+    ),
+    ("from_conv", "info"): (
+        INFO,
+        lambda o, x: filled(x, lambda info: qdn.RBM.from_conv(AS_RBM, info=info)),
+        None,
+    ),
+    ("contract_sliced", "info"): (
+        INFO,
+        lambda o, x: filled(x, lambda info: qdn.contract_sliced(o, "norm", info=info)),
+        lambda v, _: ("chunks", "flops", "log2_width", "overhead", "slices"),
+    ),
+    ("gate_inds", "info"): (
+        INFO,
+        lambda o, x: filled(x, lambda info: o.gate_inds(FLIP, o.site_inds[:1], info=info)),
+        lambda v, _: (),
+    ),
+    ("gate_inds_", "info"): (
+        INFO,
+        lambda o, x: filled(x, lambda info: o.copy().gate_inds_(FLIP, o.site_inds[:1], info=info)),
+        lambda v, _: (),
+    ),
     # seeds
     ("rand", "seed"): (SEED, lambda o, x: type(o).rand(*SIZES[type(o)], seed=x).to_dense(), None),
     ("schmidt_rank", "seed"): (SEED, lambda o, x: int(qdn.schmidt_rank(o, 2, seed=x)), None),

@@ -1,5 +1,9 @@
 """Every block of python on the pages of docs/ runs and prints what it says; so do the notebooks."""
 
+import ast
+import contextlib
+import importlib.util
+import io
 import json
 import pathlib
 import re
@@ -13,14 +17,15 @@ LONG = ("ground_state", "ring_of_200", "sampling")  # half a minute and more
 BLOCK = re.compile(r"```python\n(.*?)```(?:\s*```text\n(.*?)```)?", re.S)
 
 
-def words(text):
-    """The words of each line, without the seconds of a path report."""
-    lines = [line.split() for line in text.strip().splitlines()]
-    columns = [line for line in lines if "seconds" in line]
-    back = len(columns[0]) - columns[0].index("seconds") if columns else 0
-    return [
-        line[: len(line) - back] + line[len(line) - back + 1 :] if back else line for line in lines
-    ]
+def outputs():
+    """The module docs/outputs.py, which compares what is printed with what is kept."""
+    spec = importlib.util.spec_from_file_location("outputs", DOCS / "outputs.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+OUTPUTS = outputs()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: p.stem)
@@ -32,7 +37,7 @@ def test_page_runs(path, monkeypatch, tmp_path):
         names["print"] = lambda *values, printed=printed: printed.append(" ".join(map(str, values)))
         exec(source, names)
         if expected:
-            assert words("\n".join(printed)) == words(expected)
+            assert OUTPUTS.difference("\n".join(printed), expected) is None
 
 
 def test_pages_are_there():
@@ -62,15 +67,65 @@ def test_notebook_holds_its_outputs(path):
     ids=lambda p: p.stem,
 )
 def test_notebook_runs(path, monkeypatch, tmp_path):
-    """The cells one after the other, without a kernel."""
+    """The cells one after the other, without a kernel, say and show what is kept beside them."""
     if path.stem == "netket":
         pytest.importorskip("netket")
     plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("Agg")
-    monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
+    shown = []
+    show = lambda: shown.extend(plt.get_fignums()) or plt.close("all")
+    monkeypatch.setattr(plt, "show", show)
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}
-    for cell in json.loads(path.read_text(encoding="utf8"))["cells"]:
+    for n, cell in enumerate(json.loads(path.read_text(encoding="utf8"))["cells"]):
         if cell["cell_type"] == "code":
-            exec("".join(cell["source"]), names)
-    plt.close("all")
+            found = executed("".join(cell["source"]), names)
+            varies = "varies" in cell["metadata"].get("tags", ())
+            wrong = OUTPUTS.difference(found, OUTPUTS.printed(cell), varies)
+            assert wrong is None, f"cell {n}: {wrong}"
+            plt.show()  # what is open at the end of a cell
+            assert len(shown) == OUTPUTS.pictures(cell), f"cell {n}"
+            shown.clear()
+
+
+def executed(source, names):
+    """What a cell prints, and the value of its last line, as a notebook shows them."""
+    tree = ast.parse(source)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(compile(tree, "cell", "exec"), names)
+        value = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last else None
+    return out.getvalue() + (repr(value) if value is not None else "")
+
+
+@pytest.mark.parametrize(
+    ("found", "kept", "same"),
+    [
+        ("norm 1.00000000001", "norm 1.0", True),
+        ("norm 1.00001", "norm 1.0", False),
+        ("norm 3", "norm 3", True),
+        ("1000000001 tensors", "1000000000 tensors", False),
+        ("norm 1e-15", "norm -7.1e-16", True),
+        ("[1 2]", "[1 2 3]", False),
+        ("[0.1  0.20]", "[0.1 0.2]", True),
+        ("energy", "norm", False),
+        ("a 1.5", "a 1.5 b", False),
+        ("", "1", False),
+        ("(0.3+1e-17j)", "(0.3-0j)", True),
+        ("nan", "1.0", False),
+        (
+            "  optimize seconds slices\n* quick 0.3 1",
+            "  optimize seconds slices\n* quick 0.5 1",
+            True,
+        ),
+        (
+            "  optimize seconds slices\n* quick 0.3 1",
+            "  optimize seconds slices\n* quick 0.3 2",
+            False,
+        ),
+    ],
+)
+def test_comparison_of_outputs(found, kept, same):
+    assert (OUTPUTS.difference(found, kept) is None) == same
+    assert OUTPUTS.difference("E 1.5 (3 steps)", "E 1.25 (4 steps)", varies=True) is None
+    assert OUTPUTS.difference("E 1.5", "F 1.5", varies=True) == "E instead of F"

@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import io
 import pickle
 
 import numpy as np
@@ -319,3 +320,64 @@ def test_operators_that_are_traced(like):
                 f(jax.numpy.asarray(Z))
         else:
             assert float(f(jax.numpy.asarray(Z))) == pytest.approx(right, rel=1e-5)
+
+
+# ---------------------------------------------------------------- what every refusal names
+
+CALLED = {
+    "hash": lambda net: float(hash(net)),
+    "torch": lambda net: net.to("torch").norm().item(),
+    "derivatives": lambda net: net.log_derivatives([[0, 1, 0]]).sum(),
+    "sample": lambda net: float(net.sample(2, seed=0).sum()),
+    "Metropolis": lambda net: float(net.sample(2, method="metropolis", seed=0).sum()),
+    "rank": lambda net: float(net.schmidt_rank(1)),
+    "entropy": lambda net: net.entropy(1),
+    "amplitude": lambda net: net.amplitude("010").real,
+    "file": lambda net: (qdn.save(net, io.BytesIO()), 0.0)[1],
+}
+FAMILIES = {"ConvAC": NET, "RAC": qdn.RAC.rand(3, 2, 2, seed=0), "RBM": qdn.RBM.rand(3, seed=0)}
+
+
+@needs("jax")
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", [*NUMBERS, *CALLED])
+def test_refusals_name_the_pure_function(jax, family, name):
+    """Networks built under jit and vmap, and what has no derivatives under grad."""
+    net, call = FAMILIES[family], {**NUMBERS, **CALLED}[name]
+    f = lambda params: jax.numpy.asarray(call(net.from_params(net.geometry, params)), float)
+    arrays = {k: jax.numpy.asarray(x) for k, x in net.params.items()}
+    with pytest.raises(qdn.WeightError, match="to_function"):
+        jax.jit(f)(arrays)
+    with pytest.raises(qdn.WeightError, match="to_function"):
+        jax.vmap(f)({k: x[None] for k, x in arrays.items()})
+    if family == "RBM" and name in ("to_mps", "rank"):  # which it has not, here or elsewhere
+        with pytest.raises(qdn.DeepNetError, match="has no"):
+            call(net)
+    else:
+        try:
+            jax.grad(f)(arrays)
+        except (qdn.DeepNetError, TypeError) as error:
+            assert "to_function" in str(error)
+    params, apply = net.to_function()
+    assert np.isfinite(jax.jit(apply)(params, jax.numpy.asarray([[0, 1, 0]]))).all()
+
+
+@needs("jax")
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("call", ["amplitudes", "log_amplitudes", "flip_ratios", "log_derivatives"])
+def test_refusals_of_traced_configurations_name_it_too(jax, family, call):
+    config = jax.numpy.asarray([[0, 1, 0]])
+    for net in (FAMILIES[family], FAMILIES[family].to("jax"), FAMILIES[family].evaluator()):
+        f = getattr(net, call)
+        for traced in (jax.jit(f), jax.vmap(lambda x, f=f: f(x[None]))):
+            with pytest.raises(qdn.ConfigError, match="to_function"):
+                traced(config)
+
+
+@needs("jax")
+@pytest.mark.parametrize("name", MEASURES)
+def test_refusals_of_traced_states_name_it_too(jax, name):
+    made, params = measured("collapsed")
+    arrays = {k: jax.numpy.asarray(x) for k, x in params.items()}
+    with pytest.raises(qdn.MethodError, match="to_function"):
+        jax.jit(made(MEASURES[name]))(arrays)

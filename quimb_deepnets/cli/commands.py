@@ -1,33 +1,21 @@
-"""The command line: studies in scripts, ``python -m quimb_deepnets paths conv 64 --depth 3 ...``.
+"""The commands of the command line, but for those that parse their own options.
 
 ::
 
-    describe   what a network is, in integers            NETWORK   conv SHAPE, rac L, rbm SHAPE
-    paths      what contracting it costs                           or a file of qdn.save;
-    entropy    its entanglement, in bits                           for paths also a problem in JSON
-    ground     the ground state of a model                 tfi, heisenberg or j1j2, and SHAPE
-    demo       the tour of the README
-    doctor     what is installed, what is missing and how to get it; 1 if it is required
-
-Exit codes: 0 done, 1 refused with one line on stderr, 2 wrong usage, 130 interrupted.
+    options, checked  -->  a network or a model  -->  a table, or JSON
 """
 
 import argparse
-import functools
-import importlib.util
 import inspect
 import json
 import math
-import os
-import pathlib
 import re
 import sys
-import warnings
 from typing import Any
 
 from .. import __version__
 from ..entanglement import entanglement_plan, entropies, entropy
-from ..errors import DeepNetError, OptionError
+from ..errors import OptionError
 from ..geometry.expansion import NODES
 from ..geometry.layers import BOUNDARIES
 from ..groundstate.models import LAYERS, MODELS, model_ground_state, reached
@@ -39,8 +27,8 @@ from ..paths import Hypergraph, path_report, rivals
 from ..paths.handmade import HANDMADE
 from ..paths.kets import FORMS, MAX_TENSORS
 from ..paths.tasks import LOCAL, TASKS
-from .doctor import examination, report
-from .words import DEFAULTS, in_cli_words
+from .tour import demo
+from .words import DEFAULTS, PROG
 
 EXECUTORS = ("concurrent.futures", "threads", "loky", "dask", "ray")
 # options that say which problem is made of a network
@@ -55,70 +43,17 @@ PROBLEM = {
 NETWORK = "'conv SHAPE', 'rac L' or 'rbm SHAPE' with SHAPE as 64 or 6x6, or a file of qdn.save"
 
 
-@functools.cache
-def demo():
-    """The module of the demo: a script among the examples, which the wheel ships too."""
-    here = pathlib.Path(__file__).parents[1]
-    for folder in (here / "examples", here.parent / "examples"):
-        if (path := folder / "demo.py").exists():
-            spec: Any = importlib.util.spec_from_file_location("quimb_deepnets_demo", path)
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            return module
-    raise OptionError(f"examples/demo.py is not beside {here}; run the demo from a checkout.")
-
-
-def main(args=None):
-    """Run a command.
-
-    Parameters
-    ----------
-    args : sequence of str, optional
-        By default those of the process.
-
-    Returns
-    -------
-    int
-        The exit code.
-
-    Examples
-    --------
-    >>> from quimb_deepnets.cli import main
-    >>> main(["describe", "rac", "16", "--depth", "2", "--bond-dim", "4"])  # doctest: +ELLIPSIS
-    RAC(L=16, depth=2, bond_dim=4, phys_dim=2, num_params=68)
-    ...
-    0
-    """
-    args = list(sys.argv[1:] if args is None else args)
-    parser = _parser()
-    if args[:1] == ["demo"]:  # the demo parses its own options
-        return _quietly(lambda: demo().main(args[1:]), parser)
-    options = parser.parse_args(_joined_sites(args))
-    return _quietly(lambda: options.run(options), parser)
-
-
-def _quietly(run, parser):
-    """Run, and print errors of this package as one line."""
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Couldn't import")
-            code = run()
-            sys.stdout.flush()
-            return code or 0
-    except DeepNetError as error:
-        print(f"{parser.prog}: error: {in_cli_words(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of the output closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def run(args: list[str]) -> int | None:
+    """Run a command: the exit code, None for 0."""
+    if args[:1] == ["demo"]:
+        return demo().main(args[1:])
+    options = _parser().parse_args(_joined_sites(args))
+    return options.run(options)
 
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="python -m quimb_deepnets",
+        prog=PROG,
         description="Deep neural networks as tensor networks.",
         epilog=f"NETWORK: {NETWORK}.",
     )
@@ -136,12 +71,11 @@ def _parser():
     bits.add_argument("--max-bytes", type=float, help="what it may hold (4 GiB)")
     bits.add_argument("--max-flops", type=float, help="what it may take (1e15)")
     _ground_command(commands)
-    doctor = commands.add_parser("doctor", help="what is installed, and what is missing")
-    doctor.set_defaults(run=_doctor)
-    doctor.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    commands.add_parser(
-        "demo", help="a ground state on a lattice, beside MPS and PEPS", add_help=False
-    )
+    for name, text in (
+        ("demo", "a ground state on a lattice, beside MPS and PEPS"),
+        ("doctor", "what is installed, and what is missing"),
+    ):  # which parse their own options
+        commands.add_parser(name, help=text, add_help=False)
     return parser
 
 
@@ -310,13 +244,6 @@ def _finite(data):
     if isinstance(data, (list, tuple)):
         return list(map(_finite, data))
     return None if isinstance(data, float) and not math.isfinite(data) else data
-
-
-def _doctor(options):
-    """Print what is installed; the exit code says whether that is enough."""
-    found = examination()
-    _show(options, found, report(found))
-    return 0 if found["ok"] else 1
 
 
 def _describe(options):

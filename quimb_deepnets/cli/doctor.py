@@ -2,25 +2,39 @@
 
 ::
 
-    requirements of the package  --beside what is installed-->  ok | missing | outside  + pip line
-    machine                      CUDA devices, threads, numba's cache, memory
+    requirements  --versions, imports-->  ok | missing | outside | broken, and pip lines
+    machine                               CUDA devices, threads, numba's cache, memory
+
+It needs the standard library alone: what is not there is reported, not imported.
 """
 
+import argparse
 import importlib
 import importlib.metadata
+import json
 import os
 import platform
 import re
+import warnings
 from typing import Any
 
-import numba
-import psutil
-
 from .. import __version__
-from ..numerics.sizes import readable_bytes
+from .words import PROG
 
 NAME = "quimb-deepnets"
 HIDDEN = {"docs", "test"}  # extras of those who change the package
+
+
+def run(args: list[str]) -> int:
+    """Print an `examination`; the exit code, 0 where nothing that is required is missing."""
+    parser = argparse.ArgumentParser(
+        prog=f"{PROG} doctor", description="Print what is installed, and what is missing."
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args(args)
+    found = examination()
+    print(json.dumps(found, indent=2) if options.json else report(found))
+    return 0 if found["ok"] else 1
 
 
 def examination() -> dict[str, Any]:
@@ -38,8 +52,10 @@ def examination() -> dict[str, Any]:
     >>> sorted(examination())[:4]
     ['advice', 'cpus', 'cuda', 'memory']
     """
-    rows = [_row(*_parsed(text)) for text in _requirements()]
-    rows = [row for row in rows if row["extra"] not in HIDDEN]
+    rows = [row for row in map(_parsed, _requirements()) if row["extra"] not in HIDDEN]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about what an import finds missing
+        rows = [row | _state(**row) for row in rows]
     return {
         "ok": bool(rows) and not any(map(_is_wrong, rows)),
         "quimb_deepnets": __version__,
@@ -52,7 +68,7 @@ def examination() -> dict[str, Any]:
         "threads": _threads(),
         "cuda": _cuda(),
         "numba_cache": _cache(),
-        "memory": dict(zip(("total", "available"), psutil.virtual_memory()[:2])),
+        "memory": _memory(),
         "advice": _advice(rows),
     }
 
@@ -68,13 +84,15 @@ def report(found: dict[str, Any]) -> str:
         cells = f"{row['package']:16}{row['installed'] or '-':16}{row['allowed']:12}"
         lines.append(f"{cells}{row['extra'] or '':8}{row['state']}")
     threads = ", ".join(f"{name} {count}" for name, count in found["threads"].items())
-    memory = found["memory"]
+    without = "no folder can be written, loops compile anew"
+    without = without if "numba" in found["threads"] else "numba cannot be imported"
+    memory = {name: _in_words(count) for name, count in found["memory"].items()}
     lines += [
         "",
         f"threads: {threads}; {found['cpus']} CPUs",
         f"CUDA: {', '.join(found['cuda']) or 'no device'}",
-        f"numba's cache: {found['numba_cache'] or 'no folder can be written, loops compile anew'}",
-        f"memory: {readable_bytes(memory['available'])} of {readable_bytes(memory['total'])} free",
+        f"numba's cache: {found['numba_cache'] or without}",
+        f"memory: {memory['available']} of {memory['total']} free",
         "",
         *(found["advice"] or ["nothing is missing"]),
     ]
@@ -94,23 +112,27 @@ def _parsed(text):
     spec, _, marker = text.partition(";")
     ((name, allowed),) = re.findall(r"^\s*([\w.-]+)\s*(.*?)\s*$", spec)
     extra = re.search(r"extra == ['\"](\w+)['\"]", marker)
-    return name, allowed, extra and extra[1]
+    return {"package": name, "allowed": allowed, "extra": extra and extra[1]}
 
 
-def _row(name, allowed, extra):
-    """What is known about a requirement."""
+def _state(package, allowed, extra):
+    """What is known about a requirement; one that is there is imported, if it is required."""
     try:
-        installed = importlib.metadata.version(name)
+        installed = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        installed = None
-    state = "missing" if installed is None else "ok" if allows(allowed, installed) else "outside"
-    return {
-        "package": name,
-        "installed": installed,
-        "allowed": allowed,
-        "extra": extra,
-        "state": state,
-    }
+        return {"installed": None, "state": "missing", "error": None}
+    error = None if extra else _error_of(package)
+    state = "broken" if error else "ok" if allows(allowed, installed) else "outside"
+    return {"installed": installed, "state": state, "error": error}
+
+
+def _error_of(package):
+    """What the import of a package says if it fails, None if it does not."""
+    try:
+        importlib.import_module(package)
+    except Exception as error:  # whatever a broken package may raise
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    return None
 
 
 def allows(allowed: str, version: str) -> bool:
@@ -133,8 +155,8 @@ def allows(allowed: str, version: str) -> bool:
 
 
 def _is_wrong(row):
-    """Whether a package is needed and missing, or there in a version that is not allowed."""
-    return row["state"] == "outside" or (row["state"] == "missing" and not row["extra"])
+    """Whether a package is needed and missing, or there and broken or of no allowed version."""
+    return row["state"] in ("outside", "broken") or (row["state"] == "missing" and not row["extra"])
 
 
 def _advice(rows):
@@ -143,11 +165,7 @@ def _advice(rows):
         return [
             f"the package is not installed, so its requirements are unknown: pip install {NAME}"
         ]
-    lines = [
-        f"{row['package']} is {row['state']}: pip install '{row['package']}{row['allowed']}'"
-        for row in rows
-        if _is_wrong(row)
-    ]
+    lines = [_remedy(row) for row in rows if _is_wrong(row)]
     extras = dict.fromkeys(row["extra"] for row in rows if row["extra"])
     for extra in extras:
         mine = [r["package"] for r in rows if r["extra"] == extra and r["state"] == "missing"]
@@ -157,29 +175,54 @@ def _advice(rows):
     return lines
 
 
+def _remedy(row):
+    """What is wrong with a package, and the pip line against it."""
+    anew = "--force-reinstall " if row["state"] == "broken" else ""
+    why = f" ({row['error']})" if row["error"] else ""
+    spec = row["package"] + row["allowed"]
+    return f"{row['package']} is {row['state']}{why}: pip install {anew}'{spec}'"
+
+
+def _there(name):
+    """A module, None where it cannot be imported."""
+    return None if _error_of(name) else importlib.import_module(name)
+
+
 def _threads():
-    """How many threads the libraries take."""
-    torch = importlib.import_module("torch")  # which takes a second
-    found = {"numba": numba.get_num_threads(), "torch": torch.get_num_threads()}
+    """How many threads the libraries take, of those that are there."""
+    numba, torch = _there("numba"), _there("torch")
+    found = {"numba": numba.get_num_threads()} if numba else {}
+    found |= {"torch": torch.get_num_threads()} if torch else {}
     return found | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set")}
 
 
 def _cuda():
     """Names and memory of the CUDA devices that torch sees."""
-    torch = importlib.import_module("torch")
-    if not torch.cuda.is_available():
+    torch = _there("torch")
+    if not (torch and torch.cuda.is_available()):
         return []
     found = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
-    return [f"{device.name} ({readable_bytes(device.total_memory)})" for device in found]
+    return [f"{device.name} ({_in_words(device.total_memory)})" for device in found]
 
 
 def _cache():
     """The folder of numba's cache, None if it has none that can be written."""
     try:
-        return numba.njit(_cached, cache=True).stats.cache_path
-    except RuntimeError:  # no locator available
+        return importlib.import_module("numba").njit(_cached, cache=True).stats.cache_path
+    except Exception:  # no locator available, or no numba that works
         return None
 
 
 def _cached(x):
     return x
+
+
+def _memory():
+    """Bytes of memory, all and what is free, None where psutil is not there to ask."""
+    psutil = _there("psutil")
+    return dict(zip(("total", "available"), psutil.virtual_memory()[:2] if psutil else (None,) * 2))
+
+
+def _in_words(count):
+    """Bytes in GiB; `numerics` has more units, and needs numpy."""
+    return "unknown" if count is None else f"{count / 2**30:.1f} GiB"

@@ -9,6 +9,7 @@ import re
 
 from ..errors import SitesError
 
+PROG = "python -m quimb_deepnets"
 # options of random networks, and what they are where they are not given; each family takes those
 # that its rand takes
 DEFAULTS = {

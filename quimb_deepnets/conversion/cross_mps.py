@@ -17,7 +17,14 @@ import numpy as np
 from autoray import stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 
-from ..errors import MethodError, OptionError, RangeError, check_positive_int, import_extra
+from ..errors import (
+    MethodError,
+    OptionError,
+    RangeError,
+    check_info,
+    check_positive_int,
+    import_extra,
+)
 from ..jobs.progress import progress_bar
 from ..numerics.scaled import array_like
 from ..numerics.traced import check_constant
@@ -108,6 +115,7 @@ def cross_mps(
     (6, True)
     """
     check_normalize(normalize)
+    info = check_info(info)
     bond = 64 if max_bond is None else check_positive_int("max_bond", max_bond, OptionError)
     check_positive_int("max_evals", max_evals, OptionError)
     for name, value in (("tol", tol), ("cutoff", cutoff)):
@@ -136,9 +144,8 @@ def cross_mps(
             RuntimeWarning,
             stacklevel=2,
         )
-    if info is not None:
-        info["evaluations"], info["error"] = amplitudes.count, error
-        info["order"] = tuple(network.sites[n] for n in amplitudes.order)
+    info["evaluations"], info["error"] = amplitudes.count, error
+    info["order"] = tuple(network.sites[n] for n in amplitudes.order)
     return mps
 
 

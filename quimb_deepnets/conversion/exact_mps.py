@@ -19,7 +19,14 @@ import numpy as np
 from autoray import astype, do, get_dtype_name, stop_gradient, to_numpy
 from quimb.tensor import MatrixProductState
 
-from ..errors import BudgetError, MethodError, OptionError, check_option, check_positive_int
+from ..errors import (
+    BudgetError,
+    MethodError,
+    OptionError,
+    check_info,
+    check_option,
+    check_positive_int,
+)
 from ..evaluation.careful_gradients import refuse_far_apart
 from ..hyper.sites import check_site_ids
 from ..jobs.progress import progress
@@ -127,6 +134,7 @@ def to_mps(
     >>> mps.max_bond(), round(float(mps.entropy(20)), 6)
     (4, 1.2852)
     """
+    info = check_info(info)
     given = {"tol": tol, "max_evals": max_evals, "seed": seed}
     cross_opts = {name: x for name, x in given.items() if x is not None}
     check_site_ids(site_ind_id, site_tag_id, range(network.nsites))
@@ -150,7 +158,6 @@ def to_mps(
             f"the exact MPS has transfer states of up to {max(transfer.bounds())} and needs {need} "
             f"bytes, more than max_bytes={max_bytes}; use fewer layers or channels, or raise it."
         )
-    info = {} if info is None else info
     info["transfer_sizes"] = transfer.bounds()
     sites, exponent = _right_sweep(transfer, network, progbar)
     check_conversion(

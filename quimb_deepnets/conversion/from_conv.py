@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from autoray import astype, do, get_dtype_name
 
-from ..errors import StructureError
+from ..errors import StructureError, check_info
 from ..networks import RBM, ConvAC
 from ..numerics.scaled import look
 
@@ -55,6 +55,7 @@ def from_conv(net: ConvAC, info: dict[str, Any] | None = None) -> RBM:
     >>> np.allclose(rbm.to_dense() * np.exp(info["log_scale"]), net.to_dense())
     True
     """
+    info = check_info(info)
     _check_form(net)
     geometry, log = net.geometry, _logarithm([*net.weights, net.readout])
     fields, offsets = _nodes(geometry, _taps(net, 1), log)
@@ -77,8 +78,7 @@ def from_conv(net: ConvAC, info: dict[str, Any] | None = None) -> RBM:
                 weights.append((fields[node, x] - fields[node, y]) / 2)
     if not weights:  # a product state: one unit that sees nothing, a factor of 2
         scale, biases, weights = scale - np.log(2.0), [visible[0] * 0], [visible * 0]
-    if info is not None:
-        info["log_scale"] = scale
+    info["log_scale"] = scale
     return RBM(net.shape, visible, *(do("stack", tuple(x)) for x in (biases, weights)))
 
 

@@ -71,7 +71,8 @@ class Evaluator:
 
     def __repr__(self) -> str:
         kind, sites = type(self._net).__name__, self._net.nsites
-        return f"{type(self).__name__}({kind} of {sites} sites, batch={self._batch})"
+        batch = "" if self._batch is None else f", batch={self._batch}"
+        return f"{type(self).__name__}({kind} of {sites} sites{batch})"
 
     @property
     def network(self) -> Any:

@@ -17,7 +17,7 @@ from autoray import astype, do, get_dtype_name, infer_backend, stop_gradient, to
 from quimb.tensor import PTensor
 from quimb.tensor.array_ops import PArray
 
-from ..errors import OptionError, RangeError
+from ..errors import OptionError, RangeError, check_info
 from ..numerics.scaled import look, mutable, readable
 from ..numerics.traced import is_there
 from .parts import PartNetwork
@@ -311,6 +311,7 @@ class OperandNetwork(PartNetwork):
         OptionError
             If an index is not an outer one, or the operator has another size.
         """
+        check_info(info)
         inds = self._check_acted_on(inds)
         new: Any = self if inplace else self.copy()
         G = self._read(G, inds)

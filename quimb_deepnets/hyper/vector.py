@@ -77,6 +77,9 @@ class HyperVector(MeasureMethods, HyperTensorNetworkGen, TensorNetworkGenVector)
 
     _EXTRA_PROPS: Any = TensorNetworkGenVector._EXTRA_PROPS
 
+    def _repr_info(self):
+        return super()._repr_info() | {"sites": self.nsites}
+
     def site_ind(self, *site):
         """The outer index of a site: ``"k3"`` on a chain, ``"k0,1"`` for (0, 1) or 0, 1."""
         return self._name(self.site_ind_id, *site)

@@ -251,7 +251,7 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
             f"layers=[{', '.join(map(_text, self.layers))}], phys_dim={self.phys_dim}, "
             f"boundary={self.boundary!r}"
             + ("" if self.shared else ", shared=False")
-            + f", num_params={self.num_params})"
+            + f"{self._arrays_in_words()}, num_params={self.num_params})"
         )
 
     # ------------------------------------------------------------ arrays

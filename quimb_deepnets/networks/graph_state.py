@@ -137,7 +137,7 @@ class GraphStateConvAC(ConvAC):
         return (
             f"{type(self).__name__}(shape={self.shape}, distance={self._distance}, "
             f"kernel={self.kernel}, boundary={self.boundary!r}, depth={self.depth}"
-            f"{'' if angle == math.pi else f', angle={angle}'})"
+            f"{'' if angle == math.pi else f', angle={angle}'}{self._arrays_in_words()})"
         )
 
     @property

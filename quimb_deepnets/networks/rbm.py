@@ -151,8 +151,8 @@ class RBM(BoltzmannMethods, DeepNetwork, family="rbm"):
 
     def __repr__(self) -> str:
         return (
-            f"{type(self).__name__}(shape={self.shape}, hidden={self.geometry.hidden}, "
-            f"num_params={self.num_params})"
+            f"{type(self).__name__}(shape={self.shape}, hidden={self.geometry.hidden}"
+            f"{self._arrays_in_words()}, num_params={self.num_params})"
         )
 
     # ------------------------------------------------------------ evaluation

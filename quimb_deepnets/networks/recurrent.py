@@ -221,7 +221,7 @@ class RAC(RecurrentMethods, DeepNetwork, family="rac"):
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(L={self.L}, depth={self.depth}, bond_dim={self.bond_dim}, "
-            f"phys_dim={self.phys_dim}, num_params={self.num_params})"
+            f"phys_dim={self.phys_dim}{self._arrays_in_words()}, num_params={self.num_params})"
         )
 
     # ------------------------------------------------------------ evaluation

@@ -19,7 +19,7 @@ from autoray import to as convert
 from ..errors import Guide, MethodError, MissingError, OptionError, WeightError
 from ..geometry.protocol import Geometry
 from ..numerics.shown import Shown
-from ..numerics.traced import check_constant, is_plain
+from ..numerics.traced import PURE, check_constant, is_plain
 from ..numerics.weights import as_array, check_arrays, check_dtype
 from .params import Params, own_copy, trainable_in_place
 
@@ -187,6 +187,11 @@ class NetworkValue(Shown, Guide):
             and self.params == other.params
         )
 
+    def _arrays_in_words(self) -> str:
+        """What a repr says of arrays that are not float64 of numpy, ``", dtype='complex128'"``."""
+        words = {"dtype": (self.dtype, "float64"), "backend": (self.backend, "numpy")}
+        return "".join(f", {k}={x!r}" for k, (x, usual) in words.items() if x != usual)
+
     def __hash__(self) -> int:
         """A hash of geometry and numbers; weights that may be trained in place have none.
 
@@ -200,7 +205,7 @@ class NetworkValue(Shown, Guide):
             raise TypeError(
                 f"a {type(self).__name__} with weights of torch, or traced ones, is not hashable, "
                 "because they may be trained in place, or are not numbers; use net.to('numpy'), or "
-                "id(net) as a key."
+                f"id(net) as a key; {PURE}."
             )
         digest = hashlib.sha256()
         for x in self.params.values():  # -0.0 equals 0.0
@@ -370,8 +375,11 @@ class NetworkValue(Shown, Guide):
             own = {name: own_copy(x) for name, x in given.items()}
             params = convert(own, like, backend=backend, dtype=dtype, device=device)
         except CONVERSION as error:
+            traced = not all(map(is_plain, self.params.leaves.values()))
             raise OptionError(
                 f"cannot convert to {like or (backend, dtype, device)!r}: {error}; name a backend, "
                 "dtype and device that are installed, such as 'torch-float32-cpu'."
+                + f" The weights are traced; {PURE}."
+                * traced
             ) from error
         return self.from_params(self.geometry, params)

@@ -12,10 +12,11 @@ from autoray import astype, do, get_dtype_name, infer_backend, to_numpy
 
 from ..errors import ConfigError
 from .scaled import readable
+from .traced import PURE
 
 TRACED = (
     "configs are traced (by jit or vmap), and which rows of a table are read depends on their "
-    "entries; call it outside, with all configurations as one batch."
+    f"entries; call it outside, with all configurations as one batch; {PURE}."
 )
 
 

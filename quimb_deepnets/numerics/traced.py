@@ -15,6 +15,9 @@ from autoray import infer_backend, to_numpy
 from ..errors import MethodError
 from .scaled import mutable
 
+# what remains where numbers are traced: the end of every refusal
+PURE = "net.to_function() gives log psi as a pure function for jit, vmap and grad"
+
 
 def is_there(x: Any) -> bool:
     """Whether the numbers of an array can be looked at, whoever differentiates them."""
@@ -60,7 +63,7 @@ def check_there(arrays: Iterable[Any], what: str) -> None:
         raise MethodError(
             f"{what} looks at the numbers of a state, and here they are traced (by jit, vmap or a "
             "transform of torch.func); call it outside. For derivatives use jax.grad without jit "
-            "and vmap, or arrays of torch that require grad."
+            f"and vmap, or arrays of torch that require grad; {PURE}."
         )
 
 
@@ -75,7 +78,7 @@ def check_plain(arrays: Iterable[Any], what: str) -> None:
         raise MethodError(
             f"{what} computes with numbers of numpy, and these are traced (by jax, autograd or "
             "torch.func); call it outside, with arrays that nothing differentiates, or use an "
-            "exact method."
+            f"exact method; {PURE}."
         )
 
 
@@ -102,5 +105,5 @@ def check_constant(arrays: Iterable[Any], what: str) -> None:
         raise MethodError(
             f"{what} has no derivatives by jax, autograd or torch.func, which differentiate or "
             "trace its weights here and would find zeros; call it outside, or differentiate "
-            "log_amplitudes there."
+            f"log_amplitudes there; {PURE}."
         )

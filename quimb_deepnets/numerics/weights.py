@@ -17,6 +17,7 @@ import numpy as np
 from autoray import do, get_dtype_name, infer_backend
 
 from ..errors import BudgetError, OptionError, WeightError, check_option
+from .traced import PURE
 
 DISTS = ("normal", "uniform", "rademacher")
 MAX_BYTES = 2**32  # what one call may hold, unless it is told otherwise
@@ -259,8 +260,9 @@ def _is_finite(name, x):
         error = caught
     raise WeightError(
         f"{name} is traced (by jit, vmap or autograd), and a network looks at its numbers; build "
-        "it from arrays that are there. For derivatives use log_derivatives, torch or jax.grad; "
-        "under jit use the methods of net.to_tensor_network() or net.collapse()."
+        f"it from arrays that are there, outside; {PURE}, and the tensors of "
+        "net.to_tensor_network() and net.collapse() may be traced too. For derivatives alone use "
+        "log_derivatives, torch or jax.grad."
     ) from error
 
 

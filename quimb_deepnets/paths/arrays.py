@@ -18,7 +18,7 @@ from ..errors import ConfigError, MethodError
 from ..hyper.identities import identity_factor
 from ..numerics.configs import parse_config
 from ..numerics.scaled import Scaled, binary
-from ..numerics.traced import is_followed
+from ..numerics.traced import PURE, is_followed
 
 
 class Numbers(NamedTuple):
@@ -66,7 +66,7 @@ def numbers_of(tn, ket, graph, spins=None):
     if any(map(is_followed, held)):
         raise MethodError(
             "contract_sliced does not keep gradients; use the methods of the state, such as "
-            "norm() or local_expectation_exact, or detach the weights."
+            f"norm() or local_expectation_exact, or detach the weights; {PURE}."
         )
     fixed = dict(spins or {})
     fixed |= {inner: fixed[_outer(ket, i)] for i, inner in ket.deltas.items() if fixed}

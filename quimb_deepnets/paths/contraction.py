@@ -12,14 +12,21 @@ import numpy as np
 from autoray import get_dtype_name
 from quimb.tensor import TensorNetworkGenVector
 
-from ..errors import MethodError, OptionError, RangeError, check_option, check_positive_int
+from ..errors import (
+    MethodError,
+    OptionError,
+    RangeError,
+    check_info,
+    check_option,
+    check_positive_int,
+)
 from ..hyper.operands import common_dtype, read_operator
 from ..jobs import as_pool
 from ..networks import DeepNetwork
 from ..numerics.scaled import array_like, decimal
 from ..numerics.sizes import check_norm
 from ..numerics.torch_modes import full_precision
-from ..numerics.traced import is_constant
+from ..numerics.traced import PURE, is_constant
 from ..numerics.weights import MAX_BYTES
 from ..tensors import RecursiveNetwork, to_tensor_network
 from ..tensors.collapsed import quimb_vector
@@ -122,10 +129,7 @@ def contract_sliced(
     optimize, executor = check_optimizer(optimize), as_pool(executor)
     if target_size is not None:
         target_size = check_positive_int("target_size", target_size, OptionError)
-    if not isinstance(info, (dict, type(None))):
-        raise OptionError(
-            f"info={info!r} is not a dict that could be filled; give one, or leave it out."
-        )
+    info = check_info(info)
     if form is not None:
         check_option("form", form, FORMS)
     tn = _vector(state, form)
@@ -191,7 +195,7 @@ def _operator(G, graph):
     read = read_operator(G, dims[: len(dims) // 2], np.empty(0))
     if getattr(G, "requires_grad", False) or not is_constant(read):
         raise MethodError(
-            "contract_sliced does not keep gradients, and G asks for them; detach it."
+            f"contract_sliced does not keep gradients, and G asks for them; detach it; {PURE}."
         )
     return np.asarray(read).reshape(size, size)
 

@@ -74,11 +74,10 @@ def add_slices(
         key=None if checkpoint is None else _checkpoint_key(request, tree, length),
         progbar=progbar,
     )
-    if info is not None:
-        flops = tree.contraction_cost() if plan is None else plan.flops * slices
-        width = float(tree.contraction_width())
-        info.update(slices=slices, chunks=chunks, flops=int(flops), log2_width=width)
-        info["overhead"] = overhead(tree)
+    flops = tree.contraction_cost() if plan is None else plan.flops * slices
+    width = float(tree.contraction_width())
+    info.update(slices=slices, chunks=chunks, flops=int(flops), log2_width=width)
+    info["overhead"] = overhead(tree)
     return found
 
 

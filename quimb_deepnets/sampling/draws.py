@@ -24,6 +24,7 @@ from ..errors import (
     OptionError,
     RangeError,
     SamplingWarning,
+    check_info,
     check_option,
     check_positive_int,
 )
@@ -109,6 +110,7 @@ def sample(
     >>> net.sample(100, seed=0, info=info).shape, info["method"], info["way"]
     ((100, 40), 'exact', 'windows')
     """
+    info = check_info(info)
     check_positive_int("n", n, OptionError)
     check_option("method", method, ("auto", "exact", "metropolis"))
     found = read_state(state)
@@ -125,7 +127,7 @@ def sample(
             f"{n} configurations of {found.nsites} sites need {need} bytes, more than the "
             f"{MAX_BYTES} allowed; draw fewer at a time."
         )
-    rng, info = make_rng(seed), {} if info is None else info
+    rng = make_rng(seed)
     if method != "metropolis" and start is None:
         exact = _exact(found, sector, method == "exact", progbar)
         if exact is not None:

@@ -176,7 +176,6 @@ class RecursiveNetwork(ExpandedMethods, StateAmplitudes):
 
     def _repr_info(self):
         info = super()._repr_info()
-        info["sites"] = self.nsites
         info["depth"] = self.geometry.depth
         info["nodes"] = self.nodes
         return info

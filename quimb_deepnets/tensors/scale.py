@@ -19,7 +19,7 @@ def check_normalize(normalize):
         raise OptionError(f"normalize={normalize!r} is not known; use False, True or 'exponent'.")
 
 
-def place_scale(mps, exponent, normalize, info=None):
+def place_scale(mps, exponent, normalize, info):
     """Give an MPS of norm 1 with its centre on the last site the norm ``2**exponent``.
 
     Parameters
@@ -28,11 +28,10 @@ def place_scale(mps, exponent, normalize, info=None):
     exponent : float
     normalize : {False, True, "exponent"}
         See `to_mps`.
-    info : dict, optional
+    info : dict
         Gets ``"log10_norm"``.
     """
-    if info is not None:
-        info["log10_norm"] = decimal(exponent)
+    info["log10_norm"] = decimal(exponent)
     if normalize is True:
         return
     last = mps[mps.site_tag(mps.L - 1)]

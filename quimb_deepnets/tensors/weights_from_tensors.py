@@ -20,6 +20,7 @@ from ..errors import StructureError, WeightError
 from ..geometry import expand, leaf_ind
 from ..networks import DeepNetwork
 from ..numerics.scaled import mutable
+from ..numerics.traced import PURE
 
 
 def read_params(psi):
@@ -243,7 +244,7 @@ def _equal(a, b):
     try:
         return a is b or bool(do("all", a == b))
     except (TypeError, RuntimeError):  # a compiler traces them
-        _refuse("its numbers are traced and cannot be compared (jit, vmap)")
+        _refuse(f"its numbers are traced and cannot be compared (jit, vmap); {PURE}")
 
 
 def _match_legs(tensor, expected, names):
