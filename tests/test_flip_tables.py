@@ -7,7 +7,7 @@ import quimb_deepnets as qdn
 from quimb_deepnets.evaluation.flip_tables import FlipTables, flip_plan, runs_of
 from quimb_deepnets.evaluation.masks import Masks, flips_of, masks_of
 from quimb_deepnets.evaluation.ratio_costs import best_runs
-from quimb_deepnets.evaluation.ratios import LoopRatios
+from quimb_deepnets.evaluation.ratios import FlipRatios, LoopRatios, by_value
 from quimb_deepnets.geometry.branches import folded_branches
 from quimb_deepnets.numerics.configs import digits
 
@@ -121,3 +121,43 @@ def test_chosen_by_cost():
     plan = flip_plan(chain.geometry, (7,))
     assert (plan.rows, plan.branches.num_positions) == (2**13, 64)
     assert flips_of(4, 3).single and not Masks(np.arange(1), *[np.arange(0)] * 2).single
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("phys_dim", [2, 3])
+def test_by_site_and_value(dtype, phys_dim):
+    """More sites than are written at once, more configurations than a block."""
+    net = ring(dtype, shape=11, phys_dim=phys_dim, boundary="ones")
+    rng, flips = np.random.default_rng(0), flips_of(11, phys_dim)
+    x = digits(rng.integers(phys_dim, size=(70, 11)), phys_dim, net._like)
+    tables = FlipTables(net, flips, (2,), (1,))
+    way = FlipRatios(net, flips, tables.loop())
+    found = way.values(x)
+    assert found.dtype == dtype and found.shape == (70, 11, phys_dim)
+    assert np.array_equal(found, by_value(way(x), x, phys_dim))
+    assert (found[np.arange(70)[:, None], np.arange(11), x.T] == 1).all()
+
+
+def test_by_site_and_value_of_an_amplitude_that_vanishes():
+    w, flips = np.array([[[1.0, 2.0], [1.0, 4.0]]]), flips_of(3, 2)
+    net = qdn.ConvAC(3, [w], np.array([1.0, -1.0]))
+    way = FlipRatios(net, flips, FlipTables(net, flips, (1,), (1,)).loop())
+    states = np.array([[0, 0, 0], [1, 0, 0]])
+    with np.errstate(all="ignore"):
+        found = way.values(digits(states, 2, net._like))
+    assert np.isnan(found[0]).all()
+    # psi of 0, 1, 2 ones: 0, 2 - 4, 4 - 16
+    assert np.array_equal(found[1], [[0, 1], [1, 6], [1, 6]])
+
+
+def test_by_site_and_value_again_by_whole_amplitudes():
+    net, states = ring(shape=5, phys_dim=3, boundary="ones"), np.eye(5, dtype=int)
+    flips, x = flips_of(5, 3), digits(states, 3, net._like)
+    loop = FlipTables(net, flips, (2,), (1,)).loop()
+
+    def unsure_loop(x, start, stop, out, unsure):
+        loop(x, start, stop, out, unsure)
+        out[1::2], unsure[1::2] = np.nan, True
+
+    found, exact = (FlipRatios(net, flips, each).values(x) for each in (unsure_loop, loop))
+    assert np.abs(found - exact).max() < 1e-12 * np.abs(exact).max()

@@ -94,6 +94,34 @@ def test_products_of_rows(monkeypatch, dtype, phys_dim, threads):
         assert abs(found - 8 * exact @ vector).max(initial=0) <= 10 * tolerance(dtype) * size
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sums_of_channels_that_are_apart(dtype):
+    """Powers of two of each channel, from the read-out or from rescales, and exact zeros."""
+    rng = np.random.default_rng(0)
+    windows, rows = random_windows(rng, 6, 2)
+    table = rng.normal(size=(rows, 4)) * np.exp(1j * rng.normal(size=(rows, 4)))
+    table = (table if dtype.startswith("c") else table.real).astype(dtype)
+    table[rng.random(size=table.shape) < 0.1] = 0
+    widest = np.diff(windows.first).argmax()
+    table[windows.starts[widest]] = 0  # its first code, all channels
+    x, vector = rng.integers(2, size=(6, 131)).astype("uint8"), np.arange(1, 5).astype(dtype)
+    above = np.array([-3000.0, -2000.0, -2010.0, -5000.0])
+    terms = nested(table, windows, 2, x).astype(complex) * vector
+    exact = terms[:, 1] + terms[:, 2] * 2.0**-10
+    first = np.where(exact == 0, terms[:, 0], 0)
+    exact = np.where(exact == 0, first, exact)
+    power = np.where(first != 0, 3000, 2000)
+    last = (terms[:, :3] == 0).all(axis=1)  # is the only one, or none is left
+    for room in (100, 4, 1):
+        mantissa, exponent = look_up(x, windows, 2, table, room, vector, above)
+        assert mantissa.dtype == dtype and mantissa.shape == exponent.shape == (131,)
+        found = mantissa[~last] * np.exp2((exponent + power)[~last])
+        assert abs(found - exact[~last]).max() <= tolerance(dtype) * abs(exact).max()
+        found = mantissa[last] * np.exp2(exponent[last] + np.where(terms[last, 3] != 0, 5000, 0))
+        assert abs(found - terms[last, 3]).max() <= tolerance(dtype) * abs(exact).max()
+    assert (first != 0).any() and (terms == 0).all(axis=1).any()
+
+
 def test_rescales_hold_products_beyond_floats():
     windows = FlatWindows(
         np.zeros(400, np.int32), np.arange(401, dtype=np.int64), np.zeros(400, np.int64)

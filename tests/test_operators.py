@@ -234,3 +234,32 @@ def test_coupling_rate():
             H.flatconfig_coupling(row)
         ratios.append((time.perf_counter() - middle) * 4 / (middle - start))
     assert np.median(ratios) > 5
+
+
+class CountedSite:
+    """A label of a site that counts how often it is compared or looked up."""
+
+    count = 0
+
+    def __init__(self, name):
+        self.name = name
+
+    def __hash__(self):
+        CountedSite.count += 1
+        return hash(self.name)
+
+    def __eq__(self, other):
+        CountedSite.count += 1
+        return isinstance(other, CountedSite) and self.name == other.name
+
+
+def test_terms_are_read_in_a_time_that_grows_as_their_number():
+    h, counts = qu.ham_heis(2), []
+    for N in (50, 100, 200):
+        sites = [CountedSite(n) for n in range(N)]
+        H = {(sites[n], sites[(n + 1) % N]): h for n in range(N)}
+        CountedSite.count = 0
+        masks = FlipMasks(H, sites)
+        counts.append(CountedSite.count)
+        assert masks.masks.shape == (N + 1, N)
+    assert counts[1] - counts[0] == (counts[2] - counts[1]) / 2 < 50 * 10

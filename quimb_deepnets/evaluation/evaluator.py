@@ -23,7 +23,7 @@ from .chunks import check_result, checked_digits, map_chunks, prepare
 from .factored_rows import FactoredRows, joined
 from .masks import flips_of, masks_of
 from .plan import Plan
-from .ratios import by_value
+from .ratios import values_by
 
 MANY = 32  # calls of an evaluator, unless it is told otherwise
 
@@ -150,8 +150,7 @@ class Evaluator:
         check_result(net, "flip_ratios", configs, net.nsites * net.phys_dim, max_bytes)
         make = lambda: net._ratios_by(flips_of(net.nsites, net.phys_dim), self._planned)
         ratios, size = self._prepared("flips", make)
-        flips = lambda x: by_value(ratios(x), x, net.phys_dim)
-        return map_chunks(net, flips, configs, size, chunk, progbar)
+        return map_chunks(net, values_by(ratios, net.phys_dim), configs, size, chunk, progbar)
 
     @full_precision
     def log_derivatives(

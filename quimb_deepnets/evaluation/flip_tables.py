@@ -21,6 +21,7 @@ from ..geometry.branches import Branches, Level, combine, folded_branches, sites
 from ..kernels.compiled import as_rows
 from ..kernels.flips import FlipSteps, divide_rows, flip_ratios
 from ..kernels.lookup import products_of_rows
+from ..kernels.row_sums import filled
 from .lookup import Lookup
 from .quick_tables import quick_table
 from .table_steps import merged_steps
@@ -183,26 +184,32 @@ class FlipTables:
         return lookup.room and lookup.count <= lookup.room and lookup.vector is not None
 
     def _quotients(self):
-        """The quotients of all kinds, ``((M - 1) rows, r)``."""
+        """The quotients of all kinds, ``((M - 1) rows, r)``, filled up with ones."""
         table, M = as_rows(self.table.mantissa), self.geometry.phys_dim
         _, _, kinds, rows = flip_plan(self.geometry, self.sizes)
         starts = self.table.steps.offsets.tolist() + [len(table)]
-        out = np.empty(((M - 1) * rows, table.shape[1]), table.dtype)
+        width = table.shape[1]
+        out = np.ones(((M - 1) * rows, filled(width, table.itemsize)), table.dtype)
         for kind, place, row in kinds.values():
             begin, count = starts[kind], starts[kind + 1] - starts[kind]
             stride = count // M ** (place + 1)
             for a in range(1, M):
                 first = (a - 1) * rows + row
-                divide_rows(table, begin, count, stride, M, a, out[first : first + count])
+                divide_rows(table, begin, count, stride, M, a, out[first : first + count, :width])
         return out
 
     def loop(self):
-        """The compiled loop, as a function ``(x, start, stop, out, unsure)``."""
+        """The compiled loop, as a function ``(x, start, stop, out, unsure)``.
+
+        If ``out`` has shape ``(B, N, phys_dim)``, the changes must be those of `flips_of`.
+        """
         lookup, steps, M, largest = self.lookup, self.steps, self.geometry.phys_dim, self.largest
         rows, (vector, _), quotients = lookup.rows, lookup.summed, self._quotients()
 
         def _loop(x, start, stop, out, unsure):
             products = products_of_rows(x, lookup.flat, M, rows, start, stop)
-            flip_ratios(x, start, stop, M, vector, products, quotients, steps, largest, out, unsure)
+            values, out = out.ndim == 3, out.reshape(len(out), -1)
+            what = vector, products, quotients, steps, largest, values
+            flip_ratios(x, start, stop, M, *what, out, unsure)
 
         return _loop

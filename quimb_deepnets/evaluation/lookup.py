@@ -121,10 +121,11 @@ class Lookup:
 
     @functools.cached_property
     def summed(self):
-        """The weights of the loop's sums, and a power of two; None where it makes none."""
-        if self.vector is None:
-            return None, 0.0
-        return as_rows(self.vector.mantissa), float(self.vector.exponent)
+        """The weights of the loop's sums, and a power of two, or one for each channel."""
+        if self.vector is not None and self.count <= self.room:
+            return as_rows(self.vector.mantissa), float(self.vector.exponent)
+        w = self.readout
+        return as_rows(w.mantissa), look(w.exponent) + self.centre
 
     @functools.cached_property
     def readout(self):
@@ -163,19 +164,18 @@ class Lookup:
         return self._by_arrays(x)
 
     def _by_loop(self, x):
-        table, plain = self.table.mantissa, self.count <= self.room
+        table = self.table.mantissa
         if wants_gradient(table, self.weights):
+            plain = self.count <= self.room
             out = looked_up(table, self.flat, self.phys_dim, x) if plain else None
             if out is None or not self._keeps_shares(look(out)):
                 return self._by_arrays(x)
             return self._read(Scaled(out, None))
-        vector, top = self.summed if plain else (None, 0.0)
-        out = Scaled(
-            *look_up(as_rows(x), self.flat, self.phys_dim, self.rows, self.room, vector, top)
-        )
+        what = self.flat, self.phys_dim, self.rows, self.room, *self.summed
+        out = Scaled(*look_up(as_rows(x), *what))
         if type(x) is not np.ndarray:
             out = Scaled(*(array_like(part, table) for part in out))
-        return self._read(out) if vector is None else out
+        return out
 
     @full_precision
     def _by_arrays(self, x):

@@ -27,8 +27,8 @@ BLOCK_TAP, BLOCK, TAP, FLOP, LANES = 60, 64, 1, 0.0225, 16
 # and where all changed configurations are evaluated: one of them, and each of its sites
 CHANGED, SITE = 50, 0.5
 # of quotients: a change, a row, and a byte of it, where tables have up to so many bytes
-FLIP, QUOTIENT = 1.5, 1.3
-BYTE = ((2**19, 0.015), (2**22, 0.025), (math.inf, 0.05))
+FLIP, QUOTIENT = 2.2, 0.6
+BYTE = ((2**19, 0.014), (2**22, 0.02), (math.inf, 0.05))
 
 
 @functools.lru_cache(256)

@@ -16,7 +16,7 @@ import numpy as np
 from autoray import do, to_numpy
 
 from ..errors import RangeError
-from ..kernels.compiled import has_loops, in_threads
+from ..kernels.compiled import as_rows, has_loops, in_threads
 from ..kernels.ratios import spread
 from ..numerics.configs import batches
 from ..numerics.scaled import MAX_FACTORS_WIDE, array_like, look, mutable, take_rows
@@ -66,7 +66,7 @@ class LoopRatios:
     def __init__(self, net, masks, near, loop):
         self.net, self.masks, self.loop = net, masks, loop
         self.far = np.flatnonzero(~near)
-        self.dtype = net.dtype
+        self.dtype, self.like = net.dtype, net._like
 
     @functools.cached_property
     def _whole(self):
@@ -77,16 +77,42 @@ class LoopRatios:
         return masked_ratios(self.net, self.masks.some(self.far), 64)
 
     def __call__(self, x):
-        digits = np.ascontiguousarray(to_numpy(x), np.uint8)
-        count, m = digits.shape[1], self.masks.count
-        out, unsure = np.empty((count, m), self.dtype), np.zeros(count, bool)
-        run = lambda first, last: self.loop(digits, first, last, out, unsure)
-        in_threads(run, count, 1 + LEAST // max(1, m))
+        out, unsure = self._run(x, self.masks.count)
         if len(self.far):
             out[:, self.far] = _in_pieces(self._far, x)
         if unsure.any():
-            out[unsure] = _in_pieces(self._whole, x[:, array_like(np.flatnonzero(unsure), x)])
-        return array_like(out, self.net._like)
+            out[unsure] = _in_pieces(self._whole, some_of(x, unsure))
+        return array_like(out, self.like)
+
+    def _run(self, x, *shape):
+        """What the loop writes for each configuration, and where that must be done again."""
+        digits = np.asarray(as_rows(x), np.uint8)
+        count = digits.shape[1]
+        out, unsure = np.empty((count, *shape), self.dtype), np.zeros(count, bool)
+        run = lambda first, last: self.loop(digits, first, last, out, unsure)
+        in_threads(run, count, 1 + LEAST // max(1, self.masks.count))
+        return out, unsure
+
+
+class FlipRatios(LoopRatios):
+    """The same for changes of one site each, by a loop that can write them by site and value."""
+
+    def __init__(self, net, masks, loop):
+        super().__init__(net, masks, np.ones(masks.count, bool), loop)
+        self.shape = net.nsites, net.phys_dim
+
+    def values(self, x):
+        """The ratios ``(B, N, M)`` of all changes that `flips_of` lists, in its order."""
+        out, unsure = self._run(x, *self.shape)
+        if unsure.any():
+            some = some_of(x, unsure)
+            out[unsure] = to_numpy(by_value(_in_pieces(self._whole, some), some, self.shape[1]))
+        return array_like(out, self.like)
+
+
+def some_of(x, which):
+    """Those digits ``(N, B)`` of which an array of bool ``(B,)`` says so."""
+    return x[:, array_like(np.flatnonzero(which), x)]
 
 
 def _in_pieces(ratios, x):
@@ -112,7 +138,7 @@ def conv_ratios(net, masks, batch):
         if best.cost <= min(cost, whole, layers):
             flips = FlipTables(net, masks, best.runs, best.group)
             if flips.held:
-                return LoopRatios(net, masks, np.ones(masks.count, bool), flips.loop()), chunk
+                return FlipRatios(net, masks, flips.loop()), chunk
     if group is not None and cost <= min(whole, layers):
         tables = TableRatios(net, masks, group)
         if not tables.near().all():  # rows that are not merged differ by less
@@ -145,12 +171,20 @@ def recurrent_ratios(net, masks, batch):
     return RecurrentRatios(net, masks), max(1, chunk)
 
 
+def values_by(ratios, phys_dim):
+    """The function from digits to ratios of each value ``(B, N, M)``, of one to those of flips."""
+    if isinstance(ratios, FlipRatios):
+        return ratios.values
+    return lambda x: by_value(ratios(x), x, phys_dim)
+
+
 def by_value(ratios, x, phys_dim):
     """From flips by 1..M-1 at all sites, ``(B, (M - 1) N)``, to each value: ``(B, N, M)``."""
     (N, B), M = x.shape, phys_dim
     if mutable(ratios) and has_loops(ratios) and M <= 256:
-        out = np.empty((B, N, M), to_numpy(ratios).dtype)
-        spread(to_numpy(x).astype(np.uint8), to_numpy(ratios), out)
+        found = as_rows(ratios)
+        out = np.empty((B, N, M), found.dtype)
+        spread(np.asarray(as_rows(x), np.uint8), found, out)
         return array_like(out, ratios)
     one = ratios[:, :1] * 0 + 1
     padded = do("concatenate", (do("concatenate", (one,) * N, axis=1), ratios), axis=1)

@@ -19,8 +19,9 @@ def read_where(sites, where, name="where", whole=True):
 
     Parameters
     ----------
-    sites : sequence of hashable
-        All sites of the state, in its order.
+    sites : sequence of hashable, or dict
+        All sites of the state, in its order; a dict from each to its place, which is not made
+        anew, where many subsystems are read.
     where : int or sequence of sites
         An int i is the first i sites, as in quimb's ``MPS.entropy(i)``. A set has no order of its
         own: its sites come in the order of the state. Of a chain, [-1] is the last site, as in
@@ -48,7 +49,7 @@ def read_where(sites, where, name="where", whole=True):
     >>> read_where(range(4), [0, -1])
     (0, 3)
     """
-    place = {site: i for i, site in enumerate(sites)}
+    place = sites if isinstance(sites, dict) else {site: i for i, site in enumerate(sites)}
     where = as_plain(where)
     if isinstance(where, numbers.Integral) and not isinstance(where, bool):
         most = len(place) if whole else len(place) - 1
@@ -85,7 +86,10 @@ def as_plain(x):
 
 def is_site(sites, where):
     """Whether something that could also be a sequence, a pair or a string, is itself a site."""
-    return isinstance(where, (tuple, str)) and any(site == where for site in sites)
+    try:
+        return isinstance(where, (tuple, str)) and where in sites
+    except TypeError:  # it holds lists, which are no labels
+        return False
 
 
 def _as_label(site):

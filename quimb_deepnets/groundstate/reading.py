@@ -152,9 +152,10 @@ def _matrices(H, sites, phys_dim):
     """The terms of matrices on any number of sites each."""
     if not (items := list(H.items())):
         raise OptionError("H has no terms; give at least one, as in {(0, 1): G}.")
+    place = {site: n for n, site in enumerate(sites)}
     for where, G in items:
-        lone = isinstance(where, numbers.Integral) or is_site(sites, where)
-        places = read_where(sites, [where] if lone else where, name="a key of H")
+        lone = isinstance(where, numbers.Integral) or is_site(place, where)
+        places = read_where(place, [where] if lone else where, name="a key of H")
         k = len(places)
         G = read_operator(G, (phys_dim,) * k, np.ones(1))
         G = np.array(to_numpy(stop_gradient(G))).reshape(phys_dim**k, phys_dim**k)

@@ -16,6 +16,7 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
     two_layers      derivatives through two layers
     rows            amplitudes that are products of rows: what the next ones share
     ratios          ratios of amplitudes from rows of touched windows
+    row_sums        sums over channels of products of rows, in registers
     flips           ratios of single changes from tables of quotients
     layer_ratios    ratios of amplitudes from touched nodes of layers
     hidden_ratios   ratios of amplitudes of Boltzmann machines

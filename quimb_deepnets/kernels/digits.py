@@ -11,14 +11,13 @@ number is read once from memory, in order::
 from typing import Any
 
 import numpy as np
-from autoray import get_dtype_name
 
 from .compiled import as_rows, in_memory, in_threads, loop
 
 BLOCK = 64  # of configurations that are turned together
 LEAST = 2**18  # numbers that are worth a thread
 LARGEST = 128  # local dimension of which a byte holds the sum of two digits
-DTYPES = frozenset(("int64", "int32", "int8", "uint8"))
+DTYPES = frozenset(map(np.dtype, ("int64", "int32", "int8", "uint8")))
 
 
 @loop
@@ -63,9 +62,9 @@ def turned(configs: Any, phys_dim: int) -> np.ndarray | None:
     >>> turned(np.array([[0, 1, -1]]), 2) is None
     True
     """
-    if phys_dim > LARGEST or get_dtype_name(configs) not in DTYPES or not in_memory(configs):
+    x = as_rows(configs) if phys_dim <= LARGEST and in_memory(configs) else None
+    if x is None or x.dtype not in DTYPES:
         return None
-    x = as_rows(configs)
     x = x.reshape(len(x), -1)
     out = np.empty(x.shape[::-1], np.uint8)
     largest = []

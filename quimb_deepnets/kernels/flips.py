@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiled import inner_loop, loop
+from .row_sums import TOGETHER, sum_rows
 from .rows import size_of
 
 BLOCK = 64
@@ -100,39 +101,40 @@ def _divide_by_sum(vector, products, share):
 
 
 @inner_loop
-def _multiply(table, first, code, count, weights, out):
-    """The weights of so many configurations, times one row each."""
-    for b in range(count):
-        row, old, new = table[np.uint64(first) + code[b]], weights[b], out[b]
-        for c in range(len(row)):
-            new[c] = old[c] * row[c]
+def _write(found, order, first, last, begin, size, out):
+    """Write changes ``first`` to ``last``, which are held, to the columns of a block."""
+    for b in range(size):
+        row = out[begin + b]
+        for i in range(first, last):
+            row[np.uint64(order[i])] = found[i - first, b]
 
 
 @inner_loop
-def _sum_one(table, first, code, count, weights, out):
-    """The sums of the weights of so many configurations, times one row each."""
-    for b in range(count):
-        row, old = table[np.uint64(first) + code[b]], weights[b]
-        total = old[0] * row[0]
-        for c in range(1, len(row)):
-            total += old[c] * row[c]
-        out[b] = total
-
-
-@inner_loop
-def _sum_two(table, first, code, second, other, count, weights, out):
-    """The same, times two rows each."""
-    for b in range(count):
-        row, old = table[np.uint64(first) + code[b]], weights[b]
-        more = table[np.uint64(second) + other[b]]
-        total = old[0] * (row[0] * more[0])
-        for c in range(1, len(row)):
-            total += old[c] * (row[c] * more[c])
-        out[b] = total
+def _write_values(found, order, first, last, begin, size, moves, x, phys_dim, out):
+    """The same by site and value; a site that stays what it is has the ratio 1, or nan."""
+    for j in range(last - first):
+        moves[1, j], moves[0, j] = divmod(order[first + j], len(x))
+    for b in range(size):
+        row, same = out[begin + b], found[0, b] * 0 + 1
+        for j in range(last - first):
+            site, added, ratio = np.uint64(moves[0, j]), moves[1, j], found[j, b]
+            value = np.int64(x[site, np.uint64(begin + b)])
+            place = site * np.uint64(phys_dim)
+            if phys_dim == 2:
+                row[place] = ratio if value else same
+                row[place + np.uint64(1)] = same if value else ratio
+                continue
+            row[place + np.uint64(value)] = same
+            value += added + 1
+            if value >= phys_dim:
+                value -= phys_dim
+            row[place + np.uint64(value)] = ratio
 
 
 @loop
-def flip_ratios(x, start, stop, phys_dim, vector, products, table, steps, largest, out, unsure):
+def flip_ratios(
+    x, start, stop, phys_dim, vector, products, table, steps, largest, values, out, unsure
+):
     """The ratios of changes of single sites, for configurations ``start`` to ``stop``.
 
     Parameters
@@ -143,12 +145,15 @@ def flip_ratios(x, start, stop, phys_dim, vector, products, table, steps, larges
         Weights of the channels.
     products : array, shape (B, r)
         Of the rows that each configuration selects.
-    table : array, shape (rows, r)
-        Quotients.
+    table : array, shape (rows, r or more)
+        Quotients, in whole vectors, filled up with ones.
     steps : FlipSteps
     largest : float
         What the dtype of ``out`` holds.
-    out : array, shape (B, m)
+    values : bool
+        Write each change to the site and value that it leads to, and 1 where nothing changes, or
+        nan if psi is zero; change i is of site ``i % N`` by ``i // N + 1``.
+    out : array, shape (B, m) or (B, N phys_dim)
     unsure : array of bool, shape (B,)
         Becomes true where a ratio is not held.
     """
@@ -157,33 +162,29 @@ def flip_ratios(x, start, stop, phys_dim, vector, products, table, steps, larges
     reads, sites = steps.reads, steps.sites
     m, r = len(order), table.shape[1]
     codes = np.zeros((steps.most, BLOCK), np.uint32)
-    share, work = np.empty((BLOCK, r), table.dtype), np.empty((BLOCK, r), table.dtype)
-    found = np.empty((HELD, BLOCK), table.dtype)
+    share = np.zeros((BLOCK, r), table.dtype)
+    found, moves = np.empty((HELD, BLOCK), table.dtype), np.empty((2, HELD), np.int64)
     bad = np.zeros(BLOCK, np.bool_)
     for begin in range(start, stop, BLOCK):
         size = min(BLOCK, stop - begin)
+        codes[:, size:] = 0  # configurations that fill up the last few
         _divide_by_sum(vector, products[begin : begin + size], share)
         for i in range(m):
             e, count, held = starts[i], starts[i + 1] - starts[i], found[i % HELD]
             for k in range(count):
                 fresh, end = reads[e + k], reads[e + k + 1]
                 _append(x, begin, size, phys_dim, keep[e + k], sites, fresh, end, codes[k])
-            weights, last = share, count - 1
-            for k in range(count - 2):
-                _multiply(table, offsets[e + k], codes[k], size, weights, work)
-                weights = work
-            if count == 1:
-                _sum_one(table, offsets[e], codes[0], size, weights, held)
-            else:
-                first, second = offsets[e + last - 1], offsets[e + last]
-                _sum_two(table, first, codes[last - 1], second, codes[last], size, weights, held)
+            for b in range(0, size, TOGETHER):
+                sum_rows(share, b, table, offsets, np.int64(e), codes, np.int64(count), held)
             for b in range(size):
                 bad[b] |= (size_of(held[b]) < LEAST) | (size_of(held[b]) > largest)  # nan is good
             if i % HELD == HELD - 1 or i == m - 1:
-                for b in range(size):
-                    row = out[begin + b]
-                    for j in range(i - i % HELD, i + 1):
-                        row[np.uint64(order[j])] = found[j % HELD, b]
+                first = i - i % HELD
+                if values:
+                    where = first, i + 1, begin, size
+                    _write_values(found, order, *where, moves, x, phys_dim, out)
+                else:
+                    _write(found, order, first, i + 1, begin, size, out)
         for b in range(size):
             unsure[begin + b] |= bad[b]
             bad[b] = False

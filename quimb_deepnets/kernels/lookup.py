@@ -19,12 +19,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import in_threads, loop
+from .compiled import in_threads, lean_loop, loop
 
 BLOCK = 64  # configurations that are looked up together
 WINDOWS = 32  # windows whose codes are held
 LEAST = 2**19  # numbers to multiply that are worth a thread
 MOST = {4: 126, 8: 1022}  # the largest power of two that is moved, by the bytes of a real
+FAR = 1100.0  # powers of two below a sum, of terms that do not count
 
 
 class FlatWindows(NamedTuple):
@@ -84,22 +85,40 @@ def _rescale(x, exponent, most):
         exponent[i] += shift
 
 
+@lean_loop
+def _sum_apart(products, powers, vector, above):
+    """``sum_c vector_c products_c 2**(powers_c + above_c)``, as a number and a power of two."""
+    top = -math.inf
+    for c in range(len(vector)):
+        if products[c] * vector[c] != 0:
+            top = max(top, powers[c] + above[c])
+    total = products[0] * vector[0] * 0.0
+    for c in range(len(vector)):
+        drop = powers[c] + above[c] - top
+        if drop > -FAR:  # zeros alone may be above the top
+            total += products[c] * vector[c] * math.ldexp(1.0, int(min(drop, 0.0)))
+    return total, 0.0 if top == -math.inf else top
+
+
 @loop
-def _look_up(x, windows, phys_dim, table, vector, limits, mantissa, exponent, start, stop):
+def _look_up(x, windows, phys_dim, table, vector, above, limits, mantissa, exponent, start, stop):
     """Fill ``mantissa`` and ``exponent`` of configurations start to stop.
 
-    With a ``vector`` ``(r,)`` they get the amplitudes ``(B, 1)``; where it is empty, the products
-    ``(B, r)`` of each channel. ``limits`` are how many rows may be multiplied before a rescale,
-    and the largest power of two that is moved.
+    With a ``vector`` ``(r,)`` they get the amplitudes ``(B, 1)``, of channels that differ by the
+    powers of two ``above`` ``(r,)`` and by those that rescales move, unless that is empty; without
+    one, the products ``(B, r)`` of each channel. ``limits`` are how many rows may be multiplied
+    before a rescale, and the largest power of two that is moved.
     """
     room, most = limits
-    P, r = len(windows[2]), table.shape[1]
+    P, r, summed, apart = len(windows[2]), table.shape[1], len(vector) > 0, len(above) > 0
     size = min(WINDOWS, room)
     codes, block = np.empty((size, BLOCK), np.uint32), np.empty((BLOCK, r), table.dtype)
+    moved = np.empty((BLOCK, len(above)))
     for begin in range(start, stop, BLOCK):
         some = slice(begin, min(begin + BLOCK, stop))
-        digits, powers, out = x[:, some], exponent[some], mantissa[some]
-        products = block if len(vector) else out
+        digits, out = x[:, some], mantissa[some]
+        products, powers = block if summed else out, moved if apart else exponent[some]
+        moved[:] = 0.0
         for b in range(len(out)):
             for c in range(r):
                 products[b, c] = 1
@@ -110,13 +129,17 @@ def _look_up(x, windows, phys_dim, table, vector, limits, mantissa, exponent, st
                 _multiply(table, rows, b, products[b])
                 if room < P:
                     _rescale(products[b], powers[b], most)
-        if len(vector):
-            for b in range(len(out)):
+        for b in range(len(out) if summed else 0):
+            if apart:
+                _rescale(products[b], powers[b], most)
+                out[b, 0], power = _sum_apart(products[b], powers[b], vector, above)
+                exponent[begin + b, 0] += power
+            else:
                 total = products[b, 0] * vector[0]
                 for c in range(1, r):
                     total += products[b, c] * vector[c]
                 out[b, 0] = total
-                _rescale(out[b], powers[b], most)
+            _rescale(out[b], exponent[begin + b], most)
 
 
 def look_up(
@@ -126,7 +149,7 @@ def look_up(
     table: np.ndarray,
     room: int,
     vector: np.ndarray | None = None,
-    top: float = 0.0,
+    top: float | np.ndarray = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The products of the rows that configurations select, or the sums over their channels.
 
@@ -140,9 +163,10 @@ def look_up(
     room : int
         So many rows may be multiplied before a rescale.
     vector : numpy.ndarray, shape (r,), optional
-        Weights of the channels in a sum, which floats hold for all products.
-    top : float, optional
-        A power of two that multiplies all results.
+        Weights of the channels in a sum.
+    top : float or array, shape (r,), optional
+        A power of two that multiplies all results. Or one for each channel in a sum, if floats
+        may not hold all terms, or there is to be a rescale.
 
     Returns
     -------
@@ -161,12 +185,14 @@ def look_up(
     """
     r, B = table.shape[1], x.shape[1]
     shape = (B, r) if vector is None else (B, 1)
-    mantissa, exponent = np.empty(shape, table.dtype), np.full(shape, top)
+    apart = isinstance(top, np.ndarray)
+    mantissa, exponent = np.empty(shape, table.dtype), np.full(shape, 0.0 if apart else top)
     given = table[0, :0] if vector is None else vector
+    above = top if apart else exponent[0:0, 0]
     limits = room, MOST[table.real.itemsize]
     in_threads(
         lambda start, stop: _look_up(
-            x, windows, phys_dim, table, given, limits, mantissa, exponent, start, stop
+            x, windows, phys_dim, table, given, above, limits, mantissa, exponent, start, stop
         ),
         B,
         LEAST // (len(windows.starts) * r),
@@ -191,6 +217,6 @@ def products_of_rows(
     array([15.])
     """
     mantissa, exponent = np.empty((x.shape[1], table.shape[1]), table.dtype), np.empty((0, 1))
-    limits = len(windows.starts), 0
-    _look_up(x, windows, phys_dim, table, table[0, :0], limits, mantissa, exponent, start, stop)
+    limits, none = (len(windows.starts), 0), (table[0, :0], exponent[:, 0])
+    _look_up(x, windows, phys_dim, table, *none, limits, mantissa, exponent, start, stop)
     return mantissa

@@ -140,7 +140,7 @@ class NetworkValue(Shown, Guide):
     @property
     def _like(self) -> Any:
         """One of the weights: an example of their backend, dtype and device."""
-        return next(iter(self.params.values()))
+        return self._params[next(iter(self._params))]
 
     @property
     def dtype(self) -> str:

@@ -43,12 +43,22 @@ def full_precision(function: Function) -> Function:
 
     @functools.wraps(function)
     def _run(*args, **kwargs):
-        torch: Any = sys.modules.get("torch")
+        devices = _rounding_devices()
+        if not devices:
+            return function(*args, **kwargs)
+        torch: Any = sys.modules["torch"]
         with contextlib.ExitStack() as stack:
-            for device in ("cpu", "cuda", "mps", "xpu") if torch is not None else ():
-                available = torch.amp.is_autocast_available(device)
-                if available and torch.is_autocast_enabled(device):
-                    stack.enter_context(torch.autocast(device, enabled=False))
+            for device in devices:
+                stack.enter_context(torch.autocast(device, enabled=False))
             return function(*args, **kwargs)
 
     return _run  # type: ignore[return-value]
+
+
+def _rounding_devices():
+    """The devices on which ``torch.autocast`` rounds now."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return []
+    found, available = torch.is_autocast_enabled, torch.amp.is_autocast_available
+    return [each for each in ("cpu", "cuda", "mps", "xpu") if available(each) and found(each)]
