@@ -38,7 +38,7 @@ from .sums_by_transfer import expectation_by_transfer, total_by_transfer
 FEW = 2**20  # amplitudes that are evaluated rather than contracted
 MANY = 2**24  # amplitudes that are evaluated where nothing cheaper exists
 SMALL_WINDOWS = 2**24  # bytes
-MAX_DRAWN = 2**11  # tensors
+MAX_DRAWN = 2**10  # tensors
 
 
 def state_of(net: Any, site_ind_id: str | None = None) -> HyperVector:
@@ -392,6 +392,9 @@ def local_expectation_exact(
 def draw(net: Any, *args: Any, max_tensors: int = MAX_DRAWN, **kwargs: Any) -> Any:
     """Draw the tensor network of a network, every re-use written out.
 
+    Sites are at the bottom, on a chain in a row and on a lattice in a plane, and layers above one
+    another. ``collapse().draw()`` is the same state with each branch once.
+
     Parameters
     ----------
     *args, **kwargs
@@ -403,6 +406,8 @@ def draw(net: Any, *args: Any, max_tensors: int = MAX_DRAWN, **kwargs: Any) -> A
     ------
     BudgetError
         If there would be more tensors.
+    ExtraError
+        If a package that draws is not installed.
 
     Examples
     --------

@@ -28,6 +28,7 @@ vanish at an edge are left to a product state.
 """
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -72,7 +73,7 @@ def entangled_weights(geometry, rng, loc, scale, dtype):
     least = abs(readout)[readout != 0].min()
     if np.count_nonzero(readout) > 1:  # channels keep their sizes, products over all sites
         scale = scale / math.sqrt(math.prod(geometry.shape))
-    weights = [_layer(geometry, l, rows, rng) for l in range(1, geometry.depth + 1)]
+    weights = [_layer(geometry, l, rows) for l in range(1, geometry.depth + 1)]
     if geometry.boundary == "ones":
         weights[0] = weights[0] * _norm_outside(geometry)
     sizes = _noise_sizes(geometry)
@@ -110,7 +111,7 @@ def _noise_sizes(geometry):
 def _norm_outside(geometry):
     """What undoes the sums over digits of taps outside, as a factor of every tap."""
     factors = geometry.num_copies(1) * math.prod(geometry.kernel(1))
-    outside = factors - sum(geometry.duplication.values())
+    outside = factors - math.prod(sum(axis.copies[0]) for axis in geometry.axes)
     return geometry.phys_dim ** (-outside / factors)
 
 
@@ -118,12 +119,12 @@ def _rows(geometry, is_complex, rng):
     """The kind of rows that the channels allow."""
     least = min((geometry.bond_dim(l) for l in range(1, geometry.depth)), default=0)
     if least >= PAIR and is_complex:
-        return Parities(geometry, PAIR, rng)
+        return Parities(geometry, rng, is_complex)
     if least >= QUAD and not (geometry.depth == 2 and _inner(geometry)):
-        return Parities(geometry, QUAD, rng)
+        return Parities(geometry, rng, is_complex)
     vanishing = geometry.boundary == "ones" and geometry.bond_dim(geometry.depth) < 2
     if least >= 2 and not (vanishing and all(geometry.shared)):
-        return Marks(geometry, rng)
+        return Marks(geometry, rng, is_complex)
     return ProductRows(geometry, rng, is_complex)
 
 
@@ -136,13 +137,23 @@ def _inner(geometry):
     return geometry.boundary == "ones" and all(geometry.shared) and edges
 
 
-def _layer(geometry, l, rows, rng):
-    """The array of a layer, position by position if it is not shared."""
+def _layer(geometry, l, rows):
+    """The array of a layer; if it is not shared, positions with the same taps inside at once."""
     shape = (*geometry.kernel(l), geometry.bond_dim(l), geometry.bond_dim(l - 1))
     if geometry.shared[l - 1]:
-        return rows.layer(l, None).reshape(shape)
-    draws = [rows.layer(l, position) for position in geometry.positions(l)]
-    return np.reshape(draws, (*geometry.layer_shape(l), *shape))
+        return rows.layer(l, None, 1).reshape(shape)
+    kinds = []  # for each axis, the positions that read from the same taps
+    for axis in geometry.axes:
+        found = {}
+        for p, reads in enumerate(axis.reads[l - 1]):
+            found.setdefault(tuple(n is None for n in reads), []).append(p)
+        kinds.append(list(found.values()))
+    array = np.empty((*geometry.layer_shape(l), *shape), complex if rows.is_complex else float)
+    for places in itertools.product(*kinds):
+        lengths = [len(place) for place in places]
+        block = rows.layer(l, [place[0] for place in places], math.prod(lengths))
+        array[np.ix_(*places)] = block.reshape(*lengths, *shape)
+    return array
 
 
 class ChannelRows:
@@ -154,8 +165,9 @@ class ChannelRows:
         """Whether S and T move apart in this layer."""
         return True
 
-    def __init__(self, geometry, rng):
+    def __init__(self, geometry, rng, is_complex):
         self.geometry, self.rng, self.depth = geometry, rng, geometry.depth
+        self.is_complex = is_complex
         # a tap outside sums over its digit, and shared weights do not know which ones are
         self.ones = geometry.boundary == "ones" and all(geometry.shared)
         half = np.arange(geometry.phys_dim) * 2 >= geometry.phys_dim
@@ -163,14 +175,19 @@ class ChannelRows:
 
     def inside(self, l):
         """The tap that is always inside, as indices."""
-        layer, kernel = self.geometry.layers[l - 1], self.geometry.kernel(l)
-        strides = np.broadcast_to(layer.stride, len(kernel))
+        sizes = zip(self.geometry.kernel(l), self.geometry.stride(l))
         centered = self.geometry.anchor == "center"
-        return [(k - s + 1) // 2 if centered else 0 for k, s in zip(kernel, strides)]
+        return [(k - s + 1) // 2 if centered else 0 for k, s in sizes]
 
     def middle(self, l):
         """The place of that tap among all of the layer."""
-        return int(np.ravel_multi_index(self.inside(l), self.geometry.kernel(l)))
+        return self.number(l, self.inside(l))
+
+    def number(self, l, tap):
+        """The place of a tap among all of the layer, rows first."""
+        return functools.reduce(
+            lambda place, axis: place * axis[1] + axis[0], zip(tap, self.geometry.kernel(l)), 0
+        )
 
     def ends(self, l, position, axes):
         """The places of two taps as far apart along these axes as it pays.
@@ -188,7 +205,7 @@ class ChannelRows:
                 reads = self.geometry.axes[axis].reads[l - 1][position[axis]]
                 taps = [k for k in taps if reads[k] is not None]
             first[axis], last[axis] = taps[0], min(taps[-1], taps[0] + self.steps[l - 1][axis])
-        return [int(np.ravel_multi_index(tap, self.geometry.kernel(l))) for tap in (first, last)]
+        return [self.number(l, tap) for tap in (first, last)]
 
     def sums(self, l, position):
         """For each tap, whether it may be outside and sum over the channels of its input."""
@@ -201,8 +218,8 @@ class ChannelRows:
     @functools.cached_property
     def axes(self):
         """The axes along which layers move, in order; the last one if there is none."""
-        found = np.flatnonzero(np.sum(self.steps, axis=0))
-        return found if len(found) else np.array([self.geometry.ndim - 1])
+        found = [axis for axis, steps in enumerate(zip(*self.steps)) if any(steps)]
+        return found or [self.geometry.ndim - 1]
 
     @functools.cached_property
     def steps(self):
@@ -246,33 +263,31 @@ class Parities(ChannelRows):
     ``b`` are, the group keeps its form.
     """
 
-    def __init__(self, geometry, group, rng):
-        super().__init__(geometry, rng)
-        self.group, self.near = group, group == QUAD
-        self.inner = group == QUAD and _inner(geometry)
+    def __init__(self, geometry, rng, is_complex):
+        super().__init__(geometry, rng, is_complex)
+        self.group, self.near = PAIR if is_complex else QUAD, not is_complex
+        self.inner = not is_complex and _inner(geometry)
 
     def moves(self, l):
         """In all layers, but for a first one that reads the site in the middle alone."""
         return l > 1 or not self.inner
 
-    def layer(self, l, position):
-        """Array ``(taps, out, in)``."""
+    def layer(self, l, position, count):
+        """Array ``(count, taps, out, in)``."""
         if l == self.depth:
-            return self.last()
+            return self.last(count)
         group, labels = self.group, 2 if l == 1 else self.group
         groups = 1 if l == 1 else self.geometry.bond_dim(l - 1) // group
         number, label = np.divmod(np.arange(self.geometry.bond_dim(l)), group)  # of each channel
         ways = range(min(number[-1] + 1, len(self.axes)))
         ends = [self.ends(l, position, self.directions(way)) for way in ways]
         given = np.array([self.select(l, *pair) for pair in ends])  # (ways, S or T, taps)
-        of_s, of_t = np.moveaxis(given[number % len(ways)], 0, -1)  # (taps, channels) each
-        first, plain = (
-            np.zeros((self.taps(l), number[-1] + 1), int),
-            np.array(self.sums(l, position)),
-        )
-        if not plain.all():
-            first[~plain] = self.rng.integers(labels, size=first[~plain].shape)
-        turned = first[:, number] ^ (of_s * (label & 1)) ^ (of_t * (label >> 1))
+        of_s, of_t = given[number % len(ways)].transpose(1, 2, 0)  # (taps, channels) each
+        first = np.zeros((count, self.taps(l), number[-1] + 1), int)
+        if not all(plain := self.sums(l, position)):
+            free = np.flatnonzero(np.logical_not(plain))
+            first[:, free] = self.rng.integers(labels, size=(count, len(free), number[-1] + 1))
+        turned = first[:, :, number] ^ (of_s * (label & 1)) ^ (of_t * (label >> 1))
         return self.units(l)[group * (number % groups) + turned]
 
     def directions(self, number):
@@ -282,7 +297,7 @@ class Parities(ChannelRows):
         least = min(self.geometry.bond_dim(l) for l in range(1, self.depth))
         if least < 2 * self.group and self.geometry.boundary == "periodic":
             return self.axes
-        return self.axes[[number % len(self.axes)]]
+        return [self.axes[number % len(self.axes)]]
 
     def select(self, l, start, stop):
         """What each tap gives to ``Z_S`` and ``Z_T``: labels of the layer below, ``(2, taps)``."""
@@ -293,29 +308,26 @@ class Parities(ChannelRows):
             return s * either, t * either
         return s * (tap == start), t * (tap == stop)
 
-    def last(self):
+    def last(self, count):
         """The rows that add channels: one tap for each group is a phase."""
         below, group = self.geometry.bond_dim(self.depth - 1), self.group
-        groups, taps, out = (
-            below // group,
-            self.taps(self.depth),
-            self.geometry.bond_dim(self.depth),
-        )
-        rows = np.zeros((taps, out, below), dtype=float if group == QUAD else complex)
-        for c in range(out):
-            middle = self.middle(self.depth)
-            for k, tap in enumerate([middle, *range(middle), *range(middle + 1, taps)]):
-                base = group * (k % groups)
-                first = base + (0 if self.ones else self.rng.integers(group))
-                if k >= min(groups, len(self.axes)):
-                    rows[tap, c, first] = 1
-                elif group == QUAD:
-                    rows[tap, c, base : base + QUAD] = 0.5
-                    rows[tap, c, base + c % QUAD if self.ones else first] = -0.5
-                else:
-                    rows[tap, c, first] = math.cos(ANGLE)
-                    rows[tap, c, base + (first - base ^ 1)] = 1j * math.sin(ANGLE)
-        return rows
+        taps, out = self.taps(self.depth), self.geometry.bond_dim(self.depth)
+        middle, unit = self.middle(self.depth), np.eye(below)
+        base = group * (np.arange(taps) % (below // group))  # of each tap, the middle one first
+        size = count, out, taps
+        chosen = base + (0 if self.ones else self.rng.integers(group, size=size))
+        rows = unit.astype(complex if group == PAIR else float)[np.broadcast_to(chosen, size)]
+        for k in range(min(below // group, len(self.axes), taps)):
+            first = base[k] if self.ones else chosen[:, :, k]
+            if group == PAIR:
+                rows[:, :, k] = (
+                    math.cos(ANGLE) * unit[first] + 1j * math.sin(ANGLE) * unit[first ^ 1]
+                )
+            else:
+                minus = base[k] + np.arange(out) % QUAD if self.ones else first
+                rows[:, :, k] = unit[base[k] : base[k] + QUAD].sum(0) / 2 - unit[minus]
+        order = [*range(1, middle + 1), 0, *range(middle + 1, taps)]
+        return rows[:, :, order].swapaxes(1, 2)
 
     def readout(self):
         """One channel, or for real chains with ``"ones"`` one for each sign at each end that S or T
@@ -339,8 +351,8 @@ class Marks(ChannelRows):
         """In all layers that have a channel for each site."""
         return l == self.depth - 1 or self.geometry.bond_dim(l) > 2
 
-    def layer(self, l, position):
-        """Array ``(taps, out, in)``."""
+    def layer(self, l, position, count):
+        """Array ``(count, taps, out, in)``."""
         out, units, taps = self.geometry.bond_dim(l), self.units(l), self.taps(l)
         if l == 1:
             units = np.stack([self.signs[0], *[(1 - self.signs[1]) / 2] * 2])
@@ -358,7 +370,7 @@ class Marks(ChannelRows):
         else:
             rows[ends[0], 1::3] = units[1]
             rows[ends[1], 2::3] = units[min(2, len(units) - 1)]
-        return rows
+        return np.broadcast_to(rows, (count, *rows.shape))
 
     def readout(self):
         """The phase, and with ``"ones"`` a product state where a phase at an edge vanishes.
@@ -374,19 +386,15 @@ class Marks(ChannelRows):
 class ProductRows(ChannelRows):
     """Products of sites in every channel, for layers that leave nothing else."""
 
-    def __init__(self, geometry, rng, is_complex):
-        super().__init__(geometry, rng)
-        self.is_complex = is_complex
-
-    def layer(self, l, position):
-        """Array ``(taps, out, in)``."""
+    def layer(self, l, position, count):
+        """Array ``(count, taps, out, in)``."""
         out, units, taps = self.geometry.bond_dim(l), self.units(l), self.taps(l)
-        chosen = self.rng.integers(len(units), size=(taps, out))
+        chosen = self.rng.integers(len(units), size=(count, taps, out))
         if l > 1:
             return units[chosen]
         outside = np.array(self.sums(l, position))
         outside[self.middle(l)] = False
-        chosen[outside] = 0
+        chosen[:, outside] = 0
         rows = units[chosen]
         if self.is_complex:
             rows = np.exp(1j * self.rng.uniform(-1, 1, rows.shape)) * rows

@@ -17,7 +17,7 @@
     guides                what to use where an object lacks a name
 """
 
-from . import boltzmann
+from . import boltzmann, picture
 from .collapsed import CollapsedVector, collapse, window_tensors
 from .expanded import RecursiveNetwork, to_tensor_network
 from .recursive_mps import RecursiveMPS
@@ -32,6 +32,7 @@ __all__ = [
     "architecture_of",
     "boltzmann",
     "collapse",
+    "picture",
     "to_tensor_network",
     "window_tensors",
 ]

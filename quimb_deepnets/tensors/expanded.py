@@ -45,7 +45,6 @@ from ..networks import DeepNetwork
 from ..networks.params import writable
 from ..numerics.configs import identity
 from .amplitudes import StateAmplitudes
-from .picture import figure_size, layer_tags, positions
 from .weights_from_tensors import (
     Source,
     architecture_of,
@@ -187,29 +186,6 @@ class RecursiveNetwork(ExpandedMethods, StateAmplitudes):
         inner |= {f"LAYER{l}" for l in range(1, self.geometry.depth + 1)}
         check_site_tags(self, inner)
 
-    # ------------------------------------------------------------ pictures
-
-    def draw(self, color=None, *, fix=None, show_tags=False, node_shape=None, **kwargs):
-        """Draw the network: layers as rows, space or time as columns, sites at the bottom.
-
-        The weights of a layer share a colour; deltas are squares, each under the hyper-index that
-        joins the copies of its site (Figs. 1(e), 2(e) and 3 of arXiv:1803.09780).
-
-        Parameters
-        ----------
-        color, fix, show_tags, node_shape, **kwargs
-            As in quimb's `TensorNetwork.draw`. Positions given in ``fix`` win over ours; any of
-            ``layout``, ``initial_layout``, ``pos`` or ``dim`` hands all of them to quimb.
-        """
-        if color is None:
-            color = layer_tags(self)
-        if node_shape is None:
-            node_shape = dict.fromkeys(self.tag_map.get("DELTA", ()), "s")
-        if not kwargs.keys() & {"layout", "initial_layout", "pos", "dim"}:
-            fix = {**positions(self), **(fix or {})}
-            kwargs.setdefault("figsize", figure_size(fix.values()))
-        return super().draw(color, fix=fix, show_tags=show_tags, node_shape=node_shape, **kwargs)
-
     # ------------------------------------------------------------ amplitudes
 
     def to_dense(self, *inds_seq, to_qarray=False, to_ket=None, **contract_opts):
@@ -300,8 +276,9 @@ def _check_budget(geometry, nodes, max_tensors):
     if count > max_tensors:
         raise BudgetError(
             f"the expanded network has {count} tensors, more than max_tensors={max_tensors}, "
-            "because every re-use of a node copies its branch; the network itself evaluates "
-            "amplitudes without expanding (log_amplitudes), or raise max_tensors."
+            "because every re-use of a node copies its branch; collapse() has each branch once, "
+            "collapse().draw() draws it, the network itself evaluates amplitudes "
+            "(log_amplitudes), or raise max_tensors."
         )
     if nodes == "dense" and geometry.dense_size() > MAX_DENSE_SIZE:
         raise BudgetError(
