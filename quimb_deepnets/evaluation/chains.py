@@ -13,7 +13,7 @@ import numpy as np
 
 from ..geometry.branches import folded_branches
 from ..kernels.compiled import has_loops, in_threads
-from ..kernels.metropolis import ChainStates, ChainTables, run_chains, work_arrays
+from ..kernels.metropolis import ChainStates, ChainTables, proposal, replicas, run_chains
 from ..kernels.proposals import ChainMoves
 from ..kernels.row_tiles import aligned_ones, filled
 from ..numerics.scaled import Scaled, readable
@@ -178,6 +178,7 @@ class WindowChains(LoopedChains):
     def _begin(self, tables):
         self._psi = np.empty(self._slots.shape, tables.rows.readout.dtype)
         self._top = np.empty(self._slots.shape, np.int64)
+        self._levels = replicas(tables, self._slots.size)
 
     @property
     def log_amplitudes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -190,11 +191,11 @@ class WindowChains(LoopedChains):
         )  # fmt: skip
 
         def _run(first, last):
-            levels, new = work_arrays(self._tables, states)
+            new = proposal(self._tables, self._digits.shape[2])
             with np.errstate(over="ignore"):  # of integers, where numba is told not to compile
                 run_chains(
-                    first, last, states, self._tables, levels, new, self._moves, self._betas,
-                    self._phys_dim, steps,
+                    first, last, states, self._tables, self._levels, new, self._moves,
+                    self._betas, self._phys_dim, steps,
                 )  # fmt: skip
 
         return _run

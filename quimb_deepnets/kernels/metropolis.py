@@ -72,14 +72,15 @@ class ChainStates(NamedTuple):
 
 
 class Replicas(NamedTuple):
-    """What the levels of one chain know of their products.
+    """What all L levels of all chains, one after the other, know of their products.
 
-    ``rows (K, P + 1)`` are selected. A channel holds ``acc * 2**power``, times zero where ``dead``;
-    ``weight`` is the read-out times that power, over ``2**top``. ``acc (K, 2, f)``, ``dead
-    (K, 2, r)``, ``psi`` and ``squares`` ``|psi|^2`` ``(K, 2)`` have two sides, of which ``side
-    (K,)``, uint64, counts; ``weight (K, f)``, ``powers (K, r)``, ``top (K,)``; ``drift (K,)`` is by
-    how many powers of two ``acc`` may have changed since it was looked at, and ``reach (K,)`` those
-    that rows of a proposal may hold.
+    ``rows (L, P + 1)`` are selected. A channel holds ``acc * 2**power``, times zero where ``dead``;
+    ``weight`` is the read-out times that power, over ``2**top``. ``acc (L, 2, f)``, ``dead
+    (L, 2, r)``, ``psi`` and ``squares`` ``|psi|^2`` ``(L, 2)`` have two sides, of which ``side
+    (L,)``, uint64, counts; ``weight (L, f)``, ``powers (L, r)``, ``top (L,)``; ``drift (L,)`` is by
+    how many powers of two ``acc`` may have changed since it was looked at, and ``reach (L,)`` those
+    that rows of a proposal may hold; ``age (L,)`` is how many steps ago a chain was made, -1 where
+    it was not.
     """
 
     rows: np.ndarray
@@ -93,6 +94,7 @@ class Replicas(NamedTuple):
     top: np.ndarray
     drift: np.ndarray
     reach: np.ndarray
+    age: np.ndarray
 
 
 class Proposal(NamedTuple):
@@ -107,25 +109,34 @@ class Proposal(NamedTuple):
     dead: np.ndarray
 
 
-def work_arrays(tables, states):
-    """Arrays for one thread to work in: `Replicas` of all levels of a chain, and a `Proposal`."""
-    (_, K, N), P, r = states.digits.shape, len(tables.rows.offsets), len(tables.rows.readout)
+def replicas(tables: ChainTables, count: int) -> Replicas:
+    """`Replicas` of so many levels, whose products are not made yet."""
+    P, r, filled = len(tables.rows.offsets), len(tables.rows.readout), tables.factors.shape[2]
     whole = lambda *shape: np.zeros(shape, np.int64)
-    ones = lambda *shape: aligned_ones(shape, tables.rows.readout.dtype)
-    filled = tables.factors.shape[2]
-    levels = Replicas(
-        np.full((K, P + 1), len(tables.missing) - 1, np.int32),
-        *(ones(K, 2, filled), whole(K, 2, r), ones(K, 2), np.ones((K, 2)), np.zeros(K, np.uint64)),
-        *(0 * ones(K, filled), whole(K, r), whole(K), whole(K), whole(K)),
+    ones = lambda *shape: aligned_ones((count, *shape), tables.rows.readout.dtype)
+    return Replicas(
+        np.full((count, P + 1), len(tables.missing) - 1, np.int32),
+        *(ones(2, filled), whole(count, 2, r), ones(2), np.ones((count, 2))),
+        *(np.zeros(count, np.uint64), 0 * ones(filled), whole(count, r)),
+        *(whole(count), whole(count), whole(count), whole(count) - 1),
     )
-    return levels, Proposal(whole(2, N), ones(r), whole(r), whole(r))
+
+
+def proposal(tables: ChainTables, nsites: int) -> Proposal:
+    """A `Proposal` to be filled in."""
+    r = len(tables.rows.readout)
+    acc = np.ones(r, tables.rows.readout.dtype)
+    return Proposal(np.zeros((2, nsites), np.int64), acc, *np.zeros((2, r), np.int64))
 
 
 @inner_loop
-def _move(holders, rows, change):
-    """Move windows ``holders (T, 2)`` to the rows of a digit that is larger by ``change``."""
+def _move(holders, rows, change, mask=-1):
+    """Move windows ``holders (T, 2)`` to the rows of a digit that is larger by ``change``.
+
+    Where the ``mask`` is 0 instead of -1, nothing moves.
+    """
     for h in range(len(holders)):
-        rows[np.uint64(holders[h, 0])] += change * holders[h, 1]
+        rows[np.uint64(holders[h, 0])] += (change * holders[h, 1]) & mask
 
 
 @lean_loop
@@ -181,11 +192,15 @@ def _move_from(first, tables, rows, x, count, places):
 @inner_loop
 def _settle(tables, rows, x, count, places, moved, accepted):
     """Take the new digits, or move the windows back, those of so many sites that were moved."""
+    taken = -np.int32(accepted)
     for k in range(count):
         n = np.uint64(places[0, k])
         change = np.int32(places[1, k]) - np.int32(x[n])
-        x[n] = np.int32(x[n]) + change * np.int32(accepted)
-        _move(tables.holders[n], rows, change * (np.int32(accepted) - np.int32(k < moved)))
+        x[n] = np.int32(x[n]) + (change & taken)
+        if k < moved:
+            _move(tables.holders[n], rows, -change, ~taken)
+        else:
+            _move(tables.holders[n], rows, change, taken)
 
 
 @lean_loop
@@ -214,7 +229,7 @@ def _square(z):
     return z.real * z.real + z.imag * z.imag
 
 
-@lean_loop
+@inner_loop
 def _log_square(square, top):
     """``log(square 2**(2 top))``, -inf for zero."""
     return math.log(square) + 2 * LN2 * top if square > 0 else -math.inf
@@ -316,28 +331,51 @@ def _refresh(tables, levels, s):
             levels.weight[s, c] = readout[c] * size
 
 
-@lean_loop
+@inner_loop
 def _log_level(levels, s):
     """``log |psi|^2`` of a level."""
     return _log_square(levels.squares[s, levels.side[s]], levels.top[s])
 
 
 @lean_loop
-def _trade(levels, slots, betas, step, words):
+def _trade(levels, first, slots, betas, step, words):
     """Exchange neighbouring levels 0 and 1, then every second pair after them, or from 1 and 2."""
     for k in range(step % 2, len(slots) - 1, 2):
         a, b = slots[k], slots[k + 1]
-        gain = _log_level(levels, b) - _log_level(levels, a)
+        gain = _log_level(levels, first + b) - _log_level(levels, first + a)
         if math.log(uniform(words)) < (betas[k] - betas[k + 1]) * gain:
             slots[k], slots[k + 1] = b, a
 
 
 @lean_loop
-def _select(rows, tables, x, phys_dim):
-    """The rows that digits ``x`` select."""
-    window_codes(x, phys_dim, tables.sites, tables.starts, rows)
-    for p in range(len(tables.offsets)):
-        rows[p] += tables.offsets[p]
+def _begin(tables, levels, first, digits, phys_dim):
+    """Make the products of a chain of digits ``(K, N)``, the first time or anew."""
+    for s in range(len(digits)):
+        rows = levels.rows[first + s]
+        if levels.age[first + s] < 0:
+            window_codes(digits[s], phys_dim, tables.rows.sites, tables.rows.starts, rows)
+            for p in range(len(tables.rows.offsets)):
+                rows[p] += tables.rows.offsets[p]
+        _refresh(tables, levels, first + s)
+        levels.age[first + s] = 0
+
+
+@inner_loop
+def _sweep(tables, levels, first, digits, slots, counts, betas, phys_dim, moves, words, new, steps):
+    """Move all levels of a chain so many steps on."""
+    K = len(betas)
+    each = max(1, steps) if K == 1 else 1  # steps after which levels trade
+    for step in range(0, steps, each):
+        for k in range(K):
+            s = slots[k]
+            tried, taken = _walk(
+                tables, levels, first + s, digits[s], betas[k], phys_dim, moves, words, new, each
+            )
+            levels.age[first + s] += each
+            if k == 0:
+                counts[0] += tried
+                counts[1] += taken
+        _trade(levels, first, slots, betas, step, words)
 
 
 @lean_loop
@@ -351,41 +389,33 @@ def run_chains(first, last, states, tables, levels, new, moves, betas, phys_dim,
         Changed in place.
     tables : ChainTables
     levels : Replicas
-        To work in, as is ``new``: no two threads share them.
+        Changed in place.
     new : Proposal
+        To work in: no two threads share it.
     moves : ChainMoves
     betas : array of float64, shape (K,)
         Inverse temperatures, the first of them 1.
     phys_dim, steps : int
     """
     _, K, N = states.digits.shape
-    each = max(1, steps) if K == 1 else 1  # steps after which levels trade
     for c in range(first, last):
-        slots, words, age = states.slots[c], states.words[c], 0
-        for s in range(K):
-            _select(levels.rows[s], tables.rows, states.digits[c, s], phys_dim)
+        slots, words, digits = states.slots[c], states.words[c], states.digits[c]
         for sweep in range(len(states.kept) + 1):
-            if sweep == 0 or age >= FRESH:
-                for s in range(K):
-                    _refresh(tables, levels, s)
-                age = 0
+            if not 0 <= levels.age[c * K] < FRESH:
+                _begin(tables, levels, c * K, digits, phys_dim)
             if sweep == len(states.kept):
                 break
-            for step in range(0, steps, each):
-                for k in range(K):
-                    s = slots[k]
-                    x = states.digits[c, s]
-                    tried, taken = _walk(
-                        tables, levels, s, x, betas[k], phys_dim, moves, words, new, each
-                    )
-                    if k == 0:
-                        states.counts[c, 0] += tried
-                        states.counts[c, 1] += taken
-                _trade(levels, slots, betas, step, words)
-            age += steps
+            _sweep(
+                *(tables, levels, c * K, digits, slots, states.counts[c], betas),
+                *(phys_dim, moves, words, new, steps),
+            )
             s = slots[0]
             for n in range(N):
-                states.kept[sweep, c, n] = states.digits[c, s, n]
-            states.logs[sweep, c] = _log_level(levels, s) / 2
+                states.kept[sweep, c, n] = digits[s, n]
+            states.logs[sweep, c] = _log_level(levels, c * K + s) / 2
         for s in range(K):
-            states.psi[c, s], states.top[c, s] = levels.psi[s, levels.side[s]], levels.top[s]
+            lane = c * K + s
+            states.psi[c, s], states.top[c, s] = (
+                levels.psi[lane, levels.side[lane]],
+                levels.top[lane],
+            )

@@ -23,7 +23,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 LINE = 64  # bytes of a tile, and of a line of the cache
-FLAGS = ["reassoc", "contract", "nsz"]  # sums may be reordered and products fused
+FUSED = ["contract", "nsz"]  # a product and a sum may be one
+FLAGS = [*FUSED, "reassoc"]  # and sums may be reordered
 DOUBLE, INDEX = ir.DoubleType(), ir.IntType(64)
 TILE = LINE // 8
 VECTOR = ir.VectorType(DOUBLE, TILE)
@@ -144,13 +145,13 @@ class _Tiles:
         """Products of entries, or of pairs: ``a (re b, re b) + (-im a, re a) (im b, im b)``."""
         builder = self.builder
         if not self.pairs:
-            return builder.fmul(a, b, flags=FLAGS)
+            return builder.fmul(a, b, flags=FUSED)
         swapped = self._shuffled(a, [k ^ 1 for k in range(TILE)])
         re = self._shuffled(b, [k & ~1 for k in range(TILE)])
         im = self._shuffled(b, [k | 1 for k in range(TILE)])
         signs = ir.Constant(VECTOR, [-1.0, 1.0] * (TILE // 2))
-        cross = builder.fmul(swapped, builder.fmul(im, signs, flags=FLAGS), flags=FLAGS)
-        return builder.fadd(builder.fmul(a, re, flags=FLAGS), cross, flags=FLAGS)
+        cross = builder.fmul(swapped, builder.fmul(im, signs, flags=FUSED), flags=FUSED)
+        return builder.fadd(builder.fmul(a, re, flags=FUSED), cross, flags=FUSED)
 
     def _shuffled(self, vector, order, count=TILE):
         mask = ir.Constant(ir.VectorType(ir.IntType(32), count), list(order))
