@@ -13,8 +13,9 @@ import numpy as np
 
 from ..geometry.branches import folded_branches
 from ..kernels.compiled import has_loops, in_threads
-from ..kernels.metropolis import ChainStates, ChainTables, run_chains, work_arrays
+from ..kernels.metropolis import ChainStates, ChainTables, proposal, replicas, run_chains
 from ..kernels.proposals import ChainMoves
+from ..kernels.row_tiles import aligned_ones, filled
 from ..numerics.scaled import Scaled, readable
 from ..numerics.torch_modes import full_precision
 from .masks import holders_of
@@ -48,11 +49,13 @@ def chain_tables(net):
         return None
     rows = tables.rows()
     rows = rows._replace(table=rows.table.astype(rows.readout.dtype))  # one loop for both sizes
-    table = np.concatenate((rows.table, np.ones_like(rows.table[:1])))
-    missing = table == 0
-    table[missing] = 1
-    holders = _padded(tables.holders, len(rows.offsets))
-    return ChainTables(rows, np.stack((table, 1 / table)), missing.astype(np.int64), holders)
+    count, r = rows.table.shape
+    missing = np.zeros((count + 1, r), np.int64)
+    missing[:count] = rows.table == 0
+    factors = aligned_ones((2, count + 1, filled(r, rows.table.dtype)), rows.table.dtype)
+    np.copyto(factors[0, :count, :r], rows.table, where=rows.table != 0)
+    np.divide(1, factors[0], out=factors[1])
+    return ChainTables(rows, factors, missing, _padded(tables.holders, len(rows.offsets)))
 
 
 def _group(net):
@@ -175,6 +178,7 @@ class WindowChains(LoopedChains):
     def _begin(self, tables):
         self._psi = np.empty(self._slots.shape, tables.rows.readout.dtype)
         self._top = np.empty(self._slots.shape, np.int64)
+        self._levels = replicas(tables, self._slots.size)
 
     @property
     def log_amplitudes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -187,11 +191,11 @@ class WindowChains(LoopedChains):
         )  # fmt: skip
 
         def _run(first, last):
-            levels, new = work_arrays(self._tables, states)
+            new = proposal(self._tables, self._digits.shape[2])
             with np.errstate(over="ignore"):  # of integers, where numba is told not to compile
                 run_chains(
-                    first, last, states, self._tables, levels, new, self._moves, self._betas,
-                    self._phys_dim, steps,
+                    first, last, states, self._tables, self._levels, new, self._moves,
+                    self._betas, self._phys_dim, steps,
                 )  # fmt: skip
 
         return _run

@@ -15,6 +15,7 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
     derivatives     derivatives through tables, from the last layer to the first
     two_layers      derivatives through two layers
     rows            amplitudes that are products of rows: what the next ones share
+    row_tiles       products of rows that change, in registers
     ratios          ratios of amplitudes from rows of touched windows
     row_sums        sums over channels of products of rows, in registers
     flips           ratios of single changes from tables of quotients

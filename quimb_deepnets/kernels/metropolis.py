@@ -2,7 +2,7 @@
 
 Every chain keeps its digits, the row that each window selects, and the product of all rows channel
 by channel. A proposal multiplies it by the new rows of the windows that it touches, and by the
-inverses of the old ones, three at a time::
+inverses of the old ones::
 
     digits (N,)   0 1 1 0 1 0           one site changes, or two, or many
     rows (P,)    [. . .][. . .]         the windows that hold one of them select other rows
@@ -22,24 +22,28 @@ import numpy as np
 
 from .compiled import inner_loop, lean_loop
 from .proposals import propose, uniform
+from .row_tiles import aligned_ones, change_rows
 from .rows import Rows, multiply_rows, size_of, window_codes
 
 NEAR = 500  # powers of two that the touched rows may hold, where a product is changed
-FEWER = 200  # and where channels below 2**-1000 were left out
-DRIFT = 100  # and those by which it may have changed before it is made anew
+FEWER = 100  # and where channels below 2**-1000 were left out
+DRIFT = 300  # and those by which it may have changed before it is looked at
+EVEN = 100  # and those by which it may then be away from 1
 HIGH = 2.0**600  # of |psi|^2, in units of the largest channel, where weights are trusted
 DEAD = 300  # powers of two by which a channel with zeros may be above the largest one
 FRESH = 1024  # steps after which the products are made anew
 LN2 = math.log(2)
+U0, U1, U63 = np.uint64(0), np.uint64(1), np.uint64(63)
 
 
 class ChainTables(NamedTuple):
     """Rows to be multiplied, exchanged, and the windows of each site.
 
-    ``factors (2, rows + 1, r)`` are all entries of the table and their inverses, ones instead of
-    zeros and in the last row; ``missing (rows + 1, r)`` is 1 where there are zeros. Site ``n`` is
-    in the windows ``holders[n, :, 0]`` ``(N, T)``, and a unit of it moves them by as many rows as
-    stand beside them; where it is in fewer, by none, in a window ``P`` that selects the last row.
+    ``factors (2, rows + 1, f)`` are all entries of the table and their inverses, ones instead of
+    zeros, in the last row and in channels that fill up tiles; ``missing (rows + 1, r)`` is 1 where
+    there are zeros. Site ``n`` is in the windows ``holders[n, :, 0]`` ``(N, T)``, and a unit of it
+    moves them by as many rows as stand beside them; where it is in fewer, by none, in a window
+    ``P`` that selects the last row.
     """
 
     rows: Rows
@@ -68,127 +72,135 @@ class ChainStates(NamedTuple):
 
 
 class Replicas(NamedTuple):
-    """What the levels of one chain know of their products.
+    """What all L levels of all chains, one after the other, know of their products.
 
-    ``rows (K, P + 1)`` are selected. A channel holds ``acc * 2**power``, times zero where ``dead``;
-    ``weight`` is the read-out times that power, over ``2**top``. ``acc, dead (2, K, r)``, of which
-    ``side (K,)`` counts; ``weight, powers (K, r)``; ``drift (K,)`` is by how many powers of two
-    ``acc`` may have changed since it was made, and ``reach (K,)`` those that rows of a proposal
-    may hold; ``squares (K,)`` are ``|psi|^2``.
+    ``rows (L, P + 1)`` are selected. A channel holds ``acc * 2**power``, times zero where ``dead``;
+    ``weight`` is the read-out times that power, over ``2**top``. ``acc (L, 2, f)``, ``dead
+    (L, 2, r)``, ``psi`` and ``squares`` ``|psi|^2`` ``(L, 2)`` have two sides, of which ``side
+    (L,)``, uint64, counts; ``weight (L, f)``, ``powers (L, r)``, ``top (L,)``; ``drift (L,)`` is by
+    how many powers of two ``acc`` may have changed since it was looked at, and ``reach (L,)`` those
+    that rows of a proposal may hold; ``age (L,)`` is how many steps ago a chain was made, -1 where
+    it was not.
     """
 
     rows: np.ndarray
     acc: np.ndarray
     dead: np.ndarray
+    psi: np.ndarray
+    squares: np.ndarray
     side: np.ndarray
     weight: np.ndarray
     powers: np.ndarray
+    top: np.ndarray
     drift: np.ndarray
     reach: np.ndarray
-    squares: np.ndarray
+    age: np.ndarray
 
 
 class Proposal(NamedTuple):
-    """A change of digits: sites and new digits ``places (2, N)``, the touched ``old`` and ``new``.
+    """A change of digits: sites and new digits ``places (2, N)``.
 
-    Both are rows, ``(N T + 2,)``: three at a time, filled up with the row of ones. ``acc``,
-    ``powers`` and ``dead`` ``(r,)`` are a product that is made anew.
+    ``acc``, ``powers`` and ``dead`` ``(r,)`` are a product that is made anew.
     """
 
     places: np.ndarray
-    old: np.ndarray
-    new: np.ndarray
     acc: np.ndarray
     powers: np.ndarray
     dead: np.ndarray
 
 
-def work_arrays(tables, states):
-    """Arrays for one thread to work in: `Replicas` of all levels of a chain, and a `Proposal`."""
-    (_, K, N), P, r = states.digits.shape, len(tables.rows.offsets), len(tables.rows.readout)
+def replicas(tables: ChainTables, count: int) -> Replicas:
+    """`Replicas` of so many levels, whose products are not made yet."""
+    P, r, filled = len(tables.rows.offsets), len(tables.rows.readout), tables.factors.shape[2]
     whole = lambda *shape: np.zeros(shape, np.int64)
-    ones = lambda *shape: np.ones(shape, tables.rows.readout.dtype)
-    most = N * tables.holders.shape[1] + 2
-    levels = Replicas(
-        np.full((K, P + 1), len(tables.missing) - 1, np.int32),
-        *(ones(2, K, r), whole(2, K, r), whole(K)),
-        *(ones(K, r), whole(K, r), whole(K), whole(K), np.ones(K)),
+    ones = lambda *shape: aligned_ones((count, *shape), tables.rows.readout.dtype)
+    return Replicas(
+        np.full((count, P + 1), len(tables.missing) - 1, np.int32),
+        *(ones(2, filled), whole(count, 2, r), ones(2), np.ones((count, 2))),
+        *(np.zeros(count, np.uint64), 0 * ones(filled), whole(count, r)),
+        *(whole(count), whole(count), whole(count), whole(count) - 1),
     )
-    places, old, new = whole(2, N), np.zeros(most, np.int32), np.zeros(most, np.int32)
-    return levels, Proposal(places, old, new, ones(r), whole(r), whole(r))
+
+
+def proposal(tables: ChainTables, nsites: int) -> Proposal:
+    """A `Proposal` to be filled in."""
+    r = len(tables.rows.readout)
+    acc = np.ones(r, tables.rows.readout.dtype)
+    return Proposal(np.zeros((2, nsites), np.int64), acc, *np.zeros((2, r), np.int64))
 
 
 @inner_loop
-def _touch(tables, rows, x, count, new):
-    """Move the windows that hold changed sites to other rows; how many, in threes."""
-    found, holders = 0, tables.holders
-    for k in range(count):
-        n = np.uint64(new.places[0, k])
-        change = np.int32(new.places[1, k]) - np.int32(x[n])
-        for h in range(holders.shape[1]):
-            p = np.uint64(holders[n, h, 0])
-            row = rows[p]
-            new.old[found] = row
-            row += change * holders[n, h, 1]
-            new.new[found] = row
-            rows[p] = row
-            found += 1
-    while found % 3:
-        new.old[found] = new.new[found] = len(tables.missing) - 1
-        found += 1
-    return found
+def _move(holders, rows, change, mask=-1):
+    """Move windows ``holders (T, 2)`` to the rows of a digit that is larger by ``change``.
 
-
-@inner_loop
-def _settle(tables, rows, x, count, places, accepted):
-    """Take the new digits, or move the windows back."""
-    holders = tables.holders
-    for k in range(count):
-        n = np.uint64(places[0, k])
-        change = np.int32(places[1, k]) - np.int32(x[n])
-        x[n] = np.int32(x[n]) + change * np.int32(accepted)
-        back = change * np.int32(1 - accepted)
-        for h in range(holders.shape[1]):
-            rows[np.uint64(holders[n, h, 0])] -= back * holders[n, h, 1]
-
-
-@inner_loop
-def _change(factors, found, new, weight, acc, out):
-    """The product with new rows for the old ones, into ``out``; the sum of its channels."""
-    total = weight[0] * 0
-    for i in range(0, found, 3):
-        a, b, c = (
-            factors[0, np.uint64(new.new[i])],
-            factors[0, np.uint64(new.new[i + 1])],
-            factors[0, np.uint64(new.new[i + 2])],
-        )
-        d, e, f = (
-            factors[1, np.uint64(new.old[i])],
-            factors[1, np.uint64(new.old[i + 1])],
-            factors[1, np.uint64(new.old[i + 2])],
-        )
-        total = weight[0] * 0
-        for k in range(len(out)):
-            z = acc[k] * (a[k] * b[k] * c[k]) * (d[k] * e[k] * f[k])
-            out[k] = z
-            total += weight[k] * z
-        acc = out
-    return total
+    Where the ``mask`` is 0 instead of -1, nothing moves.
+    """
+    for h in range(len(holders)):
+        rows[np.uint64(holders[h, 0])] += (change * holders[h, 1]) & mask
 
 
 @lean_loop
-def _change_zeros(missing, found, new, weight, acc, dead, new_dead):
-    """How many zeros each channel has then; the sum of those without."""
+def _count_zeros(missing, rows, holders, change, dead):
+    """Change how many zeros each channel has, by a move of windows."""
+    for h in range(len(holders)):
+        old = rows[holders[h, 0]]
+        new = old + change * holders[h, 1]
+        for k in range(len(dead)):
+            dead[k] += missing[new, k] - missing[old, k]
+
+
+@lean_loop
+def _sum_of_others(weight, acc, dead):
+    """The sum of the channels without zeros."""
     total = weight[0] * 0
-    for k in range(len(acc)):
-        new_dead[k] = dead[k]
-    for i in range(found):
-        for k in range(len(acc)):
-            new_dead[k] += missing[new.new[i], k] - missing[new.old[i], k]
-    for k in range(len(acc)):
-        if new_dead[k] == 0:
+    for k in range(len(dead)):
+        if dead[k] == 0:
             total += weight[k] * acc[k]
     return total
+
+
+@inner_loop
+def _change(tables, rows, x, count, places, weight, acc, dead, side):
+    """Write the product after a change of digits on the other side; the sum of channels.
+
+    All windows but those of the last site move.
+    """
+    out, total = acc[U1 - side], weight[0] * 0
+    if tables.rows.zeros:
+        for c in range(dead.shape[1]):
+            dead[U1 - side, c] = dead[side, c]
+    for k in range(count):
+        n = np.uint64(places[0, k])
+        holders, change = tables.holders[n], np.int32(places[1, k]) - np.int32(x[n])
+        before = acc[side] if k == 0 else out
+        total = change_rows(tables.factors, rows, holders, change, before, weight, out)
+        if tables.rows.zeros:
+            _count_zeros(tables.missing, rows, holders, change, dead[U1 - side])
+        if k + 1 < count:
+            _move(holders, rows, change)
+    return _sum_of_others(weight, out, dead[U1 - side]) if tables.rows.zeros else total
+
+
+@inner_loop
+def _move_from(first, tables, rows, x, count, places):
+    """Move the windows of the sites of a change, from the ``first`` one on."""
+    for k in range(first, count):
+        n = np.uint64(places[0, k])
+        _move(tables.holders[n], rows, np.int32(places[1, k]) - np.int32(x[n]))
+
+
+@inner_loop
+def _settle(tables, rows, x, count, places, moved, accepted):
+    """Take the new digits, or move the windows back, those of so many sites that were moved."""
+    taken = -np.int32(accepted)
+    for k in range(count):
+        n = np.uint64(places[0, k])
+        change = np.int32(places[1, k]) - np.int32(x[n])
+        x[n] = np.int32(x[n]) + (change & taken)
+        if k < moved:
+            _move(tables.holders[n], rows, -change, ~taken)
+        else:
+            _move(tables.holders[n], rows, change, taken)
 
 
 @lean_loop
@@ -217,91 +229,153 @@ def _square(z):
     return z.real * z.real + z.imag * z.imag
 
 
-@lean_loop
-def _log_square(psi, top):
-    """``log |psi 2**top|^2``, -inf for zero."""
-    square = _square(psi)
+@inner_loop
+def _log_square(square, top):
+    """``log(square 2**(2 top))``, -inf for zero."""
     return math.log(square) + 2 * LN2 * top if square > 0 else -math.inf
 
 
 @inner_loop
-def _step(tables, levels, s, psi, top, x, count, new, beta, words):
-    """Accept or reject a change of ``count`` sites of the digits ``x`` in slot ``s``.
+def _held(square):
+    """Whether a change from or to ``|psi|^2`` may be judged by it."""
+    return 1 / HIGH < square < HIGH
+
+
+@inner_loop
+def _not_below(a, b):
+    """1 if a >= b, else 0, from the sign of a difference: no compiler makes it a branch."""
+    return U1 - (np.float64(a - b).view(np.uint64) >> U63)
+
+
+@lean_loop
+def _weigh(tables, rows, new, before, u, beta):
+    """1 if the selected rows are accepted, whose product is made anew, else 0."""
+    total, power = _evaluate(tables, rows, new.acc, new.powers, new.dead)
+    gain = _log_square(_square(total), power) - before
+    return np.uint64(before == -math.inf or math.log(u) < beta * gain)
+
+
+@lean_loop
+def _is_even(acc):
+    """Whether products may go on to change."""
+    even = True
+    for c in range(len(acc)):
+        even = even and 2.0**-EVEN < size_of(acc[c]) < 2.0**EVEN
+    return even
+
+
+@inner_loop
+def _walk(tables, levels, s, x, beta, phys_dim, moves, words, new, steps):
+    """Propose so many changes of the digits ``x`` of a level.
 
     Returns
     -------
-    int
-        0 if rejected, 1 if accepted, 2 if the product has to be made anew, too.
+    tried, taken : int
+        How many changed something, and how many were accepted.
     """
-    rows, side, now, total = levels.rows[s], levels.side[s], 0.0, psi[s] * 0
-    found, bits = _touch(tables, rows, x, count, new), tables.rows.bits
-    near = found * bits <= levels.reach[s] and found < len(rows) + 3
-    if near:
-        acc, dead = levels.acc[side, s], levels.dead[side, s]
-        out, weight = levels.acc[1 - side, s], levels.weight[s]
-        total = _change(tables.factors, found, new, weight, acc, out)
-        if tables.rows.zeros:
-            new_dead = levels.dead[1 - side, s]
-            total = _change_zeros(tables.missing, found, new, weight, out, dead, new_dead)
-        now = _square(total)
-        near = 1 / HIGH < now < HIGH and 1 / HIGH < levels.squares[s] < HIGH
-    u = uniform(words)
-    if near:
-        if beta != 1:
-            u = math.exp(math.log(u) / beta)
-        accepted = np.int64(u * levels.squares[s] <= now)
-        levels.side[s] = side ^ accepted
-        levels.drift[s] += 2 * found * bits * accepted
-        levels.squares[s] = now if accepted else levels.squares[s]
-        psi[s] = total if accepted else psi[s]
-    else:
-        total, power = _evaluate(tables, rows, new.acc, new.powers, new.dead)
-        before, after = _log_square(psi[s], top[s]), _log_square(total, power)
-        accepted = np.int64(before == -math.inf or math.log(u) < beta * (after - before))
-    _settle(tables, rows, x, count, new.places, accepted)
-    if accepted and (not near or levels.drift[s] > DRIFT):
-        acc = levels.acc[levels.side[s], s]
-        for c in range(len(acc)):
-            near = near and 2.0**-DRIFT < size_of(acc[c]) < 2.0**DRIFT
-        levels.drift[s] = 0
-        return 1 if near else 2
-    return accepted
+    rows, weight, acc, dead = levels.rows[s], levels.weight[s], levels.acc[s], levels.dead[s]
+    psi, squares, side = levels.psi[s], levels.squares[s], levels.side[s]
+    tried, taken, drift, now = 0, U0, levels.drift[s], 0.0
+    for _ in range(steps):
+        count = propose(x, phys_dim, moves, words, new.places)
+        if count == 0:
+            continue
+        u, moved, changed = uniform(words), 0, count * tables.holders.shape[1]
+        bits = changed * tables.rows.bits
+        near = bits <= levels.reach[s] and changed < len(rows) + 3
+        if near:
+            total, moved = (
+                _change(tables, rows, x, count, new.places, weight, acc, dead, side),
+                count - 1,
+            )
+            now = _square(total)
+            near = _held(now)
+            psi[U1 - side], squares[U1 - side] = total, now
+        if near:
+            if beta != 1:
+                u = math.exp(math.log(u) / beta)
+            accepted = _not_below(now, u * squares[side])
+            side ^= accepted
+            drift += 2 * bits * np.int64(accepted)
+        else:
+            _move_from(moved, tables, rows, x, count, new.places)
+            moved, before = count, _log_square(squares[side], levels.top[s])
+            accepted = _weigh(tables, rows, new, before, u, beta)
+        _settle(tables, rows, x, count, new.places, moved, accepted)
+        tried, taken = tried + 1, taken + accepted
+        if (not near and accepted) or drift > DRIFT:
+            levels.side[s], drift = side, 0
+            if not near or not _is_even(acc[side, : dead.shape[1]]):
+                _refresh(tables, levels, s)
+    levels.side[s], levels.drift[s] = side, drift
+    return tried, np.int64(taken)
 
 
 @lean_loop
-def _refresh(tables, levels, s, psi, top):
+def _refresh(tables, levels, s):
     """Make the product anew from the selected rows, and weigh its channels by what they give."""
-    acc, dead = levels.acc[levels.side[s], s], levels.dead[levels.side[s], s]
-    psi[s], base = _evaluate(tables, levels.rows[s], acc, levels.powers[s], dead)
-    top[s], levels.squares[s], levels.drift[s] = base, _square(psi[s]), 0
-    levels.reach[s] = NEAR
-    for c in range(len(acc)):
-        drop = levels.powers[s, c] + tables.rows.powers[c] - base
+    side, readout, weights = levels.side[s], tables.rows.readout, tables.rows.powers
+    acc, powers = levels.acc[s, side, : len(readout)], levels.powers[s]
+    psi, base = _evaluate(tables, levels.rows[s], acc, powers, levels.dead[s, side])
+    levels.psi[s, side], levels.squares[s, side] = psi, _square(psi)
+    levels.top[s], levels.drift[s] = base, 0
+    levels.reach[s] = NEAR if _held(_square(psi)) else -1
+    for c in range(len(readout)):
+        drop = powers[c] + weights[c] - base
         levels.weight[s, c] = 0
-        if tables.rows.readout[c] != 0:
+        if readout[c] != 0:
             if drop < -1000:
-                levels.reach[s] = FEWER
+                levels.reach[s] = min(levels.reach[s], FEWER)
                 continue
             size = math.ldexp(1.0, int(drop)) if drop < DEAD else math.inf
-            levels.weight[s, c] = tables.rows.readout[c] * size
+            levels.weight[s, c] = readout[c] * size
+
+
+@inner_loop
+def _log_level(levels, s):
+    """``log |psi|^2`` of a level."""
+    return _log_square(levels.squares[s, levels.side[s]], levels.top[s])
 
 
 @lean_loop
-def _trade(slots, psi, top, betas, first, words):
-    """Exchange neighbouring levels ``first, first + 1``, then every second pair after them."""
-    for k in range(first, len(slots) - 1, 2):
+def _trade(levels, first, slots, betas, step, words):
+    """Exchange neighbouring levels 0 and 1, then every second pair after them, or from 1 and 2."""
+    for k in range(step % 2, len(slots) - 1, 2):
         a, b = slots[k], slots[k + 1]
-        gain = _log_square(psi[b], top[b]) - _log_square(psi[a], top[a])
+        gain = _log_level(levels, first + b) - _log_level(levels, first + a)
         if math.log(uniform(words)) < (betas[k] - betas[k + 1]) * gain:
             slots[k], slots[k + 1] = b, a
 
 
 @lean_loop
-def _select(rows, tables, x, phys_dim):
-    """The rows that digits ``x`` select."""
-    window_codes(x, phys_dim, tables.sites, tables.starts, rows)
-    for p in range(len(tables.offsets)):
-        rows[p] += tables.offsets[p]
+def _begin(tables, levels, first, digits, phys_dim):
+    """Make the products of a chain of digits ``(K, N)``, the first time or anew."""
+    for s in range(len(digits)):
+        rows = levels.rows[first + s]
+        if levels.age[first + s] < 0:
+            window_codes(digits[s], phys_dim, tables.rows.sites, tables.rows.starts, rows)
+            for p in range(len(tables.rows.offsets)):
+                rows[p] += tables.rows.offsets[p]
+        _refresh(tables, levels, first + s)
+        levels.age[first + s] = 0
+
+
+@inner_loop
+def _sweep(tables, levels, first, digits, slots, counts, betas, phys_dim, moves, words, new, steps):
+    """Move all levels of a chain so many steps on."""
+    K = len(betas)
+    each = max(1, steps) if K == 1 else 1  # steps after which levels trade
+    for step in range(0, steps, each):
+        for k in range(K):
+            s = slots[k]
+            tried, taken = _walk(
+                tables, levels, first + s, digits[s], betas[k], phys_dim, moves, words, new, each
+            )
+            levels.age[first + s] += each
+            if k == 0:
+                counts[0] += tried
+                counts[1] += taken
+        _trade(levels, first, slots, betas, step, words)
 
 
 @lean_loop
@@ -315,8 +389,9 @@ def run_chains(first, last, states, tables, levels, new, moves, betas, phys_dim,
         Changed in place.
     tables : ChainTables
     levels : Replicas
-        To work in, as is ``new``: no two threads share them.
+        Changed in place.
     new : Proposal
+        To work in: no two threads share it.
     moves : ChainMoves
     betas : array of float64, shape (K,)
         Inverse temperatures, the first of them 1.
@@ -324,32 +399,23 @@ def run_chains(first, last, states, tables, levels, new, moves, betas, phys_dim,
     """
     _, K, N = states.digits.shape
     for c in range(first, last):
-        slots, words, age = states.slots[c], states.words[c], 0
-        psi, top, counts = states.psi[c], states.top[c], states.counts[c]
-        for s in range(K):
-            _select(levels.rows[s], tables.rows, states.digits[c, s], phys_dim)
+        slots, words, digits = states.slots[c], states.words[c], states.digits[c]
         for sweep in range(len(states.kept) + 1):
-            if sweep == 0 or age >= FRESH:
-                for s in range(K):
-                    _refresh(tables, levels, s, psi, top)
-                age = 0
+            if not 0 <= levels.age[c * K] < FRESH:
+                _begin(tables, levels, c * K, digits, phys_dim)
             if sweep == len(states.kept):
                 break
-            for step in range(steps):
-                for k in range(K):
-                    s = slots[k]
-                    x = states.digits[c, s]
-                    count = propose(x, phys_dim, moves, words, new.places)
-                    if count:
-                        done = _step(tables, levels, s, psi, top, x, count, new, betas[k], words)
-                        if done == 2:
-                            _refresh(tables, levels, s, psi, top)
-                        if k == 0:
-                            counts[0] += 1
-                            counts[1] += min(done, 1)
-                _trade(slots, psi, top, betas, step % 2, words)
-            age += steps
+            _sweep(
+                *(tables, levels, c * K, digits, slots, states.counts[c], betas),
+                *(phys_dim, moves, words, new, steps),
+            )
             s = slots[0]
             for n in range(N):
-                states.kept[sweep, c, n] = states.digits[c, s, n]
-            states.logs[sweep, c] = _log_square(psi[s], top[s]) / 2
+                states.kept[sweep, c, n] = digits[s, n]
+            states.logs[sweep, c] = _log_level(levels, c * K + s) / 2
+        for s in range(K):
+            lane = c * K + s
+            states.psi[c, s], states.top[c, s] = (
+                levels.psi[lane, levels.side[lane]],
+                levels.top[lane],
+            )

@@ -36,19 +36,36 @@ class Record:
         self._phys_dim = phys_dim
         self.block = max(1, MAX_BYTES // 4 // (chains * (nsites + 8)))  # sweeps to note at once
         self._most = max(LEAST, MAX_BYTES // (chains * (nsites + 8)))
-        self._digits = np.empty((0, chains, nsites), np.min_scalar_type(phys_dim - 1))
-        self._logs = np.empty((0, chains))
-        self._every, self._count = 1, 0
+        self._dtype = np.min_scalar_type(phys_dim - 1)
+        none: tuple[np.ndarray, np.ndarray]
+        none = np.empty((0, chains, nsites), self._dtype), np.empty((0, chains))
+        self._parts = [none]
+        self._every, self._count, self._kept = 1, 0, 0
 
     def add(self, digits: np.ndarray, logabs: np.ndarray) -> None:
         """Note digits ``(T, chains, N)`` and logarithms ``(T, chains)`` after T more sweeps."""
-        due = np.arange(self._count + 1, self._count + len(digits) + 1) % self._every == 0
+        due = slice((-self._count - 1) % self._every, None, self._every)
         self._count += len(digits)
-        self._digits = np.concatenate((self._digits, digits[due].astype(self._digits.dtype)))
-        self._logs = np.concatenate((self._logs, logabs[due]))
-        while len(self._logs) > self._most:
-            self._digits, self._logs = self._digits[1::2], self._logs[1::2]
-            self._every *= 2
+        self._parts.append((digits[due].astype(self._dtype), logabs[due].copy()))
+        self._kept += len(self._parts[-1][1])
+        while self._kept > self._most:
+            self._parts = [(self._digits[1::2].copy(), self._logs[1::2].copy())]
+            self._kept, self._every = len(self._logs), 2 * self._every
+
+    def _joined(self):
+        """All notes in one part: digits, logarithms."""
+        if len(self._parts) > 1:
+            digits, logs = zip(*self._parts)
+            self._parts = [(np.concatenate(digits), np.concatenate(logs))]
+        return self._parts[0]
+
+    @property
+    def _digits(self):
+        return self._joined()[0]
+
+    @property
+    def _logs(self):
+        return self._joined()[1]
 
     @property
     def count(self) -> int:
