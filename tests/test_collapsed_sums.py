@@ -25,14 +25,19 @@ def ring(n=40, **options):
 def taken(monkeypatch):
     """How many sums were taken by transfer matrices."""
     calls = []
-    for name in ("total_by_transfer", "expectation_by_transfer"):
 
-        def counted(*args, wrapped=getattr(sums_by_transfer, name), **options):
+    def counting(name):
+        wrapped = getattr(sums_by_transfer, name)
+
+        def counted(*args, **options):
             found = wrapped(*args, **options)
             calls.extend([name] * (found is not None))
             return found
 
         monkeypatch.setattr(sums_by_transfer, name, counted)
+
+    counting("total_by_transfer")
+    counting("expectation_by_transfer")
     return calls
 
 

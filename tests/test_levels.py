@@ -61,24 +61,55 @@ def test_measures_of_every_level(boundary, shared, phys_dim, dtype):
             _ = edited.network
 
 
+def tree_value(net, operators):
+    """<psi| prod_n O_n |psi> of a tree, branch by branch: channels in ket and bra, sites summed."""
+
+    def branch(l, n):
+        if l == 0:
+            return operators.get(n, np.eye(net.phys_dim))
+        weights = net.weights[l - 1]
+        below = (branch(l - 1, len(weights) * n + k) for k in range(len(weights)))
+        return math.prod(w @ x @ w.conj().T for w, x in zip(weights, below))
+
+    return net.readout.conj() @ branch(net.depth, 0) @ net.readout
+
+
 def test_trees_of_any_depth_are_affordable():
     """A tree tensor network of 64 sites, by the recursion of its own density matrices."""
     net = tree(64, 6, seed=0)
     assert net.phys_dim ** net.geometry.collapsed_width() == 2**32
     phi = net.collapse()
     assert max(t.size for t in phi) < FEW_ROWS
-    gram = np.eye(2)  # <y|y'> of a node: its channels in ket and bra, all of its sites summed
-    for weights in net.weights:
-        gram = math.prod(w @ gram @ w.conj().T for w in weights)
-    log = math.log(net.readout @ gram @ net.readout.conj())
+    Z = np.diag([1.0, -1.0])
+    exact = tree_value(net, {})
+    log = math.log(exact)
     for state in (net, phi):
         mantissa, exponent = state.norm(squared=True, strip_exponent=True)
         assert abs(math.log(mantissa) + exponent * math.log(10) - log) < 1e-12 * abs(log)
     rho = net.partial_trace_exact([3, 40])
-    Z = np.diag([1.0, -1.0])
     ZZ = np.kron(Z, Z)
+    value = tree_value(net, {3: Z, 40: Z}) / exact
+    assert abs(net.local_expectation_exact(ZZ, (3, 40)) - value) < 1e-12
     assert abs(np.trace(rho @ ZZ) - net.local_expectation_exact(ZZ, (3, 40))) < 1e-12
     assert abs(rho.trace() - 1) < 1e-12
+
+
+def test_energies_and_sectors_of_trees():
+    """Exact energies, their gradients and sectors of 32 sites, whose last windows have 16."""
+    net = tree(32, 5, seed=0)
+    assert net.phys_dim ** net.geometry.collapsed_width() > FEW_ROWS
+    Z, X = np.diag([1.0, -1.0]), np.array([[0.0, 1.0], [1.0, 0.0]])
+    terms = {(n, n + 1): np.kron(Z, Z) + 0.3 * np.kron(X, np.eye(2)) for n in range(31)}
+    norm = tree_value(net, {})
+    exact = sum(tree_value(net, {n: Z, n + 1: Z}) + 0.3 * tree_value(net, {n: X}) for n, _ in terms)
+    assert abs(qdn.energy(net, terms, method="exact") - exact / norm) < 1e-10
+    weights = net.sector_weights()
+    ones = sum(tree_value(net, {n: (np.eye(2) - Z) / 2}) for n in range(32)) / norm
+    assert abs(weights.sum() - 1) < 1e-12 and abs(weights @ np.arange(33) - ones) < 1e-10
+    run = qdn.GroundState(net, terms, method="exact", seed=0)
+    run.run(steps=6)
+    found = run.network.collapse().compute_local_expectation_exact(terms)
+    assert abs(run.energy - found) < 1e-9 and run.energy < -25
 
 
 def test_mixed_layers_agree_with_the_windows():

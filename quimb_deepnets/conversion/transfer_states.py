@@ -27,6 +27,7 @@ from ..evaluation.windows import windows_of
 from ..networks import RAC, ConvAC
 from ..numerics.scaled import array_like, scaled
 from ..numerics.sizes import epsilon
+from ..theory import rank_bound
 from .balance import frames
 
 
@@ -62,10 +63,10 @@ def _transfer_of_conv(network: ConvAC):
 @transfer_of.register
 def _transfer_of_rac(network: RAC):
     if network.depth > 2:
+        rank = rank_bound(network.geometry, network.nsites // 2)
         raise MethodError(
-            f"a RAC of depth {network.depth} has generically full rank, a bond of "
-            f"{_largest_bond(network)}, so no small exact matrix product form; use method='cross' "
-            "for an approximate one, or depth 1 or 2."
+            f"a RAC of depth {network.depth} has a bond of up to {rank} between its halves, and no "
+            "exact conversion; use method='cross' for an approximate one, or depth 1 or 2."
         )
     return StateTransfer(network) if network.depth == 1 else SymmetricTransfer(network)
 

@@ -25,7 +25,7 @@ from ..hyper.search import BestOf
 from ..numerics.scaled import look
 from ..numerics.torch_modes import full_precision
 from ..numerics.weights import MAX_BYTES
-from ..tensors.collapsed import CollapsedVector, collapse, window_tensors
+from ..tensors.collapsed import CollapsedVector, collapse, collapsed_tensors
 
 ROUNDS = 16  # contractions to find the factor for which a sector is the largest
 ENOUGH = 1e-3  # share of a sector with that factor
@@ -43,7 +43,7 @@ class _Phased:
     """
 
     def __init__(self, net):
-        tensors, _ = window_tensors(net, MAX_BYTES)
+        tensors, _ = collapsed_tensors(net, MAX_BYTES)
         self.count = net.nsites + 1
         self.roots = np.exp(2j * np.pi * np.arange(self.count // 2 + 1) / self.count)
         one = in_common(np.ones((), complex), tensors[0].data)

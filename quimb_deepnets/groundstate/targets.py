@@ -23,7 +23,7 @@ from ..networks import DeepNetwork
 from ..numerics.traced import check_constant
 from ..numerics.weights import MAX_BYTES
 from ..tensors.amplitudes import StateAmplitudes
-from ..tensors.collapsed import window_tensors
+from ..tensors.collapsed import collapsed_tensors
 from .chain import phases, sector_radius
 from .orders import Tensors, cheapest
 from .signs import sites_of_rule
@@ -127,7 +127,7 @@ class Target:
             shaped = self.state.reshape((self.phys_dim,) * len(self.sites))
             pieces = [(shaped, tuple(map(leaf_ind, self.sites)))]
         elif isinstance(self.state, DeepNetwork):
-            pieces = [(t.data, t.inds) for t in window_tensors(self.state, MAX_BYTES)[0]]
+            pieces = [(t.data, t.inds) for t in collapsed_tensors(self.state, MAX_BYTES)[0]]
         else:
             pieces, name = [(t.data, t.inds) for t in self.state], self.state.site_ind
         names = {name(site): leaf_ind(site) for site in self.sites}

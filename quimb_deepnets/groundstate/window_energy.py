@@ -15,7 +15,7 @@ import numpy as np
 from autoray import to_numpy
 
 from ..numerics.weights import MAX_BYTES
-from ..tensors.collapsed import window_tensors
+from ..tensors.collapsed import collapsed_tensors
 from .chain import phases
 from .operators import FlipMasks
 from .overlaps import Overlap
@@ -47,7 +47,7 @@ class WindowGradients:
             If one window leaves the range of floats.
         """
         net, x = self._torch.at(theta)
-        tensors, _ = window_tensors(net, MAX_BYTES)
+        tensors, _ = collapsed_tensors(net, MAX_BYTES)
         tables = [tensors[i].data for i in self.sums.first]
         arrays = [to_numpy(table.detach()) for table in tables]
         return arrays, lambda back: self._torch.gradient(x, tables, back)

@@ -18,7 +18,7 @@ from autoray import stop_gradient, to_numpy
 from ..errors import BudgetError
 from ..geometry.expansion import leaf_ind
 from ..numerics.weights import MAX_BYTES
-from ..tensors.collapsed import window_tensors
+from ..tensors.collapsed import collapsed_tensors
 from .chain import phases, sector_radius
 from .operators import FlipMasks
 from .orders import Tensors, cheapest
@@ -101,7 +101,7 @@ class WindowSums:
     def __init__(self, net: Any, max_bytes: float = MAX_BYTES) -> None:
         self.phys_dim, self.shape = net.phys_dim, tuple(net.geometry.shape)
         self.nsites, self.max_bytes = net.nsites, max_bytes
-        tensors, _ = window_tensors(net, max_bytes)
+        tensors, _ = collapsed_tensors(net, max_bytes)
         place = {leaf_ind(site): n for n, site in enumerate(net.sites)}
         self.legs = [tensor.inds for tensor in tensors]
         # which site each axis of each array is, or None

@@ -307,6 +307,14 @@ def scaled_windows(network, max_bytes, level=None):
     return tensors, 0.0
 
 
+def collapsed_tensors(network, max_bytes):
+    """The tensors of the collapsed network at its cheapest level, see `window_tensors`."""
+    level = _level(network, None, max_bytes)
+    if level is None:
+        return window_tensors(network, max_bytes)
+    return level_tensors(network, level, max_bytes)
+
+
 @functools.singledispatch
 def window_tensors(network, max_bytes):
     """The tensors of the collapsed network without identities, and the exponent of two before it.
