@@ -7,6 +7,7 @@ run, turn by turn, and says how fast matrix products are there.
 import json
 import os
 import statistics
+import subprocess
 import sys
 import time
 
@@ -25,6 +26,22 @@ if CORES:  # one core for all, whatever threads a rival starts
 import quimb_deepnets as qdn
 
 REPEATS = 7
+# what a user does first, one after the other, each in a process of its own; quimb to compare
+FIRST = "import quimb_deepnets as qdn; net = qdn.ConvAC.rand(16, 2, 3, 4, seed=0)"
+STAGES = {
+    "nothing": "",
+    "package": "import quimb_deepnets",
+    "network": FIRST,
+    "amplitude": f"{FIRST}; net.amplitude('01' * 8)",
+    "everything": "from quimb_deepnets import *",
+    "quimb": "import quimb.tensor",
+}
+
+
+def in_new_process(code):
+    """What a new process prints."""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 def medians(*functions, repeats=REPEATS):

@@ -1,25 +1,14 @@
-"""Memory that a process holds after importing the package, beside quimb's tensors alone."""
+"""Memory of a new process: package, first network, first amplitude, everything, and quimb."""
 
-import subprocess
-import sys
+from common import STAGES, in_new_process, report
 
-from common import report
-
-
-def resident(module):
-    """MiB that a new process holds after an import."""
-    code = f"import psutil, {module}; print(psutil.Process().memory_info().rss)"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return int(done.stdout) / 2**20
-
-
-ours, rival = map(resident, ("quimb_deepnets", "quimb.tensor"))
+RESIDENT = "import psutil; print(psutil.Process().memory_info().rss / 2**20)"
+held = {stage: float(in_new_process(f"{code}\n{RESIDENT}")) for stage, code in STAGES.items()}
 report(
-    "memory after import, over quimb.tensor",
+    "memory after import of everything, over quimb.tensor",
     1.3,
     1.1,
-    ratio=ours / rival,
-    mebibytes=ours,
-    quimb_mebibytes=rival,
+    ratio=held["everything"] / held["quimb"],
+    **{f"{stage}_mebibytes": x for stage, x in held.items()},
     lower_is_better=True,
 )
