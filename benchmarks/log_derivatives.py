@@ -27,7 +27,7 @@ for forward in PLAIN.values():
     per_layer, last = rival(0, 8)
     theirs = torch.cat([*(w.flatten(1) for w in per_layer), last], 1).numpy()
     assert np.abs(found - theirs).max() < 1e-8 * np.abs(theirs).max()
-    chunk = best_chunk(rival, BATCH, (16, 64, 256, 1024))
+    chunk = best_chunk(rival, BATCH, (16, 64, 128, 256, 512, 1024))
     part = max(chunk, 256)
     calls.append(lambda f=rival, n=part, c=chunk: [f(a, a + c) for a in range(0, n, c)])
     parts.append(part)

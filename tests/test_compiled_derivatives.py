@@ -152,3 +152,13 @@ def test_layers_of_rows_by_the_loop_and_by_arrays(monkeypatch, dtype, boundary):
         assert a.safe and b.safe
         for x, y in zip([*a.cofactors, *a.gathered], [*b.cofactors, *b.gathered]):
             assert x.dtype == dtype and np.abs(x - y).max() <= bound * max(1, np.abs(y).max())
+
+
+def test_readers_of_each_row_by_each_tap():
+    rng = np.random.default_rng(0)
+    index = rng.integers(-1, 5, size=(3, 20))  # 4 is the row of ones
+    found = backprop.LayerStep(4, list(index), []).by_tap
+    for k in range(3):
+        for q in range(5):
+            some = found.rows[found.starts[k, q] : found.starts[k, q + 1]]
+            assert some.tolist() == [i for i in range(20) if index[k, i] == q]

@@ -21,6 +21,7 @@ import numpy as np
 from autoray import do
 
 from ..kernels.compiled import as_rows, has_loops
+from ..kernels.derivatives import Readers
 from ..kernels.factors import others
 from ..numerics.products import dot
 from ..numerics.scaled import (
@@ -55,6 +56,17 @@ class LayerStep:
         if self.readers is None:
             readers = [readers_of(index, self.below) for index in self.index]
             object.__setattr__(self, "readers", readers)
+
+    @functools.cached_property
+    def by_tap(self):
+        """The `Readers` of each row below, and of the row of ones, by each tap."""
+        index, count = np.stack(self.index), self.below + 2  # the last are those that read nothing
+        taps = np.arange(len(index))[:, None]
+        keys = (np.where(index < 0, count - 1, index) + count * taps).reshape(-1)
+        counts = np.bincount(keys, minlength=count * len(index)).reshape(len(index), count)
+        starts = index.shape[1] * taps + np.cumsum(counts, axis=1) - counts
+        order = np.argsort(keys, kind="stable") % index.shape[1]
+        return Readers(starts.astype(np.int32), order.astype(np.int32))
 
 
 class Residuals(NamedTuple):

@@ -52,8 +52,7 @@ class _BackLayer:
     """A layer below the folded one, as arrays for `layer_back`."""
 
     def __init__(self, saved, matrices, table, parts):
-        index = np.stack(saved.step.index)
-        self.reads, self.rows = index.astype(np.int32), len(index[0])
+        self.readers = saved.step.by_tap
         self.cofactors = _inner(np.stack([as_rows(x) for x in saved.cofactors]), parts)
         ones = np.concatenate([table, np.ones_like(table[:1])])
         self.below = len(table)
@@ -173,7 +172,7 @@ class BlockDerivatives:
         write_columns(column, *self.places[-1], start, stop, out)
         for l in reversed(range(len(self.layers))):
             layer, (summed, column, below) = self.layers[l], others[l]
-            arrays = layer.reads, layer.cofactors, self.parts, layer.table, layer.down
+            arrays = layer.readers, layer.cofactors, self.parts, layer.table, layer.down
             layer_back(adjoint, *arrays, summed, column, below)
             write_columns(column, *self.places[l], start, stop, out)
             adjoint = below

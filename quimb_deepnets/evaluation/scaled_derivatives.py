@@ -67,7 +67,10 @@ def _has_tiny(x):
         return False  # as far as that can be looked at
     size = modulus(look(x))
     least = 2.0 ** -(64 if float_info(x).maxexp > 128 else 36)
-    return size.min(where=size > 0, initial=math.inf) < least * max(1.0, size.max(initial=0.0))
+    low = size.min(initial=math.inf)
+    if low == 0:
+        low = size.min(where=size > 0, initial=math.inf)
+    return low < least * max(1.0, size.max(initial=0.0))
 
 
 def entrywise(x, axes=1, factors=1):

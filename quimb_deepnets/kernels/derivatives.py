@@ -14,10 +14,22 @@ the adjoints of the rows below are then products with what is added up. Configur
 Complex numbers are pairs of rows; a last row below stands for a vector of ones.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
-from .compiled import loop
+from .compiled import lean_loop, loop
 from .tiles import ADD, BYTES, OUTS, STORE, multiply_tile
+
+
+class Readers(NamedTuple):
+    """Which rows read each row below by each tap: ``rows[starts[k, q]:starts[k, q + 1]]``.
+
+    ``starts`` has shape ``(K, n_below + 2)``, the last row below is one of ones; both are int32.
+    """
+
+    starts: np.ndarray
+    rows: np.ndarray
 
 
 @loop
@@ -34,18 +46,19 @@ def count_rows(x, windows, phys_dim, start, stop, counts):
         Which configurations; the last fills up the block.
     counts : array, shape (n, b)
     """
+    sites, first, starts = windows
     counts[:] = 0.0
-    codes = np.empty(counts.shape[1], np.int64)
-    for p in range(len(windows.starts)):
-        codes[:] = windows.starts[p]
-        power = 1
-        for j in range(windows.first[p + 1] - 1, windows.first[p] - 1, -1):
-            digit = x[np.uint64(windows.sites[j])]
-            for b in range(len(codes)):
-                codes[b] += power * digit[min(start + b, stop - 1)]
-            power *= phys_dim
+    base, codes, size = np.uint32(phys_dim), np.empty(counts.shape[1], np.uint32), stop - start
+    for p in range(len(starts)):
+        codes[:] = 0
+        for j in range(first[p], first[p + 1]):
+            digit = x[np.uint64(sites[j])]
+            for b in range(size):
+                codes[b] = np.uint32(codes[b] * base) + np.uint32(digit[np.uint64(start + b)])
+        codes[size:] = codes[size - 1]
+        row = np.uint64(starts[p])
         for b in range(len(codes)):
-            counts[np.uint64(codes[b]), b] += 1.0
+            counts[row + np.uint64(codes[b]), np.uint64(b)] += 1.0
 
 
 @loop
@@ -95,15 +108,15 @@ def fold_back(counts, share, by_weight, by_row, reads, parts, column, scratch, b
 
 
 @loop
-def layer_back(adjoint, reads, cofactors, parts, rows, down, summed, column, below):
+def layer_back(adjoint, readers, cofactors, parts, rows, down, summed, column, below):
     """Derivatives by the weights of a layer, and adjoints of the rows that it reads.
 
     Parameters
     ----------
     adjoint : array, shape (n, rows, b)
         Derivatives of log psi by the rows of this layer.
-    reads : array of int32, shape (K, n)
-        Which row each tap reads, -1 for none.
+    readers : Readers
+        Of each row below and each tap.
     cofactors : array, shape (K, n, r parts)
         The product of the other factors.
     parts : int
@@ -118,11 +131,14 @@ def layer_back(adjoint, reads, cofactors, parts, rows, down, summed, column, bel
         Empty if the rows below are sites.
     """
     b, lanes, each = adjoint.shape[2], BYTES // adjoint.itemsize, rows.shape[1]
-    _add_up(adjoint, reads, cofactors, parts, each, summed)
+    count = cofactors.shape[2] // parts
     for row in range(len(column)):
+        k, c, place = row // count, row % count * parts, row * each
+        first = readers.starts[k]
+        _add_up(adjoint, readers.rows, first, cofactors[k], c, parts, summed[place : place + each])
         for t in range(len(rows)):
             for x in range(0, b, lanes):
-                multiply_tile(rows[t], summed, row * each, 1, x, column[row], t * OUTS, STORE)
+                multiply_tile(rows[t], summed, place, 1, x, column[row], t * OUTS, STORE)
     for q in range(len(below)):
         for part in range(parts):
             mode, first = (ADD if part else STORE), q * parts + part
@@ -131,28 +147,30 @@ def layer_back(adjoint, reads, cofactors, parts, rows, down, summed, column, bel
                     multiply_tile(down[part, t], summed, first, each, x, below[q], t * OUTS, mode)
 
 
-@loop
-def _add_up(adjoint, reads, cofactors, parts, each, summed):
-    """Add adjoints, times cofactors, up where each tap reads."""
-    b, count = adjoint.shape[2], cofactors.shape[2]
-    summed[:] = 0.0
-    for k in range(len(reads)):
-        for i in range(len(adjoint)):
-            if reads[k, i] < 0:
+@lean_loop
+def _add_up(adjoint, rows, first, cofactors, c, parts, out):
+    """Add adjoints of a channel, times cofactors, up where a tap reads: ``(n_below parts, b)``."""
+    out[:] = 0.0
+    for q in range(len(first) - 1):
+        total, other, e, last = out[q * parts], out[q * parts + parts - 1], first[q], first[q + 1]
+        while parts == 1 and e + 4 <= last:  # most rows below are read by several
+            i, j, k, l = rows[e], rows[e + 1], rows[e + 2], rows[e + 3]
+            f0, f1, f2, f3 = cofactors[i, c], cofactors[j, c], cofactors[k, c], cofactors[l, c]
+            v0, v1, v2, v3 = adjoint[i, c], adjoint[j, c], adjoint[k, c], adjoint[l, c]
+            for x in range(len(total)):
+                total[x] += (f0 * v0[x] + f1 * v1[x]) + (f2 * v2[x] + f3 * v3[x])
+            e += 4
+        for f in range(e, last):
+            i = rows[f]
+            re, im = cofactors[i, c], cofactors[i, c + parts - 1]
+            values, more = adjoint[i, c], adjoint[i, c + parts - 1]
+            if parts == 1:
+                for x in range(len(total)):
+                    total[x] += re * values[x]
                 continue
-            for c in range(0, count, parts):
-                place = (k * count + c) // parts * each + reads[k, i] * parts
-                re, im = cofactors[k, i, c], cofactors[k, i, c + parts - 1]
-                first, second = adjoint[i, c], adjoint[i, c + parts - 1]
-                total = summed[place]
-                if parts == 1:
-                    for x in range(b):
-                        total[x] += re * first[x]
-                    continue
-                other = summed[place + 1]
-                for x in range(b):
-                    total[x] += re * first[x] - im * second[x]
-                    other[x] += re * second[x] + im * first[x]
+            for x in range(len(total)):
+                total[x] += re * values[x] - im * more[x]
+                other[x] += re * more[x] + im * values[x]
 
 
 @loop

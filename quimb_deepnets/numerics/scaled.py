@@ -100,7 +100,8 @@ class Scaled(NamedTuple):
         size = largest(self.mantissa, axes) if size is None else size
         info = float_info(size)
         if infer_backend(self.mantissa) == "numpy":
-            shift = np.frexp(size)[1].clip(info.minexp + 2, info.maxexp - 2)
+            shift = np.frexp(size)[1]
+            shift = np.minimum(np.maximum(shift, info.minexp + 2), info.maxexp - 2)
             factor = np.ldexp(np.ones((), size.dtype), -shift)
             return Scaled(
                 self.mantissa * factor[(..., *[None] * axes)], carried(self.exponent + shift)
@@ -251,6 +252,8 @@ def bits(exponent):
 
 def largest(mantissa, axes=1):
     """The largest modulus over the last ``axes`` axes; no gradient flows through it."""
+    if type(mantissa) is np.ndarray:
+        return modulus(mantissa).max(axis=tuple(range(-axes, 0)))
     size = modulus(stop_gradient(mantissa))
     for _ in range(axes):
         size = do("max", size, axis=-1)
@@ -259,6 +262,8 @@ def largest(mantissa, axes=1):
 
 def modulus(x):
     """The size of each number, of a complex one that of its larger part, which cannot overflow."""
+    if type(x) is np.ndarray and x.dtype.kind == "f":
+        return np.abs(x)
     if "complex" not in get_dtype_name(x):
         return do("abs", x)
     return do("maximum", do("abs", do("real", x)), do("abs", do("imag", x)))
@@ -266,6 +271,8 @@ def modulus(x):
 
 def zeros_like_exponent(x):
     """Exponents of zero, one for each entry of ``x``."""
+    if type(x) is np.ndarray:
+        return np.zeros(x.shape)
     return as_exponent(do("zeros_like", do("real", stop_gradient(x))))
 
 
