@@ -3,13 +3,14 @@
 import ast
 import importlib
 import inspect
+import itertools
 import pathlib
 import sys
 import types
 import warnings
 
 import pytest
-from quimb.tensor import TensorNetwork
+from quimb.tensor import TensorNetwork, TensorNetworkGenVector
 
 import quimb_deepnets as qdn
 from quimb_deepnets import declared
@@ -235,15 +236,23 @@ def is_abstract(attribute):
 # ---------------------------------------------------------------- signatures
 
 
+def open_options(function):
+    """Whether a function takes any keyword."""
+    kinds = {p.kind for p in inspect.signature(function).parameters.values()}
+    return inspect.Parameter.VAR_KEYWORD in kinds
+
+
 def test_measures_have_no_open_options():
     functions = [getattr(qdn, name) for name in qdn.entanglement.__all__ if hasattr(qdn, name)]
     functions = [f for f in functions if isinstance(f, types.FunctionType)]
     assert qdn.entropy in functions and qdn.plot_entropy in functions
-    methods = [m for cls in DECLARED for m in attached_to(cls).values()]
-    for function in (*functions, *methods):
-        kinds = {p.kind for p in inspect.signature(function).parameters.values()}
-        open_options = inspect.Parameter.VAR_KEYWORD in kinds
-        assert open_options == (function.__name__ == "draw"), function  # quimb's, for pictures
+    methods = {cls: attached_to(cls).values() for cls in DECLARED}
+    of_quimb = methods.pop(declared.CollapsedMethods)  # its contractions, another way
+    for function in (*functions, *itertools.chain(*methods.values())):
+        assert open_options(function) == (function.__name__ == "draw"), function  # for pictures
+    for function in of_quimb:
+        theirs = getattr(TensorNetworkGenVector, function.__name__)
+        assert not open_options(function) or open_options(theirs), function
     net = qdn.RAC.rand(4, depth=1, bond_dim=2, seed=0)
     with pytest.raises(TypeError, match="budget"):
         net.entropy(2, budget=3)

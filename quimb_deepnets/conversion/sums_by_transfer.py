@@ -8,8 +8,6 @@
              scaled, renamed or is differentiated tensor by tensor is contracted as it stands
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from autoray import do
