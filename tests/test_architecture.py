@@ -21,7 +21,7 @@ LADDER = (
 ONLY = {
     "hyper": {"lazy", "declared", "errors", "numerics"},
     "kernels": {"errors", "numerics"},
-    "paths": set(LADDER) - {"entanglement", "groundstate"},
+    "paths": set(LADDER) - {"groundstate"},
 }
 HEAVY = {
     "lazy": set(),
