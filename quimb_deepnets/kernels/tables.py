@@ -69,19 +69,19 @@ def spread(x):
 
 
 @lean_loop
-def _next_code(step, k, digits, codes):
-    """Count on: the next code of kind ``k``, what its parts read, and the first that moves."""
+def _next_code(phys_dim, carried, digits, codes):
+    """Count on: the next code of a kind, what its parts read, and the first that moves."""
     j = len(digits) - 1
-    while j >= 0 and digits[j] == step.phys_dim - 1:
+    while j >= 0 and digits[j] == phys_dim - 1:
         digits[j] = 0
         j -= 1
     moved = len(codes)
     if j < 0:
         return moved
     digits[j] += 1
-    first = step.carries[k] + j * len(codes)
+    first = j * len(codes)
     for p in range(len(codes) - 1, -1, -1):
-        by = step.carried[first + p]
+        by = carried[first + p]
         codes[p] += by
         if by != 0:
             moved = p
@@ -111,6 +111,7 @@ def _multiply_kind(z, power, step, k, codes, digits, parts, powers, every, small
     code to the next only those behind the first part that moves are made anew.
     """
     safe, first, count, r, moved = True, step.parts[k], len(codes), out.shape[1], 0
+    carried = step.carried[step.carries[k] :]
     for c in range(r):
         parts[0, c] = 1
     powers[0] = 0.0
@@ -128,7 +129,7 @@ def _multiply_kind(z, power, step, k, codes, digits, parts, powers, every, small
         for c in range(r):
             out[i, c] = parts[count, c]
         exponent[i] = powers[count]
-        moved = _next_code(step, k, digits, codes)
+        moved = _next_code(step.phys_dim, carried, digits, codes)
     return safe
 
 
@@ -181,7 +182,7 @@ def add_parts(given, step, out):
                 sums = out[rows[p] + codes[p]]
                 for c in range(len(sums)):
                     sums[c] += given[i, c]
-            _next_code(step, k, digits, codes)
+            _next_code(step.phys_dim, step.carried[step.carries[k] :], digits, codes)
 
 
 @loop
