@@ -170,6 +170,8 @@ _ROWS = (
     "errors numerics geometry theory jobs kernels evaluation networks hyper tensors exact "
     "conversion sampling entanglement paths groundstate cli lazy declared"
 ).split()
+# where names are looked for: chains need no quimb, which other rows import
+_SEARCH = (*_ROWS[: _ROWS.index("hyper")], "sampling", *_ROWS[_ROWS.index("hyper") :])
 
 if not TYPE_CHECKING:  # a type checker would accept every name
 
@@ -178,7 +180,7 @@ if not TYPE_CHECKING:  # a type checker would accept every name
         if name in _ROWS:
             return importlib.import_module(f".{name}", __name__)
         if name in __all__:
-            for row in _ROWS:
+            for row in _SEARCH:
                 module = importlib.import_module(f".{row}", __name__)
                 if name in getattr(module, "__all__", ()):
                     return globals().setdefault(name, getattr(module, name))

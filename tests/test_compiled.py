@@ -31,6 +31,17 @@ def test_loops_call_each_other_in_any_dtype(dtype):
     assert (out == 4 * x).all()
 
 
+def test_what_older_versions_of_any_loop_left_is_not_read(monkeypatch, tmp_path):
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
+    hits = []
+    for stamp in ("new", "new", "newer", "newer"):
+        monkeypatch.setattr("quimb_deepnets.kernels.compiled.SOURCES", (("rows.py", stamp, 1),))
+        again = loop(double.py_func)
+        again(np.ones(2), np.empty(2))
+        hits.append(sum(again.stats.cache_hits.values()))
+    assert hits == [0, 1, 0, 1]
+
+
 def test_nan_and_inf_keep_their_meaning():
     x = np.array([np.nan, np.inf, -np.inf, 0.0])
     out = np.empty_like(x)

@@ -23,6 +23,7 @@ for net in (
     net.amplitudes(configs), net.log_amplitudes(configs), net.flip_ratios(configs)
     net.log_derivatives(configs), net.to_dense()
 """,
+    "chains": "qdn.Metropolis(net, 4, seed=0).sweep()",
     "entropies": """
 net = qdn.ConvAC.rand(6, 2, 2, 3, seed=0)
 net.entropy(3), net.entropies(), net.schmidt_rank(3), net.partial_trace_exact([1, 2])
@@ -65,9 +66,9 @@ def test_numpy_needs_no_torch(imported, calls):
 
 
 def test_rows_are_imported_when_used(imported):
-    """Nothing by the package itself; networks need no quimb, and tensor networks do."""
+    """Nothing by the package itself; networks and chains need no quimb, tensor networks do."""
     assert not {"numba", "quimb"} & imported["import"]
-    assert "quimb" not in imported["amplitudes"]
+    assert "quimb" not in imported["amplitudes"] | imported["chains"]
     assert "quimb" in imported["entropies"]
 
 

@@ -11,11 +11,20 @@ import torch
 
 import quimb_deepnets as qdn
 from quimb_deepnets.evaluation.chains import chain_tables
-from quimb_deepnets.kernels.proposals import propose as propose_one
+from quimb_deepnets.kernels.compiled import loop
+from quimb_deepnets.kernels.proposals import propose as propose_in_loops
 from quimb_deepnets.kernels.proposals import uniform
 from quimb_deepnets.sampling.moves import propose, read_moves
 
 from .architectures import CONV, all_states
+
+uniform_one = loop(lambda words: uniform(words))
+
+
+@loop
+def propose_one(x, phys_dim, moves, words, places):
+    return propose_in_loops(x, phys_dim, moves, words, places)
+
 
 RING = {"boundary": "periodic", "dist": "uniform", "loc": 1.0, "scale": 0.5}
 
@@ -255,7 +264,7 @@ def test_batches_are_reproducible():
 
 def test_random_numbers_are_uniform():
     words = np.random.default_rng(0).integers(2**64, size=4, dtype=np.uint64)
-    u = np.array([uniform(words) for _ in range(20000)])
+    u = np.array([uniform_one(words) for _ in range(20000)])
     assert u.min() >= 0 and u.max() < 1
     assert scipy.stats.kstest(u, "uniform").pvalue > 1e-3
     assert abs(np.corrcoef(u[1:], u[:-1])[0, 1]) < 0.03

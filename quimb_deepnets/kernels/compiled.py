@@ -10,6 +10,7 @@ parts of a batch, so results do not depend on the number of threads::
 
 import concurrent.futures
 import itertools
+import pathlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -23,11 +24,18 @@ OF_NUMPY = frozenset(map(np.dtype, DTYPES))  # a name takes longer to find
 # sums may be reordered and products fused; nan and inf keep their meaning
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
+# when the files of all loops were written
+SOURCES = tuple(
+    (path.name, path.stat().st_mtime_ns, path.stat().st_size)
+    for path in sorted(pathlib.Path(__file__).parent.glob("*.py"))
+)
+
 
 def loop(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function of arrays when it is first called; loops may call each other.
 
-    Where no folder can hold numba's cache, each process compiles anew.
+    Where no folder can hold numba's cache, each process compiles anew; what an older version of any
+    loop left there is not read.
 
     Examples
     --------
@@ -67,28 +75,35 @@ def lean_loop(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def inner_loop(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A `lean_loop` that becomes part of the loop that calls it.
+    """A `lean_loop` that becomes part of the loop that calls it, and is called by loops alone.
 
-    A call copies all arrays of a tuple, which takes longer than a few steps of a small loop.
+    A call copies all arrays of a tuple, which takes longer than a few steps of a small loop. What
+    Python would need for a call is not compiled.
 
     Examples
     --------
-    >>> from quimb_deepnets.kernels.compiled import inner_loop
+    >>> from quimb_deepnets.kernels.compiled import inner_loop, loop
     >>> @inner_loop
     ... def square(z):
     ...     return z.real * z.real + z.imag * z.imag
-    >>> square(3 + 4j)
-    25.0
+    >>> loop(lambda z: square(z) + square(2 * z))(3 + 4j)
+    125.0
     """
-    return _compiled(function, _nrt=False, forceinline=True)
+    return _compiled(function, _nrt=False, forceinline=True, no_cpython_wrapper=True)
 
 
 def _compiled(function, **more):
     options: dict[str, Any] = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", **more}
+    options["no_cfunc_wrapper"] = True  # no loop is given to another one, or to C
     try:
-        return numba.njit(function, cache=True, **options)
+        made = numba.njit(function, cache=True, **options)
     except RuntimeError:
         return numba.njit(function, **options)
+    if (kept := getattr(made, "_cache", None)) is not None:
+        # numba looks at the file of a loop, but not at those of the loops and tuples in it
+        file = kept._cache_file
+        file._source_stamp = file._source_stamp, SOURCES
+    return made
 
 
 def has_loops(*arrays: Any) -> bool:

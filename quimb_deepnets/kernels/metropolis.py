@@ -22,7 +22,7 @@ import numpy as np
 
 from .compiled import inner_loop, lean_loop
 from .proposals import propose, uniform
-from .row_tiles import aligned_ones, change_rows
+from .row_tiles import aligned_ones, change_rows, not_below
 from .rows import Rows, multiply_rows, size_of, window_codes
 
 NEAR = 500  # powers of two that the touched rows may hold, where a product is changed
@@ -33,7 +33,7 @@ HIGH = 2.0**600  # of |psi|^2, in units of the largest channel, where weights ar
 DEAD = 300  # powers of two by which a channel with zeros may be above the largest one
 FRESH = 1024  # steps after which the products are made anew
 LN2 = math.log(2)
-U0, U1, U63 = np.uint64(0), np.uint64(1), np.uint64(63)
+U0, U1 = np.uint64(0), np.uint64(1)
 
 
 class ChainTables(NamedTuple):
@@ -79,8 +79,8 @@ class Replicas(NamedTuple):
     (L, 2, r)``, ``psi`` and ``squares`` ``|psi|^2`` ``(L, 2)`` have two sides, of which ``side
     (L,)``, uint64, counts; ``weight (L, f)``, ``powers (L, r)``, ``top (L,)``; ``drift (L,)`` is by
     how many powers of two ``acc`` may have changed since it was looked at, and ``reach (L,)`` those
-    that rows of a proposal may hold; ``age (L,)`` is how many steps ago a chain was made, -1 where
-    it was not.
+    that rows of a proposal may hold; ``age (L,)``, at the first level of a chain, is how many
+    steps ago all its products were made, -1 where they were not.
     """
 
     rows: np.ndarray
@@ -241,12 +241,6 @@ def _held(square):
     return 1 / HIGH < square < HIGH
 
 
-@inner_loop
-def _not_below(a, b):
-    """1 if a >= b, else 0, from the sign of a difference: no compiler makes it a branch."""
-    return U1 - (np.float64(a - b).view(np.uint64) >> U63)
-
-
 @lean_loop
 def _weigh(tables, rows, new, before, u, beta):
     """1 if the selected rows are accepted, whose product is made anew, else 0."""
@@ -294,7 +288,7 @@ def _walk(tables, levels, s, x, beta, phys_dim, moves, words, new, steps):
         if near:
             if beta != 1:
                 u = math.exp(math.log(u) / beta)
-            accepted = _not_below(now, u * squares[side])
+            accepted = not_below(now, u * squares[side])
             side ^= accepted
             drift += 2 * bits * np.int64(accepted)
         else:
@@ -352,30 +346,12 @@ def _begin(tables, levels, first, digits, phys_dim):
     """Make the products of a chain of digits ``(K, N)``, the first time or anew."""
     for s in range(len(digits)):
         rows = levels.rows[first + s]
-        if levels.age[first + s] < 0:
+        if levels.age[first] < 0:
             window_codes(digits[s], phys_dim, tables.rows.sites, tables.rows.starts, rows)
             for p in range(len(tables.rows.offsets)):
                 rows[p] += tables.rows.offsets[p]
         _refresh(tables, levels, first + s)
-        levels.age[first + s] = 0
-
-
-@inner_loop
-def _sweep(tables, levels, first, digits, slots, counts, betas, phys_dim, moves, words, new, steps):
-    """Move all levels of a chain so many steps on."""
-    K = len(betas)
-    each = max(1, steps) if K == 1 else 1  # steps after which levels trade
-    for step in range(0, steps, each):
-        for k in range(K):
-            s = slots[k]
-            tried, taken = _walk(
-                tables, levels, first + s, digits[s], betas[k], phys_dim, moves, words, new, each
-            )
-            levels.age[first + s] += each
-            if k == 0:
-                counts[0] += tried
-                counts[1] += taken
-        _trade(levels, first, slots, betas, step, words)
+    levels.age[first] = 0
 
 
 @lean_loop
@@ -398,24 +374,31 @@ def run_chains(first, last, states, tables, levels, new, moves, betas, phys_dim,
     phys_dim, steps : int
     """
     _, K, N = states.digits.shape
+    each = max(1, steps) if K == 1 else 1  # steps after which levels trade
     for c in range(first, last):
-        slots, words, digits = states.slots[c], states.words[c], states.digits[c]
+        slots, words, digits, lane = states.slots[c], states.words[c], states.digits[c], c * K
         for sweep in range(len(states.kept) + 1):
-            if not 0 <= levels.age[c * K] < FRESH:
-                _begin(tables, levels, c * K, digits, phys_dim)
+            if not 0 <= levels.age[lane] < FRESH:
+                _begin(tables, levels, lane, digits, phys_dim)
             if sweep == len(states.kept):
                 break
-            _sweep(
-                *(tables, levels, c * K, digits, slots, states.counts[c], betas),
-                *(phys_dim, moves, words, new, steps),
-            )
+            for step in range(0, steps, each):
+                for k in range(K):
+                    s = slots[k]
+                    tried, taken = _walk(
+                        *(tables, levels, lane + s, digits[s], betas[k]),
+                        *(phys_dim, moves, words, new, each),
+                    )
+                    if k == 0:
+                        states.counts[c, 0] += tried
+                        states.counts[c, 1] += taken
+                if K > 1:
+                    _trade(levels, lane, slots, betas, step, words)
+            levels.age[lane] += steps
             s = slots[0]
             for n in range(N):
                 states.kept[sweep, c, n] = digits[s, n]
-            states.logs[sweep, c] = _log_level(levels, c * K + s) / 2
+            states.logs[sweep, c] = _log_level(levels, lane + s) / 2
         for s in range(K):
-            lane = c * K + s
-            states.psi[c, s], states.top[c, s] = (
-                levels.psi[lane, levels.side[lane]],
-                levels.top[lane],
-            )
+            side = levels.side[lane + s]
+            states.psi[c, s], states.top[c, s] = levels.psi[lane + s, side], levels.top[lane + s]

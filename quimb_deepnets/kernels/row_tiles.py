@@ -81,6 +81,27 @@ change_rows: Any = (
 )
 
 
+@intrinsic
+def _not_below(context, a, b):
+    """`not_below` as instructions."""
+
+    def _generate(ctx, builder, signature, args):
+        code = builder.bitcast(builder.fsub(*args), INDEX)
+        return builder.xor(builder.lshr(code, INDEX(63)), INDEX(1))
+
+    return numba.types.uint64(numba.types.float64, numba.types.float64), _generate
+
+
+def _not_below_in_numbers(a, b):
+    """1 if a >= b, else 0, from the sign of a difference: no compiler makes it a branch."""
+    return np.uint64(a >= b)
+
+
+not_below: Any = (
+    _not_below_in_numbers if numba.config.DISABLE_JIT else _not_below  # type: ignore[attr-defined]
+)
+
+
 class _Tiles:
     """Instructions for all tiles, at the place where a builder stands."""
 

@@ -14,8 +14,17 @@
     renyi2       the swap estimator of the second Renyi entropy
 """
 
-from . import draws as draws
+from typing import Any
+
 from .metropolis import Metropolis
-from .renyi2 import RenyiEstimate, renyi2_estimate
 
 __all__ = ["Metropolis", "RenyiEstimate", "renyi2_estimate"]
+
+
+def __getattr__(name: str) -> Any:
+    """The estimator contracts states of quimb, which chains of networks need not wait for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import renyi2
+
+    return getattr(renyi2, name)

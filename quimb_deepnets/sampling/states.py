@@ -19,7 +19,6 @@ from ..evaluation.evaluator import Evaluator
 from ..networks import DeepNetwork, TorchNetwork
 from ..networks.torch_network import is_module
 from ..numerics.traced import check_there
-from ..tensors.amplitudes import StateAmplitudes
 
 
 def _no_tables():
@@ -83,7 +82,8 @@ def read_state(
     """
     if is_module(state) and shape is not None:
         state = TorchNetwork(state, shape, 2 if phys_dim is None else phys_dim)
-    network = state._held_network() if isinstance(state, StateAmplitudes) else state
+    held = getattr(state, "_held_network", None)  # of quimb vectors: others need no quimb
+    network = state if held is None else held()
     if isinstance(network, DeepNetwork):
         network = network._bare().evaluator(batch)
     if isinstance(network, Evaluator):
