@@ -280,9 +280,9 @@ def test_where_windows_are_too_large_the_expanded_network_serves(monkeypatch):
     deep = qdn.ConvAC.rand(64, layers=[G(2, 3, 2)] * 6, dist="uniform", seed=0)
     values = deep.schmidt_values([*range(12), *range(32, 40)])
     assert 1 < len(values) <= 27 and abs(values.sum() - 1) < 1e-12
-    monkeypatch.setattr(from_networks, "MAX_TENSORS", 1)
+    wide = qdn.ConvAC.rand((6, 6), 4, 3, 2, seed=0)  # at no level either
     with pytest.raises(qdn.BudgetError, match="window tensors"):
-        deep.entropy(32, method="cut")
+        wide.entropy(18, method="cut")
 
 
 def test_a_state_that_cancels_is_refused():

@@ -114,7 +114,7 @@ def test_other_faces():
 def test_refusals():
     with pytest.raises(qdn.MethodError, match="lattice"):
         qdn.ConvAC.rand((3, 3), 1, 2, 2, seed=0).to_mps()
-    with pytest.raises(qdn.MethodError, match="full rank"):
+    with pytest.raises(qdn.MethodError, match="bond of up to 8 between its halves"):
         qdn.RAC.rand(6, 3, 2, seed=0).to_mps()
     with pytest.raises(qdn.BudgetError, match="bytes"):
         qdn.ConvAC.rand(64, 6, 3, 8, boundary="periodic", seed=0).to_mps()
