@@ -38,6 +38,7 @@ duplicated.draw(
     title="DUP(A), Fig. 3",
     legend=False,
     show_tags=False,
+    node_shape={"DELTA": "s"},
     multi_edge_spread=0.04,
 )
 

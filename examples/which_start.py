@@ -54,9 +54,10 @@ for row, (family, starts) in zip(axes, found.items()):
     for n, (name, numbers) in enumerate(starts.items()):
         for ax, ys in zip(row, numbers.T):
             ax.plot(DEPTHS, ys, "os^vD"[n] + "-", color=f"C{n}", label=name)
-    row[0].set(yscale="log", ylabel="spread of log|psi|$^2$ (nats)", title=family)
+    row[0].set(yscale="log", ylabel="spread of $\\log|\\psi|^2$ (nats)", title=family)
     row[1].axhline(N // 2, color="grey", ls=":")
-    row[1].set(ylabel=f"entropy of {N // 2} sites (bits)", title="dotted: as many bits as sites")
+    row[1].text(1, N / 2 - 0.1, f"all that {N // 2} sites can have", color="grey", va="top")
+    row[1].set(ylabel="entropy (bits)", title=f"entropy of half, {N // 2} sites")
 for ax in axes[1]:
     ax.set(xlabel="depth", xticks=DEPTHS)
 axes[1, 1].legend(frameon=False, loc="center right")

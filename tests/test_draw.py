@@ -193,13 +193,14 @@ def test_get_and_ax():
     assert ax.collections or ax.patches or ax.lines
 
 
-def test_colours_are_by_layer():
+@pytest.mark.parametrize("layout", [{}, {"layout": "kamada_kawai"}, {"dim": 3}])
+def test_colours_are_by_layer(layout):
     """Weights of one layer share a colour, different layers do not; vectors of ones have their own.
 
     Deltas are squares, and vectors diamonds.
     """
     psi = qdn.RecursiveTree.rand(3, 2, 2, 2, seed=0)
-    graph, _ = psi.draw(get="graph,pos")
+    graph, _ = psi.draw(get="graph,pos", **layout)
     ones = {tag: psi.tag_map[tag] for tag in ("ONES0", "ONES1")}
     tids = {tag: psi.tag_map[tag] for tag in ("LAYER1", "LAYER2", "READOUT", "DELTA")}
     tids = {tag: tids[tag] - ones["ONES0"] - ones["ONES1"] for tag in tids} | ones

@@ -136,6 +136,7 @@ def draw(out, nets, duplicated, groups):
     for n, (leg, delta) in enumerate(zip(groups, duplicated.tag_map["DELTA"])):
         fix[delta], fix[leg] = (n, 1.0), (n, 0.3)
     options = {"legend": False, "show_tags": False, "multi_edge_spread": 0.04}
+    options["node_shape"] = {"DELTA": "s"}
     title = "Fig. 3: DUP of an order-9 tensor"
     duplicated.draw(["A", "DELTA"], ax=axes[1, 1], fix=fix, title=title, **options)
     return save_figure(figure, out, "recursive.png")

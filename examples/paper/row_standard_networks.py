@@ -12,10 +12,10 @@ from quimb_deepnets.theory import rank_bound
 KERNEL, DEPTH, BOND_DIM = 3, 2, 4
 STYLES = {"CNN, ReLU": "o-C0", "ConvAC": "s--C2", "RNN, tanh": "o-C1", "RAC": "s--C3"}
 LABELS = {  # which value a label stands at, and where
-    "CNN, ReLU": (10, (6, 0), "left"),
+    "CNN, ReLU": (10, (38, -4), "left"),
     "ConvAC": (16, (8, 0), "left"),
-    "RNN, tanh": (60, (0, 8), "center"),
-    "RAC": (60, (0, -16), "center"),
+    "RNN, tanh": (60, (0, -18), "center"),
+    "RAC": (60, (0, 9), "center"),
 }
 
 
@@ -67,21 +67,6 @@ def standard_state(network, sites, seed):
     return psi / np.linalg.norm(psi)
 
 
-def arithmetic_network(net, seed):
-    """The same network with weights of random phases and size one.
-
-    Between hidden vectors only the diagonal has size one, the rest is ten times smaller:
-    amplitudes are then of similar size, and small Schmidt values stay above rounding.
-    """
-    rng = np.random.default_rng(seed)
-    params = {}
-    for name, x in net.params.items():
-        params[name] = np.exp(2j * np.pi * rng.random(x.shape))
-        if x.shape == (BOND_DIM, BOND_DIM):
-            params[name] *= np.where(np.eye(BOND_DIM), 1.0, 0.1)
-    return type(net).from_params(net.geometry, params)
-
-
 def entropy(p):
     """In bits, of the squares of Schmidt values."""
     p = p[p > 0]
@@ -90,12 +75,11 @@ def entropy(p):
 
 def spectra(sites, seed):
     """Squared Schmidt values at the middle of the four networks, and the two circuits."""
-    sizes = {"depth": DEPTH, "bond_dim": BOND_DIM, "seed": 0}
+    sizes = {"depth": DEPTH, "bond_dim": BOND_DIM, "dtype": "complex128", "seed": seed}
     circuits = {
-        "ConvAC": qdn.ConvAC.rand(sites, kernel=KERNEL, **sizes),
-        "RAC": qdn.RAC.rand(sites, **sizes),
+        "ConvAC": qdn.ConvAC.rand(sites, kernel=KERNEL, dist="entangled", **sizes),
+        "RAC": qdn.RAC.rand(sites, dist="entangled", **sizes),
     }
-    circuits = {name: arithmetic_network(net, seed) for name, net in circuits.items()}
     states = {
         "CNN, ReLU": standard_state(CNN(BOND_DIM, DEPTH, KERNEL), sites, seed),
         "RNN, tanh": standard_state(RNN(BOND_DIM, DEPTH), sites, seed),
@@ -113,16 +97,24 @@ def draw(out, values, laws, sites):
         ax.semilogy(range(1, len(p) + 1), p, style, ms=4, lw=1)
         at, place, ha = LABELS[name]
         at = min(at, len(p))
+        words = f"{name}: {entropy(values[name]):.1f} bits"
         ax.annotate(
-            name, (at, p[at - 1]), place, textcoords="offset points", ha=ha, color=style[-2:]
+            words, (at, p[at - 1]), place, textcoords="offset points", ha=ha, color=style[-2:]
         )
     for name, law in laws.items():
         ax.axvline(law + 0.5, color=STYLES[name][-2:], ls=":")
         ha, shift = ("left", 2) if law < 2 ** (sites // 2) else ("right", -1)
         words = f"no {name} of this size has\nmore than {law} Schmidt values"
         ax.text(law + shift, 1e-14, words, ha=ha, color=STYLES[name][-2:])
-    ax.set(xlabel="number of the Schmidt value", ylabel="Schmidt value", ylim=(1e-18, 2))
-    ax.set_title(f"Random networks of {sites} sites, cut in the middle; depth 2, 4 channels")
+    ax.set(
+        xlabel="number of the Schmidt value, the largest first",
+        ylabel="Schmidt value",
+        ylim=(1e-18, 2),
+    )
+    ax.set_title(
+        f"Schmidt values and entropies of random networks of {sites} sites,\n"
+        f"cut in the middle; all of {DEPTH} layers of {BOND_DIM} channels"
+    )
     return save_figure(figure, out, "standard_networks.png")
 
 
@@ -146,8 +138,9 @@ def row(out, quick=False):
         says="CACs and RACs share the architecture of common convolutional and recurrent networks "
         "and differ in the function that each layer computes.",
         computes=f"Mean entropies at the middle of {sites} sites, over {seeds} random networks of "
-        f"each kind, are {text} bits of at most {sites // 2}. The circuits have the "
-        f"Schmidt ranks of the exact law, {laws['ConvAC']} and {laws['RAC']}; the "
+        f"each kind (circuits of the entangled ensemble, standard ones with normal weights), are "
+        f"{text} bits of at most {sites // 2}. The circuits have the Schmidt ranks "
+        f"of the exact law, {laws['ConvAC']} and {laws['RAC']}; the "
         f"ReLU network has up to {max(ranks['CNN, ReLU'])}, the tanh network up to "
         f"{max(ranks['RNN, tanh'])} above rounding, out of {2 ** (sites // 2)}.",
         certified="Numerical ranks of the circuits equal theory.rank_bound for all seeds, and "

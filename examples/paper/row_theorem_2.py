@@ -158,7 +158,11 @@ def picture(out, short, long):
     left.plot(half, least, "k:")
     left.text(half[-1] + 0.2, least[-1], "Theorem 2: depth 2\nhas at least this", va="top")
     left.set_yscale("log", base=2)
-    left.set(xlabel="last a sites", ylabel="Schmidt rank", title=f"Chains of {N} sites, M = R = 2")
+    left.set(
+        xlabel="size a of the block of the last sites",
+        ylabel="Schmidt rank",
+        title=f"Every cut of {N} sites, M = R = 2",
+    )
     left.set_ylim(1.6, 2 ** (N // 2 + 0.7))
     for i, (M, R) in enumerate(sorted({(c.M, c.R) for c in long})):
         some = [c for c in long if (c.M, c.R) == (M, R)]
@@ -173,10 +177,13 @@ def picture(out, short, long):
     right.set_xscale("log", base=2)
     right.set_yscale("log", base=2)
     right.set(
-        xlabel="a = N / 2",
+        xlabel="half of the chain, a = N / 2 sites",
         ylabel="Schmidt rank",
-        title="depth 2, half: found (o), law (-), Theorem 2 (..)",
+        title="Depth 2: half of long chains,\nM levels a site, R channels",
     )
+    for style, words in (("o", "certified"), ("-", "exact law"), (":", "Theorem 2: at least this")):
+        right.plot([], [], "k" + style, lw=1.2, label=words)
+    right.legend(loc="lower right", frameon=False)
     right.set_xlim(1.8, 150)
     right.set_ylim(2.5, 800)
     return save_figure(figure, out, "theorem_2.png")

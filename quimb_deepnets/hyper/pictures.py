@@ -67,13 +67,15 @@ class DrawnNetwork(TensorNetwork):
         import_extra("draw", "plot", "matplotlib.pyplot", "networkx")
         if kwargs.get("backend") == "plotly":
             import_extra("draw(backend='plotly')", None, "plotly")
-        quimbs = super().draw
-        picture = None if kwargs.keys() & LAYOUTS else picture_of(self)
-        if picture is None:
-            return quimbs(color, **kwargs)
+        if (picture := picture_of(self)) is None:
+            return super().draw(color, **kwargs)
+        color = picture.tags if color is None else color
+        kwargs = defaults(self) | kwargs
+        if kwargs.keys() & LAYOUTS:
+            return super().draw(color, **kwargs)
         kwargs["fix"] = {**picture.places, **(kwargs.get("fix") or {})}
-        kwargs = defaults(self, picture) | kwargs
-        return drawn(quimbs, picture.tags if color is None else color, kwargs)
+        kwargs.setdefault("figsize", figure_size(self, picture.places))
+        return drawn(super().draw, color, kwargs)
 
     graph = draw
     draw_3d = functools.partialmethod(draw, dim=3, backend="matplotlib3d")
@@ -81,16 +83,11 @@ class DrawnNetwork(TensorNetwork):
     draw_3d_interactive = functools.partialmethod(draw, dim=3, backend="plotly")
 
 
-def defaults(psi, picture):
+def defaults(psi):
     """The options of a network that has places: deltas are squares, vectors diamonds."""
     shapes = {tid: "D" for tid, t in psi.tensor_map.items() if t.ndim == 1}
     shapes |= dict.fromkeys(psi.tag_map.get("DELTA", ()), "s")
-    return {
-        "show_tags": False,
-        "node_shape": shapes,
-        "multi_tag_style": "last",
-        "figsize": figure_size(psi, picture.places),
-    }
+    return {"show_tags": False, "node_shape": shapes, "multi_tag_style": "last"}
 
 
 def figure_size(psi, places):

@@ -23,8 +23,9 @@ On a lattice one group after the other moves along each axis, or a single one al
 Two channels of complex weights are a group, four of real ones. Real weights that are shared, with
 ``"ones"`` around a lattice, are the weak case. The sum over a missing site, ``f(0, y) + f(1, y)``,
 of a phase that is +1 or -1 vanishes for some y unless x is of no account. So the first layer cannot
-reach (half of the rank law for 6 x 6, and one axis alone), and with two layers configurations that
-vanish at an edge are left to a product state.
+reach, and with two layers configurations that vanish at an edge are left to a product state. With
+K = 2 and three layers the second alone moves, so that neighbours are joined and no others: a cut
+through 6 x 6 has 6 bits, one for each site beside it, where the rank law allows 12.
 """
 
 import functools
