@@ -15,7 +15,7 @@ import re
 from typing import Any
 
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
-RELATIVE, ABSOLUTE = 1e-6, 1e-9
+TOLERANCES = 1e-6, 1e-9
 
 
 def printed(cell: dict[str, Any]) -> str:
@@ -34,8 +34,12 @@ def pictures(cell: dict[str, Any]) -> int:
     return sum("image/png" in out.get("data", {}) for out in cell["outputs"])
 
 
-def difference(found: str, kept: str, varies: bool = False) -> str | None:
+def difference(
+    found: str, kept: str, varies: bool = False, tolerances: tuple[float, float] = TOLERANCES
+) -> str | None:
     """The first thing in which two texts differ, None if they are equal.
+
+    Numbers may differ by the tolerances, relative and absolute; ``(0, 0)`` for texts word by word.
 
     Examples
     --------
@@ -46,7 +50,8 @@ def difference(found: str, kept: str, varies: bool = False) -> str | None:
     """
     texts = [_timeless(text) for text in (found, kept)]
     words, numbers = zip(*((NUMBER.sub(" ", x).split(), NUMBER.findall(x)) for x in texts))
-    for pairs, same in ((words, str.__eq__), (numbers, _same)):
+    same_number = lambda x, y: _same(x, y, *tolerances)
+    for pairs, same in ((words, str.__eq__), (numbers, same_number)):
         if varies and pairs is numbers:
             break
         for x, y in itertools.zip_longest(*pairs, fillvalue="nothing"):
@@ -55,11 +60,11 @@ def difference(found: str, kept: str, varies: bool = False) -> str | None:
     return None
 
 
-def _same(x, y):
+def _same(x, y, relative, absolute):
     """Whether two numbers are equal, as they are written: whole ones exactly."""
     if x == y or "nothing" in (x, y) or (x + y).lstrip("+-").isdigit():
         return x == y
-    return math.isclose(float(x), float(y), rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    return math.isclose(float(x), float(y), rel_tol=relative, abs_tol=absolute)
 
 
 def _timeless(text):
