@@ -214,7 +214,7 @@ def test_everyday_calls_take_transfer_matrices_where_they_cost_less(monkeypatch)
     assert transfer_of_state(net) is not None
     found = net.norm(), net.overlap(other), net.local_expectation_exact(Z & Z, (1, 5))
     monkeypatch.setattr(
-        "quimb_deepnets.conversion.everyday.transfer_of_state", lambda *_, **__: None
+        "quimb_deepnets.conversion.sums_by_transfer.transfer_of_state", lambda *_, **__: None
     )
     exact = net.norm(), net.overlap(other), net.local_expectation_exact(Z & Z, (1, 5))
     assert found == pytest.approx(exact, rel=1e-12)
