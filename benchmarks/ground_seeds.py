@@ -5,6 +5,7 @@
     python benchmarks/ground_seeds.py                       20 seeds of 6 x 6, 110 s each
     python benchmarks/ground_seeds.py --seeds 1 --seconds 30 --larger 0
     python benchmarks/ground_seeds.py --seeds 1 --larger 300    then the weights on 10 x 10
+    python benchmarks/ground_seeds.py --kernel 4 --folder wider     a folder for each kernel
 
 One core, and seconds of this process on it, so that a busy machine gives the same figures. Results
 are kept in a JSON file after each run, and a second call takes only what is missing; ``--larger``
@@ -44,9 +45,9 @@ def driver(net, L, seed):
     return qdn.GroundState(net, heisenberg(L), sector=L * L // 2, sign_rule="marshall", seed=seed)
 
 
-def start(seed):
+def start(seed, kernel=3):
     """Weights near uniform."""
-    layers = [qdn.GCLayer(3, 16), qdn.GCLayer(2, 2)]
+    layers = [qdn.GCLayer(kernel, 16), qdn.GCLayer(2, 2)]
     options = {"boundary": "periodic", "dist": "uniform", "loc": 1, "scale": 0.05}
     return qdn.ConvAC.rand((SMALL, SMALL), layers=layers, seed=seed, **options)
 
@@ -82,14 +83,14 @@ def record(gs, L):
     return said | {"acceptance": found.acceptance} | more
 
 
-def one_seed(seed, seconds, folder):
+def one_seed(seed, seconds, folder, kernel):
     """A run of the small lattice; its weights are kept."""
-    gs, found = trained(start(seed), SMALL, seed, seconds)
+    gs, found = trained(start(seed, kernel), SMALL, seed, seconds)
     qdn.save(gs.network, folder / f"seed_{seed}.qdn")
     return found
 
 
-def larger(seed, seconds, folder):
+def larger(seed, seconds, folder, _):
     """The weights of a seed on the larger lattice, as they are and after more steps."""
     net = qdn.load(folder / f"seed_{seed}.qdn").resize((LARGE, LARGE))
     untrained = record(driver(net, LARGE, seed), LARGE)
@@ -114,6 +115,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=110.0)
+    parser.add_argument("--kernel", type=int, default=3, help="of the first layer")
     parser.add_argument("--larger", type=float, default=300.0, help="seconds there; 0 for none")
     parser.add_argument("--folder", type=Path, default=Path("ground_seeds"))
     options = parser.parse_args()
@@ -126,7 +128,7 @@ def main():
     for key, (run, seed, seconds) in tasks.items():
         if key not in found:
             print(f"{key}, {seconds:.0f} s", flush=True)
-            found[key] = run(seed, seconds, options.folder)
+            found[key] = run(seed, seconds, options.folder, options.kernel)
             with replacing(path) as file:
                 json.dump(found, file, indent=1)
             print(json.dumps(found[key]), flush=True)
