@@ -283,6 +283,8 @@ def test_callbacks_and_seconds_and_patience():
     gs = ring().run(steps=20, progbar=False, callback=lambda gs: seen.append(len(gs.history)))
     assert seen == list(range(1, 21))
     gs = ring().run(progbar=False, callback=lambda gs: len(gs.history) == 3)
+    again = ring().run(progbar=False, callback=lambda gs: gs.history["step"][-1] == 2)  # of numpy
+    assert len(again.history) == 3
     assert len(gs.history) == 3
     gs = ring().run(seconds=0.5, progbar=False)
     assert 0 < gs.history["seconds"][-1] < 5 and len(gs.history) < 300

@@ -17,7 +17,8 @@ import pytest
 import quimb as qu
 
 import quimb_deepnets as qdn
-from quimb_deepnets.groundstate.shards import SHARD
+from quimb_deepnets.groundstate.operators import FlipMasks
+from quimb_deepnets.groundstate.shards import SHARD, Request, sharded_samples
 
 from .test_ground_state import RING, ring, ring_net, same
 from .test_sliced import cluster_of
@@ -126,3 +127,18 @@ def test_executors_are_refused_where_nothing_is_sampled(method):
             ring(method=method, executor=2)
     with pytest.raises(qdn.OptionError, match="not an executor"):
         ring(executor="cluster")
+
+
+def test_samples_plan_for_one_call(monkeypatch):
+    """A step has parameters of its own: its tables are not spread over calls that never come."""
+    net, planned = ring_net(), []
+    ratios_by = type(net)._ratios_by
+    monkeypatch.setattr(
+        type(net),
+        "_ratios_by",
+        lambda self, masks, batch: planned.append(batch) or ratios_by(self, masks, batch),
+    )
+    H = FlipMasks(RING, net.sites)
+    request = Request(net._bare(), (H,), None, 2 * SHARD, 3, 1, steps=net.nsites)
+    sharded_samples(request, None, np.random.default_rng(0), None)
+    assert planned == [6 * SHARD]

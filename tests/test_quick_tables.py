@@ -58,6 +58,16 @@ def test_dtypes(dtype, shared, boundary):
         assert_same(each, (2,), TOLERANCE[dtype])
 
 
+def test_long_tables_of_few_channels_are_made_by_loops():
+    """Sizes are those of each level: the wide layer below has fewer rows."""
+    layers = [qdn.GCLayer(4, 8), qdn.GCLayer(2, 1)]
+    options = {"boundary": "periodic", "dist": "uniform", "loc": 1, "scale": 0.05}
+    net = qdn.ConvAC.rand((6, 6), layers=layers, seed=0, **options)
+    quick = quick_table(net, (1, 2))
+    assert quick is not None and len(quick.mantissa) == 2**20
+    assert_same(net, (1, 2), 1e-12, quick)
+
+
 @pytest.mark.parametrize("phys_dim", [2, 3, 5])
 @pytest.mark.parametrize("every", [1, 2, 100])
 def test_products_of_parts(phys_dim, every):

@@ -63,8 +63,9 @@ def quick_table(net, sizes, below_one=False, steps=None):
     if not has_loops(*weights) or has_tangent(*weights):
         return None
     steps = table_steps(g, tuple(sizes)) if steps is None else steps
-    widest = max(g.bond_dim(l) for l in range(1, g.depth + 1))
-    if steps.most * widest * net._like.itemsize > MAX_BYTES or steps.factors > MAX_FACTORS:
+    widths = [g.bond_dim(min(l, g.depth)) for l in range(1, len(steps.levels) + 1)]
+    most = max(level.most * r for level, r in zip(steps.levels, widths))
+    if most * net._like.itemsize > MAX_BYTES or steps.factors > MAX_FACTORS:
         return None
     follow = wants_gradient(*weights)
     made = _tables(steps, [as_rows(w) for w in weights], keep=follow)

@@ -23,7 +23,7 @@ from ..numerics.scaled import MAX_FACTORS_WIDE, array_like, look, mutable, take_
 from .flip_tables import FlipTables
 from .general import masked_ratios
 from .layer_ratios import LayerRatios
-from .plan import cached_plan
+from .plan import TableSizes, cached_plan
 from .ratio_costs import best_group, best_runs, changed_cost, layer_cost
 from .recurrent_ratios import RecurrentRatios
 from .table_ratios import TableRatios
@@ -130,7 +130,8 @@ def conv_ratios(net, masks, batch):
         return _by_arrays(net, masks, batch, plan)
     cost, group = best_group(g, masks.count, len(masks.sites), batch, size, machine)
     level = min(plan.level, g.depth - 1)
-    layers = layer_cost(g, level, len(masks.sites), batch)
+    layers = TableSizes(g, size, machine).below[level][1]
+    layers += layer_cost(g, level, len(masks.sites), batch)
     whole = plan.cost + changed_cost(net.nsites, masks.count, batch)
     chunk = max(1, MANY // max(1, masks.count))
     if masks.single:

@@ -41,17 +41,21 @@ class LevelSteps(NamedTuple):
     size: int
     step: TableStep
 
+    @property
+    def most(self) -> int:
+        """The largest number of rows of one array."""
+        return max(self.size, int(self.step.starts[-1]))
+
 
 class TableSteps(NamedTuple):
     """All that the tables of a geometry, folded and merged, are made by.
 
-    ``offsets`` ``(kinds,)`` are where the tables of all kinds start, ``most`` is the largest
-    number of rows of one array, ``factors`` how many weights an amplitude multiplies.
+    ``offsets`` ``(kinds,)`` are where the tables of all kinds start, ``factors`` is how many
+    weights an amplitude multiplies.
     """
 
     levels: tuple[LevelSteps, ...]
     offsets: np.ndarray
-    most: int
     factors: int
 
 
@@ -75,8 +79,7 @@ def merged_steps(geometry, merged):
         below, starts = branches, levels[-1].step.starts
     if merged is not None:
         levels.append(_level(merged, g.phys_dim, index(folded), starts, None))
-    most = max(max(level.size, int(level.step.starts[-1])) for level in levels)
-    return TableSteps(tuple(levels), levels[-1].step.starts[:-1], most, g.num_tensors())
+    return TableSteps(tuple(levels), levels[-1].step.starts[:-1], g.num_tensors())
 
 
 def _level(branches, phys_dim, index, starts, shape):

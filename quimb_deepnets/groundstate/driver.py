@@ -289,7 +289,7 @@ class GroundState(Shown):
                     if checkpoint is not None and time.monotonic() > written + WRITE_EVERY:
                         write_checkpoint(checkpoint, self._path.problem(), self._state)
                         written = time.monotonic()
-                    if callback is not None and callback(self) is True:
+                    if callback is not None and _is_true(callback(self)):
                         break
                     if self._path.has_settled(last, self._state):
                         break
@@ -388,3 +388,8 @@ class GroundState(Shown):
             If no step was taken yet.
         """
         return plot_run(self._state.history, self._path.H.nsites, dict(hlines or {}), zoom)
+
+
+def _is_true(answer):
+    """Whether a callback asks to end the run: True itself, of Python or of a numpy comparison."""
+    return isinstance(answer, (bool, np.bool_)) and bool(answer)

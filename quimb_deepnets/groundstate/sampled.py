@@ -64,7 +64,9 @@ def draw_samples(
     sector : int or None
         A number of ones.
     samples : int
-        Rounded up to whole draws of all chains, at least 16 of each.
+        Rounded up to whole draws of all chains, at least 16 of each. Beyond 4096 there are about as
+        many chains as draws of each: burn-in, a quarter of the draws, has to grow as the error
+        falls.
     seed : None, int or numpy.random.Generator, optional
     progbar : bool, optional
     executor : optional
@@ -75,7 +77,7 @@ def draw_samples(
     Samples
     """
     check_positive_int("samples", samples, OptionError)
-    chains = min(MAX_CHAINS, max(MIN_CHAINS, samples // 64))
+    chains = min(MAX_CHAINS, max(MIN_CHAINS, min(samples // 64, math.isqrt(samples))))
     draws = max(MIN_DRAWS, -(-samples // chains))
     burn_in = max(MIN_BURN_IN, draws // 4)
     request = Request(net, (H,), sector, chains, draws, burn_in, steps=net.nsites)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import OptionError
+from ..evaluation.evaluator import Evaluator
 from ..evaluation.factored_rows import joined
 from ..jobs import Job, in_order
 from ..jobs.progress import progress
@@ -94,8 +95,12 @@ class _Work:
 
     @functools.cached_property
     def evaluator(self):
-        """Of the network, planned for all shards, so that plans do not depend on the workers."""
-        return self.request.net.evaluator(batch=self.request.draws * self.request.chains)
+        """Of the network, planned for all shards, so that plans do not depend on the workers.
+
+        All of them together are one call: the parameters of the next step are others.
+        """
+        request = self.request
+        return Evaluator(request.net, request.draws * request.chains, calls=1)
 
 
 def sharded_samples(
