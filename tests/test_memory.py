@@ -74,3 +74,13 @@ def test_expanded_states_with_copy_tensors_are_refused_before_they_fill_the_mach
     free(2**34)
     with pytest.raises(qdn.BudgetError, match=r"holds up to 2\.\d+e\+10 bytes at once"):
         found.to_dense(optimize="greedy")
+
+
+@pytest.mark.parametrize(
+    "net", [qdn.ConvAC.rand(12, 2, 8, 2, seed=0), qdn.RAC.rand(12, 2, 2, seed=0)]
+)
+def test_windows_are_not_made_where_they_do_not_fit(free, net):
+    """``max_bytes`` is what windows may hold; making them takes a few times as much."""
+    free(2**10)
+    with pytest.raises(qdn.BudgetError, match=r"making them 6 times as many, more than the 1024"):
+        net.collapse()

@@ -23,6 +23,11 @@ REMEDY = (
 )
 
 
+def free_bytes():
+    """The memory of this machine that nothing uses."""
+    return psutil.virtual_memory().available
+
+
 def within_memory(tensors, output_inds, optimize):
     """The path of a contraction, once it is known to fit the memory that is free.
 
@@ -47,7 +52,7 @@ def within_memory(tensors, output_inds, optimize):
         return optimize
     itemsize = max(getattr(t.data, "itemsize", 8) for t in tensors)
     entries = math.prod(sizes[ix] for ix in output_inds)
-    if entries * itemsize > (have := psutil.virtual_memory().available):
+    if entries * itemsize > (have := free_bytes()):
         raise BudgetError(
             f"the result of this contraction has {entries} entries and needs "
             f"{entries * itemsize} bytes, more than the {have} that are free on this machine; "

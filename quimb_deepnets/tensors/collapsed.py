@@ -334,10 +334,10 @@ def window_tensors(network, max_bytes):
 def _collapse_conv(network: ConvAC, max_bytes):
     pieces = list(network.geometry.collapsed_pieces())
     rows = {x.kind: network.phys_dim ** (len(x.inds) - 1) for x in pieces if x.tag == WINDOW}
-    floats = sum(rows.values()) * network.geometry.collapsed_dim
-    if floats * network._like.itemsize > max_bytes:
-        more = refusal_of(network.geometry, max_bytes // network._like.itemsize)
-        check_bytes(floats * network._like.itemsize, max_bytes, more)
+    itemsize = network._like.itemsize
+    need = sum(rows.values()) * network.geometry.collapsed_dim * itemsize
+    more = refusal_of(network.geometry, max_bytes // itemsize) if need > max_bytes else ""
+    check_bytes(need, max_bytes, more)
     numbers = {(WINDOW, k): x.even_out() for k, x in folded_tables(network).items()}
     numbers[READOUT, None] = scaled(network.readout).even_out()
     return tensors_of(pieces, numbers, network.phys_dim)

@@ -14,6 +14,9 @@ from quimb.tensor import Tensor
 
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..geometry.expansion import WINDOW
+from ..hyper.memory import free_bytes
+
+MAKING = 6  # times the bytes of window tensors that are held while they are made
 
 
 def tensors_of(pieces, numbers, M):
@@ -41,7 +44,7 @@ def tensors_of(pieces, numbers, M):
 
 
 def check_bytes(need, max_bytes, more=""):
-    """Refuse window tensors that need more memory than is allowed.
+    """Refuse window tensors that need more memory than is allowed, or to make than there is.
 
     ``more`` says what other forms would take.
     """
@@ -51,4 +54,10 @@ def check_bytes(need, max_bytes, more=""):
             f"the window tensors need {need} bytes, more than max_bytes={max_bytes}, because a "
             f"branch depends on many sites{more}; evaluate amplitudes without them "
             "(log_amplitudes), use fewer layers or smaller kernels, or raise max_bytes."
+        )
+    if MAKING * need > (have := free_bytes()):
+        raise BudgetError(
+            f"the window tensors need {need} bytes, and making them {MAKING} times as many, more "
+            f"than the {have} that are free on this machine{more}; evaluate amplitudes without "
+            "them (log_amplitudes), or use fewer layers or smaller kernels."
         )
