@@ -289,3 +289,19 @@ def test_bad_input():
             qdn.energy(empty, heisenberg_from_edges(qtn.edges_1d_chain(4)), method, sector=2)
     with pytest.raises(qdn.ConfigError, match="2 ones"):
         qdn.energy(empty, heisenberg_from_edges(qtn.edges_1d_chain(4)), "sample", sector=2)
+
+
+def test_more_samples_are_longer_chains():
+    """A state of large domains, which chains that begin at random reach only after many sweeps."""
+    up, down = np.exp(0.75), np.exp(-0.75)
+    rows = np.array([[up, down], [down, up]])
+    net = qdn.ConvAC(
+        24, [np.stack([np.eye(2), rows]), np.ones((1, 1, 2))], np.ones(1), boundary="periodic"
+    )
+    H = {(i, (i + 1) % 24): qu.pauli("Z") & qu.pauli("Z") for i in range(24)}
+    exact, off = qdn.energy(net, H, "exact"), []
+    for seed in range(3):
+        drawn = draw_samples(net._bare(), FlipMasks(H, net.sites), None, 2**14, seed=seed)
+        means = drawn.values[0].real.mean(0)  # of each chain
+        off.append((means.mean() - exact) / (means.std(ddof=1) / np.sqrt(len(means))))
+    assert abs(np.mean(off)) < 2  # shorter chains: about four
