@@ -268,7 +268,7 @@ CASES = {
     "too many tensors": (
         lambda: qdn.RecursiveTree.rand(64, 8, 3, 2),
         qdn.BudgetError,
-        "without expanding (log_amplitudes)",
+        "the network itself evaluates amplitudes (log_amplitudes)",
     ),
     "own budget": (
         lambda: NET.to_tensor_network(max_tensors=10),
