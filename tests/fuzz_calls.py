@@ -230,7 +230,7 @@ def log_derivatives(t):
     v, sizes, first = t.v[codes], t.sizes[codes], _columns(t)
     for name, entry in _some_entries(t):
         exact = fuzz_specs.derivative(t.plain, t.spec, name, entry)[codes] / v
-        terms = np.abs(fuzz_specs.derivative(t.plain, t.spec, name, entry, absolute=True)[codes])
+        terms = fuzz_specs.terms_of_derivative(t.plain, t.spec, name, entry)[codes]
         if t.spec.family == "rbm":
             terms = np.abs(exact * v)
         if not (np.isfinite(exact).all() and np.isfinite(terms).all()):
@@ -618,7 +618,7 @@ def gradients(t):
 
     def right(name, entry):
         d = fuzz_specs.derivative(t.plain, t.spec, name, entry)[codes]
-        size = np.abs(fuzz_specs.derivative(t.plain, t.spec, name, entry, absolute=True)[codes])
+        size = fuzz_specs.terms_of_derivative(t.plain, t.spec, name, entry)[codes]
         if t.spec.family == "rbm":
             size = np.abs(d)
         scale = fuzz_specs.scale_of(t.plain.params[name], entry)
@@ -642,7 +642,7 @@ def log_gradients(t):
     def right(name, entry):
         v, sizes = t.v[codes], t.sizes[codes]
         d = fuzz_specs.derivative(t.plain, t.spec, name, entry)[codes] / v
-        size = np.abs(fuzz_specs.derivative(t.plain, t.spec, name, entry, absolute=True)[codes])
+        size = fuzz_specs.terms_of_derivative(t.plain, t.spec, name, entry)[codes]
         if t.spec.family == "rbm":
             size = np.abs(d * v)
         scale = fuzz_specs.scale_of(t.plain.params[name], entry)
@@ -668,7 +668,7 @@ def norm_gradients(t):
 
     def right(name, entry):
         d = fuzz_specs.derivative(t.plain, t.spec, name, entry)
-        size = np.abs(fuzz_specs.derivative(t.plain, t.spec, name, entry, absolute=True))
+        size = fuzz_specs.terms_of_derivative(t.plain, t.spec, name, entry)
         if t.spec.family == "rbm":
             size = np.abs(d)
         scale = fuzz_specs.scale_of(t.plain.params[name], entry)

@@ -215,18 +215,34 @@ def state_of(net, spec):
     return v, np.abs(sizes)
 
 
+ROUND_OFF = 5e3  # eps of the dtype that a derivative may err at least, of the sizes of its terms
+
+
 def scale_of(x, entry):
     """How far one entry of an array moves: its modulus, or, of a zero, a tenth of the largest."""
     moduli = np.abs(x).reshape(-1).astype(np.longdouble)
     return moduli[entry] or moduli.max() / 10 or np.longdouble(1)
 
 
-def derivative(net, spec, name, entry, absolute=False):
+def derivative(net, spec, name, entry):
     """d psi / d one entry, of all amplitudes: four points of a circle, exact to fourth order."""
-    params = long(net.params, True)
-    if absolute:
-        params = {key: np.abs(x).astype(np.clongdouble) for key, x in params.items()}
-    step, total = scale_of(params[name], entry) * np.longdouble(3e-5), 0
+    return _on_a_circle(net, long(net.params, True), name, entry, 3e-5)
+
+
+def terms_of_derivative(net, spec, name, entry):
+    """The sizes of the terms of `derivative`, of which ``ROUND_OFF * spec.eps`` may be wrong.
+
+    That is the derivative of a network of absolute values, and what four points leave out there:
+    it is all that there is at zero of a fifth power.
+    """
+    params = {k: np.abs(x).astype(np.clongdouble) for k, x in long(net.params, True).items()}
+    wide, near = (_on_a_circle(net, params, name, entry, step) for step in (3e-5, 1.5e-5))
+    return np.abs(wide) + 2 * np.abs(wide - near) / (ROUND_OFF * spec.eps)
+
+
+def _on_a_circle(net, params, name, entry, step):
+    """The derivative by four points around an entry, ``step`` times its scale away."""
+    step, total = scale_of(params[name], entry) * np.longdouble(step), 0
     for phase in (1, 1j, -1, -1j):
         moved = params[name].copy()
         moved.reshape(-1)[entry] += step * phase
