@@ -115,7 +115,8 @@ def _write_values(found, order, first, last, begin, size, moves, x, phys_dim, ou
     for j in range(last - first):
         moves[1, j], moves[0, j] = divmod(order[first + j], len(x))
     for b in range(size):
-        row, same = out[begin + b], found[0, b] * 0 + 1
+        row, some = out[begin + b], found[0, b]
+        same = some * 0 + 1 if some == some else some
         for j in range(last - first):
             site, added, ratio = np.uint64(moves[0, j]), moves[1, j], found[j, b]
             value = np.int64(x[site, np.uint64(begin + b)])

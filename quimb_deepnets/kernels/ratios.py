@@ -280,7 +280,7 @@ def spread(x, ratios, out):
     B, N, M = out.shape
     for b in range(B):
         row, found = out[b], ratios[b]
-        same = found[0] * 0 + 1  # or nan, where psi is zero
+        same = found[0] * 0 + 1 if found[0] == found[0] else found[0]  # nan where psi is zero
         if M == 2:
             for n in range(N):
                 digit = np.uint64(x[np.uint64(n), np.uint64(b)])

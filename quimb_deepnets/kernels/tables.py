@@ -57,7 +57,7 @@ def spread(x):
             zeros[c] += 1.0 if size == 0.0 else 0.0
             low[c] = some if some < low[c] else low[c]
             high[c] = size if size > high[c] else high[c]
-            lost[c] += (re + im) * 0.0  # nan where an entry is not finite
+            lost[c] += 0.0 if re + im < np.inf else 1.0  # a sum times 0.0 may be compiled to 0.0
     least, most, any_zero = np.inf, 0.0, False
     for c in range(r):
         least, most = min(least, low[c]), max(most, high[c])
