@@ -71,7 +71,9 @@ def tree_value(net, operators):
         below = (branch(l - 1, len(weights) * n + k) for k in range(len(weights)))
         return math.prod(w @ x @ w.conj().T for w, x in zip(weights, below))
 
-    return net.readout.conj() @ branch(net.depth, 0) @ net.readout
+    (roots,) = net.geometry.layer_shape(net.depth)
+    top = math.prod(branch(net.depth, n) for n in range(roots))
+    return net.readout.conj() @ top @ net.readout
 
 
 def test_trees_of_any_depth_are_affordable():
@@ -92,6 +94,17 @@ def test_trees_of_any_depth_are_affordable():
     assert abs(net.local_expectation_exact(ZZ, (3, 40)) - value) < 1e-12
     assert abs(np.trace(rho @ ZZ) - net.local_expectation_exact(ZZ, (3, 40))) < 1e-12
     assert abs(rho.trace() - 1) < 1e-12
+
+
+def test_many_regions_of_a_wide_tree():
+    """Of three layers of four branches each, on 128 sites."""
+    net = tree(128, 3, kernel=4, seed=0)
+    regions = [(n, n + 1) for n in range(63)]
+    Z = np.diag([1.0, -1.0])
+    norm = tree_value(net, {})
+    for (a, b), rho in zip(regions, net.collapse().partial_traces_exact(regions)):
+        value = tree_value(net, {a: Z, b: Z}) / norm
+        assert abs(np.trace(rho @ np.kron(Z, Z)) - value) < 1e-10
 
 
 def test_energies_and_sectors_of_trees():
@@ -153,8 +166,9 @@ def test_levels_are_refused_with_numbers():
     with pytest.raises(qdn.BudgetError, match="window tensors need"):
         net.collapse(level=6)
     for level in (-1, 7, 1.5, "2", True):
-        with pytest.raises(qdn.OptionError, match="level="):
+        with pytest.raises(qdn.OptionError, match=r"level=.*from 0 .* to 6"):
             net.collapse(level=level)
+    assert net.collapse(level=np.int64(0)).num_tensors == net.collapse(level=0).num_tensors
     with pytest.raises(qdn.OptionError, match="one only"):
         qdn.RAC.rand(6, 2, 2, seed=0).collapse(level=1)
     with pytest.raises(qdn.OptionError, match="max_bytes"):

@@ -7,8 +7,10 @@ import numpy as np
 import psutil
 import pytest
 import quimb.tensor as qtn
+import torch
 
 import quimb_deepnets as qdn
+from quimb_deepnets.hyper.memory import within_memory
 
 DIM = 60
 
@@ -83,4 +85,33 @@ def test_windows_are_not_made_where_they_do_not_fit(free, net):
     """``max_bytes`` is what windows may hold; making them takes a few times as much."""
     free(2**10)
     with pytest.raises(qdn.BudgetError, match=r"making them 6 times as many, more than the 1024"):
+        net.collapse()
+
+
+def test_devices_say_themselves_what_does_not_fit(free):
+    """The memory of this machine does not bound what lies elsewhere."""
+    tn = crossed()
+    free(2**20)
+    tensors = [qtn.Tensor(torch.empty(t.shape, device="meta"), t.inds) for t in tn]
+    assert len(within_memory(tensors, (), "greedy")) == 3  # a path, and no refusal
+    with pytest.raises(qdn.BudgetError, match="holds up to"):
+        within_memory([qtn.Tensor(torch.empty(t.shape), t.inds) for t in tn], (), "greedy")
+
+
+def test_sizes_beyond_floats_are_refused_in_words():
+    """Products of 1200 vectors before the first of them is joined: 2**1200 numbers."""
+    inds = [(f"a{i}",) for i in range(1200)]
+    tensors = [qtn.Tensor(np.ones(2), ix) for ix in 2 * inds]
+    path = [(0, 1)] + [(0, 2398 - i) for i in range(1198)]
+    path += [(0, 1200 - i) for i in range(1200)]
+    with pytest.raises(qdn.BudgetError, match=r"holds up to 10\*\*36\d bytes at once"):
+        within_memory(tensors, (), path)
+    with pytest.raises(qdn.BudgetError, match=r"has 10\*\*361 entries"):
+        within_memory(tensors[:1200], [ix for (ix,) in inds], "greedy")
+
+
+def test_windows_of_more_sites_than_floats_count_are_refused_in_words():
+    """Windows of 39 x 39 sites: tables of 2**1521 rows, and as many at the next level."""
+    net = qdn.ConvAC.rand((40, 40), 20, 3, 2, boundary="periodic", seed=0)
+    with pytest.raises(qdn.BudgetError, match=r"need 10\*\*459 bytes.*level 19: 10\*\*458 numb"):
         net.collapse()

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import cotengra as ctg
 
 from .pairs import natural_order
+from .search import greedy_tree
 
 SIDES = {"ket": 0, "bra": 1}
 CALL = 10**4  # multiplications that take as long as the call for one pair of tensors
@@ -388,7 +389,7 @@ def _small_path(inputs, output, sizes, kinds, free):
     spell = lambda legs: tuple(symbols[leg] for leg in legs)
     size_dict = dict(zip(symbols, sizes))
     words = [spell(legs) for legs in inputs]
-    best = ctg.array_contract_tree(words, spell(output), size_dict, optimize="greedy")
+    best = greedy_tree(words, spell(output), size_dict)
     path = _by_sides(words, spell(output), size_dict, kinds) if kinds else None
     if path is not None:
         other = ctg.ContractionTree.from_path(words, spell(output), size_dict, ssa_path=path)
@@ -406,7 +407,7 @@ def _by_sides(words, output, size_dict, kinds):
 
     def _contract(chosen, out):
         inds = [held[i] for i in chosen]
-        tree = ctg.array_contract_tree(inds, out, size_dict, optimize="greedy")
+        tree = greedy_tree(inds, out, size_dict)
         numbers = list(chosen)
         for a, b in tree.get_ssa_path():
             path.append((numbers[a], numbers[b]))

@@ -12,9 +12,11 @@ import math
 
 import cotengra as ctg
 import psutil
+from autoray import infer_backend
 from quimb.tensor.contraction import array_contract_path
 
 from ..errors import BudgetError, DeepNetError
+from ..numerics.sizes import readable_count
 
 SMALL = 24  # bits: a network of so few configurations of its indices has no large intermediates
 REMEDY = (
@@ -23,9 +25,13 @@ REMEDY = (
 )
 
 
-def free_bytes():
-    """The memory of this machine that nothing uses."""
-    return psutil.virtual_memory().available
+def free_bytes(arrays):
+    """The memory of this machine that nothing uses.
+
+    For arrays on a device it has no bound: torch itself says what does not fit there.
+    """
+    torch = (x.device.type for x in arrays if infer_backend(x) == "torch")
+    return psutil.virtual_memory().available if set(torch) <= {"cpu"} else math.inf
 
 
 def within_memory(tensors, output_inds, optimize):
@@ -52,11 +58,11 @@ def within_memory(tensors, output_inds, optimize):
         return optimize
     itemsize = max(getattr(t.data, "itemsize", 8) for t in tensors)
     entries = math.prod(sizes[ix] for ix in output_inds)
-    if entries * itemsize > (have := free_bytes()):
+    if entries * itemsize > (have := free_bytes(t.data for t in tensors)):
         raise BudgetError(
-            f"the result of this contraction has {entries} entries and needs "
-            f"{entries * itemsize} bytes, more than the {have} that are free on this machine; "
-            "keep fewer indices open."
+            f"the result of this contraction has {readable_count(entries)} entries and needs "
+            f"{readable_count(entries * itemsize)} bytes, more than the {have} that are free on "
+            "this machine; keep fewer indices open."
         )
     inputs, output = [t.inds for t in tensors], tuple(output_inds)
     if not isinstance(optimize, ctg.ContractionTree):
@@ -67,8 +73,8 @@ def within_memory(tensors, output_inds, optimize):
     need = itemsize * _held(tree)
     if need > have:
         raise BudgetError(
-            f"the contraction holds up to {need:.3g} bytes at once, more than the {have} that are "
-            f"free on this machine; {REMEDY}"
+            f"the contraction holds up to {readable_count(need)} bytes at once, more than the "
+            f"{have} that are free on this machine; {REMEDY}"
         )
     return optimize
 
@@ -76,7 +82,7 @@ def within_memory(tensors, output_inds, optimize):
 def _held(tree):
     """Numbers that a contraction holds at once, at most, with copies of permuted operands."""
     copies = max((tree.get_size(a) + tree.get_size(b) for _, a, b in tree.traverse()), default=0)
-    return float(tree.peak_size()) + copies
+    return tree.peak_size() + copies
 
 
 @contextlib.contextmanager

@@ -88,6 +88,18 @@ def _best_path(inputs, output, sizes):
     return tuple(map(tuple, best.get_ssa_path()))
 
 
+def greedy_tree(inputs, output, size_dict):
+    """A greedy tree; cotengra raises `KeyError` where its simplification uses a tensor twice.
+
+    It may, where indices of single tensors are summed over.
+    """
+    try:
+        return ctg.array_contract_tree(inputs, output, size_dict, optimize="greedy")
+    except KeyError:
+        plain = ctg.GreedyOptimizer(simplify=False)
+        return ctg.array_contract_tree(inputs, output, size_dict, optimize=plain)
+
+
 def sweep_path(inputs):
     """Contract along the line of `sweep_order`.
 

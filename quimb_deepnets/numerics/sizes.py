@@ -3,6 +3,7 @@
 ::
 
     1572864      ->  "1.5 MiB"
+    2**2000      ->  "10**602"
     norm 0, nan  ->  RangeError
     float64      ->  2.2e-16
 """
@@ -24,6 +25,18 @@ def readable_bytes(count):
         if count < 1024:
             return f"{count:.1f} {unit}"
     return f"{count / 1024:.1e} EiB" if math.isfinite(count) else "far more"
+
+
+def readable_count(count):
+    """A whole number in three digits, or as a power of ten where floats do not hold it.
+
+    Examples
+    --------
+    >>> from quimb_deepnets.numerics.sizes import readable_count
+    >>> readable_count(76400000), readable_count(2**2000)
+    ('7.64e+07', '10**602')
+    """
+    return f"{count:.3g}" if count < 2**1000 else f"10**{math.log10(count):.0f}"
 
 
 def check_norm(size):

@@ -64,12 +64,13 @@ def _expand_rbm(
 @window_tensors.register
 def _collapse_rbm(network: RBM, max_bytes):
     hidden = network.geometry.hidden
-    check_bytes((4 * hidden + 2) * network.nsites * network._like.itemsize, max_bytes)
+    like = network._like
+    check_bytes((4 * hidden + 2) * network.nsites * like.itemsize, like, max_bytes)
     parts = [network.visible_bias, network.hidden_bias, network.weights]
     sizes = [stop_gradient(do("abs", do("real", x))) for x in parts]  # scales are constants
     exponent = math.fsum(float(do("sum", x)) for x in sizes) / math.log(2)
     room = hidden + network.nsites / 2  # two terms of each hidden unit, and all configurations
-    if fits(exponent, network._like, room):  # then the tensors hold all of it
+    if fits(exponent, like, room):  # then the tensors hold all of it
         sizes, exponent = [x * 0 for x in sizes], 0.0
     arrays = {
         "VISIBLE": _vectors(parts[0], sizes[0]),

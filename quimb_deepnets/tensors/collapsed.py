@@ -337,7 +337,7 @@ def _collapse_conv(network: ConvAC, max_bytes):
     itemsize = network._like.itemsize
     need = sum(rows.values()) * network.geometry.collapsed_dim * itemsize
     more = refusal_of(network.geometry, max_bytes // itemsize) if need > max_bytes else ""
-    check_bytes(need, max_bytes, more)
+    check_bytes(need, network._like, max_bytes, more)
     numbers = {(WINDOW, k): x.even_out() for k, x in folded_tables(network).items()}
     numbers[READOUT, None] = scaled(network.readout).even_out()
     return tensors_of(pieces, numbers, network.phys_dim)
@@ -347,7 +347,7 @@ def _collapse_conv(network: ConvAC, max_bytes):
 def _collapse_rac(network: RAC, max_bytes):
     M, depth = network.phys_dim, network.depth
     widest = M ** network.geometry.collapsed_width() * network.bond_dim
-    check_bytes(2 * widest * network._like.itemsize, max_bytes)
+    check_bytes(2 * widest * network._like.itemsize, network._like, max_bytes)
     numbers: dict[tuple[str, Any], Any] = {
         (f"WH{depth}", None): scaled(network.hidden_weights[-1], axes=2).even_out(),
         (f"H0{depth}", None): scaled(network.initial[-1]).even_out(),

@@ -11,11 +11,12 @@ level is planned in integers, and the one whose norm takes the fewest multiplica
 
 import functools
 import math
+import numbers
 from typing import Any, NamedTuple
 
 import cotengra as ctg
 
-from ..errors import BudgetError, OptionError, check_positive_int
+from ..errors import BudgetError, OptionError
 from ..evaluation.window_tables import branch_tables
 from ..geometry import ConvGeometry, leaf_ind
 from ..geometry.expansion import WINDOW
@@ -24,6 +25,7 @@ from ..hyper.search import sweep_path
 from ..networks import ConvAC
 from ..numerics.products import times_ones
 from ..numerics.scaled import Scaled, scaled
+from ..numerics.sizes import readable_count
 from ..numerics.weights import MAX_BYTES
 from .expanded import MAX_TENSORS
 from .pieces import check_bytes, tensors_of
@@ -54,10 +56,11 @@ class LevelCost(NamedTuple):
 
     def fits(self, max_numbers):
         """Whether its tables do, and a contraction of its norm."""
-        return self.numbers <= max_numbers and 16 * 2**self.width <= MAX_BYTES
+        return self.numbers <= max_numbers and self.width <= math.log2(MAX_BYTES / 16)
 
     def __str__(self):
-        taken = f"level {self.level}: {self.numbers:.3g} numbers in tables, {self.tensors} tensors"
+        numbers = readable_count(self.numbers)
+        taken = f"level {self.level}: {numbers} numbers in tables, {self.tensors} tensors"
         if math.isinf(self.width):
             return taken
         return (
@@ -170,7 +173,7 @@ def level_tensors(network: Any, level: int, max_bytes: float) -> tuple[list, flo
 def _level_tensors_of_conv(network: ConvAC, level, max_bytes):
     g = network.geometry
     sizes = level_sizes(g, level)
-    check_bytes(sizes.numbers * network._like.itemsize, max_bytes)
+    check_bytes(sizes.numbers * network._like.itemsize, network._like, max_bytes)
     if sizes.tensors > MAX_TENSORS:
         raise BudgetError(
             f"level={level} writes out {sizes.tensors} tensors, more than {MAX_TENSORS}, because "
@@ -193,15 +196,13 @@ def check_level(geometry: Any, level: Any) -> int:
     ------
     OptionError
     """
-    if level == 0 and type(level) is int:
-        return level
-    check_positive_int("level", level, OptionError)
-    if level > geometry.depth:
+    whole = isinstance(level, numbers.Integral) and not isinstance(level, bool)
+    if not (whole and 0 <= level <= geometry.depth):
         raise OptionError(
-            f"level={level} is above the {geometry.depth} layers of the network; use 0 (every "
-            f"branch written out) to {geometry.depth} (each contracted once)."
+            f"level={level!r} is no layer of the network; use a whole number from 0 (every branch "
+            f"written out) to {geometry.depth} (each contracted once)."
         )
-    return level
+    return int(level)
 
 
 def refusal_of(geometry: Any, max_numbers: float) -> str:

@@ -15,6 +15,7 @@ from quimb.tensor import Tensor
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..geometry.expansion import WINDOW
 from ..hyper.memory import free_bytes
+from ..numerics.sizes import readable_count
 
 MAKING = 6  # times the bytes of window tensors that are held while they are made
 
@@ -43,21 +44,23 @@ def tensors_of(pieces, numbers, M):
     return tensors, math.fsum(exponents)
 
 
-def check_bytes(need, max_bytes, more=""):
+def check_bytes(need, like, max_bytes, more=""):
     """Refuse window tensors that need more memory than is allowed, or to make than there is.
 
-    ``more`` says what other forms would take.
+    ``like`` is one of the weights, which say where they are made; ``more`` says what other forms
+    would take.
     """
     check_positive_int("max_bytes", max_bytes, OptionError)
+    words = f"the window tensors need {readable_count(need)} bytes"
     if need > max_bytes:
         raise BudgetError(
-            f"the window tensors need {need} bytes, more than max_bytes={max_bytes}, because a "
+            f"{words}, more than max_bytes={max_bytes}, because a "
             f"branch depends on many sites{more}; evaluate amplitudes without them "
             "(log_amplitudes), use fewer layers or smaller kernels, or raise max_bytes."
         )
-    if MAKING * need > (have := free_bytes()):
+    if MAKING * need > (have := free_bytes([like])):
         raise BudgetError(
-            f"the window tensors need {need} bytes, and making them {MAKING} times as many, more "
-            f"than the {have} that are free on this machine{more}; evaluate amplitudes without "
-            "them (log_amplitudes), or use fewer layers or smaller kernels."
+            f"{words}, and making them {MAKING} times as many, more than the {have} that are free "
+            f"on this machine{more}; evaluate amplitudes without them (log_amplitudes), or use "
+            "fewer layers or smaller kernels."
         )
