@@ -116,6 +116,8 @@ def test_refusals():
         qdn.ConvAC.rand((3, 3), 1, 2, 2, seed=0).to_mps()
     with pytest.raises(qdn.MethodError, match="bond of up to 8 between its halves"):
         qdn.RAC.rand(6, 3, 2, seed=0).to_mps()
+    with pytest.raises(qdn.MethodError, match="no exact conversion"):
+        qdn.RAC.rand(1, 3, 2, seed=0).to_mps()
     with pytest.raises(qdn.BudgetError, match="bytes"):
         qdn.ConvAC.rand(64, 6, 3, 8, boundary="periodic", seed=0).to_mps()
     with pytest.raises(qdn.BudgetError, match="bytes"):

@@ -74,6 +74,21 @@ def drawn(sampler, rounds, sweeps):
 # ---------------------------------------------------------------- the distribution
 
 
+@pytest.mark.parametrize("levels", [1, 3])
+@pytest.mark.parametrize("dtype", ["float64", "complex64"])
+def test_many_calls_are_one_call(levels, dtype):
+    """Products go on from call to call, and are made anew where one call would."""
+    net = qdn.ConvAC.rand(40, 2, 3, 3, dtype=dtype, seed=0, **RING)
+    one, many = (qdn.Metropolis(net, chains=8, levels=levels, seed=0) for _ in range(2))
+    one.sweep(60)
+    for _ in range(60):
+        many.sweep()
+    assert one.compiled and (one.configs == many.configs).all()
+    assert (one.log_amplitudes[1] == many.log_amplitudes[1]).all()
+    away = many.log_amplitudes[1] - net.log_amplitudes(many.configs)[1]
+    assert abs(away).max() < (1e-11 if dtype == "float64" else 1e-4)
+
+
 @pytest.mark.parametrize("compiled", [True, False])
 def test_twenty_seeds_draw_all_configurations_by_their_weight(compiled):
     net = qdn.ConvAC.rand(8, 2, 3, 2, seed=0, **RING)

@@ -63,7 +63,7 @@ def _transfer_of_conv(network: ConvAC):
 @transfer_of.register
 def _transfer_of_rac(network: RAC):
     if network.depth > 2:
-        rank = rank_bound(network.geometry, network.nsites // 2)
+        rank = rank_bound(network.geometry, max(1, network.nsites // 2))
         raise MethodError(
             f"a RAC of depth {network.depth} has a bond of up to {rank} between its halves, and no "
             "exact conversion; use method='cross' for an approximate one, or depth 1 or 2."

@@ -75,7 +75,7 @@ class Across(NamedTuple):
         tn = LegNetwork(self.graph)
         pairs = halves_of(tn, *self.sides)
         if (size := dimension(tn, pairs[0])) > MAX_CUT:
-            peak = flops = written = largest = size**2
+            peak = written = largest = size**2
             flops = size**3
         else:
             cost, plan = plan_of(tn, pairs)
