@@ -125,6 +125,20 @@ def test_energies_and_sectors_of_trees():
     assert abs(run.energy - found) < 1e-9 and run.energy < -25
 
 
+def test_energies_where_transfer_matrices_would_fill_the_machine():
+    """Windows of 32 sites, open and around a ring, have 2**32 codes."""
+    Z = np.diag([1.0, -1.0])
+    net = tree(64, 6, seed=0)
+    terms = {(n, n + 1): np.kron(Z, Z) for n in range(63)}
+    exact = sum(tree_value(net, {n: Z, n + 1: Z}) for n in range(63)) / tree_value(net, {})
+    found = qdn.energy(net, terms, method="exact")
+    assert abs(found - exact) < 1e-9
+    ring = tree(64, 6, boundary="periodic", seed=0)  # the same state
+    run = qdn.GroundState(ring, terms | {(63, 0): np.kron(Z, Z)}, method="exact", seed=0)
+    last = tree_value(net, {63: Z, 0: Z}) / tree_value(net, {})
+    assert abs(run.energy - exact - last) < 1e-9
+
+
 def test_mixed_layers_agree_with_the_windows():
     """Where both fit: the level that is taken, and the folded windows, to the last digits."""
     layers = [qdn.GCLayer(3, 2, stride=2)] * 4

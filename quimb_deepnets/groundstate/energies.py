@@ -22,10 +22,11 @@ from ..errors import (
     check_positive_int,
 )
 from ..exact.transfer_energy import TransferEnergy
-from ..exact.transfer_routes import planned_transfer
+from ..exact.transfer_routes import planned_transfer, transfer_cost
 from ..exact.transfer_variance import TransferVariance
 from ..networks import DeepNetwork
 from ..numerics.traced import check_constant
+from ..numerics.weights import MAX_BYTES
 from ..tensors.amplitudes import StateAmplitudes
 from .chain import chain_moments
 from .full import full_state
@@ -331,7 +332,10 @@ def exact_moments(
 
 def _ring_variance(net, H):
     """The variance of an operator that repeats around a ring of shared weights, else None."""
-    if planned_transfer(net) is None:
+    planned = planned_transfer(net)
+    if planned is None or not planned.sites.ring:
+        return None
+    if transfer_cost(planned.sites, planned.pairs, planned.like).bytes > MAX_BYTES:
         return None
     try:
         prepared = TransferVariance(TransferEnergy(net.geometry, H._terms))

@@ -80,14 +80,13 @@ class RingEnergy:
         planned = planned_transfer(net)
         if planned is None or not planned.sites.ring:
             raise MethodError("transfer matrices are those of rings of shared weights.")
+        _check_cost(planned.sites, planned)  # tables of all codes of a window are to follow
         self._prepared = TransferEnergy(net.geometry, H._terms)
         batches = self._prepared.batches
         terms = sum(len(batch.counts) for batch in batches)
         if terms > MAX_TERMS or max((batch.length for batch in batches), default=0) > MAX_LENGTH:
             raise MethodError("terms differ too much, or reach too far, for transfer matrices.")
-        cost = transfer_cost(self._prepared.sites, planned.pairs, planned.like)
-        if KEPT * cost.bytes > MAX_BYTES:
-            raise MethodError(f"transfer matrices of {cost.bytes:.3g} bytes are too large.")
+        _check_cost(self._prepared.sites, planned)
         self._torch = TorchCopy(net, "method='exact'")
 
     def __call__(self, theta: np.ndarray) -> Point:
@@ -103,3 +102,15 @@ class RingEnergy:
         energy = float(mean.detach())
         gradient = self._torch.gradient(x, [mean], [np.ones(())])
         return Point(energy, 0.0, gradient, math.nan, np.array([energy]), np.ones(1))
+
+
+def _check_cost(sites, planned):
+    """Refuse transfer matrices that are too large.
+
+    Raises
+    ------
+    MethodError
+    """
+    cost = transfer_cost(sites, planned.pairs, planned.like)
+    if KEPT * cost.bytes > MAX_BYTES:
+        raise MethodError(f"transfer matrices of {cost.bytes:.3g} bytes are too large.")
