@@ -89,6 +89,12 @@ def test_notebook_runs(path, monkeypatch, tmp_path):
             shown.clear()
 
 
+def test_what_libraries_log_is_no_output():
+    log = {"output_type": "stream", "name": "stderr", "text": ["[a slow compilation]\n"]}
+    text = {"output_type": "stream", "name": "stdout", "text": ["norm 1.5\n"]}
+    assert OUTPUTS.printed({"outputs": [log, text]}) == "norm 1.5"
+
+
 def executed(source, names):
     """What a cell prints, and the value of its last line, as a notebook shows them."""
     tree = ast.parse(source)
