@@ -19,8 +19,12 @@ TOLERANCES = 1e-6, 1e-9
 
 
 def printed(cell: dict[str, Any]) -> str:
-    """The text of the outputs of a cell, as a notebook keeps it; what libraries log is none."""
-    outputs = [out for out in cell["outputs"] if out.get("name") != "stderr"]
+    """The text of the outputs of a cell, without what libraries log or display."""
+    outputs = [
+        out
+        for out in cell["outputs"]
+        if out.get("name") != "stderr" and out["output_type"] != "display_data"
+    ]
     texts = (out.get("text") or _plain(out.get("data", {})) for out in outputs)
     return "\n".join("".join(text).strip("\n") for text in texts if text)
 

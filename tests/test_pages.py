@@ -92,7 +92,8 @@ def test_notebook_runs(path, monkeypatch, tmp_path):
 def test_what_libraries_log_is_no_output():
     log = {"output_type": "stream", "name": "stderr", "text": ["[a slow compilation]\n"]}
     text = {"output_type": "stream", "name": "stdout", "text": ["norm 1.5\n"]}
-    assert OUTPUTS.printed({"outputs": [log, text]}) == "norm 1.5"
+    tip = {"output_type": "display_data", "data": {"text/plain": "a tip of the day"}}
+    assert OUTPUTS.printed({"outputs": [tip, log, text]}) == "norm 1.5"
 
 
 def executed(source, names):
