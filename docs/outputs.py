@@ -30,7 +30,7 @@ def printed(cell: dict[str, Any]) -> str:
 
 
 def _plain(data):
-    """The text of what is no picture."""
+    """The text of an output, unless it is a picture."""
     return "" if "image/png" in data else data.get("text/plain", "")
 
 

@@ -368,7 +368,7 @@ def local_expectation_exact(
     Raises
     ------
     SitesError, OptionError
-        If there is no such site, or the operator has the wrong size or is not a matrix.
+        If the site does not exist, or the operator has the wrong size or is not a matrix.
     RangeError, BudgetError
         As `norm`.
 

@@ -36,7 +36,7 @@ def magnetization(state: Any, i: Any, direction: str = "Z") -> Any:
     Raises
     ------
     SitesError, OptionError
-        If there is no such site or direction.
+        If the site or the direction does not exist.
     RangeError, BudgetError
         As `local_expectation_exact`.
 
@@ -78,7 +78,7 @@ def correlation(state: Any, A: Any, i: Any, j: Any, B: Any = None) -> Any:
     Raises
     ------
     SitesError, OptionError
-        If there are no such sites, they overlap in part, or an operator has another size.
+        If a site does not exist, they overlap in part, or an operator has another size.
     RangeError, BudgetError
         As `local_expectation_exact`.
 

@@ -74,7 +74,13 @@ def norm(
     strip_exponent: bool = False,
     **contract_opts: Any,
 ) -> Any:
-    """The norm of a collapsed state, see quimb; by transfer matrices where a chain repeats."""
+    """The norm of a collapsed state, see quimb; by transfer matrices where a chain repeats.
+
+    Raises
+    ------
+    RangeError
+        If it leaves the range of the dtype; ``strip_exponent=True`` returns mantissa and exponent.
+    """
     nets = _networks(phi) if output_inds is None and not contract_opts else None
     if nets and (found := total_by_transfer(*nets)) is not None:
         found, power = found.map(abs), 1 if squared else 0.5
@@ -83,7 +89,15 @@ def norm(
 
 
 def overlap(phi: Any, other: Any, output_inds: Any = None, **contract_opts: Any) -> Any:
-    """The overlap with another state, see quimb; by transfer matrices where both repeat."""
+    """The overlap with another state, see quimb; by transfer matrices where both repeat.
+
+    Raises
+    ------
+    SitesError
+        If the outer indices differ.
+    RangeError
+        If it leaves the range of the dtype; ``strip_exponent=True`` returns mantissa and exponent.
+    """
     strip = contract_opts.get("strip_exponent", False)
     plain = output_inds is None and not contract_opts.keys() - {"strip_exponent"}
     if plain and isinstance(other, CollapsedVector) and phi.site_ind_id == other.site_ind_id:
@@ -105,6 +119,15 @@ def local_expectation_exact(
     """The expectation value of an operator on one site or several, see quimb.
 
     By transfer matrices where a chain repeats.
+
+    Raises
+    ------
+    SitesError
+        If a site does not exist, or was fixed or contracted.
+    OptionError
+        If the operator is not an array of numbers, or has another size.
+    RangeError
+        If the state vanishes.
     """
     plain = optimize is None and not rehearse and not opts
     if plain and normalized in (True, False, "return") and (nets := _networks(phi)):

@@ -88,7 +88,7 @@ def is_site(sites, where):
     """Whether something that could also be a sequence, a pair or a string, is itself a site."""
     try:
         return isinstance(where, (tuple, str)) and where in sites
-    except TypeError:  # it holds lists, which are no labels
+    except TypeError:  # it holds lists, which cannot be labels
         return False
 
 

@@ -110,7 +110,7 @@ def chain_moments(
     Raises
     ------
     MethodError, BudgetError
-        If there is no exact matrix product state, or it is too large.
+        If no exact matrix product state exists, or it is too large.
     RangeError
         If (almost) none of the state is in the sector.
 

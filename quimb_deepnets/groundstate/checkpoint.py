@@ -105,7 +105,7 @@ def write_checkpoint(path: Any, problem: dict, state: RunState) -> None:
 
 
 def read_checkpoint(path: Any, problem: dict) -> RunState | None:
-    """The run in a file, or None if there is no file.
+    """The run in a file, or None if the file does not exist.
 
     Parameters
     ----------

@@ -80,8 +80,8 @@ def _best_path(inputs, output, sizes):
     repeats = 32 if len(inputs) <= MANY else 8
     # in parallel the result would depend on the number of cores
     random = ctg.RandomGreedyOptimizer(max_repeats=repeats, seed=0, parallel=False)
-    for optimize in ("greedy", random):
-        trees.append(ctg.array_contract_tree(inputs, output, size_dict, optimize=optimize))
+    trees.append(greedy_tree(inputs, output, size_dict))
+    trees.append(ctg.array_contract_tree(inputs, output, size_dict, optimize=random))
     if len(inputs) <= MANY:
         trees += [tree.subtree_reconfigure(subtree_size=6) for tree in trees]
     best = min(trees, key=lambda tree: (tree.contraction_cost(), tree.contraction_width()))

@@ -375,7 +375,7 @@ class DeepNetwork(NetworkMethods, NetworkValue):
         return autograd_derivatives(self)
 
     def _derivative_factors_by(self):
-        """A function from digits ``(N, B)`` to `FactoredRows`; None where there are no factors."""
+        """A function from digits ``(N, B)`` to `FactoredRows`; None without factors."""
         return None
 
     def _chain_tables(self):

@@ -106,7 +106,7 @@ class TorchNetwork(DeepNetwork):
     Raises
     ------
     OptionError
-        If there are no parameters.
+        If the module has no parameters.
     GeometryError, WeightError
         If the shape is not one, or parameters are of different dtypes.
 

@@ -93,7 +93,7 @@ def sample(
     ConfigError
         If ``start`` does not fit, or no configuration of non-zero amplitude was found.
     BudgetError, MethodError
-        If ``method="exact"`` and there is no cheap way to draw.
+        If ``method="exact"`` and no cheap way to draw is known.
     RangeError
         If the state, or the sector, is zero.
 

@@ -90,7 +90,7 @@ class Metropolis(Shown):
         If no configuration of non-zero amplitude was found, ``start`` is not one, or is outside
         the sector, or masks do not fit.
     OptionError
-        If an option is not understood, there is no such sector, or a move always leaves it.
+        If an option is not understood, the sector does not exist, or a move always leaves it.
     MethodError
         If the state does not give batches of amplitudes.
 

@@ -29,7 +29,7 @@ def check_sector(sector: Any, nsites: int, phys_dim: int) -> int | None:
     Raises
     ------
     OptionError
-        If there is no such sector.
+        If the sector does not exist.
     """
     if sector is None:
         return None

@@ -162,7 +162,7 @@ def collapse(
     BudgetError
         If the window tensors would be too large; the error says what every level would take.
     OptionError
-        If there is no such level.
+        If the level does not exist.
     StructureError
         If the tensors no longer hold the weights of a network.
     RangeError

@@ -199,8 +199,8 @@ def check_level(geometry: Any, level: Any) -> int:
     whole = isinstance(level, numbers.Integral) and not isinstance(level, bool)
     if not (whole and 0 <= level <= geometry.depth):
         raise OptionError(
-            f"level={level!r} is no layer of the network; use a whole number from 0 (every branch "
-            f"written out) to {geometry.depth} (each contracted once)."
+            f"level={level!r} is not a layer of the network; use a whole number from 0 (every "
+            f"branch written out) to {geometry.depth} (each contracted once)."
         )
     return int(level)
 

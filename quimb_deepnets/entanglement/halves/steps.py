@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import cotengra as ctg
 
-from ...hyper.search import BestOf, line_path, sweep_order
+from ...hyper.search import BestOf, greedy_tree, line_path, sweep_order
 from ..registry import SOON
 
 CALL = 2000  # flops that take as long as the call of one small QR decomposition
@@ -109,7 +109,7 @@ def _paths(problem):
     place = {i: n for n, i in enumerate(line)}
     far = _distances(inputs, cut)
     layers = sorted(line, key=lambda i: (-far[i], place[i]))
-    tree = ctg.array_contract_tree(inputs, cut, dict(problem.sizes), optimize="greedy")
+    tree = greedy_tree(inputs, cut, dict(problem.sizes))
     return [tree.get_ssa_path(), *(line_path(order) for order in (layers, line, line[::-1]))]
 
 
