@@ -37,7 +37,7 @@ def test_many_terms_are_found_as_quickly_as_one():
 def test_states_that_do_not_fit_together():
     with pytest.raises(qdn.SitesError, match=r"'k0' has the dimension 2 here and 3 there"):
         PSI.overlap(qtn.MPS_rand_state(8, 3, phys_dim=3))
-    with pytest.raises(qdn.BudgetError, match=r"are free on this machine; keep fewer indices open"):
+    with pytest.raises(qdn.BudgetError, match=r"are free here; keep fewer indices open"):
         qdn.ConvAC.rand(64, 3, 3, 4, seed=0).to_tensor_network().to_dense()
 
 

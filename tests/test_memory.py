@@ -1,5 +1,8 @@
 """Memory of contractions: asked for before it is taken, whichever way the path is found."""
 
+import math
+import subprocess
+import sys
 import types
 
 import cotengra as ctg
@@ -10,6 +13,7 @@ import quimb.tensor as qtn
 import torch
 
 import quimb_deepnets as qdn
+from quimb_deepnets.hyper.free_memory import _left_in_groups
 from quimb_deepnets.hyper.memory import within_memory
 
 DIM = 60
@@ -115,3 +119,57 @@ def test_windows_of_more_sites_than_floats_count_are_refused_in_words():
     net = qdn.ConvAC.rand((40, 40), 20, 3, 2, boundary="periodic", seed=0)
     with pytest.raises(qdn.BudgetError, match=r"need 10\*\*459 bytes.*level 19: 10\*\*458 numb"):
         net.collapse()
+
+
+def group(folder, limit, held, cache=0, names=("memory.max", "memory.current", "inactive_file")):
+    """The files of a control group."""
+    folder.mkdir(parents=True, exist_ok=True)
+    most, now, name = names
+    (folder / most).write_text(f"{limit}\n")
+    (folder / now).write_text(f"{held}\n")
+    (folder / "memory.stat").write_text(f"anon 7\n{name} {cache}\nslab 3\n")
+
+
+V1 = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+
+
+@pytest.mark.parametrize(
+    "lines, made, left",
+    [
+        ("0::/", {"": ("max", 50)}, math.inf),
+        ("0::/", {"": (100, 50)}, 50),  # a container, whose group looks like the top
+        ("0::/a/b", {"a": (100, 90, 15), "a/b": ("max", 20)}, 25),  # caches of files give way
+        ("0::/a/b", {"a": (100, 40), "a/b": (50, 45)}, 5),
+        ("0::/a", {"a": (100, 130)}, 0),
+        ("0::/not/there", {"": (100, 60)}, 40),
+        ("4:memory:/a\n3:cpuset:/\n0::/", {"memory/a": (100, 70), "cpuset": (1, 1)}, 30),
+        ("2:cpu,memory:/x/y", {"memory/x": (100, 10), "memory/x/y": (2**63 - 4096, 5)}, 90),
+        ("garbled", {"": (100, 60)}, math.inf),
+        ("0::/", {"": ("many", 60)}, math.inf),
+        ("0::/", {}, math.inf),
+    ],
+)
+def test_what_a_container_leaves(tmp_path, lines, made, left):
+    (tmp_path / "own").write_text(f"{lines}\n")
+    for name, numbers in made.items():
+        old = {"names": V1} if name.startswith("memory") else {}
+        group(tmp_path / "top" / name, *numbers, **old)
+    assert _left_in_groups(tmp_path / "top", tmp_path / "own") == left
+
+
+def test_without_control_groups(tmp_path):
+    assert _left_in_groups(tmp_path, tmp_path / "own") == math.inf
+
+
+def test_a_limit_of_the_process_counts():
+    """A shell that allows 3 GiB of address space more than are taken leaves no more than that."""
+    pytest.importorskip("resource")
+    code = (
+        "import resource, psutil\n"
+        "from quimb_deepnets.hyper.free_memory import free_memory\n"
+        "taken = psutil.Process().memory_info().vms\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (taken + 2**20 * 64,) * 2)\n"
+        "print(free_memory() <= 2**20 * 64)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

@@ -10,6 +10,7 @@ Nothing here knows a deep network::
     checks      what is refused before a contraction, and before its derivatives
     refusals    methods of quimb that would be wrong, and what to use instead
     memory      what a contraction holds, asked for before it is taken
+    free_memory what machine, container and process leave
     search      the best path of several searches
     trees       one tree for one problem
     exhaustive  what searches of every tree would take

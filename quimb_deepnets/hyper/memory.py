@@ -11,12 +11,12 @@ import contextlib
 import math
 
 import cotengra as ctg
-import psutil
 from autoray import infer_backend
 from quimb.tensor.contraction import array_contract_path
 
 from ..errors import BudgetError, DeepNetError
 from ..numerics.sizes import readable_count
+from .free_memory import free_memory
 
 SMALL = 24  # bits: a network of so few configurations of its indices has no large intermediates
 REMEDY = (
@@ -26,12 +26,12 @@ REMEDY = (
 
 
 def free_bytes(arrays):
-    """The memory of this machine that nothing uses.
+    """The memory that this process may still take.
 
     For arrays on a device it has no bound: torch itself says what does not fit there.
     """
     torch = (x.device.type for x in arrays if infer_backend(x) == "torch")
-    return psutil.virtual_memory().available if set(torch) <= {"cpu"} else math.inf
+    return free_memory() if set(torch) <= {"cpu"} else math.inf
 
 
 def within_memory(tensors, output_inds, optimize):
@@ -61,8 +61,8 @@ def within_memory(tensors, output_inds, optimize):
     if entries * itemsize > (have := free_bytes(t.data for t in tensors)):
         raise BudgetError(
             f"the result of this contraction has {readable_count(entries)} entries and needs "
-            f"{readable_count(entries * itemsize)} bytes, more than the {have} that are free on "
-            "this machine; keep fewer indices open."
+            f"{readable_count(entries * itemsize)} bytes, more than the {have} that are free "
+            "here; keep fewer indices open."
         )
     inputs, output = [t.inds for t in tensors], tuple(output_inds)
     if not isinstance(optimize, ctg.ContractionTree):
@@ -74,7 +74,7 @@ def within_memory(tensors, output_inds, optimize):
     if need > have:
         raise BudgetError(
             f"the contraction holds up to {readable_count(need)} bytes at once, more than the "
-            f"{have} that are free on this machine; {REMEDY}"
+            f"{have} that are free here; {REMEDY}"
         )
     return optimize
 

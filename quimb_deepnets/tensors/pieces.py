@@ -61,6 +61,6 @@ def check_bytes(need, like, max_bytes, more=""):
     if MAKING * need > (have := free_bytes([like])):
         raise BudgetError(
             f"{words}, and making them {MAKING} times as many, more than the {have} that are free "
-            f"on this machine{more}; evaluate amplitudes without them (log_amplitudes), or use "
+            f"here{more}; evaluate amplitudes without them (log_amplitudes), or use "
             "fewer layers or smaller kernels."
         )
