@@ -13,7 +13,8 @@ HERE = pathlib.Path(__file__).parent
 ROWS = (
     "chain_32 chain_8 lattice_lookup gradient log_derivatives lattice_gemm rac_gemm dense_20 "
     "dense_12 amplitude norm transfer growth flips pairs metropolis evaluator threads "
-    "entropies rac_cuts cuts lattice_density rank_bound paths import_time import_memory"
+    "entropies rac_cuts cuts lattice_density rank_bound paths import_time import_memory "
+    "compile_time"
 ).split()
 
 
