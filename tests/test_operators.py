@@ -217,6 +217,56 @@ def test_what_cannot_be_masks():
     assert not FlipMasks({0: np.eye(3, k=1)}, range(1), 3).is_hermitian
 
 
+@pytest.mark.parametrize("d, k", [(2, 1), (2, 3), (2, 6), (3, 3)])
+@pytest.mark.parametrize("rest", [0, 1])
+def test_one_entry_without_its_adjoint_is_found(d, k, rest):
+    rng, n = np.random.default_rng(d + k), d**k
+    for _ in range(20):
+        A = rest * rng.normal(size=(n, n))
+        G, (i, j) = (A + A.T).astype(complex), rng.integers(n, size=2)
+        where = tuple(rng.permutation(12)[:k].tolist())
+        assert FlipMasks({where: G}, range(12), d).is_hermitian
+        G[i, j] += 1j if i == j else 1
+        assert not FlipMasks({where: G}, range(12), d).is_hermitian
+
+
+def test_hermitian_as_the_matrix_is():
+    """Sparse matrices on overlapping places, many of them with adjoints among other terms."""
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(150):
+        H, M = {}, np.zeros((16, 16))
+        for _ in range(rng.integers(1, 4)):
+            where = tuple(rng.permutation(4)[: rng.integers(1, 4)].tolist())
+            A = (rng.random((2 ** len(where),) * 2) < 0.2) * rng.integers(1, 3)
+            spread = np.kron(A.T, np.eye(2 ** (4 - len(where)))).astype(int)
+            rest = tuple(n for n in range(4) if n not in where)
+            H[where] = H.get(where, 0) + A
+            H[where + rest] = H.get(where + rest, 0) + spread * (rng.random() < 0.7)
+        for where, G in H.items():
+            M = M + on_all(G, where)
+        masks = FlipMasks(H, range(4))
+        assert masks.is_hermitian == bool((M == M.T).all())
+        seen.add(masks.is_hermitian)
+    assert seen == {True, False}
+
+
+def on_all(G, where):
+    """A matrix on some of four qubits as one on all of them."""
+    k, rest = len(where), [n for n in range(4) if n not in where]
+    whole = np.kron(G, np.eye(2 ** (4 - k))).reshape((2,) * 8)
+    order = np.argsort([*where, *rest])
+    return whole.transpose(*order, *(4 + order)).reshape(16, 16)
+
+
+def test_round_off_of_a_compressed_operator_is_hermitian():
+    H = qtn.MPO_ham_ising(6, bx=0.4)
+    dense = H.to_dense()
+    H.compress()
+    masks = FlipMasks(H, range(6))
+    assert masks.is_hermitian
+    assert abs(as_matrix(masks) - dense).max() < 1e-13
+
+
 @pytest.mark.slow
 def test_coupling_rate():
     """At least 5 times the configurations a second of quimb's own coupling, on 6 x 6."""

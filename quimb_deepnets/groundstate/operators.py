@@ -22,12 +22,12 @@ import numpy as np
 from ..errors import OptionError
 from ..numerics.configs import batches, check_configs
 from ..numerics.shown import Shown
-from .pieces import collect_terms
+from .pieces import collect_terms, unpaired_terms
 from .reading import read_hamiltonian
 from .signs import sign_of_terms
 
 CACHE = 2**20  # bytes of the numbers of one pass
-CHECKS = 4  # configurations by which each term is compared with its adjoint
+CHECKS = 4  # configurations by which each number is compared with its adjoint
 
 
 class FlipMasks(Shown):
@@ -199,8 +199,14 @@ class FlipMasks(Shown):
 
     @functools.cached_property
     def is_hermitian(self) -> bool:
-        """Whether it equals its adjoint, at configurations that reach every term."""
-        configs = self._reaching_configs()
+        """Whether it equals its adjoint.
+
+        Terms that have their adjoints among the others are settled. The rest may still add up to a
+        Hermitian operator: it is compared with its adjoint at each of its numbers.
+        """
+        heads = [abs(term.factors[0].table).max() for term in self._terms]
+        limit = 1e-10 * max(heads, default=0.0)
+        configs = self._reaching_configs(unpaired_terms(self._terms, self.phys_dim), limit)
         for part in batches(len(configs), 256):
             here = self.coefficients(configs[part])
             for m, mask in enumerate(self.masks):
@@ -208,8 +214,7 @@ class FlipMasks(Shown):
                 back = self.coefficients((configs[part][rows] + mask) % self.phys_dim)
                 way = self._opposite[m]
                 back = back[:, way] if way >= 0 else np.zeros(len(rows))
-                scale = abs(here[rows, m]).max(initial=0.0)
-                if not np.allclose(back, here[rows, m].conj(), rtol=1e-9, atol=1e-10 * scale):
+                if not np.allclose(back, here[rows, m].conj(), rtol=1e-9, atol=limit):
                     return False
         return True
 
@@ -220,17 +225,23 @@ class FlipMasks(Shown):
         back = ((-self.masks) % self.phys_dim).astype(self.masks.dtype)
         return [rank.get(mask.tobytes(), -1) for mask in back]
 
-    def _reaching_configs(self):
-        """Random configurations, in which each term in turn is not zero."""
-        rng = np.random.default_rng(0)
-        count = len(self._terms) * CHECKS
-        configs = rng.integers(self.phys_dim, size=(count, self.nsites))
-        for term, rows in zip(self._terms, np.arange(count).reshape(-1, CHECKS)):
-            for piece in term.factors:
-                codes = rng.choice(piece.table.nonzero()[0], size=CHECKS)
-                for n in reversed(piece.places):
-                    codes, configs[rows, n] = np.divmod(codes, self.phys_dim)
-        return configs
+    def _reaching_configs(self, terms, limit):
+        """Configurations that reach each number of terms above a limit, else random."""
+        rng, found = np.random.default_rng(0), [np.zeros((0, self.nsites), np.int64)]
+        for head, *tail in (term.factors for term in terms):
+            entries = np.flatnonzero(abs(head.table) > limit)
+            codes = np.repeat(entries, CHECKS)
+            configs = rng.integers(self.phys_dim, size=(len(codes), self.nsites))
+            for piece in tail:
+                self._write(configs, piece, rng.choice(piece.table.nonzero()[0], size=len(codes)))
+            self._write(configs, head, codes)
+            found.append(configs)
+        return np.concatenate(found)
+
+    def _write(self, configs, piece, codes):
+        """Put the digits of codes on the places of a piece."""
+        for n in reversed(piece.places):
+            codes, configs[:, n] = np.divmod(codes, self.phys_dim)
 
     def check_hermitian(self) -> None:
         """Refuse an operator whose energy is not a real number.

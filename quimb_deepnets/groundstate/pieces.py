@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .reading import Term
+
 SMALL = 2**8  # entries of a table that is written out
 
 
@@ -70,6 +72,47 @@ def collect_terms(terms: Any, phys_dim: int) -> list[CollectedTerm]:
             head = TablePiece(places, tuple(table.reshape(-1).tolist()))
             collected.append(CollectedTerm(shifts, (head, *_cut(tail, phys_dim))))
     return collected
+
+
+def unpaired_terms(terms: list[CollectedTerm], phys_dim: int) -> list[CollectedTerm]:
+    """What is left of an operator less its adjoint where both are collected: nothing, mostly.
+
+    Parameters
+    ----------
+    terms : list[CollectedTerm]
+    phys_dim : int
+
+    Returns
+    -------
+    list[CollectedTerm]
+        None of a Hermitian operator, unless a matrix that is not Hermitian has its adjoint spread
+        over other places, as in ``{(0, 1): A, (0,): B}``.
+
+    Examples
+    --------
+    >>> import quimb as qu
+    >>> from quimb_deepnets.groundstate.pieces import collect_terms, unpaired_terms
+    >>> from quimb_deepnets.groundstate.reading import read_hamiltonian
+    >>> Y, up = collect_terms(read_hamiltonian({0: qu.pauli("Y"), 1: qu.create()}, range(2), 2), 2)
+    >>> unpaired_terms([Y], 2), len(unpaired_terms([up], 2))
+    ([], 1)
+    """
+    return collect_terms((x for term in terms for x in _with_adjoint(term, phys_dim)), phys_dim)
+
+
+def _with_adjoint(term, d):
+    """A collected term, and its adjoint with a minus."""
+    shifts = dict(term.shifts)
+    factors = [(p.places, p.table.reshape((d,) * len(p.places))) for p in term.factors]
+    yield Term(1.0, shifts, factors)
+    turned = [(places, _moved(x.conj(), places, shifts)) for places, x in factors]
+    yield Term(-1.0, {n: d - shift for n, shift in shifts.items()}, turned)
+
+
+def _moved(table, places, shifts):
+    """A table over digits before a move as one over digits after it."""
+    axes = [axis for axis, n in enumerate(places) if n in shifts]
+    return np.roll(table, [shifts[places[axis]] for axis in axes], axes) if axes else table
 
 
 def _split(term, d):
