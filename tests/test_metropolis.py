@@ -362,6 +362,51 @@ def test_states_of_fixed_number_are_sampled_without_being_told():
     assert chance(drawn(sampler, 10, 3), p) > 1e-3 and sampler.moved == 1
 
 
+def answers(logabs, phase=None):
+    """A function of a user with these logarithms."""
+    return lambda configs: (np.ones(len(configs)) if phase is None else phase, logabs(configs))
+
+
+def test_wrong_answers_of_a_function_are_named():
+    zeros = lambda configs: np.zeros(len(configs))
+    cases = [
+        (lambda configs: None, "gives a NoneType"),
+        (zeros, "gives a ndarray"),
+        (lambda configs: (1.0, 0.0), "shapes"),
+        (lambda configs: ([1.0] * len(configs), [0.0] * len(configs)), "shapes"),
+        (answers(lambda configs: zeros(configs)[:, None]), r"\(512, 1\)\] .*shape \(512, 5\)"),
+        (answers(zeros, np.ones(1)), r"shapes \[\(1,\), \(512,\)\]"),
+        (answers(lambda configs: zeros(configs) + 0j), "dtype complex128"),
+    ]
+    for function, words in cases:
+        with pytest.raises(qdn.MethodError, match=words):
+            qdn.Metropolis(function, 8, shape=5, seed=0)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_numbers_that_are_none_are_not_taken_for_zero(wrong):
+    """Also where only a configuration that chains reach later has one."""
+    rare = answers(lambda configs: np.where(configs.all(1), wrong, 0.0 * configs.sum(1)))
+    with pytest.raises(qdn.RangeError, match=rf"{wrong} for the configuration \[1, 1, 1, 1, 1\]"):
+        qdn.Metropolis(rare, 8, shape=5, seed=0)
+    sampler = qdn.Metropolis(rare, 8, shape=5, seed=0, start=np.zeros(5, int), levels=1)
+    with pytest.raises(qdn.RangeError, match=r"\[1, 1, 1, 1, 1\]"):
+        sampler.sweep(200)
+    assert sampler.configs.shape == (8, 5) and not sampler.digits.all(1).any()
+
+
+def test_a_function_may_write_into_its_argument():
+    def spoils(configs):
+        logabs = configs.sum(1) * np.log(2)
+        configs[:] = 0
+        return np.ones(len(configs)), logabs
+
+    sampler = qdn.Metropolis(spoils, 200, shape=4, seed=0)
+    sampler.sweep(10)
+    ones = np.array([bin(i).count("1") for i in range(16)])
+    assert chance(drawn(sampler, 10, 3), 4.0**ones / 5**4) > 1e-3
+
+
 def test_renew_goes_on_from_where_the_chains_are():
     nets = [qdn.ConvAC.rand(8, 2, 3, 2, seed=seed, **RING) for seed in (0, 1)]
     for given in (lambda net: net, lambda net: net.log_amplitudes):

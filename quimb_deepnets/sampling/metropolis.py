@@ -91,8 +91,8 @@ class Metropolis(Shown):
         the sector, or masks do not fit.
     OptionError
         If an option is not understood, the sector does not exist, or a move always leaves it.
-    MethodError
-        If the state does not give batches of amplitudes.
+    MethodError, RangeError
+        If the state does not give batches of amplitudes, or gives nan or infinite ones, also later.
 
     Notes
     -----

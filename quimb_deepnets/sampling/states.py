@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from autoray import stop_gradient, to_numpy
 
-from ..errors import MethodError, OptionError, check_positive_int
+from ..errors import MethodError, OptionError, RangeError, check_positive_int
 from ..evaluation.evaluator import Evaluator
 from ..networks import DeepNetwork, TorchNetwork
 from ..networks.torch_network import is_module
@@ -46,11 +46,50 @@ class SampledState(NamedTuple):
         return int(np.prod(self.shape))
 
     def evaluate(self, digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Phases and logarithms of digits ``(B, N)`` as numpy arrays, each ``(B,)``."""
-        found = self.function(digits.reshape(-1, *self.shape))
+        """Phases and logarithms of digits ``(B, N)`` as numpy arrays, each ``(B,)``.
+
+        Raises
+        ------
+        MethodError, RangeError
+            If the function of a user gives something else, or nan.
+        """
+        configs = digits.reshape(-1, *self.shape)
+        if self.network is None:  # what others wrote may write into its argument
+            return self._looked_at(self.function(configs.copy()), configs)
+        found = self.function(configs)
         check_there(found, "sampling")
-        phase, logabs = (np.asarray(to_numpy(stop_gradient(x))) for x in found)
+        phase, logabs = _as_numpy(found)
         return phase, logabs
+
+    def _looked_at(self, found, configs):
+        """Phases and logarithms as numpy arrays, or an error that says what is wrong with them."""
+        shape = configs.shape[:1]
+        pair = found if isinstance(found, (tuple, list)) else ()
+        shapes = [tuple(getattr(x, "shape", ())) for x in pair]
+        if shapes != [shape, shape]:
+            what = f"arrays of shapes {shapes}" if pair else f"a {type(found).__name__}"
+            raise MethodError(
+                f"{self.name} gives {what} for configurations of shape {configs.shape}; it must "
+                f"give (phase, logabs), two arrays of shape {shape}."
+            )
+        check_there(pair, "sampling")
+        phase, logabs = _as_numpy(pair)
+        if logabs.dtype.kind not in "fiub":
+            raise MethodError(
+                f"{self.name} gives logarithms of dtype {logabs.dtype}, and those of moduli are "
+                "real; give (phase, logabs), a complex logarithm as (exp(1j * imag), real)."
+            )
+        if (wrong := ~(logabs < np.inf)).any():
+            raise RangeError(
+                f"{self.name} gives the logarithm {logabs[wrong][0]} for the configuration "
+                f"{configs[wrong][0].tolist()}; it must be a number, or -inf where psi is zero."
+            )
+        return phase, logabs
+
+
+def _as_numpy(arrays):
+    """Arrays of any library as arrays of numpy."""
+    return [np.asarray(to_numpy(stop_gradient(x))) for x in arrays]
 
 
 def read_state(
