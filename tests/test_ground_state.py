@@ -252,8 +252,46 @@ def test_a_torn_file_is_refused_and_kept(tmp_path):
     qdn.save(ring_net(), path)
     with pytest.raises(qdn.OptionError, match="torn, or not a checkpoint"):
         ring().run(steps=4, checkpoint=path, progbar=False)
-    with pytest.raises(qdn.OptionError, match="cannot be written"):
-        ring().run(steps=4, checkpoint=tmp_path / "nowhere" / "run.npz", progbar=False)
+    for nowhere in (tmp_path / "nowhere" / "run.npz", tmp_path / f"{'x' * 300}.npz"):
+        with pytest.raises(qdn.OptionError, match="cannot be written"):
+            ring().run(steps=4, checkpoint=nowhere, progbar=False)
+
+
+@pytest.mark.parametrize(
+    "name, change",
+    [
+        ("theta", lambda x: x[:3]),
+        ("theta", lambda x: x + np.nan),
+        ("theta", lambda x: x + 1j),
+        ("before", lambda x: x.astype(str)),
+        ("configs", lambda x: x[:3]),
+        ("configs", lambda x: x + 0.5),
+        ("history", lambda x: x[:1]),
+        ("state", lambda x: np.array(str(x).replace("PCG64", "MT19937"))),
+    ],
+)
+def test_a_file_that_was_changed_is_refused(tmp_path, name, change):
+    path = tmp_path / "run.npz"
+    ring().run(steps=2, checkpoint=path, progbar=False)
+    with np.load(path) as file:
+        arrays = {key: file[key] for key in file.files}
+    np.savez(path, **arrays | {name: change(arrays[name])})
+    gs = ring()
+    with pytest.raises(qdn.OptionError, match="not a checkpoint"):
+        gs.run(steps=4, checkpoint=path, progbar=False)
+    assert len(gs.history) == 0
+    np.savez(path, **arrays)
+    assert len(gs.run(steps=4, checkpoint=path, progbar=False).history) == 4
+
+
+def test_what_measure_and_run_refuse():
+    gs = ring()
+    for operators in ([{0: qu.pauli("Z")}], {"energy": {0: qu.pauli("Z")}}):
+        with pytest.raises(qdn.OptionError, match="name 'energy' is that of H"):
+            gs.measure(operators)
+    with pytest.raises(qdn.OptionError, match="callback=3"):
+        gs.run(steps=2, callback=3, progbar=False)
+    assert len(gs.history) == 0
 
 
 # ---------------------------------------------------------------- ends of a run

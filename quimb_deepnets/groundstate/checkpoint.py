@@ -104,7 +104,7 @@ def write_checkpoint(path: Any, problem: dict, state: RunState) -> None:
         np.savez(file, **arrays)
 
 
-def read_checkpoint(path: Any, problem: dict) -> RunState | None:
+def read_checkpoint(path: Any, problem: dict, begun: RunState) -> RunState | None:
     """The run in a file, or None if the file does not exist.
 
     Parameters
@@ -112,11 +112,13 @@ def read_checkpoint(path: Any, problem: dict) -> RunState | None:
     path : str or path
     problem : dict
         What the file must have been written for. A seed of None is that of the file.
+    begun : RunState
+        A state of the problem; that of the file has arrays of the same shapes.
 
     Raises
     ------
     OptionError
-        If it is torn, of another problem, or could not be written later.
+        If it is torn, was changed, is of another problem, or could not be written later.
     """
     path = as_path(path)
     if not has_checkpoint(path):
@@ -130,16 +132,39 @@ def read_checkpoint(path: Any, problem: dict) -> RunState | None:
         state = RunState(**plain, **arrays, memory=memory)
         if written.get("format") == FORMAT and state.history.dtype != RECORD:
             raise ValueError("its history has other columns")
+        np.random.PCG64().state = json.loads(state.generator)
     except (
         *(OSError, EOFError, LookupError, TypeError, ValueError, AttributeError),
         *(zipfile.BadZipFile, NotImplementedError),
     ) as error:
-        raise OptionError(
-            f"checkpoint={str(path)!r} cannot be read ({error}); it is torn, or not a checkpoint "
-            "of a ground state: choose another path, or move it away to start anew."
-        ) from error
+        raise _unreadable(path, error) from error
     _check_problem(path, written, {"format": FORMAT, **problem})
+    if wrong := _wrong_array(state, begun, problem["chains"]):
+        raise _unreadable(path, f"{wrong} is not that of such a run")
     return state
+
+
+def _unreadable(path, why):
+    return OptionError(
+        f"checkpoint={str(path)!r} cannot be read ({why}); it is torn, or not a checkpoint "
+        "of a ground state: choose another path, or move it away to start anew."
+    )
+
+
+def _wrong_array(state, begun, chains):
+    """The name of an array of another shape or type than a run has, or that is not finite."""
+    shapes = [(count, begun.configs.shape[1]) for count in (0, chains)]
+    right = {
+        "theta": _is_like(state.theta, begun.theta),
+        "before": _is_like(state.before, begun.theta),
+        "configs": state.configs.shape in shapes and state.configs.dtype.kind == "i",
+        "history": state.history.shape == (state.step,),
+    }
+    return next((name for name, good in right.items() if not good), None)
+
+
+def _is_like(x, other):
+    return x.shape == other.shape and x.dtype == other.dtype and bool(np.isfinite(x).all())
 
 
 def _check_problem(path, written, problem):

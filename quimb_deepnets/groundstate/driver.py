@@ -252,7 +252,8 @@ class GroundState(Shown):
         Raises
         ------
         OptionError
-            If the checkpoint is torn or was written for another problem.
+            If the checkpoint is torn or was written for another problem, or an option is not
+            understood.
         RangeError
             If ten steps in a row led to numbers out of range.
         WorkerError
@@ -273,6 +274,8 @@ class GroundState(Shown):
         seconds = math.inf if seconds is None else positive("seconds", seconds)
         if steps is None and seconds == math.inf:
             steps = STEPS
+        if callback is not None and not callable(callback):
+            raise OptionError(f"callback={callback!r} cannot be called; give a function.")
         self._path.warm_up(self._state)
         begun, spent = self._state.step, self._state.seconds
         if checkpoint is not None:
@@ -304,7 +307,7 @@ class GroundState(Shown):
 
     def _go_on_from(self, checkpoint):
         """Take the state of a file, unless this object is further."""
-        found = read_checkpoint(checkpoint, self._path.problem())
+        found = read_checkpoint(checkpoint, self._path.problem(), self._state)
         if found is not None and found.step > self._state.step:
             self._state, self._found = found, None
 
@@ -340,10 +343,10 @@ class GroundState(Shown):
         Raises
         ------
         SitesError, OptionError
-            As for H.
+            As for H, or if they are not a dict, or one is called ``"energy"``.
         """
         masks = {"energy": self._path.H}
-        for name, operator in dict(operators or {}).items():
+        for name, operator in _named(operators).items():
             masks[name] = FlipMasks(
                 operator, self._path.H.sites, self._path.H.phys_dim, self._path.sign_rule
             )
@@ -388,6 +391,16 @@ class GroundState(Shown):
             If no step was taken yet.
         """
         return plot_run(self._state.history, self._path.H.nsites, dict(hlines or {}), zoom)
+
+
+def _named(operators):
+    """Operators by name, none of them with the name of the energy."""
+    if not isinstance(operators, (Mapping, type(None))) or "energy" in (operators or {}):
+        raise OptionError(
+            f"operators is a {type(operators).__name__} that cannot be read; give a dict from "
+            "names to operators, as in {'zz': {(0, 1): G}}. The name 'energy' is that of H."
+        )
+    return operators or {}
 
 
 def _is_true(answer):

@@ -133,8 +133,12 @@ def has_checkpoint(path):
     OptionError
         If it could not.
     """
-    if not path.exists() and not os.access(path.parent, os.W_OK):
+    try:
+        there = path.exists()
+    except OSError as error:  # such as a name that is too long
+        raise _unwritable(path, error) from error
+    if not there and not os.access(path.parent, os.W_OK):
         raise OptionError(
             f"checkpoint={str(path)!r} cannot be written; name a file in a folder that is there."
         )
-    return path.exists()
+    return there
