@@ -269,8 +269,9 @@ def test_what_exact_steps_refuse(monkeypatch):
         qdn.GroundState(net, H, optimizer="lbfgs")
     with pytest.raises(qdn.OptionError, match="overlaps without noise"):
         qdn.GroundState(net, H, orthogonal_to=[net])
-    with pytest.raises(qdn.OptionError, match="list of states"):
-        qdn.GroundState(net, H, method="full", orthogonal_to=net)
+    for one in (net, None):
+        with pytest.raises(qdn.OptionError, match="list of states"):
+            qdn.GroundState(net, H, method="full", orthogonal_to=one)
     with pytest.raises(qdn.OptionError, match="penalty"):
         qdn.GroundState(net, H, method="full", orthogonal_to=[net], penalty=-1)
     with pytest.raises(qdn.SitesError, match="on 6 sites"):
@@ -439,6 +440,36 @@ def test_fits_are_sampled_where_contraction_is_too_dear(monkeypatch):
     monkeypatch.setattr("quimb_deepnets.groundstate.windows.MAX_WORK", 10)
     found = qdn.fit(net, target, steps=5, seed=0, samples=500)
     assert found.method == "sample" and 0 < found.fidelity < 1 + 3 * found.error
+
+
+def test_one_sample_has_no_error_bar():
+    net = qdn.ConvAC.rand(6, depth=2, kernel=2, bond_dim=2, **START)
+    found = qdn.fit(net, np.arange(64.0), "sample", steps=2, seed=0, samples=1)
+    assert found.error == np.inf
+    assert 0 < qdn.fit(net, np.arange(64.0), "sample", steps=2, seed=0, samples=9).error < np.inf
+
+
+@pytest.mark.parametrize("method", ["full", "exact", "sample"])
+@pytest.mark.parametrize("factor", [1e-200, 1e200])
+def test_targets_of_any_norm(method, factor):
+    """Whose squares leave the range of floats."""
+    net = qdn.ConvAC.rand(4, depth=2, kernel=2, bond_dim=2, **START)
+    mps = qtn.MPS_rand_state(4, 2, seed=1)
+    options = {"method": method, "steps": 3, "seed": 0, "samples": 100}
+    for target in (np.random.default_rng(0).normal(size=16), mps):
+        plain, scaled = (qdn.fit(net, x, **options) for x in (target, factor * target))
+        assert scaled.fidelity == pytest.approx(plain.fidelity, rel=1e-9)
+    with pytest.raises(qdn.RangeError, match="nan or inf"):
+        qdn.fit(net, np.full(16, np.nan), **options)
+
+
+def test_a_state_that_vanishes_is_named():
+    net = qdn.ConvAC.rand(6, depth=2, kernel=2, bond_dim=2, **START)
+    zero = net.with_params({name: 0 * x for name, x in net.params.items() if "READ" not in name})
+    for method in ("exact", "full", "sample"):
+        gs = qdn.GroundState(zero, ising(6, 1.0)[0], method=method, seed=0)
+        with pytest.raises(qdn.RangeError, match=r"vanishes|amplitude zero"):
+            gs.run(steps=2, progbar=False)
 
 
 def test_a_network_finds_itself_and_a_chain_finds_a_long_state():

@@ -14,13 +14,13 @@ import numpy as np
 import quimb.tensor as qtn
 from autoray import to_numpy
 
-from ..errors import OptionError, RangeError
+from ..errors import OptionError
 from ..networks import DeepNetwork
 from ..numerics.configs import batches
 from .local import local_derivatives
 from .points import ROWS, network_at
 from .steps import force
-from .targets import Target
+from .targets import Target, largest_modulus
 
 
 class SampledLoss:
@@ -69,7 +69,7 @@ class SampledLoss:
         return math.log(square) - 2 * math.log(abs(mean)), gradient
 
     def fidelity(self, theta: np.ndarray) -> tuple[float, float]:
-        """The fidelity from fresh samples of both states, and its error."""
+        """The fidelity from fresh samples of both states, and its error, inf of single samples."""
         net, count = network_at(self.net, theta), len(self.configs)
         evaluator = net.evaluator(count)
         there, logs = self.target.draw(count, self.rng)
@@ -77,7 +77,8 @@ class SampledLoss:
         one, above = _exp(_logarithms(evaluator, there) - logs)
         two, below = _exp(self.target.logarithms(here) - _logarithms(evaluator, here))
         value = (one.mean() * two.mean()).real * math.exp(above + below)
-        spread = [(r.std() / abs(r.mean()) if r.mean() else math.inf) for r in (one, two)]
+        known = count > 1 and one.mean() and two.mean()
+        spread = [r.std(ddof=1) / abs(r.mean()) if known else math.inf for r in (one, two)]
         return float(value), float(abs(value) * math.hypot(*spread) / math.sqrt(count))
 
 
@@ -158,9 +159,8 @@ def _right_canonical(mps, sites):
     arrays = [to_numpy(mps[mps.site_tag(site)].data) for site in sites]
     arrays[0] = arrays[0].reshape(1, *arrays[0].shape[-2:])
     arrays[-1] = arrays[-1].reshape(*arrays[-1].shape[:2], 1)
-    if not (norm := np.linalg.norm(arrays[0])) > 0:
-        raise RangeError("the state vanishes: its norm is zero; give another one.")
-    arrays[0] = arrays[0] / norm
+    arrays[0] = arrays[0] / largest_modulus(arrays[0])
+    arrays[0] = arrays[0] / np.linalg.norm(arrays[0])
     return arrays
 
 

@@ -52,7 +52,7 @@ class Target:
     OptionError
         If it is of another kind or local dimension.
     RangeError
-        If it vanishes.
+        If it vanishes, or holds nan or inf.
     """
 
     def __init__(self, state: Any, net: Any, sign_rule: Any = None) -> None:
@@ -105,7 +105,8 @@ class Target:
                 f"{self.phys_dim}; give a network, a quimb vector such as a MatrixProductState, "
                 f"or {self.phys_dim}**{len(self.sites)} amplitudes."
             )
-        return vector.reshape(-1).astype(common_dtype(vector, np.zeros(0)))
+        vector = vector.reshape(-1).astype(common_dtype(vector, np.zeros(0)))
+        return vector / largest_modulus(vector)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -232,6 +233,25 @@ class Target:
             psi = psi.reshape(-1)[configs.astype(np.int64) @ weights]
         if self.signs:
             psi = psi * (-1.0) ** configs[:, sorted(self.signs)].sum(1)
-        if not (norm := np.linalg.norm(psi)):
-            raise RangeError("the state vanishes on these configurations; give another one.")
-        return psi / norm
+        psi = psi / largest_modulus(psi)
+        return psi / np.linalg.norm(psi)
+
+
+def largest_modulus(psi: np.ndarray) -> float:
+    """The largest modulus of numbers whose squares may leave the range of floats.
+
+    Parameters
+    ----------
+    psi : numpy.ndarray
+
+    Raises
+    ------
+    RangeError
+        If they are zero, or hold nan or inf.
+    """
+    top = float(abs(psi).max())
+    if not math.isfinite(top):
+        raise RangeError("the state holds nan or inf; give finite numbers.")
+    if not top:
+        raise RangeError("the state vanishes: all its numbers are zero; give another one.")
+    return top

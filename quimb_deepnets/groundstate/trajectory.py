@@ -128,7 +128,8 @@ class Trajectory:
 
     def _targets(self, states):
         """States that a run stays away from."""
-        if isinstance(states, (DeepNetwork, TensorNetwork, np.ndarray)):
+        one = isinstance(states, (DeepNetwork, TensorNetwork, np.ndarray))
+        if one or not hasattr(states, "__iter__"):
             raise OptionError(
                 f"orthogonal_to is a {type(states).__name__}; give a list of states, such as "
                 "[state]."

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from autoray import to_numpy
 
+from ..errors import RangeError
 from ..numerics.weights import MAX_BYTES
 from ..tensors.collapsed import collapsed_tensors
 from .chain import phases
@@ -89,8 +90,8 @@ class WindowEnergy:
         Raises
         ------
         RangeError
-            If the windows leave the range of floats, or (almost) none of the state is in the
-            sector.
+            If the windows leave the range of floats, or the state vanishes, or (almost) none of it
+            is in the sector.
         """
         arrays, gradient = self._windows.at(theta)
         radius = self.sums.radius(arrays, self.sector)
@@ -99,6 +100,8 @@ class WindowEnergy:
         counts = [back for _, back in turns]
         parts = [parts_of(self._means, run) for run in runs]
         above, norm, base = added(list(zip(counts, parts)))
+        if not norm > 0:
+            raise RangeError("the state vanishes; begin with other weights.")
         energy, back, penalty = above / norm, [np.zeros_like(x) for x in arrays], 0.0
         for overlap, weight in self._others:
             found = overlap.fidelity(arrays, norm, base, radius)
