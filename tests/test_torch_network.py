@@ -11,6 +11,8 @@ import quimb.tensor as qtn
 import torch
 
 import quimb_deepnets as qdn
+from quimb_deepnets.groundstate.operators import FlipMasks
+from quimb_deepnets.groundstate.points import FullEnergy
 
 from .test_ground_state import RING, RING_ENERGY, same
 from .test_metropolis import chance, weights_of
@@ -151,6 +153,33 @@ def test_complex_log_amplitudes_find_complex_ground_states():
     gs = qdn.GroundState(net, H, method="full")
     begun = gs.energy
     assert gs.run(steps=40, progbar=False).energy < begun - 1
+
+
+class Single(Perceptron):
+    """Whose code names its precision."""
+
+    def __init__(self, outputs=1):
+        super().__init__(outputs=outputs, dtype=torch.float32)
+
+    def forward(self, configs):
+        return super().forward(configs.float())
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_module_of_single_precision_stays_there(outputs):
+    """Its gradients are those of its double, to single precision."""
+    net = qdn.TorchNetwork(Single(outputs), 6)
+    twin = qdn.TorchNetwork(Perceptron(outputs=outputs), 6)
+    twin = twin.with_vector(net.vector.double())
+    H = FlipMasks(RING, net.sites, sign_rule="marshall")
+    points = [FullEnergy(x, H, 3)(x.vector.detach().double().numpy()) for x in (net, twin)]
+    assert points[0].energy == pytest.approx(points[1].energy, rel=1e-5)
+    assert abs(points[0].gradient - points[1].gradient).max() < 1e-5
+    begun = points[1].energy
+    gs = qdn.GroundState(net, RING, sector=3, sign_rule="marshall", method="full")
+    assert gs.run(steps=30, progbar=False).energy < begun - 0.5
+    assert gs.network.dtype == "float32"
+    assert qdn.fit(net, np.ones(64), steps=30).fidelity > 0.99
 
 
 def test_checkpoints(tmp_path):

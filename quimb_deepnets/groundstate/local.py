@@ -87,11 +87,16 @@ def local_derivatives(evaluator: Any, configs: np.ndarray) -> np.ndarray | Facto
     """
     shaped = configs.reshape(-1, *evaluator.network.geometry.shape)
     if (factored := evaluator.factored_derivatives(shaped)) is not None:
-        return factored._replace(factors=tuple(map(_double, factored.factors)))
-    return _double(evaluator.log_derivatives(shaped, max_bytes=MAX_BYTES))
+        return factored._replace(factors=tuple(map(double, factored.factors)))
+    return double(evaluator.log_derivatives(shaped, max_bytes=MAX_BYTES))
 
 
-def _double(x):
-    """An array of numpy in double precision."""
+def double(x: Any) -> np.ndarray:
+    """An array as one of numpy in double precision.
+
+    Parameters
+    ----------
+    x : array
+    """
     x = to_numpy(x)
     return x.astype(np.result_type(x.dtype, np.float64), copy=False)

@@ -16,10 +16,12 @@ import numpy as np
 from autoray import get_dtype_name, to_numpy
 
 from ..errors import import_extra
+from ..networks import TorchNetwork
 from ..numerics.configs import batches
 from ..numerics.scaled import array_like
 from ..numerics.weights import MAX_BYTES
 from .full import FullOperator, FullState
+from .local import double
 from .operators import FlipMasks
 
 ROWS = 2**26  # bytes of the derivatives of a block of configurations
@@ -59,6 +61,8 @@ def network_at(net: Any, theta: np.ndarray) -> Any:
 class TorchCopy:
     """A network in double precision whose weights torch differentiates.
 
+    A module stays in its own precision, which its code may name.
+
     Parameters
     ----------
     net : DeepNetwork
@@ -73,8 +77,9 @@ class TorchCopy:
 
     def __init__(self, net: Any, what: str) -> None:
         self.torch = import_extra(what, "", "torch")
-        double = "complex128" if "complex" in net.dtype else "float64"
-        self.net = net._bare().to(backend="torch", dtype=double, device="cpu")
+        dtype = "complex128" if "complex" in net.dtype else "float64"
+        dtype = net.dtype if isinstance(net, TorchNetwork) else dtype
+        self.net = net._bare().to(backend="torch", dtype=dtype, device="cpu")
 
     def at(self, theta: np.ndarray) -> tuple[Any, Any]:
         """The network at parameters, and these as a leaf of torch."""
@@ -89,7 +94,7 @@ class TorchCopy:
             g = self.torch.as_tensor(np.ascontiguousarray(g), dtype=y.dtype)
             total = total + (g.conj() * y).real.sum()
         (found,) = self.torch.autograd.grad(total, x)
-        return found.numpy()
+        return double(found.numpy())
 
 
 class AmplitudeGradients:
