@@ -247,6 +247,10 @@ def test_models_of_ground():
             value = qu.groundenergy(builder.build_dense())
         assert qu.groundenergy(dense) == pytest.approx(value)
     assert len(model_terms("j1j2", (4, 4))) == 64
+    for wide in ((1, 6), (6, 1)):  # a chain, whatever it is called
+        assert len(model_terms("j1j2", wide)) == len(model_terms("j1j2", 6)) == 12
+        chain = model_ground_state("heisenberg", wide, method="full").run(100, progbar=False)
+        assert chain.energy == pytest.approx(qu.groundenergy(qu.ham_heis(6, cyclic=True)), abs=1e-3)
     gs = model_ground_state("j1j2", (2, 2), periodic=False, layers=[(2, 2)], method="full")
     begun = gs.energy
     assert begun == pytest.approx(-17 / 12, abs=0.01)  # nearly uniform

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import quimb as qu
 import quimb.tensor as qtn
+import torch
 from quimb.operator import heisenberg_from_edges
 
 import quimb_deepnets as qdn
@@ -461,6 +462,17 @@ def test_targets_of_any_norm(method, factor):
         assert scaled.fidelity == pytest.approx(plain.fidelity, rel=1e-9)
     with pytest.raises(qdn.RangeError, match="nan or inf"):
         qdn.fit(net, np.full(16, np.nan), **options)
+
+
+@pytest.mark.parametrize("method", ["full", "exact"])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_steps_where_torch_is_told_to_record_nothing(method, mode):
+    H, net = ising(6, 1.0)[0], qdn.ConvAC.rand(6, depth=2, kernel=2, bond_dim=2, **START)
+    make = lambda: qdn.GroundState(net, H, method=method).run(steps=4, progbar=False)
+    fitted = lambda: qdn.fit(net, np.arange(64.0), method=method, steps=4)
+    with mode():
+        gs, found = make(), fitted()
+    assert gs.energy == make().energy and found.fidelity == fitted().fidelity
 
 
 def test_a_state_that_vanishes_is_named():

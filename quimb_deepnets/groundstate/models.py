@@ -62,7 +62,8 @@ def model_terms(
         near = list(qtn.edges_1d_chain(sizes[0], cyclic=periodic and sizes[0] > 2))
         sites: list[Any] = list(range(*sizes))
     else:
-        near = list(qtn.edges_2d_square(sizes[0], sizes[1], cyclic=periodic))
+        edges = qtn.edges_2d_square(sizes[0], sizes[1], cyclic=periodic)
+        near = [pair for pair in edges if len(pair) == 2]  # not around a side of one site
         sites = list(itertools.product(*map(range, sizes)))
     if model == "tfi":
         Z, X = qu.pauli("Z"), qu.pauli("X")
@@ -76,7 +77,8 @@ def model_terms(
 
 def _second_neighbours(sizes, periodic):
     """Pairs of sites two apart on a chain, diagonal on a lattice, each once."""
-    steps = [(2,)] if len(sizes) == 1 else [(1, 1), (1, -1)]
+    along = tuple(2 * (length > 1) for length in sizes)  # a lattice one site wide is a chain
+    steps = [(1, 1), (1, -1)] if sum(along) == 4 else [along]
     pairs = set()
     for site in itertools.product(*map(range, sizes)):
         for step in steps:
@@ -129,13 +131,14 @@ def model_ground_state(
     sizes = as_sizes("shape", shape)
     H = model_terms(model, shape, periodic, field, j2)
     if layers is LAYERS:
-        layers = [(min(kernel, *sizes), channels) for kernel, channels in LAYERS]
+        fitting = lambda kernel: tuple(min(kernel, length) for length in sizes)
+        layers = [(fitting(kernel), channels) for kernel, channels in LAYERS]
     stack = [GCLayer(kernel, channels) for kernel, channels in layers]
     boundary = "periodic" if periodic else "ones"
     net = ConvAC.rand(shape, layers=stack, boundary=boundary, seed=seed, **NEAR_UNIFORM)
     if model != "tfi":
         options["sector"] = net.nsites // 2
-        if not (periodic and any(length % 2 for length in sizes)):
+        if not (periodic and any(length % 2 and length > 1 for length in sizes)):
             ones = lambda site: sum(site) if isinstance(site, tuple) else site
             options["sign_rule"] = [site for site in net.sites if ones(site) % 2]
     return GroundState(net, H, seed=seed, **options)

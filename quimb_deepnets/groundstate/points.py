@@ -9,7 +9,8 @@
 What is summed over is prepared once; a step is arithmetic.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,6 +82,12 @@ class TorchCopy:
         dtype = net.dtype if isinstance(net, TorchNetwork) else dtype
         self.net = net._bare().to(backend="torch", dtype=dtype, device="cpu")
 
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[None]:
+        """Torch notes what it computes, also where the caller told it not to."""
+        with self.torch.inference_mode(False), self.torch.enable_grad():
+            yield
+
     def at(self, theta: np.ndarray) -> tuple[Any, Any]:
         """The network at parameters, and these as a leaf of torch."""
         x = self.torch.tensor(theta, dtype=self.net.vector.dtype, requires_grad=True)
@@ -89,11 +96,12 @@ class TorchCopy:
     def gradient(self, x: Any, results: list[Any], adjoints: list[np.ndarray]) -> np.ndarray:
         """The gradient of a real number by parameters, from its derivatives by results."""
         total: Any = 0.0
-        for y, g in zip(results, adjoints):
-            g = g if y.is_complex() else g.real
-            g = self.torch.as_tensor(np.ascontiguousarray(g), dtype=y.dtype)
-            total = total + (g.conj() * y).real.sum()
-        (found,) = self.torch.autograd.grad(total, x)
+        with self.recording():
+            for y, g in zip(results, adjoints):
+                g = g if y.is_complex() else g.real
+                g = self.torch.as_tensor(np.ascontiguousarray(g), dtype=y.dtype)
+                total = total + (g.conj() * y).real.sum()
+            (found,) = self.torch.autograd.grad(total, x)
         return double(found.numpy())
 
 
@@ -128,8 +136,9 @@ class AmplitudeGradients:
             net = self.net.with_vector(theta)
             state = self.operator.state_of(net)
             return state, lambda adjoint: self._by_derivatives(net, state, adjoint)
-        net, x = self._torch.at(theta)
-        psi = self.operator.amplitudes(net)
+        with self._torch.recording():
+            net, x = self._torch.at(theta)
+            psi = self.operator.amplitudes(net)
         numbers = to_numpy(psi.detach())
         size = np.linalg.norm(numbers)
         pull = lambda adjoint: self._torch.gradient(x, [psi], [adjoint / size])

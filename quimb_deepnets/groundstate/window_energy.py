@@ -47,8 +47,9 @@ class WindowGradients:
         RangeError
             If one window leaves the range of floats.
         """
-        net, x = self._torch.at(theta)
-        tensors, _ = collapsed_tensors(net, MAX_BYTES)
+        with self._torch.recording():
+            net, x = self._torch.at(theta)
+            tensors, _ = collapsed_tensors(net, MAX_BYTES)
         tables = [tensors[i].data for i in self.sums.first]
         arrays = [to_numpy(table.detach()) for table in tables]
         return arrays, lambda back: self._torch.gradient(x, tables, back)
