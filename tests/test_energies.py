@@ -305,3 +305,21 @@ def test_more_samples_are_longer_chains():
         means = drawn.values[0].real.mean(0)  # of each chain
         off.append((means.mean() - exact) / (means.std(ddof=1) / np.sqrt(len(means))))
     assert abs(np.mean(off)) < 2  # shorter chains: about four
+
+
+@pytest.mark.parametrize("method", ["full", "exact", "sample"])
+@pytest.mark.parametrize("factor", [1e-300, 1e-160, 1e150])
+def test_operators_of_any_size(method, factor):
+    """The V-score has no unit; squares of energies may leave the range of floats."""
+    net = qdn.ConvAC.rand(6, 2, 2, 2, dist="uniform", loc=1, scale=0.3, seed=0)
+    H = {(i, i + 1): np.asarray(qu.ham_heis(2)) for i in range(5)}
+    find = lambda c: qdn.energy(net, {k: c * G for k, G in H.items()}, method, seed=0)
+    plain, scaled = find(1.0), find(factor)
+    assert scaled / factor == pytest.approx(plain, rel=1e-9)
+    if factor > 1e-160:
+        assert scaled.vscore == pytest.approx(plain.vscore, rel=1e-6)
+
+
+def test_a_constant_has_no_variance():
+    found = qdn.energy(qdn.RBM.rand(4, seed=0), {0: 2 * np.eye(2)}, "sample", seed=0)
+    assert (found, found.variance, found.vscore) == (2, 0, 0)

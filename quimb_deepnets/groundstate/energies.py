@@ -258,9 +258,23 @@ def _cheapest(problem):
 def _energy(problem, value, variance, method, reason, **sampled):
     """An energy with its V-score."""
     value, variance = float(value), max(0.0, float(variance))
-    distance = value - float(np.real(problem.H.mean_diagonal))
-    vscore = problem.net.nsites * variance / distance**2 if distance else math.inf
+    vscore = vscore_of(problem.H, value, variance)
     return Energy(value, variance=variance, vscore=vscore, method=method, reason=reason, **sampled)
+
+
+def vscore_of(H: FlipMasks, value: float, variance: float) -> float:
+    """The V-score of an energy, see `Energy`.
+
+    Parameters
+    ----------
+    H : FlipMasks
+    value, variance : float
+    """
+    distance = value - float(np.real(H.mean_diagonal))
+    if not distance:
+        return math.inf if variance else 0.0
+    ratio = math.sqrt(variance) / distance  # whose square may leave the range of floats
+    return H.nsites * ratio * ratio
 
 
 def _full(problem, reason):

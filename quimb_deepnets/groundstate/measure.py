@@ -5,7 +5,6 @@
     chains go on, 16 draws of each at a time --> local values of each operator --> enough?
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from ..jobs.progress import progress_bar
 from ..sampling.diagnostics import rhat_of, split_rhat
 from .batches import blocked_error
 from .checkpoint import RunState
-from .energies import ASKED, Energy, energy_of
+from .energies import ASKED, Energy, energy_of, vscore_of
 from .history import with_error
 from .operators import FlipMasks
 from .sampled import warn_of_chains
@@ -120,21 +119,15 @@ def _rhat_of_blocks(means):
 def _summary(H, local, accepted):
     """What local values ``(draws, chains)`` say."""
     mean = float(local.real.mean())
-    return _with_vscore(
-        H,
+    variance = float(np.mean(abs(local - mean) ** 2))
+    return Energy(
         mean,
         error=blocked_error(local.real),
-        variance=float(np.mean(abs(local - mean) ** 2)),
+        variance=variance,
+        vscore=vscore_of(H, mean, variance),
         method="sample",
+        reason=ASKED,
         acceptance=float(np.mean(accepted)),
         rhat=split_rhat(local.real),
         samples=local.size,
     )
-
-
-def _with_vscore(H, value, variance, **said):
-    """An expectation value and its V-score."""
-    value = float(value)
-    distance = value - float(np.real(H.mean_diagonal))
-    vscore = H.nsites * variance / distance**2 if distance else math.inf
-    return Energy(value, variance=variance, vscore=vscore, reason=ASKED, **said)
