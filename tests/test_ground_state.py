@@ -284,6 +284,22 @@ def test_a_file_that_was_changed_is_refused(tmp_path, name, change):
     assert len(gs.run(steps=4, checkpoint=path, progbar=False).history) == 4
 
 
+@pytest.mark.parametrize("given", [iter, np.array, set, lambda sites: (n for n in sites)])
+def test_a_sign_rule_of_any_form_holds_for_all_operators(given, tmp_path):
+    """An iterator is empty once H has been read, and observables come after it."""
+    bond, path = {"bond": {(0, 1): qu.ham_heis(2)}}, tmp_path / "run.npz"
+    sites = [1, 3, 5]
+    rule, own = given(sites), list(sites)
+    plain, found = ring(sign_rule=own), ring(sign_rule=rule)
+    own.append(0)
+    assert found.measure(bond)["bond"] == plain.measure(bond)["bond"] < 0
+    others = {"method": "full", "orthogonal_to": [np.arange(64.0)]}
+    pushed = [ring(**others, sign_rule=x)._path.others[0][0].signs for x in (sites, given(sites))]
+    assert pushed[0] == pushed[1] == {1, 3, 5}
+    plain.run(steps=1, checkpoint=path, progbar=False)
+    assert len(ring(sign_rule=given(sites)).run(2, checkpoint=path, progbar=False).history) == 2
+
+
 def test_what_measure_and_run_refuse():
     gs = ring()
     for operators in ([{0: qu.pauli("Z")}], {"energy": {0: qu.pauli("Z")}}):

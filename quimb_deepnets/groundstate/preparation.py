@@ -67,10 +67,11 @@ def sign_sites(H: Any, net: Any, sign_rule: Any) -> Any:
     >>> sign_sites({(i, i + 1): qu.ham_heis(2) for i in range(3)}, net, "marshall")
     [1, 3]
     """
-    if not isinstance(sign_rule, str) or sign_rule != MARSHALL:
-        return sign_rule
-    terms = list(read_hamiltonian(H, net.sites, net.phys_dim))
-    return [net.sites[n] for n in sorted(marshall_sublattice(terms, net.sites))]
+    if isinstance(sign_rule, str) and sign_rule == MARSHALL:
+        terms = list(read_hamiltonian(H, net.sites, net.phys_dim))
+        return [net.sites[n] for n in sorted(marshall_sublattice(terms, net.sites))]
+    many = hasattr(sign_rule, "__iter__") and not isinstance(sign_rule, str)
+    return list(sign_rule) if many else sign_rule  # an iterator can be read only once
 
 
 def as_network(state: Any, H: Any) -> Any:
