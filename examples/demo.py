@@ -147,28 +147,31 @@ def plot(rows, path):
     import_extra("the demo", "plot", "matplotlib").use("Agg")
     plt = import_extra("the demo", "plot", "matplotlib.pyplot")
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4.6), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4.4), layout="constrained")
     best, *others = rows
     colors = {"exact": "k", "ConvAC": "C3", "MPS": "C0", "PEPS": "C2"}
-    for row in others:
-        color = colors[row["state"].split(",")[0]]
-        error = 100 * (1 - row["energy_per_site"] / best["energy_per_site"])
+    words = {"exact": "ground state", "ConvAC": "deep network"}
+    errors = [100 * (1 - row["energy_per_site"] / best["energy_per_site"]) for row in others]
+    for row, error, y in zip(others, errors, 10 ** spread(np.log10(errors), 0.14)):
+        color, label = colors[row["state"].split(",")[0]], words.get(row["state"], row["state"])
         left.loglog(row["numbers"], error, "o", color=color)
-        left.annotate(
-            row["state"], (row["numbers"], error), (7, -3), textcoords="offset points", color=color
-        )
-    left.set(xlabel="numbers of the state", ylabel="energy above the ground state [%]")
-    left.set(xlim=(150, 20000), title="Heisenberg antiferromagnet on the 4 x 4 torus")
+        left.text(1.15 * row["numbers"], y, label, color=color, va="center", fontsize=11)
+    left.set(xlabel="number of parameters", ylabel="energy above the ground state [%]")
+    left.set(xlim=(200, 60000), ylim=(None, 20), title="Error of the energy")
     for row in rows:
         kind = row["state"].split(",")[0]
         style = {"exact": {"lw": 5, "alpha": 0.25}}.get(kind, {"marker": "o", "ms": 4})
         right.plot(CUTS, row["entropy_bits"], color=colors[kind], **style)
-    ends = spread([row["entropy_bits"][-1] for row in rows], 0.11)
+    ends = spread([row["entropy_bits"][-1] for row in rows], 0.14)
     for row, y in zip(rows, ends):
-        color = colors[row["state"].split(",")[0]]
-        right.text(CUTS[-1] + 0.2, y, row["state"], color=color, va="center")
-    right.set(xlabel="first a sites, row by row", ylabel="entropy [bits]", xlim=(0.7, 10.2))
-    right.set(xticks=list(CUTS), ylim=(0, None), title="Their entanglement")
+        color, label = colors[row["state"].split(",")[0]], words.get(row["state"], row["state"])
+        right.text(CUTS[-1] + 0.2, y, label, color=color, va="center", fontsize=11)
+    right.set(xlabel="sites in the block, row by row", ylabel="entropy of the block [bits]")
+    right.set(xticks=list(CUTS), xlim=(0.7, 11.6), ylim=(0, None), title="Entanglement")
+    figure.suptitle(
+        "Heisenberg antiferromagnet on 4 x 4 sites, periodic: a deep network (ConvAC),\n"
+        "matrix product states (MPS) and projected entangled pairs (PEPS)"
+    )
     with replacing(path, "wb") as file:
         figure.savefig(file, dpi=130, format="png")
     plt.close(figure)

@@ -23,10 +23,13 @@ a = qtn.rand_tensor((2,) * 9, legs, tags="A", seed=0)
 groups = {"s1": legs[:2], "s2": legs[2:5], "s3": legs[5:7], "s4": legs[7:]}
 duplicated = qdn.dup(a, groups, mode="copy")
 
-figure = plt.figure(figsize=(13, 8.5), layout="constrained")
+figure = plt.figure(figsize=(12, 8.5), layout="constrained")
+figure.suptitle(
+    "READOUT, LAYER: weights. ONES: padding at the edges. DELTA: joins all copies of a site k."
+)
 top, left, right = (figure.add_subplot(2, 2, i) for i in ((1, 2), 3, 4))
-tree.draw(ax=top, title="recursive tree, Fig. 1(e)")
-rmps.draw(ax=left, title="recursive MPS, Fig. 2(e)", legend=False)
+tree.draw(ax=top, title="Fig. 1(e): 4 sites, two convolutional layers, as a tree with copies")
+rmps.draw(ax=left, title="Fig. 2(e): 3 sites, two recurrent layers", legend=False)
 (a_tid,) = duplicated.tag_map["A"]
 fix = {a_tid: (1.5, 2.0)}
 for n, (leg, tid) in enumerate(zip(groups, duplicated.tag_map["DELTA"])):
@@ -35,7 +38,7 @@ duplicated.draw(
     ["A", "DELTA"],
     ax=right,
     fix=fix,
-    title="DUP(A), Fig. 3",
+    title="Fig. 3: legs of a tensor, joined in groups",
     legend=False,
     show_tags=False,
     node_shape={"DELTA": "s"},

@@ -8,6 +8,7 @@ import pytest
 
 import quimb_deepnets as qdn
 from quimb_deepnets.entanglement.gf2 import graph_entropy
+from quimb_deepnets.networks import entangled
 
 DTYPES = ["float64", "complex128"]
 
@@ -64,12 +65,11 @@ def graph_of(net):
     return pairs[gates.real < 0]
 
 
-SIX_BY_SIX = [  # real phases with "ones" cannot reach by the first layer
+SIX_BY_SIX = [  # all but real phases with "ones", whose moduli differ at edges
     (depth, K, boundary, dtype)
-    for depth, K in ((2, 2), (2, 3), (3, 2), (3, 3))
-    for boundary in ("periodic", "ones")
-    for dtype in DTYPES
-    if (boundary, dtype) != ("ones", "float64") or (depth, K) == (3, 3)
+    for depth, K in ((2, 2), (2, 3), (3, 2), (3, 3), (4, 2))
+    for boundary, dtype in itertools.product(("periodic", "ones"), DTYPES)
+    if (boundary, dtype) != ("ones", "float64")
 ]
 
 
@@ -83,9 +83,35 @@ def test_graphs_of_six_by_six(depth, K, boundary, dtype):
     assert graph_entropy(graph_of(net), range(18), 36) >= 0.6 * allowed
 
 
+@pytest.mark.parametrize("depth, K", [(2, 2), (2, 3), (3, 2), (3, 3), (4, 2)])
+def test_columns_of_six_by_six(depth, K):
+    """Real phases with "ones", without noise, are a product over columns; with it, they are flat.
+
+    A sum over a missing site must not vanish, or three layers with K=2 would have 6 of 12 bits.
+    """
+    rand = lambda **options: qdn.ConvAC.rand((6, 6), depth, K, 4, dist="entangled", **options)
+    psi = rand(scale=0, seed=0)
+    configs = np.zeros((6, 64, 6, 6), int)
+    for column in range(6):
+        configs[column, :, :, column] = np.indices((2,) * 6).reshape(6, -1).T
+    columns = psi.amplitudes(configs.reshape(-1, 6, 6)).reshape(6, 64) / psi.amplitude(
+        [[0] * 6] * 6
+    )
+    some = np.random.default_rng(0).integers(2, size=(100, 6, 6))
+    codes = np.einsum("bxy,x->by", some, 2 ** np.arange(6)[::-1])
+    expected = np.prod(columns[np.arange(6), codes], axis=1) * psi.amplitude([[0] * 6] * 6)
+    np.testing.assert_allclose(psi.amplitudes(some), expected, rtol=1e-9)
+
+    values = np.linalg.svd(columns.reshape(6, 8, 8), compute_uv=False) ** 2
+    values = values / values.sum(1, keepdims=True)
+    bits = -(values * np.log2(np.maximum(values, 1e-300))).sum()
+    assert bits >= 0.8 * min(math.log2(qdn.theory.rank_bound(psi, 18) / 4), 18)
+    assert np.std(2 * rand(seed=1).log_amplitudes(some)[1]) < 2
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_six_by_six_with_edges(dtype):
-    """With noise, by the cut; real phases that vanish at an edge still leave most."""
+    """With noise, by the cut."""
     make = lambda seed: qdn.ConvAC.rand((6, 6), 2, 2, 4, dist="entangled", dtype=dtype, seed=seed)
     bits = [make(seed).entropy(18, method="cut") for seed in range(4)]
     assert np.mean(bits) >= 0.8 * math.log2(qdn.theory.rank_bound(make(0), 18) / 4)
@@ -142,13 +168,33 @@ def test_real_amplitudes_do_not_cancel(depth, K, r, boundary):
         assert looked_at(make)[1] < 2
 
 
-def test_size_does_not_spread_amplitudes():
-    for N in (16, 256):
-        net = qdn.ConvAC.rand(
-            N, 4, 3, 4, boundary="periodic", dist="entangled", dtype="complex128", seed=0
+@pytest.mark.parametrize("boundary, dtype", [("periodic", "complex128"), ("ones", "float64")])
+@pytest.mark.parametrize(
+    "shape, depth, K", [(16, 4, 3), (256, 4, 3), (256, 2, 3), ((40, 40), 3, 2)]
+)
+def test_size_does_not_spread_amplitudes(shape, depth, K, boundary, dtype):
+    net = qdn.ConvAC.rand(
+        shape, depth, K, 4, boundary=boundary, dist="entangled", dtype=dtype, seed=0
+    )
+    configs = np.random.default_rng(0).integers(2, size=(500, *_shape(net)))
+    assert np.std(2 * net.log_amplitudes(configs)[1]) < 2
+
+
+def test_one_seed_is_one_network():
+    """Whether an architecture is met for the first time or again."""
+    for dtype in DTYPES:
+        rand = lambda seed, dtype=dtype: qdn.ConvAC.rand(
+            (4, 4), 2, 3, 4, shared=False, dist="entangled", dtype=dtype, seed=seed
         )
-        configs = np.random.default_rng(0).integers(2, size=(500, N))
-        assert np.std(2 * net.log_amplitudes(configs)[1]) < 2
+        first = rand(3)
+        entangled._remembered.cache_clear()
+        assert rand(4) != first == rand(3) == rand(3)
+
+
+def test_noise_beyond_the_dtype():
+    for family, sizes in ((qdn.ConvAC, (8, 2, 3, 4)), (qdn.RAC, (8, 2, 3))):
+        with pytest.raises(qdn.OptionError, match=r"below 3\.3e\+35 for float32"):
+            family.rand(*sizes, dist="entangled", scale=1e38, dtype="float32")
 
 
 def test_seeds_and_options():

@@ -3,6 +3,8 @@
 import pathlib
 from dataclasses import dataclass, field
 
+TAGS = "READOUT, LAYER: weights. ONES: padding at the edges. DELTA: joins all copies of a site k."
+
 
 @dataclass
 class Row:

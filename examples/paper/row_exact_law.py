@@ -80,7 +80,10 @@ def draw(out, rows):
     figure, axes = new_figure(figsize=(6, 5))
     top = 2 * max(r["bound"] for r in rows)
     axes.plot([1, top], [1, top], color="0.8", lw=6, zorder=0, label="rank = minimum cut")
-    kinds = ((True, "o", "C0", "weights not shared, stride 1"), (False, "x", "C1", "anything else"))
+    kinds = (
+        (True, "o", "C0", "weights not shared, stride 1"),
+        (False, "x", "C1", "weights shared, strides, narrow layers"),
+    )
     for generic, marker, color, label in kinds:
         mine = [r for r in rows if r["generic"] == generic]
         axes.plot(
@@ -88,8 +91,8 @@ def draw(out, rows):
         )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
-    axes.set(xlabel="minimum cut, an upper bound", ylabel="Schmidt rank modulo $2^{31} - 1$")
-    axes.set_title(f"{len(rows)} random architectures and subsets")
+    axes.set(xlabel="minimum cut of the network: an upper bound", ylabel="Schmidt rank")
+    axes.set_title(f"{len(rows)} random architectures and blocks of sites")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return save_figure(figure, out, "exact_law.png")

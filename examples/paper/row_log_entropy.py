@@ -188,9 +188,9 @@ def row(out, quick=False):
     (slope, error), walk, mera = fits["deep"], fits["walk"], fits["mera"]
     allowed, wide = np.log2(law(2, largest, largest // 2, 2, 2)), found["wide"]
     computes = (
-        f"Random networks of depth 2 with R = 2, of the entangled ensemble, gain {slope:.2f} +- "
-        f"{error:.2f} bits per doubling of N from N = {lengths[late][0]} to {largest}, in the mean "
-        f"of {len(found['deep'][largest])} seeds, and have {means['deep'][-1]:.2f} bits there "
+        f'Random networks (`dist="entangled"`, flat moduli) of depth 2 with R = 2 gain {slope:.2f} '
+        f"+- {error:.2f} bits per doubling of N from N = {lengths[late][0]} to {largest}, in the "
+        f"mean of {len(found['deep'][largest])} seeds, and have {means['deep'][-1]:.2f} bits there "
         f"({min(found['deep'][largest]):.2f} to {max(found['deep'][largest]):.2f}). Unitary "
         f"weights that were chosen gain {walk[0]:.3f} +- {walk[1]:.3f} and have "
         f"{means['walk'][-1]:.2f}; the rank allows {allowed:.2f} and a slope of 1. With R = 3 "

@@ -7,7 +7,7 @@ import numpy as np
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
-from examples.paper.common import Row, new_figure, save_figure
+from examples.paper.common import TAGS, Row, new_figure, save_figure
 
 FIG3 = (1, 1, 2, 2, 2, 3, 3, 4, 4)
 
@@ -127,7 +127,8 @@ def count_tensors(quick):
 
 def draw(out, nets, duplicated, groups):
     """Figs. 1(e), 2(e) and 3."""
-    figure, axes = new_figure(2, 2, figsize=(13, 9))
+    figure, axes = new_figure(2, 2, figsize=(11, 9))
+    figure.suptitle(TAGS)
     labels = "Fig. 1(e)", "Fig. 1(e)", "Fig. 2(e)"
     for ax, label, (name, net) in zip(axes.flat, labels, nets.items()):
         net.to_tensor_network(nodes="dense").draw(ax=ax, title=f"{label}: {name}")
@@ -137,7 +138,7 @@ def draw(out, nets, duplicated, groups):
         fix[delta], fix[leg] = (n, 1.0), (n, 0.3)
     options = {"legend": False, "show_tags": False, "multi_edge_spread": 0.04}
     options["node_shape"] = {"DELTA": "s"}
-    title = "Fig. 3: DUP of an order-9 tensor"
+    title = "Fig. 3: nine legs of a tensor, joined in groups (DUP)"
     duplicated.draw(["A", "DELTA"], ax=axes[1, 1], fix=fix, title=title, **options)
     return save_figure(figure, out, "recursive.png")
 

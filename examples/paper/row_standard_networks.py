@@ -138,8 +138,8 @@ def row(out, quick=False):
         says="CACs and RACs share the architecture of common convolutional and recurrent networks "
         "and differ in the function that each layer computes.",
         computes=f"Mean entropies at the middle of {sites} sites, over {seeds} random networks of "
-        f"each kind (circuits of the entangled ensemble, standard ones with normal weights), are "
-        f"{text} bits of at most {sites // 2}. The circuits have the Schmidt ranks "
+        'each kind (circuits with `dist="entangled"`, flat moduli; the others with normal '
+        f"weights), are {text} bits of at most {sites // 2}. The circuits have the Schmidt ranks "
         f"of the exact law, {laws['ConvAC']} and {laws['RAC']}; the "
         f"ReLU network has up to {max(ranks['CNN, ReLU'])}, the tanh network up to "
         f"{max(ranks['RNN, tanh'])} above rounding, out of {2 ** (sites // 2)}.",

@@ -163,7 +163,7 @@ def row(out, quick=False):
         "(L - 1)(K - 1) where the theorem has L K: the taps of the last layer end under the "
         "global product and entangle nothing, so one layer alone has rank r at most. From L = 2 "
         f"on, log2 of the rank is never below {ratio:.2f} of the order of the theorem.",
-        certified=f"{exact} of {len(tried)} ranks are exact, {len(short)} of one layer lie below "
+        certified=f"{exact} of {len(tried)} ranks are exact, and {len(short)}, of one layer, below "
         "the law (shared weights, equal sites); a minor modulo 2**31 - 1 that does "
         "not vanish bounds them from below for almost all weights, a minimum cut in integers from "
         "above. The entropy is at most log2 of the rank; networks that reach "

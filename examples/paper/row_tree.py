@@ -7,7 +7,7 @@ import numpy as np
 import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
-from examples.paper.common import Row, new_figure, save_figure
+from examples.paper.common import TAGS, Row, new_figure, save_figure
 
 
 def integer_network(sites, layers, phys_dim, shared, seed):
@@ -108,7 +108,8 @@ def check(name, layers, phys_dim, shared, seed):
 def draw(out, psi):
     """Fig. 1(b), from the tensors."""
     figure, ax = new_figure(figsize=(8, 4.2))
-    psi.draw(ax=ax, title="A ConvAC that does not overlap is a tree, Fig. 1(b)")
+    figure.suptitle(TAGS, fontsize=10)
+    psi.draw(ax=ax, title="A ConvAC whose windows do not overlap is a tree, Fig. 1(b)")
     return save_figure(figure, out, "tree.png")
 
 

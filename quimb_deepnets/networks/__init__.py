@@ -12,7 +12,10 @@
     graph_state  GraphStateConvAC, whose entanglement is known exactly
     graph_weights  its weights
     entangled    random weights of a ConvAC that are entangled
+    entangled_rows  the rows that they are made of
+    entangled_edges  real ones where sites are missing
     entangled_recurrent  those of a RAC
+    noisy_arrays  the noise on both
     resize       the same weights on another shape
     function     the network as a pure function of its parameters
     files        save and load

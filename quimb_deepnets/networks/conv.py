@@ -160,9 +160,9 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
             Such states are nearly products, the deeper the more: amplitudes of independent weights
             spread like the number of their factors. ``"entangled"`` draws amplitudes of equal
             modulus, but for a small noise, with entropies near what the architecture allows, for
-            complex weights of two channels or more and real ones of four: a state to study. (Real
-            weights that are shared, on a lattice with ``"ones"``, are the weak case: they have
-            about half.) To train, start near uniform: ``dist="uniform", loc=1, scale=0.05``.
+            two channels or more: a state to study. (Real weights that are shared, with ``"ones"``,
+            take three channels for that; two have about half.) To train, start near uniform:
+            ``dist="uniform", loc=1, scale=0.05``.
         loc, scale : float, optional
             Entries are multiplied by ``scale``, then ``loc`` is added. For ``"entangled"``,
             ``scale`` multiplies the noise, and ``loc`` must be 0.
@@ -184,19 +184,18 @@ class ConvAC(ConvolutionalMethods, DeepNetwork, family="conv"):
         tied = (bool(shared),) * len(stack)
         geometry = ConvGeometry(sizes, stack, tied, phys_dim, boundary, anchor)
         rng = make_rng(seed)
-        check_budget((weight_shape(geometry, l) for l in range(1, geometry.depth + 1)), dtype)
-        options = {"loc": loc, "scale": scale, "dtype": dtype}
+        shapes = [weight_shape(geometry, l) for l in range(1, geometry.depth + 1)]
+        check_budget(shapes, dtype)
         if dist == "entangled":
-            weights, readout = entangled_weights(
-                geometry, rng, loc, scale, dtype=check_numpy_dtype(dtype)
-            )
+            arrays = entangled_weights(geometry, shapes, rng, loc, scale, check_numpy_dtype(dtype))
         else:
-            shapes = [weight_shape(geometry, l) for l in range(1, geometry.depth + 1)]
-            weights = [random_array(x, rng, dist, **options) for x in shapes]
-            last = geometry.bond_dim(geometry.depth)
-            readout = random_array((last,), rng, dist, **options)
-        strides = [layer.stride for layer in stack]
-        return cls(shape, weights, readout, strides, boundary, anchor)
+            last = (geometry.bond_dim(geometry.depth),)
+            arrays = [random_array(x, rng, dist, loc, scale, dtype) for x in (*shapes, last)]
+        leaves = {f"W{l}": x for l, x in enumerate(arrays, 1)}
+        leaves["READOUT"] = leaves.pop(f"W{len(arrays)}")
+        if dist != "entangled":
+            _check_layers(geometry, leaves)
+        return cls._of(geometry, _named_params(geometry, leaves))
 
     @classmethod
     def from_params(cls, geometry: Any, params: Mapping[str, Any]) -> Self:

@@ -1,15 +1,15 @@
 """Random networks that are entangled from the start: parities of sites below, phases on top.
 
 Amplitudes of independent weights spread like the number of their factors, and one configuration
-wins. Here every channel is +1 or -1, the parity of some sites, up to the layer before the last;
-only the last layer adds channels, in ways that keep the modulus::
+wins. Here every channel is +1 or -1, the parity of some sites, up to the last layers; only they add
+channels, in ways that keep the modulus::
 
-    last layer   phase of S and T        cos(t) Z_S + i sin(t) Z_T,  or  (1 + Z_S + Z_T - Z_S Z_T)/2
+    last layer   phase of S and T        cos(t) Z_S + i sin(t) Z_T,  or  1 - 2 X_S X_T
                  |
     layer 2      Z_S  Z_T                parities of channels: taps select channels, and products
                  |`------.               of parities are parities
-    layer 1      Z_S     Z_T             first taps carry S, last taps carry T, those between
-                 |`------|`------.       neither of them
+    layer 1      Z_S     Z_T             first and last taps carry S, those between do not
+                 |`------|`------.
     sites        0   1   2   3   4
 
 Both phases are controlled-Z gates on pairs of sites, so the state is a graph state: it is flat, and
@@ -17,15 +17,23 @@ a block of sites has as many bits as the graph has rank over GF(2). The farthest
 ``sum over l < depth of (K_l - 1)`` sites apart and occurs once, so a cut has as many bits as the
 rank law allows windows to cross it, until the smaller side is full; farther than a quarter of a
 ring, or half of an open axis, is of no use. A relative noise on all weights, small enough to leave
-amplitudes flat, makes them generic.
+amplitudes flat, makes them generic. On a lattice one pair of channels after the other moves along
+each axis, or a single one along both of a torus.
 
-On a lattice one group after the other moves along each axis, or a single one along both of a torus.
-Two channels of complex weights are a group, four of real ones. Real weights that are shared, with
-``"ones"`` around a lattice, are the weak case. The sum over a missing site, ``f(0, y) + f(1, y)``,
-of a phase that is +1 or -1 vanishes for some y unless x is of no account. So the first layer cannot
-reach, and with two layers configurations that vanish at an edge are left to a product state. With
-K = 2 and three layers the second alone moves, so that neighbours are joined and no others: a cut
-through 6 x 6 has 6 bits, one for each site beside it, where the rank law allows 12.
+Real weights that are shared, with ``"ones"`` at the ends: the sum over a missing site, ``f(0, y) +
+f(1, y)`` of a phase that is +1 or -1, vanishes for some y unless x is of no account. So two taps
+read each phase, and have one factor each of ``f(x, y) h(x, y) = +1 or -1``, with ::
+
+    f = [[1, a], [-b, 1]]        sums over x:  (1 - b) (1 - 1/b)  and  (1 + a) (1 - 1/a)
+    h = [[1, -1/a], [-1/b, 1]]   sums over y:  the same two
+
+which have one modulus if ``a - 1/a = (1 - b)**2 / b``: where a site is missing, the product does
+not know the other one, and vanishes nowhere. Nodes at one edge are read by one of the two taps
+alone, whose factor is flat to ``log b``. This takes three channels and two layers. Two channels of
+two layers are left with configurations that vanish at an edge, and a product state in their place.
+
+What depends on integers alone is worked out once for each architecture; a draw is a few bits, the
+rows that they select, and the noise.
 """
 
 import functools
@@ -34,69 +42,125 @@ import math
 
 import numpy as np
 
-from ..errors import OptionError
-
-ANGLE = math.pi / 4  # exp(i ANGLE Z_S) is a controlled-Z gate on every pair of S, and local phases
-NOISE = 0.3  # of log|psi|**2, in nats, by an estimate from above
-PAIR, QUAD = 2, 4  # channels of a group: Z_A and Z_A Z_S, or Z_A times 1, Z_S, Z_T, Z_S Z_T
+from .entangled_edges import BalancedRows
+from .entangled_rows import PAIR, MarkRows, PhaseRows, ProductRows
+from .noisy_arrays import KEPT, NOISE, NoisyArrays, check_noise
 
 
-def entangled_weights(geometry, rng, loc, scale, dtype):
+def entangled_weights(geometry, shapes, rng, loc, scale, dtype):
     """The arrays of an entangled network.
 
     Parameters
     ----------
     geometry : ConvGeometry
+    shapes : list[tuple[int]]
+        Of the array of each layer.
     rng : numpy.random.Generator
     loc : number
         Must be 0.
     scale : float
         Of the noise: 1 is what spreads log|psi|**2 by about 0.3 nats.
     dtype : str
-        Complex networks need two channels below the last layer; real ones four for all that the
-        architecture allows, two for less.
+        Networks need two channels below the last layer, and real ones three if they are shared
+        with ``"ones"`` at the ends.
 
     Returns
     -------
-    weights : list[numpy.ndarray]
-        One array a layer, ``(*positions, *kernel, out, in)``, positions if it is not shared.
-    readout : numpy.ndarray
+    list[numpy.ndarray]
+        One array a layer, ``(*positions, *kernel, out, in)``, positions if it is not shared, then
+        the read-out: read-only, and finite.
 
     Raises
     ------
     OptionError
-        If ``loc`` is not 0, or ``scale`` is negative or not a number.
+        If ``loc`` is not 0, or ``scale`` is negative, not a number or too large for the dtype.
     """
-    check_noise(loc, scale)
-    is_complex = dtype.startswith("complex")
-    rows = _rows(geometry, is_complex, rng)
-    readout = rows.readout()
-    least = abs(readout)[readout != 0].min()
-    if np.count_nonzero(readout) > 1:  # channels keep their sizes, products over all sites
-        scale = scale / math.sqrt(math.prod(geometry.shape))
-    weights = [_layer(geometry, l, rows) for l in range(1, geometry.depth + 1)]
-    if geometry.boundary == "ones":
-        weights[0] = weights[0] * _norm_outside(geometry)
-    sizes = _noise_sizes(geometry)
-    drawn = [noisy(w, scale * size, rng, is_complex) for w, size in zip(weights, sizes)]
-    readout = noisy(readout, scale * NOISE / 4 * least, rng, is_complex)
-    return [w.astype(dtype) for w in drawn], readout.astype(dtype)
+    check_noise(loc, scale, dtype)
+    small = sum(map(math.prod, shapes)) < KEPT
+    plan = (_remembered if small else Ensemble)(
+        geometry, tuple(shapes), dtype.startswith("complex")
+    )
+    return plan.draw(rng, scale, dtype)
 
 
-def check_noise(loc, scale):
-    """Refuse a mean that is not 0, and a size of the noise that is not a number >= 0."""
-    if loc != 0:
-        raise OptionError(f"loc={loc!r} does not go with dist='entangled'; leave it at 0.")
-    if not isinstance(scale, int | float) or not 0 <= scale < math.inf:
-        raise OptionError(f"scale={scale!r} is not the size of a noise; give a number >= 0.")
-
-
-def noisy(x, size, rng, is_complex):
-    """An array with independent normal noise of this standard deviation added."""
-    draws = rng.normal(size=x.shape)
+def rows_of(geometry, is_complex):
+    """The kind of rows that the channels allow."""
+    depth, ones = geometry.depth, geometry.boundary == "ones" and all(geometry.shared)
+    if min((geometry.bond_dim(l) for l in range(1, depth)), default=0) < PAIR:
+        return ProductRows(geometry, is_complex)
     if is_complex:
-        draws = (draws + 1j * rng.normal(size=x.shape)) / math.sqrt(2)
-    return x + size * draws
+        return PhaseRows(geometry)
+    if ones and (balanced := BalancedRows(geometry)).gates:
+        return balanced
+    marks = MarkRows(geometry)
+    if marks.vanishing and geometry.bond_dim(depth) < 2:
+        return ProductRows(geometry, is_complex)
+    return marks
+
+
+class Ensemble:
+    """All that the entangled networks of an architecture have in common.
+
+    Parameters
+    ----------
+    geometry : ConvGeometry
+    shapes : tuple[tuple[int]]
+        Of the array of each layer.
+    is_complex : bool
+    """
+
+    def __init__(self, geometry, shapes, is_complex):
+        self.rows = rows_of(geometry, is_complex)
+        layers = [_index(geometry, l, self.rows) for l in range(1, geometry.depth + 1)]
+        self.readout = self.rows.readout()
+        least = self.readout[self.readout != 0].min()
+        sizes = [*_noise_sizes(geometry), NOISE / 4 * least]
+        if np.count_nonzero(self.readout) > 1:  # channels keep their sizes, products over all sites
+            sizes = [size / math.sqrt(math.prod(geometry.shape)) for size in sizes]
+        sizes = [self.rows.noise * size for size in sizes]
+        self.arrays = NoisyArrays([*shapes, self.readout.shape], sizes, is_complex)
+        norms = [1.0] * geometry.depth
+        norms[0] = _norm_outside(geometry) if geometry.boundary == "ones" else 1.0
+        self.tables = [
+            (rows.table * norm).astype(self.arrays.dtype) for rows, norm in zip(layers, norms)
+        ]
+        self._join(layers)
+
+    def _join(self, layers):
+        """One array of integers for all layers; draws of a layer come after those below."""
+        self.draws = [(rows.labels, int(rows.draw.max()) + 1) for rows in layers]
+        starts = [0, *itertools.accumulate(count for _, count in self.draws)]
+        flat = lambda arrays: np.concatenate([np.ravel(x) for x in arrays])
+        self.base = flat(rows.base for rows in layers)
+        self.turn = flat(rows.turn for rows in layers)
+        self.source = flat(np.where(x.draw < 0, -1, x.draw + n) for x, n in zip(layers, starts))
+        self.drawn = -(self.source >= 0).astype(int)  # all bits, or none
+        ends = [0, *itertools.accumulate(rows.base.size for rows in layers)]
+        self.spans = list(map(slice, ends, ends[1:]))
+        self.index = None if starts[-1] else self.base + self.turn
+
+    def draw(self, rng, scale, dtype):
+        """A network: the array of each layer, and the read-out."""
+        index, arrays = self._draw_rows(rng), self.arrays
+        flat = np.empty(arrays.parts[-1].stop, arrays.dtype)
+        for table, span, part in zip(self.tables, self.spans, arrays.parts):
+            rows = flat[part].reshape(-1, table.shape[1])
+            np.take(table, index[span], axis=0, out=rows, mode="clip")
+        flat[arrays.parts[-1]] = self.readout
+        if self.rows.random_phases:
+            flat[arrays.parts[0]] *= np.exp(1j * rng.uniform(-1, 1, arrays.parts[0].stop))
+            flat[arrays.parts[-1]] *= np.exp(2j * math.pi * rng.random(len(self.readout)))
+        return arrays.with_noise(flat, rng.standard_normal(arrays.count), scale, dtype)
+
+    def _draw_rows(self, rng):
+        """For each row of each array its place in the table of its layer."""
+        if self.index is not None:
+            return self.index
+        bits = [rng.integers(labels, size=count) for labels, count in self.draws if count]
+        return self.base + (self.turn ^ (np.concatenate(bits)[self.source] & self.drawn))
+
+
+_remembered = functools.lru_cache(32)(Ensemble)
 
 
 def _noise_sizes(geometry):
@@ -116,292 +180,27 @@ def _norm_outside(geometry):
     return geometry.phys_dim ** (-outside / factors)
 
 
-def _rows(geometry, is_complex, rng):
-    """The kind of rows that the channels allow."""
-    least = min((geometry.bond_dim(l) for l in range(1, geometry.depth)), default=0)
-    if least >= PAIR and is_complex:
-        return Parities(geometry, rng, is_complex)
-    if least >= QUAD and not (geometry.depth == 2 and _inner(geometry)):
-        return Parities(geometry, rng, is_complex)
-    vanishing = geometry.boundary == "ones" and geometry.bond_dim(geometry.depth) < 2
-    if least >= 2 and not (vanishing and all(geometry.shared)):
-        return Marks(geometry, rng, is_complex)
-    return ProductRows(geometry, rng, is_complex)
+def _index(geometry, l, kind):
+    """The `LayerRows` of a layer, with axes of its positions before the others if not shared.
 
-
-def _inner(geometry):
-    """Whether real phases must not reach outside: a phase with a missing site vanishes for half of
-    the configurations. On a chain there is one an end, and four channels that vanish elsewhere
-    make up for them.
+    Positions with the same taps inside are worked out at once.
     """
-    edges = geometry.ndim > 1 or geometry.bond_dim(geometry.depth) < QUAD
-    return geometry.boundary == "ones" and all(geometry.shared) and edges
-
-
-def _layer(geometry, l, rows):
-    """The array of a layer; if it is not shared, positions with the same taps inside at once."""
-    shape = (*geometry.kernel(l), geometry.bond_dim(l), geometry.bond_dim(l - 1))
     if geometry.shared[l - 1]:
-        return rows.layer(l, None, 1).reshape(shape)
+        return kind.layer(l, None)
     kinds = []  # for each axis, the positions that read from the same taps
     for axis in geometry.axes:
         found = {}
         for p, reads in enumerate(axis.reads[l - 1]):
             found.setdefault(tuple(n is None for n in reads), []).append(p)
         kinds.append(list(found.values()))
-    array = np.empty((*geometry.layer_shape(l), *shape), complex if rows.is_complex else float)
+    size = *geometry.layer_shape(l), math.prod(geometry.kernel(l)), geometry.bond_dim(l)
+    index, start = [np.empty(size, int) for _ in range(3)], 0
     for places in itertools.product(*kinds):
-        lengths = [len(place) for place in places]
-        block = rows.layer(l, [place[0] for place in places], math.prod(lengths))
-        array[np.ix_(*places)] = block.reshape(*lengths, *shape)
-    return array
-
-
-class ChannelRows:
-    """What kinds of rows share: digits as signs, and which taps carry what."""
-
-    near = True  # whether shared taps may reach one site beyond an edge of "ones" and no more
-
-    def moves(self, l):
-        """Whether S and T move apart in this layer."""
-        return True
-
-    def __init__(self, geometry, rng, is_complex):
-        self.geometry, self.rng, self.depth = geometry, rng, geometry.depth
-        self.is_complex = is_complex
-        # a tap outside sums over its digit, and shared weights do not know which ones are
-        self.ones = geometry.boundary == "ones" and all(geometry.shared)
-        half = np.arange(geometry.phys_dim) * 2 >= geometry.phys_dim
-        self.signs = np.array([np.ones(geometry.phys_dim), np.where(half, -1.0, 1.0)])
-
-    def inside(self, l):
-        """The tap that is always inside, as indices."""
-        sizes = zip(self.geometry.kernel(l), self.geometry.stride(l))
-        centered = self.geometry.anchor == "center"
-        return [(k - s + 1) // 2 if centered else 0 for k, s in sizes]
-
-    def middle(self, l):
-        """The place of that tap among all of the layer."""
-        return self.number(l, self.inside(l))
-
-    def number(self, l, tap):
-        """The place of a tap among all of the layer, rows first."""
-        return functools.reduce(
-            lambda place, axis: place * axis[1] + axis[0], zip(tap, self.geometry.kernel(l)), 0
-        )
-
-    def ends(self, l, position, axes):
-        """The places of two taps as far apart along these axes as it pays.
-
-        Of a layer that is not shared they are two that are inside at this position.
-        """
-        first, last = self.inside(l), self.inside(l)
-        for axis in axes:
-            if not self.steps[l - 1][axis]:
-                continue
-            taps = list(range(self.geometry.kernel(l)[axis]))
-            if l == 1 and self.ones and self.near:
-                taps = [k for k in taps if abs(k - first[axis]) <= 1]
-            if position is not None:
-                reads = self.geometry.axes[axis].reads[l - 1][position[axis]]
-                taps = [k for k in taps if reads[k] is not None]
-            first[axis], last[axis] = taps[0], min(taps[-1], taps[0] + self.steps[l - 1][axis])
-        return [self.number(l, tap) for tap in (first, last)]
-
-    def sums(self, l, position):
-        """For each tap, whether it may be outside and sum over the channels of its input."""
-        taps = self.geometry.tap_indices(l)
-        if self.geometry.boundary != "ones" or position is None:
-            return [self.ones for _ in taps]
-        reads = [axis.reads[l - 1][p] for axis, p in zip(self.geometry.axes, position)]
-        return [None in (row[k] for row, k in zip(reads, tap)) for tap in taps]
-
-    @functools.cached_property
-    def axes(self):
-        """The axes along which layers move, in order; the last one if there is none."""
-        found = [axis for axis, steps in enumerate(zip(*self.steps)) if any(steps)]
-        return found or [self.geometry.ndim - 1]
-
-    @functools.cached_property
-    def steps(self):
-        """How many taps S and T move apart in each layer, along each axis.
-
-        Half of an open axis, or a quarter of a ring, is as far as a half of it needs; partners half
-        way around would be joined twice, which is not at all.
-        """
-        geometry, found = self.geometry, []
-        left = [size // 2 for size in geometry.shape]
-        if self.ones and self.near and geometry.ndim == 1:
-            left = [
-                size // 4 for size in geometry.shape
-            ]  # partners that an edge fixes stay on their side
-        if geometry.boundary == "periodic":
-            left = [min(-(-size // 4), (size - 1) // 2) for size in geometry.shape]
-        for l in range(1, self.depth + 1):
-            strides, kernel = geometry.total_stride(l - 1), geometry.kernel(l)
-            moves = self.moves(l)
-            found.append([min(k - 1, a // s) * moves for k, a, s in zip(kernel, left, strides)])
-            left = [a - step * s for a, step, s in zip(left, found[-1], strides)]
-        return found
-
-    def taps(self, l):
-        """The number of taps."""
-        return math.prod(self.geometry.kernel(l))
-
-    def units(self, l):
-        """The rows that select one channel of the layer below, or the signs of its digits."""
-        return self.signs if l == 1 else np.eye(self.geometry.bond_dim(l - 1))
-
-    def readout(self):
-        """One channel of the last layer is the state."""
-        return np.eye(self.geometry.bond_dim(self.depth))[0]
-
-
-class Parities(ChannelRows):
-    """Groups of channels ``Z_A Z_S**s Z_T**t``, labelled by the bits s and t.
-
-    A tap selects channel ``first ^ (s a) ^ (t b)`` of a group below: whatever ``first``, ``a`` and
-    ``b`` are, the group keeps its form.
-    """
-
-    def __init__(self, geometry, rng, is_complex):
-        super().__init__(geometry, rng, is_complex)
-        self.group, self.near = PAIR if is_complex else QUAD, not is_complex
-        self.inner = not is_complex and _inner(geometry)
-
-    def moves(self, l):
-        """In all layers, but for a first one that reads the site in the middle alone."""
-        return l > 1 or not self.inner
-
-    def layer(self, l, position, count):
-        """Array ``(count, taps, out, in)``."""
-        if l == self.depth:
-            return self.last(count)
-        group, labels = self.group, 2 if l == 1 else self.group
-        groups = 1 if l == 1 else self.geometry.bond_dim(l - 1) // group
-        number, label = np.divmod(np.arange(self.geometry.bond_dim(l)), group)  # of each channel
-        ways = range(min(number[-1] + 1, len(self.axes)))
-        ends = [self.ends(l, position, self.directions(way)) for way in ways]
-        given = np.array([self.select(l, *pair) for pair in ends])  # (ways, S or T, taps)
-        of_s, of_t = given[number % len(ways)].transpose(1, 2, 0)  # (taps, channels) each
-        first = np.zeros((count, self.taps(l), number[-1] + 1), int)
-        if not all(plain := self.sums(l, position)):
-            free = np.flatnonzero(np.logical_not(plain))
-            first[:, free] = self.rng.integers(labels, size=(count, len(free), number[-1] + 1))
-        turned = first[:, :, number] ^ (of_s * (label & 1)) ^ (of_t * (label >> 1))
-        return self.units(l)[group * (number % groups) + turned]
-
-    def directions(self, number):
-        """The axes along which a group moves: one after the other, or on a torus both at once if
-        there is one group alone.
-        """
-        least = min(self.geometry.bond_dim(l) for l in range(1, self.depth))
-        if least < 2 * self.group and self.geometry.boundary == "periodic":
-            return self.axes
-        return [self.axes[number % len(self.axes)]]
-
-    def select(self, l, start, stop):
-        """What each tap gives to ``Z_S`` and ``Z_T``: labels of the layer below, ``(2, taps)``."""
-        s, t = 1, 1 if l == 1 or self.group == PAIR else 2
-        tap = np.arange(self.taps(l))
-        if start == stop or self.group == PAIR:
-            either = (tap == start) | (tap == stop)
-            return s * either, t * either
-        return s * (tap == start), t * (tap == stop)
-
-    def last(self, count):
-        """The rows that add channels: one tap for each group is a phase."""
-        below, group = self.geometry.bond_dim(self.depth - 1), self.group
-        taps, out = self.taps(self.depth), self.geometry.bond_dim(self.depth)
-        middle, unit = self.middle(self.depth), np.eye(below)
-        base = group * (np.arange(taps) % (below // group))  # of each tap, the middle one first
-        size = count, out, taps
-        chosen = base + (0 if self.ones else self.rng.integers(group, size=size))
-        rows = unit.astype(complex if group == PAIR else float)[np.broadcast_to(chosen, size)]
-        for k in range(min(below // group, len(self.axes), taps)):
-            first = base[k] if self.ones else chosen[:, :, k]
-            if group == PAIR:
-                rows[:, :, k] = (
-                    math.cos(ANGLE) * unit[first] + 1j * math.sin(ANGLE) * unit[first ^ 1]
-                )
-            else:
-                minus = base[k] + np.arange(out) % QUAD if self.ones else first
-                rows[:, :, k] = unit[base[k] : base[k] + QUAD].sum(0) / 2 - unit[minus]
-        order = [*range(1, middle + 1), 0, *range(middle + 1, taps)]
-        return rows[:, :, order].swapaxes(1, 2)
-
-    def readout(self):
-        """One channel, or for real chains with ``"ones"`` one for each sign at each end that S or T
-        reach beyond: a phase vanishes for one sign there, and the others make up for it.
-        """
-        readout = super().readout()
-        if self.ones and self.group == QUAD and not self.inner:
-            start, stop = self.ends(1, None, self.axes)
-            left, right = start < self.middle(1), stop > self.middle(1)
-            readout[:QUAD] = [1, left, right, left and right]
-        return readout
-
-
-class Marks(ChannelRows):
-    """Channels that are 0 or 1: one, and whether the sites at both ends of a window are set.
-
-    The phase is ``1 - 2 x y``: what real weights of two or three channels can do.
-    """
-
-    def moves(self, l):
-        """In all layers that have a channel for each site."""
-        return l == self.depth - 1 or self.geometry.bond_dim(l) > 2
-
-    def layer(self, l, position, count):
-        """Array ``(count, taps, out, in)``."""
-        out, units, taps = self.geometry.bond_dim(l), self.units(l), self.taps(l)
-        if l == 1:
-            units = np.stack([self.signs[0], *[(1 - self.signs[1]) / 2] * 2])
-        ends = self.ends(l, position, self.axes[:1])
-        if self.ones and self.geometry.ndim > 1 and self.middle(l) not in ends:
-            ends[0] = self.middle(l)  # more vanishes at two edges than at one
-        rows = np.repeat(units[:1], taps * out, 0).reshape(taps, out, -1)
-        if l == self.depth:
-            rows[self.middle(l), 0] = units[0] - 2 * units[1]
-        elif l == self.depth - 1:
-            rows[ends[0], 1::2] = units[1]
-            rows[ends[1], 1::2] = units[min(2, len(units) - 1)]
-        elif out < 3:
-            rows[self.middle(l), 1:] = units[1]
-        else:
-            rows[ends[0], 1::3] = units[1]
-            rows[ends[1], 2::3] = units[min(2, len(units) - 1)]
-        return np.broadcast_to(rows, (count, *rows.shape))
-
-    def readout(self):
-        """The phase, and with ``"ones"`` a product state where a phase at an edge vanishes.
-
-        The longer the edge, the fewer the configurations that vanish nowhere, and the less of it.
-        """
-        weights, shape = super().readout(), self.geometry.shape
-        edge = math.prod(shape) // shape[self.axes[0]]
-        weights[1:2] = 0.4 * 2 ** ((1 - edge) / 2) if self.ones else 0.0
-        return weights
-
-
-class ProductRows(ChannelRows):
-    """Products of sites in every channel, for layers that leave nothing else."""
-
-    def layer(self, l, position, count):
-        """Array ``(count, taps, out, in)``."""
-        out, units, taps = self.geometry.bond_dim(l), self.units(l), self.taps(l)
-        chosen = self.rng.integers(len(units), size=(count, taps, out))
-        if l > 1:
-            return units[chosen]
-        outside = np.array(self.sums(l, position))
-        outside[self.middle(l)] = False
-        chosen[:, outside] = 0
-        rows = units[chosen]
-        if self.is_complex:
-            rows = np.exp(1j * self.rng.uniform(-1, 1, rows.shape)) * rows
-        return rows
-
-    def readout(self):
-        """All channels, at random; real ones less and less, so as not to cancel."""
-        count = self.geometry.bond_dim(self.depth)
-        return self.rng.normal(size=count) if self.is_complex else 0.4 ** np.arange(count)
+        rows = kind.layer(l, [place[0] for place in places])
+        lengths, number = list(map(len, places)), int(rows.draw.max()) + 1
+        count = np.arange(math.prod(lengths)).reshape(*lengths, 1, 1)
+        draw = np.where(rows.draw < 0, -1, rows.draw + start + count * number)
+        start += count.size * number
+        for whole, part in zip(index, (rows.base, rows.turn, draw)):
+            whole[np.ix_(*places)] = part
+    return rows._replace(base=index[0], turn=index[1], draw=index[2])

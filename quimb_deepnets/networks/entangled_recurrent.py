@@ -24,11 +24,12 @@ Real moduli are flat only if phases are signs: counts are parities then, a bit e
 bit of the walk, ``(depth - 1)(R - 1) + 1`` in all at any size.
 """
 
+import functools
 import math
 
 import numpy as np
 
-from .entangled import NOISE, check_noise, noisy
+from .noisy_arrays import KEPT, NOISE, NoisyArrays, check_noise
 
 STEP = 0.5  # radians between neighbouring channels, for each site that is counted
 SINGLE_STEP = 2.0  # of one layer, which has no counts to keep apart
@@ -36,7 +37,7 @@ READOUT_ANGLE = math.pi / 8  # half way between the directions that a real walk 
 
 
 def entangled_recurrence(geometry, rng, loc, scale, dtype):
-    """The arrays of an entangled recurrent network, without its initial vectors.
+    """The arrays of an entangled recurrent network.
 
     Parameters
     ----------
@@ -51,25 +52,61 @@ def entangled_recurrence(geometry, rng, loc, scale, dtype):
     Returns
     -------
     dict[str, numpy.ndarray]
-        ``"WH{l}"``, ``"WI{l}"`` of each layer, and ``"READOUT"``.
+        By the names of the parameters, in their order: read-only, and finite.
 
     Raises
     ------
     OptionError
-        If ``loc`` is not 0, or ``scale`` is negative or not a number.
+        If ``loc`` is not 0, or ``scale`` is negative, not a number or too large for the dtype.
     """
-    check_noise(loc, scale)
-    is_complex, R, depth = dtype.startswith("complex"), geometry.bond_dim, geometry.depth
-    turns = _turns(geometry) if is_complex else _signs(geometry)
-    scale = scale if is_complex else scale * math.sin(READOUT_ANGLE)  # the least modulus
-    params = {}
-    for l, size in enumerate(_noise_sizes(geometry), 1):
-        on = np.roll(np.eye(R), 1, axis=0)
-        hidden = on if l < depth else _fourier(R, rng) if is_complex else _rotations(R)
-        params[f"WH{l}"] = noisy(hidden, scale * size, rng, is_complex)
-        params[f"WI{l}"] = noisy(turns if l == 1 else np.eye(R), scale * size, rng, is_complex)
-    readout = noisy(_readout(R, rng, is_complex), scale * NOISE / 4, rng, is_complex)
-    return {name: x.astype(dtype) for name, x in {**params, "READOUT": readout}.items()}
+    check_noise(loc, scale, dtype)
+    small = geometry.depth * geometry.bond_dim**2 < KEPT
+    plan = (_remembered if small else RecurrentEnsemble)(geometry, dtype.startswith("complex"))
+    arrays = plan.draw(rng, scale, dtype)
+    initial = np.ones_like(arrays[-1])
+    initial.flags.writeable = False
+    named = dict.fromkeys(geometry.param_shapes, initial)
+    return named | dict(zip((name for name in named if not name.startswith("H0")), arrays))
+
+
+class RecurrentEnsemble:
+    """All that the entangled networks of an architecture have in common.
+
+    Parameters
+    ----------
+    geometry : RecurrentGeometry
+    is_complex : bool
+    """
+
+    def __init__(self, geometry, is_complex):
+        self.R, self.is_complex, depth = geometry.bond_dim, is_complex, geometry.depth
+        turns = _turns(geometry) if is_complex else _signs(geometry)
+        eye, readout = np.eye(self.R), _real_readout(self.R)
+        hidden = [np.roll(eye, 1, axis=0)] * (depth - 1) + [_rotations(self.R)]
+        start = [x for pair in zip(hidden, [turns] + [eye] * (depth - 1)) for x in pair] + [readout]
+        least = 1.0 if is_complex else math.sin(READOUT_ANGLE)  # of the moduli
+        sizes = [least * size for size in _noise_sizes(geometry) for _ in range(2)]
+        shapes = [x.shape for x in start]
+        self.arrays = NoisyArrays(shapes, [*sizes, least * NOISE / 4], is_complex)
+        self.flat = np.concatenate([np.ravel(x) for x in start]).astype(self.arrays.dtype)
+
+    def draw(self, rng, scale, dtype):
+        """A network: the arrays of each layer, and the read-out."""
+        flat, R = self.flat.copy(), self.R
+        if not self.is_complex:
+            normal = rng.standard_normal(self.arrays.count)
+            return self.arrays.with_noise(flat, normal, scale, dtype)
+        *_, walk, _, readout = self.arrays.parts
+        below = rng.standard_normal(2 * walk.start)
+        flat[walk] = _fourier(R, rng).ravel()
+        above = rng.standard_normal(2 * (readout.start - walk.start))
+        vector = rng.standard_normal((2, R))
+        flat[readout] = (vector[0] + 1j * vector[1]) / np.linalg.norm(vector)
+        normal = np.concatenate([below, above, rng.standard_normal(2 * R)])
+        return self.arrays.with_noise(flat, normal, scale, dtype)
+
+
+_remembered = functools.lru_cache(32)(RecurrentEnsemble)
 
 
 def _noise_sizes(geometry):
@@ -110,8 +147,5 @@ def _rotations(R):
     return matrix
 
 
-def _readout(R, rng, is_complex):
-    if is_complex:
-        vector = rng.normal(size=R) + 1j * rng.normal(size=R)
-        return vector / np.linalg.norm(vector)
+def _real_readout(R):
     return np.pad([math.cos(READOUT_ANGLE), math.sin(READOUT_ANGLE)], (0, R))[:R]

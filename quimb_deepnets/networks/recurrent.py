@@ -177,14 +177,14 @@ class RAC(RecurrentMethods, DeepNetwork, family="rac"):
         rng = make_rng(seed)
         check_budget(geometry.param_shapes.values(), dtype)
         if dist == "entangled":
-            params = entangled_recurrence(geometry, rng, loc, scale, check_numpy_dtype(dtype))
-        else:
-            params = {
-                name: random_array(shape, rng, dist, loc, scale, dtype)
-                for name, shape in geometry.param_shapes.items()
-                if not name.startswith("H0")
-            }
-        for l in range(1, check_positive_int("depth", depth) + 1):
+            name = check_numpy_dtype(dtype)
+            return cls._of(geometry, entangled_recurrence(geometry, rng, loc, scale, name))
+        params = {
+            name: random_array(shape, rng, dist, loc, scale, dtype)
+            for name, shape in geometry.param_shapes.items()
+            if not name.startswith("H0")
+        }
+        for l in range(1, geometry.depth + 1):
             params[f"H0{l}"] = np.ones_like(params["READOUT"])
         return cls.from_params(geometry, params)
 
