@@ -58,6 +58,16 @@ class LayerStep:
             object.__setattr__(self, "readers", readers)
 
     @functools.cached_property
+    def gathers(self):
+        """The row that each tap reads, ``(K, n)``, of those below and one of ones; any for none."""
+        return np.maximum(np.stack(self.index), 0)
+
+    @functools.cached_property
+    def gone(self):
+        """Which factors are missing, ``(K, n)``."""
+        return np.stack(self.index) < 0
+
+    @functools.cached_property
     def by_tap(self):
         """The `Readers` of each row below, and of the row of ones, by each tap."""
         index, count = np.stack(self.index), self.below + 2  # the last are those that read nothing
@@ -80,6 +90,8 @@ class Residuals(NamedTuple):
 
 def forward(step, matrices, values):
     """One layer of mantissas, ``(n_in, ..., r_in)`` to ``(n_out, ..., r_out)``.
+
+    There is a matrix for each tap, all in one array if the values are rows ``(n_in, r_in)``.
 
     Returns
     -------
@@ -118,17 +130,17 @@ def forward(step, matrices, values):
 
 def _by_loop(step, matrices, values):
     """The same for rows of a table, or None where factors may be far from 1."""
-    padded = as_rows(do("concatenate", (values, do("ones_like", values[:1])), axis=0))
-    index = np.stack(step.index)
-    gathered = padded[np.maximum(index, 0)]
-    z = gathered @ np.stack([as_rows(x) for x in matrices]).swapaxes(1, 2)
-    out, least = np.empty(z.shape[1:], z.dtype), np.empty(len(z))
-    others(z, index < 0, out, least)
-    if not -np.log2(least).sum() < float_info(values).maxexp // 2:
+    rows = as_rows(values)
+    gathered = np.concatenate((rows, np.ones_like(rows[:1])))[step.gathers]
+    z = gathered @ as_rows(matrices).swapaxes(1, 2)
+    out, least = np.empty(z.shape[1:], z.dtype), np.empty(len(z) + 1)
+    others(z, step.gone, out, least)
+    bits, limit = -np.log2(least), float_info(values).maxexp // 2
+    if not bits[:-1].sum() < limit:
         return None
-    out, cofactors = array_like(out, values), [array_like(x, values) for x in z]
-    safe = fits_floats(values) and fits_floats(out)
-    return out, Residuals(step, [array_like(x, values) for x in gathered], cofactors, safe)
+    safe = fits_floats(values) and bool(bits[-1] <= limit)
+    cofactors, gathered = ([array_like(x, values) for x in each] for each in (z, gathered))
+    return array_like(out, values), Residuals(step, gathered, cofactors, safe)
 
 
 def fits_floats(values, factors=(), products=()):

@@ -6,18 +6,27 @@
                           block of b --folded layer--> adjoints --layer--> ... --> (b, num_params)
 """
 
+import functools
+import itertools
 import math
 
 import numpy as np
 from autoray import do
 
 from ..kernels.compiled import as_rows, has_loops, in_threads
-from ..kernels.derivatives import count_rows, fold_back, layer_back, write_columns
+from ..kernels.derivatives import (
+    BackLayer,
+    Fold,
+    Places,
+    TopRows,
+    fold_back,
+    layer_back,
+    start_back,
+)
 from ..kernels.digits import LARGEST
 from ..kernels.lookup import FlatWindows, look_up
 from ..kernels.tiles import OUTS, filled, lanes, real_matrices
 from ..numerics.scaled import Scaled, array_like, mutable
-from .backprop import channel_shares
 from .row_tables import RowTable, room_of
 from .windows import flat_windows
 
@@ -37,30 +46,51 @@ def _inner(x, parts):
     return x.view(x.real.dtype) if parts == 2 else x
 
 
-def _windows(tables):
+@functools.lru_cache(64)
+def _windows(geometry, constants):
     """The windows of all positions, and as many without sites as configurations use constants."""
-    sites, first, starts = flat_windows(
-        tables.geometry, tables.geometry.depth, (1,) * tables.geometry.ndim
-    )
-    rows = [row for row, times in tables.constants.items() for _ in range(times)]
+    sites, first, starts = flat_windows(geometry, geometry.depth, (1,) * geometry.ndim)
+    rows = [row for row, times in constants for _ in range(times)]
     return FlatWindows(
         sites, np.append(first, np.full(len(rows), first[-1])), np.append(starts, rows).astype(int)
     )
 
 
-class _BackLayer:
-    """A layer below the folded one, as arrays for `layer_back`."""
+@functools.lru_cache(64)
+def _offsets(geometry, sizes):
+    """Where the derivatives by the matrices of each layer start, or -1; and how many there are.
 
-    def __init__(self, saved, matrices, table, parts):
-        self.readers = saved.step.by_tap
-        self.cofactors = _inner(np.stack([as_rows(x) for x in saved.cofactors]), parts)
-        ones = np.concatenate([table, np.ones_like(table[:1])])
-        self.below = len(table)
-        self.table = real_matrices(ones[None])[0]
-        w = np.concatenate(matrices)  # (K r, r_in)
-        pairs = real_matrices(w[None])[0]
-        self.down = np.stack([np.ascontiguousarray(pairs[:, p::parts]) for p in range(parts)])
-        self.widths = len(w), self.table.shape[0] * OUTS
+    ``sizes`` are the names of all parameters, and how many numbers each has.
+    """
+    starts, total = {}, 0
+    for name, size in sizes:
+        starts[name], total = total, total + size
+    names = [
+        [geometry.weight_name(l, None, tap) for tap in geometry.tap_indices(l)]
+        for l in range(1, geometry.depth + 1)
+    ]
+    return [np.array([starts.get(name, -1) for name in each]) for each in names], total
+
+
+def _layer(saved, matrices, table, parts):
+    """A layer below the folded one."""
+    rows = real_matrices(np.concatenate([table, np.ones_like(table[:1])])[None])[0]
+    pairs = real_matrices(matrices.reshape(1, -1, matrices.shape[2]))[0]
+    down = np.stack([pairs[:, p::parts] for p in range(parts)])
+    cofactors = _inner(_stacked(saved.cofactors), parts)
+    return BackLayer(saved.step.by_tap, cofactors, rows, down)
+
+
+def _stacked(arrays):
+    """Arrays of one shape as one of numpy."""
+    return np.stack([as_rows(x) for x in arrays])
+
+
+def _shapes(layer, parts, sites):
+    """The shapes of what a layer writes for each configuration: sums, derivatives, adjoints."""
+    (taps, _, width), (tiles, each, _) = layer.cofactors.shape, layer.rows.shape
+    rows, count = tiles * OUTS, taps * width // parts
+    return (count * each,), (count, rows), (0 if sites else each // parts - 1, rows)
 
 
 class BlockDerivatives:
@@ -72,107 +102,86 @@ class BlockDerivatives:
     """
 
     def __init__(self, tables):
-        g, self.readout = tables.geometry, tables.readout
-        self.values = as_rows(tables.values)
+        g, self.values = tables.geometry, as_rows(tables.values)
+        self.like = tables.readout.mantissa
         self.parts = 2 if self.values.dtype.kind == "c" else 1
         self.real = self.values.real.dtype
-        self.lanes = lanes(self.real.itemsize)
         depth = -math.log2(np.abs(self.values).min())
         self.room = room_of(RowTable(self.values, None, None, int(depth) + 2))
-        self.windows, self.phys_dim = _windows(tables), g.phys_dim
-        matrices = [
-            [as_rows(w.mantissa[tap]) for tap in taps]
-            for w, taps in zip(tables.weights, tables.taps)
-        ]
+        readout = Scaled.of(np.array(as_rows(tables.net.readout)))
+        windows = _windows(g, tuple(tables.constants.items()))
+        self.top = TopRows(windows, g.phys_dim, readout.mantissa, 2.0**-readout.exponent)
+        matrices = [as_rows(w.mantissa).reshape(-1, *w.mantissa.shape[-2:]) for w in tables.weights]
         rows = [as_rows(x) for x in tables.below]
-        self._fold(tables.residuals[-1], matrices[-1], rows[-1], g.depth)
-        self.layers = [
-            _BackLayer(saved, matrix, row, self.parts)
-            for saved, matrix, row in zip(tables.residuals[:-1], matrices, rows)
-        ]
-        self._places(tables)
+        below = zip(tables.residuals[:-1], matrices, rows)
+        self.layers = [_layer(*each, self.parts) for each in below]
+        self.shapes = [_shapes(layer, self.parts, l == 0) for l, layer in enumerate(self.layers)]
+        self.fold = self._fold(tables.residuals[-1], matrices[-1], rows[-1])
+        self.rows = self.fold.by_row.shape[1] * OUTS
+        self.below = len(rows[-1]) if self.layers else 0
+        self.places = self._places(tables)
 
-    def _fold(self, saved, matrices, below, depth):
+    def _fold(self, saved, matrices, below):
         """The folded layer: logarithmic derivatives of its rows."""
-        cofactors = [as_rows(x) / self.values for x in saved.cofactors]
-        gathered = [as_rows(x) for x in saved.gathered]
-        n, r = self.values.shape
-        shape = (n, len(cofactors) * r, filled(below.shape[1] * self.parts))
-        columns = np.zeros(shape, self.real)
-        for k, (cofactor, inputs) in enumerate(zip(cofactors, gathered)):
-            found = np.ascontiguousarray(cofactor[:, :, None] * inputs[:, None])
-            found = _inner(found, self.parts)
-            columns[:, k * r : (k + 1) * r, : found.shape[2]] = found
-        self.by_weight = real_matrices(columns.reshape(1, n, -1))[0]
-        self.fold_width, self.below = shape[1:], len(below) if depth > 1 else 0
-        self.reads = np.max(np.stack(saved.step.index), axis=0).astype(np.int32)
-        rows = sum(c[:, :, None] * w[None] for c, w in zip(cofactors, matrices))
-        self.by_row = real_matrices(rows if depth > 1 else rows[:0])
+        cofactors = _stacked(saved.cofactors) / self.values
+        (K, n, r), r_in = cofactors.shape, below.shape[1]
+        columns = np.zeros((n, K, r, filled(r_in * self.parts) // self.parts), self.values.dtype)
+        inputs = _stacked(saved.gathered)[:, :, None]
+        np.multiply(cofactors[..., None], inputs, out=columns[..., :r_in].transpose(1, 0, 2, 3))
+        tiles = _inner(columns, self.parts).reshape(n, -1, OUTS).transpose(1, 0, 2)
+        rows = cofactors.transpose(2, 1, 0) @ matrices.transpose(1, 0, 2)  # (r, n, r_in)
+        by_row = real_matrices(rows.transpose(1, 0, 2) if self.layers else rows[:0])
+        reads = np.max(saved.step.gathers, axis=0).astype(np.int32)
+        return Fold(np.ascontiguousarray(tiles), by_row, reads)
 
     def _places(self, tables):
-        """Where the derivatives by each matrix start, and the powers of two of the weights."""
-        g, sizes = tables.geometry, {k: math.prod(x.shape) for k, x in tables.net.params.items()}
-        starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]) * self.parts))
-        self.num_params, self.places = sum(sizes.values()), []
-        for l, (w, taps) in enumerate(zip(tables.weights, tables.taps), 1):
-            offsets = np.array([starts.get(g.weight_name(l, None, tap), -1) for tap in taps])
-            powers = np.array([float(w.exponent[tap]) for tap in taps])
-            width = w.mantissa.shape[-1] * self.parts
-            self.places.append((offsets, np.exp2(-powers), width))
+        """Where the derivatives by the matrices of each layer go, and powers of two of these."""
+        sizes = tuple((name, math.prod(x.shape)) for name, x in tables.net.params.items())
+        offsets, self.num_params = _offsets(tables.geometry, sizes)
+        return [
+            Places(
+                np.where(starts < 0, -1, starts * self.parts),
+                np.exp2(-as_rows(w.exponent).reshape(-1)),
+                w.mantissa.shape[-1] * self.parts,
+            )
+            for starts, w in zip(offsets, tables.weights)
+        ]
 
     def __call__(self, x):
         """The derivatives, ``(B, num_params)``, for digits ``(N, B)``."""
         x, batch = as_rows(x), x.shape[1]
-        rest = Scaled(*look_up(x, self.windows, self.phys_dim, self.values, self.room))
-        readout = Scaled(*map(as_rows, self.readout))
-        ratio, share = channel_shares(rest, rest, readout)
+        rest = look_up(x, self.top.windows, self.top.phys_dim, self.values, self.room)
         out = np.empty((batch, self.num_params), self.values.dtype)
-        out[:, self.num_params - ratio.shape[1] :] = ratio
-        share = _inner(np.ascontiguousarray(share, self.values.dtype), self.parts)
         real, size = _inner(out, self.parts), self._size(batch)
 
         def _part(start, stop):
             buffers = self._buffers(size)
             for begin in range(start, stop, size):
-                end = min(stop, begin + size)
-                self._block(x, share, begin, end, buffers, real)
+                self._block(x, rest, begin, min(stop, begin + size), buffers, real)
 
         in_threads(_part, batch, size)
-        return array_like(out, self.readout.mantissa)
+        return array_like(out, self.like)
 
     def _size(self, batch):
         """Configurations of a block: the adjoints of a table share the second cache."""
-        floats = len(self.values) * self.fold_width[1]
-        for layer in self.layers:
-            floats = max(floats, layer.widths[0] * (layer.below + 1) * self.parts)
-        fit = CACHE // (floats * self.real.itemsize)
-        size = max(self.lanes, fit // self.lanes * self.lanes)
-        return min(size, -(-batch // self.lanes) * self.lanes)
+        floats = max(len(self.values) * self.rows, *(shape[0][0] for shape in self.shapes), 0)
+        step, fit = lanes(self.real.itemsize), CACHE // (floats * self.real.itemsize)
+        return min(max(step, fit // step * step), -(-batch // step) * step)
 
     def _buffers(self, size):
         """Arrays that a thread uses again and again."""
         new = lambda *shape: np.empty((*shape, size), self.real)
-        n, r = self.values.shape
-        rows = self.fold_width[1]
-        fold = new(n), new(r * self.parts), new(*self.fold_width), new(rows), new(self.below, rows)
-        layers = []
-        for l, layer in enumerate(self.layers):
-            adjoints = new(layer.below if l else 0, layer.widths[1])
-            summed = new(layer.widths[0] * (layer.below + 1) * self.parts)
-            layers.append((summed, new(*layer.widths), adjoints))
-        return fold, layers
+        (n, r), taps = self.values.shape, len(self.places[-1].offsets)
+        counts, share = new(n), new(r * self.parts)
+        fold = new(taps * r, self.rows), new(self.rows), new(self.below, self.rows)
+        return counts, share, fold, [tuple(itertools.starmap(new, each)) for each in self.shapes]
 
-    def _block(self, x, shares, start, stop, buffers, out):
-        (counts, share, column, scratch, adjoint), others = buffers
-        share[:, : stop - start] = shares[start:stop].T
-        share[:, stop - start :] = 0.0
-        count_rows(x, self.windows, self.phys_dim, start, stop, counts)
-        matrices = self.by_weight, self.by_row, self.reads, self.parts
-        fold_back(counts, share, *matrices, column, scratch, adjoint)
-        write_columns(column, *self.places[-1], start, stop, out)
-        for l in reversed(range(len(self.layers))):
-            layer, (summed, column, below) = self.layers[l], others[l]
-            arrays = layer.readers, layer.cofactors, self.parts, layer.table, layer.down
-            layer_back(adjoint, *arrays, summed, column, below)
-            write_columns(column, *self.places[l], start, stop, out)
-            adjoint = below
+    def _block(self, x, rest, start, stop, buffers, out):
+        counts, share, fold, others = buffers
+        some = start, stop
+        start_back(x, self.top, *rest, self.parts, *some, counts, share, out)
+        fold_back(counts, share, self.fold, self.parts, self.places[-1], *some, *fold, out)
+        adjoint = fold[-1]
+        for layer, places, arrays in zip(self.layers[::-1], self.places[-2::-1], others[::-1]):
+            layer_back(adjoint, layer, self.parts, places, *some, *arrays, out)
+            adjoint = arrays[-1]

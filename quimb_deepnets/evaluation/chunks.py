@@ -6,7 +6,7 @@
 """
 
 import numpy as np
-from autoray import do, infer_backend
+from autoray import do
 
 from ..errors import BudgetError, OptionError, check_positive_int
 from ..jobs.progress import progress
@@ -59,10 +59,10 @@ def map_chunks(net, function, configs, size, chunk=None, progbar=False):
     if not len(configs):  # so that the empty result has a backend and a dtype
         one = apply(np.zeros((1, *net.geometry.shape), int))
         return Scaled(*(part[:0] for part in one)) if isinstance(one, Scaled) else one[:0]
+    if len(configs) <= size and not progbar:
+        return apply(configs)
     rows, total = batches(len(configs), size), -(-len(configs) // size)
     parts = [apply(configs[some]) for some in progress(rows, progbar, total=total)]
-    if len(parts) == 1:
-        return parts[0]
     if isinstance(parts[0], Scaled):
         return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
     return do("concatenate", tuple(parts), axis=0)
@@ -78,7 +78,7 @@ def checked_digits(configs, phys_dim, like):
     """
     found = turned(configs, phys_dim) if in_memory(like) else None
     if found is not None:
-        return found if infer_backend(like) == "numpy" else do("asarray", found, like=like)
+        return found if type(like) is np.ndarray else do("asarray", found, like=like)
     check_entries(configs, phys_dim)
     return digits(configs, phys_dim, like)
 

@@ -189,7 +189,8 @@ class FlipTables:
         _, _, kinds, rows = flip_plan(self.geometry, self.sizes)
         starts = self.table.steps.offsets.tolist() + [len(table)]
         width = table.shape[1]
-        out = np.ones(((M - 1) * rows, filled(width, table.itemsize)), table.dtype)
+        out = np.empty(((M - 1) * rows, filled(width, table.itemsize)), table.dtype)
+        out[:, width:] = 1
         for kind, place, row in kinds.values():
             begin, count = starts[kind], starts[kind + 1] - starts[kind]
             stride = count // M ** (place + 1)
@@ -204,12 +205,23 @@ class FlipTables:
         If ``out`` has shape ``(B, N, phys_dim)``, the changes must be those of `flips_of`.
         """
         lookup, steps, M, largest = self.lookup, self.steps, self.geometry.phys_dim, self.largest
-        rows, (vector, _), quotients = lookup.rows, lookup.summed, self._quotients()
+        (vector, _), quotients = lookup.summed, self._quotients()
+        products = products_of_rows(lookup.flat, M, lookup.rows)
 
         def _loop(x, start, stop, out, unsure):
-            products = products_of_rows(x, lookup.flat, M, rows, start, stop)
-            values, out = out.ndim == 3, out.reshape(len(out), -1)
-            what = vector, products, quotients, steps, largest, values
-            flip_ratios(x, start, stop, M, *what, out, unsure)
+            flip_ratios(
+                x,
+                start,
+                stop,
+                M,
+                vector,
+                products(x, start, stop),
+                quotients,
+                steps,
+                largest,
+                out.ndim == 3,
+                out.reshape(len(out), -1),
+                unsure,
+            )
 
         return _loop

@@ -53,7 +53,7 @@ def conv_derivatives(net):
     g = net.geometry
     if far_apart(net):
         return CarefulDerivatives(net), net._machine.chunk
-    rows = _table_rows(net) if net.shared else None
+    rows = _table_rows(g, net._like.itemsize, net._machine) if net.shared else None
     positions = sum(math.prod(g.layer_shape(l)) for l in range(1, g.depth + 1))
     bond_dim = max(g.bond_dim(l) for l in range(1, g.depth + 1))
     if rows is not None and rows <= 32 * positions:
@@ -72,10 +72,10 @@ def conv_derivatives(net):
     return derive, max(1, net._machine.residuals // (floats * net._like.itemsize))
 
 
-def _table_rows(net):
+@functools.lru_cache(64)
+def _table_rows(g, itemsize, machine):
     """How many rows all tables have together, or None if they do not fit."""
-    g = net.geometry
-    if cached_plan(g, 1, net._like.itemsize, g.depth, (1,) * g.ndim, net._machine) is None:
+    if cached_plan(g, 1, itemsize, g.depth, (1,) * g.ndim, machine) is None:
         return None
     levels = [*(branches_of(g, l) for l in range(1, g.depth)), folded_branches(g)]
     return sum(g.phys_dim ** level.width(kind) for level in levels for kind in level.kinds)
@@ -117,7 +117,8 @@ class TableDerivatives(_Derivatives):
         self.below = []  # the rows that each layer reads
         steps, self.offsets, self.constants = _table_steps(g)
         for l, step in enumerate(steps, 1):
-            matrices = [self.weights[l - 1].mantissa[tap] for tap in self.taps[l - 1]]
+            w = self.weights[l - 1].mantissa
+            matrices = w.reshape(-1, *w.shape[-2:])
             self.below.append(values)
             values, saved = forward(step, matrices, values)
             self.residuals.append(saved)

@@ -142,7 +142,7 @@ class Lookup:
         if max(spread, exponent.max() - top) > info.maxexp - 64:
             return None
         drop = array_like(self.centre - top, self.weights)
-        return Scaled(ldexp(self.weights, drop), zeros_like_exponent(self.weights[0]) + top)
+        return Scaled(ldexp(self.weights, drop), zeros_like_exponent(self.weights[:1])[0] + top)
 
     @functools.cached_property
     def low(self):

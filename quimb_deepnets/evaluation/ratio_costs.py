@@ -126,8 +126,9 @@ def changed_cost(nsites, count, batch):
 
 
 @functools.lru_cache(256)
-def layer_cost(geometry, level, changed, batch):
+def layer_cost(geometry, level, changed, batch, itemsize, machine):
     """Nanoseconds for ratios of masks by changed nodes, with layers 1..level looked up."""
+    tables = TableSizes(geometry, itemsize, machine).below[level][1]
     g, every, some = geometry, 0.0, 0.0
     for l in range(level + 1, g.depth + 1):
         flops = 2 * g.bond_dim(l - 1) * g.bond_dim(l)
@@ -136,7 +137,7 @@ def layer_cost(geometry, level, changed, batch):
         above = min(l, g.depth - 1)  # the last layer makes a factor of each node below
         every += math.prod(g.layer_shape(above)) * each
         some += _nodes_of_a_site(g, above) * each
-    return every + changed * some
+    return tables + every + changed * some
 
 
 def _nodes_of_a_site(geometry, l):

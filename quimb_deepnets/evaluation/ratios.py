@@ -23,7 +23,7 @@ from ..numerics.scaled import MAX_FACTORS_WIDE, array_like, look, mutable, take_
 from .flip_tables import FlipTables
 from .general import masked_ratios
 from .layer_ratios import LayerRatios
-from .plan import TableSizes, cached_plan
+from .plan import cached_plan
 from .ratio_costs import best_group, best_runs, changed_cost, layer_cost
 from .recurrent_ratios import RecurrentRatios
 from .table_ratios import TableRatios
@@ -38,9 +38,10 @@ def has_ratio_loops(net):
     return net.phys_dim <= 256 and mutable(*leaves) and has_loops(*leaves)
 
 
-def check_depth(net):
+@functools.lru_cache(64)
+def check_depth(geometry):
     """Refuse networks so deep that the powers of two of two amplitudes cannot be compared."""
-    factors = net.geometry.num_tensors()
+    factors = geometry.num_tensors()
     if factors > MAX_FACTORS_WIDE:
         raise RangeError(
             f"an amplitude is a product of about 2**{factors.bit_length()} weights, and ratios are "
@@ -80,7 +81,7 @@ class LoopRatios:
         out, unsure = self._run(x, self.masks.count)
         if len(self.far):
             out[:, self.far] = _in_pieces(self._far, x)
-        if unsure.any():
+        if np.count_nonzero(unsure):
             out[unsure] = _in_pieces(self._whole, some_of(x, unsure))
         return array_like(out, self.like)
 
@@ -104,7 +105,7 @@ class FlipRatios(LoopRatios):
     def values(self, x):
         """The ratios ``(B, N, M)`` of all changes that `flips_of` lists, in its order."""
         out, unsure = self._run(x, *self.shape)
-        if unsure.any():
+        if np.count_nonzero(unsure):
             some = some_of(x, unsure)
             out[unsure] = to_numpy(by_value(_in_pieces(self._whole, some), some, self.shape[1]))
         return array_like(out, self.like)
@@ -123,15 +124,14 @@ def _in_pieces(ratios, x):
 
 def conv_ratios(net, masks, batch):
     """A function from digits ``(N, B)`` to ratios ``(B, m)``, ConvAC, and how many at once."""
-    check_depth(net)
+    check_depth(net.geometry)
     g, size, machine = net.geometry, net._like.itemsize, net._machine
     plan = cached_plan(g, batch * (masks.count + 1), size, None, None, machine)
     if not has_ratio_loops(net):
         return _by_arrays(net, masks, batch, plan)
     cost, group = best_group(g, masks.count, len(masks.sites), batch, size, machine)
     level = min(plan.level, g.depth - 1)
-    layers = TableSizes(g, size, machine).below[level][1]
-    layers += layer_cost(g, level, len(masks.sites), batch)
+    layers = layer_cost(g, level, len(masks.sites), batch, size, machine)
     whole = plan.cost + changed_cost(net.nsites, masks.count, batch)
     chunk = max(1, MANY // max(1, masks.count))
     if masks.single:
@@ -166,7 +166,7 @@ def _by_arrays(net, masks, batch, plan):
 
 def recurrent_ratios(net, masks, batch):
     """A function from digits ``(N, B)`` to ratios ``(B, m)``, RAC, and how many at once."""
-    check_depth(net)
+    check_depth(net.geometry)
     floats = masks.count * net.bond_dim * net.depth
     chunk = 4 * net._machine.chunk // max(1, floats * net._like.itemsize)
     return RecurrentRatios(net, masks), max(1, chunk)

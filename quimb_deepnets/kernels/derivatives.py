@@ -14,11 +14,14 @@ the adjoints of the rows below are then products with what is added up. Configur
 Complex numbers are pairs of rows; a last row below stands for a vector of ones.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import lean_loop, loop
+from .compiled import inner_loop, loop
+from .lookup import FlatWindows
+from .rows import size_of
 from .tiles import ADD, BYTES, OUTS, STORE, multiply_tile
 
 
@@ -32,55 +35,136 @@ class Readers(NamedTuple):
     rows: np.ndarray
 
 
+class TopRows(NamedTuple):
+    """Which rows of the folded table configurations select, and the read-out, over ``scale``."""
+
+    windows: FlatWindows
+    phys_dim: int
+    readout: np.ndarray
+    scale: float
+
+
+class Fold(NamedTuple):
+    """The folded layer.
+
+    ``by_weight`` ``(tiles, n, OUTS)`` are the derivatives of the log of each row by the weights;
+    ``by_row`` ``(n, tiles, r parts, OUTS)`` those by what it reads, empty if that are the sites;
+    ``reads`` ``(n,)``, int32, the row that each row reads, or n_below.
+    """
+
+    by_weight: np.ndarray
+    by_row: np.ndarray
+    reads: np.ndarray
+
+
+class BackLayer(NamedTuple):
+    """A layer below the folded one.
+
+    ``cofactors`` ``(K, n, r parts)`` are the products of the other factors; ``rows``
+    ``(tiles, (n_below + 1) parts, OUTS)`` is the table below, and a row of ones; ``down``
+    ``(parts, tiles, K r, OUTS)`` are the weights, first what a real part is multiplied with.
+    """
+
+    readers: Readers
+    cofactors: np.ndarray
+    rows: np.ndarray
+    down: np.ndarray
+
+
+class Places(NamedTuple):
+    """Where the derivatives by the matrices of a layer are written.
+
+    Those by matrix ``k`` start in column ``offsets[k]``, int64, or -1 if no position uses it, and
+    are multiplied with ``factors[k]``, float64. A row has ``width`` numbers, or parts.
+    """
+
+    offsets: np.ndarray
+    factors: np.ndarray
+    width: int
+
+
 @loop
-def count_rows(x, windows, phys_dim, start, stop, counts):
-    """How often each configuration selects each row.
+def start_back(x, top, products, powers, parts, start, stop, counts, share, out):
+    """How often configurations select each row, and the derivatives by their channels.
 
     Parameters
     ----------
     x : array of uint8, shape (N, B)
         Digits.
-    windows : FlatWindows
-    phys_dim : int
+    top : TopRows
+    products : array, shape (B, r)
+        Of the rows of each channel; overwritten.
+    powers : array of float64, shape (B, r)
+        Their powers of two.
+    parts : int
     start, stop : int
-        Which configurations; the last fills up the block.
+        Which configurations; zeros fill up the block.
     counts : array, shape (n, b)
+    share : array, shape (r parts, b)
+        The derivative of log psi by the log of each channel's product; nan where psi is zero.
+    out : array, shape (B, num_params parts)
+        The last columns become the derivatives by the read-out.
     """
-    sites, first, starts = windows
+    sites, first, starts = top.windows
+    base, codes, b = np.uint32(top.phys_dim), np.empty(stop - start, np.uint32), counts.shape[1]
     counts[:] = 0.0
-    base, codes, size = np.uint32(phys_dim), np.empty(counts.shape[1], np.uint32), stop - start
     for p in range(len(starts)):
         codes[:] = 0
         for j in range(first[p], first[p + 1]):
             digit = x[np.uint64(sites[j])]
-            for b in range(size):
-                codes[b] = np.uint32(codes[b] * base) + np.uint32(digit[np.uint64(start + b)])
-        codes[size:] = codes[size - 1]
+            for i in range(len(codes)):
+                codes[i] = np.uint32(codes[i] * base) + np.uint32(digit[np.uint64(start + i)])
         row = np.uint64(starts[p])
-        for b in range(len(codes)):
-            counts[row + np.uint64(codes[b]), np.uint64(b)] += 1.0
+        for i in range(len(codes)):
+            counts[row + np.uint64(codes[i]), np.uint64(i)] += 1.0
+    place = out.shape[1] - len(share)
+    for i in range(b):
+        for c in range(len(share)):
+            share[c, i] = 0.0
+    for i in range(len(codes)):
+        values, target = products[start + i], out[start + i]
+        _divide_by_sum(values, powers[start + i], top.readout)
+        for c in range(len(values)):
+            ratio, part = values[c] * top.scale, values[c] * top.readout[c]
+            target[place + c * parts], share[c * parts, i] = ratio.real, part.real
+            if parts == 2:
+                target[place + c * parts + 1], share[c * parts + 1, i] = ratio.imag, part.imag
+
+
+@inner_loop
+def _divide_by_sum(values, powers, weights):
+    """Divide ``values * 2**powers`` by their weighted sum; nan where that is zero."""
+    highest, total = -math.inf, values[0] * 0
+    for c in range(len(values)):
+        if values[c] != 0:
+            highest = max(highest, powers[c] + math.frexp(size_of(values[c]))[1])
+    for c in range(len(values)):
+        values[c] *= math.ldexp(1.0, int(max(powers[c] - highest, -2000.0)))
+        total += weights[c] * values[c]
+    inverse = math.nan if total == 0 else 1 / total
+    for c in range(len(values)):
+        values[c] *= inverse
 
 
 @loop
-def fold_back(counts, share, by_weight, by_row, reads, parts, column, scratch, below):
-    """Derivatives by the weights of the folded layer, and adjoints of the rows that it reads.
+def fold_back(counts, share, fold, parts, places, start, stop, column, scratch, below, out):
+    """Write derivatives by the weights of the folded layer; adjoints of the rows that it reads.
 
     Parameters
     ----------
     counts : array, shape (n, b)
     share : array, shape (r parts, b)
         The derivative of log psi by the log of each channel's product.
-    by_weight : array, shape (tiles, n, OUTS)
-        Derivatives of the log of each row by the weights, columns in the order of ``column``.
-    by_row : array, shape (n, tiles, r parts, OUTS)
-        Derivatives of the log of each row by what it reads; empty if that are the sites.
-    reads : array of int32, shape (n,)
-        The row that each row reads, or n_below.
+    fold : Fold
     parts : int
+    places : Places
+    start, stop : int
     column : array, shape (K r, rows_below, b)
     scratch : array, shape (rows_below, b)
     below : array, shape (n_below, rows_below, b)
+    out : array, shape (B, num_params parts)
     """
+    by_weight, by_row, reads = fold
     b, lanes, flat = counts.shape[1], BYTES // counts.itemsize, column.reshape(-1, counts.shape[1])
     for t in range(len(by_weight)):
         for x in range(0, b, lanes):
@@ -94,6 +178,7 @@ def fold_back(counts, share, by_weight, by_row, reads, parts, column, scratch, b
                 column[row, j, x] = first * re[x] - (second * im[x] if parts == 2 else 0.0)
                 if parts == 2:
                     column[row, j + 1, x] = first * im[x] + second * re[x]
+    _write_columns(column, places, start, stop, out)
     below[:] = 0.0
     for i in range(len(by_row)):
         if reads[i] >= len(below):
@@ -108,28 +193,25 @@ def fold_back(counts, share, by_weight, by_row, reads, parts, column, scratch, b
 
 
 @loop
-def layer_back(adjoint, readers, cofactors, parts, rows, down, summed, column, below):
-    """Derivatives by the weights of a layer, and adjoints of the rows that it reads.
+def layer_back(adjoint, layer, parts, places, start, stop, summed, column, below, out):
+    """Write derivatives by the weights of a layer; adjoints of the rows that it reads.
 
     Parameters
     ----------
     adjoint : array, shape (n, rows, b)
         Derivatives of log psi by the rows of this layer.
-    readers : Readers
-        Of each row below and each tap.
-    cofactors : array, shape (K, n, r parts)
-        The product of the other factors.
+    layer : BackLayer
     parts : int
-    rows : array, shape (tiles, (n_below + 1) parts, OUTS)
-        The table below, and a row of ones.
-    down : array, shape (parts, tiles, K r, OUTS)
-        The weights, first what a real part is multiplied with.
+    places : Places
+    start, stop : int
     summed : array, shape (K r (n_below + 1) parts, b)
         Overwritten.
     column : array, shape (K r, rows_below, b)
     below : array, shape (n_below, rows_below, b)
         Empty if the rows below are sites.
+    out : array, shape (B, num_params parts)
     """
+    readers, cofactors, rows, down = layer
     b, lanes, each = adjoint.shape[2], BYTES // adjoint.itemsize, rows.shape[1]
     count = cofactors.shape[2] // parts
     for row in range(len(column)):
@@ -145,9 +227,10 @@ def layer_back(adjoint, readers, cofactors, parts, rows, down, summed, column, b
             for t in range(down.shape[1]):
                 for x in range(0, b, lanes):
                     multiply_tile(down[part, t], summed, first, each, x, below[q], t * OUTS, mode)
+    _write_columns(column, places, start, stop, out)
 
 
-@lean_loop
+@inner_loop
 def _add_up(adjoint, rows, first, cofactors, c, parts, out):
     """Add adjoints of a channel, times cofactors, up where a tap reads: ``(n_below parts, b)``."""
     out[:] = 0.0
@@ -173,31 +256,20 @@ def _add_up(adjoint, rows, first, cofactors, c, parts, out):
                 other[x] += re * more[x] + im * values[x]
 
 
-@loop
-def write_columns(column, offsets, factors, width, start, stop, out):
-    """Write derivatives by the matrices of a layer where they belong.
-
-    Parameters
-    ----------
-    column : array, shape (K r, rows, b)
-    offsets : array of int64, shape (K,)
-        Where the derivatives by each matrix start, -1 for one that no position uses.
-    factors : array of float64, shape (K,)
-        What each is multiplied with.
-    width : int
-        Numbers, or parts, of a row of a matrix.
-    start, stop : int
-    out : array, shape (B, num_params parts)
-    """
+@inner_loop
+def _write_columns(column, places, start, stop, out):
+    """Write derivatives by the matrices of a layer, ``(K r, rows, b)``, where they belong."""
+    offsets, factors, width = places
     r = len(column) // len(offsets)
     for row in range(len(column)):
-        k, c = row // r, row % r
-        if offsets[k] < 0:
+        offset, factor, values = offsets[row // r], factors[row // r], column[row]
+        if offset < 0:
             continue
-        place, factor, values = offsets[k] + c * width, factors[k], column[row]
+        place = np.uint64(offset + row % r * width)
         for x in range(stop - start):
+            target = out[start + x]
             for j in range(width):
-                out[start + x, place + j] = values[j, x] * factor
+                target[place + np.uint64(j)] = values[j, x] * factor
 
 
 @loop

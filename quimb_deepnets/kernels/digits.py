@@ -67,10 +67,6 @@ def turned(configs: Any, phys_dim: int) -> np.ndarray | None:
         return None
     x = x.reshape(len(x), -1)
     out = np.empty(x.shape[::-1], np.uint8)
-    largest = []
-    in_threads(
-        lambda start, stop: largest.append(_turn(x, out, start, stop)),
-        len(x),
-        LEAST // max(1, len(out)),
-    )
+    largest, part = [], lambda start, stop: largest.append(_turn(x, out, start, stop))
+    in_threads(part, len(x), LEAST // max(1, len(out)))
     return out if max(largest) < phys_dim else None

@@ -39,8 +39,9 @@ def others(z, gone, out, least):
         Which factors are missing.
     out : array, shape (n, r)
         Overwritten by the products of all, of size 1/2 to 1.
-    least : array of float64, shape (K,)
-        Overwritten by the smallest size of each factor but zero, its row of size 1/2 to 1.
+    least : array of float64, shape (K + 1,)
+        Overwritten by the smallest size of each factor but zero, its row of size 1/2 to 1; the last
+        is that of the products.
     """
     K, n, r = z.shape
     before, powers = np.empty((K + 1, r), z.dtype), np.empty(K, np.int64)
@@ -63,6 +64,8 @@ def others(z, gone, out, least):
         factor = math.ldexp(1.0, -whole)
         for c in range(r):
             out[i, c] = before[K, c] * factor
+            size = size_of(out[i, c])
+            least[K] = size if 0.0 < size < least[K] else least[K]
             after = out[i, c] * 0 + 1
             for k in range(K - 1, -1, -1):
                 own = z[k, i, c]

@@ -15,6 +15,7 @@ its power of two to an exponent of its own.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -201,22 +202,28 @@ def look_up(
 
 
 def products_of_rows(
-    x: np.ndarray, windows: FlatWindows, phys_dim: int, table: np.ndarray, start: int, stop: int
-) -> np.ndarray:
-    """The products ``(B, r)`` of all rows, which floats hold, of configurations start to stop.
+    windows: FlatWindows, phys_dim: int, table: np.ndarray
+) -> Callable[[np.ndarray, int, int], np.ndarray]:
+    """A function from digits ``x`` ``(N, B)`` to the products ``(B, r)`` of all rows.
 
-    In one thread; what is returned for other configurations means nothing.
+    It is called as ``f(x, start, stop)``, in one thread; what it returns for configurations but
+    those from start to stop means nothing. Floats must hold the products.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from quimb_deepnets.kernels.lookup import FlatWindows, products_of_rows
     >>> pairs = FlatWindows(np.array([0, 1, 1, 2], "int32"), np.array([0, 2, 4]), np.zeros(2, int))
     >>> table = np.array([[1.0], [2.0], [3.0], [5.0]])
-    >>> products_of_rows(np.array([[0, 1], [1, 1], [1, 0]], "uint8"), pairs, 2, table, 0, 2)[1]
+    >>> products = products_of_rows(pairs, 2, table)
+    >>> products(np.array([[0, 1], [1, 1], [1, 0]], "uint8"), 0, 2)[1]
     array([15.])
     """
-    mantissa, exponent = np.empty((x.shape[1], table.shape[1]), table.dtype), np.empty((0, 1))
-    limits, none = (len(windows.starts), 0), (table[0, :0], exponent[:, 0])
-    _look_up(x, windows, phys_dim, table, *none, limits, mantissa, exponent, start, stop)
-    return mantissa
+    r, exponent = table.shape[1], np.empty((0, 1))
+    what = windows, phys_dim, table, table[0, :0], exponent[:, 0], (len(windows.starts), 0)
+
+    def _products(x, start, stop):
+        out = np.empty((x.shape[1], r), table.dtype)
+        _look_up(x, *what, out, exponent, start, stop)
+        return out
+
+    return _products
