@@ -306,6 +306,17 @@ def test_both_ways_to_propose_draw_the_same(kind):
         assert abs(there - back) <= 5 * np.sqrt(there + back + 1)
 
 
+@pytest.mark.parametrize("sector", [None, 50])
+def test_moves_of_many_sites_are_rare_on_many_sites(sector):
+    """They cost as many windows as they touch; yet each kind is there."""
+    moves, names = read_moves(None, (10, 10), 2, sector)
+    x = np.zeros((20000, 100), int)
+    x[:, ::2] = 1
+    changed = (propose(x, moves, 2, np.random.default_rng(0)) != x).sum(1)
+    assert changed.mean() < 8 and (changed <= 2).mean() > 0.8, names
+    assert 20 < (changed == 100).sum() < 1000 and len(np.unique(changed)) > 20
+
+
 def _proposed(x, moves, words):
     places = np.zeros((2, len(x)), np.int64)
     count = propose_one(x.astype(np.uint8), 3, moves, words, places)

@@ -292,8 +292,16 @@ def add_up_rows(codes, share, by_row, start, stop, out):
     for x in range(start, stop):
         total = out[x, :count]
         total[:] = 0.0
-        for p in range(len(codes)):
-            for c in range(r):
-                row, factor = by_row[codes[p, x], c], share[x, c]
-                for j in range(count):
-                    total[j] += factor * row[j]
+        for c in range(r):
+            factor, p, left = share[x, c], 0, len(codes)
+            while left >= 4:  # rows are read from a cache, totals not as often
+                i, j, k, l = codes[p, x], codes[p + 1, x], codes[p + 2, x], codes[p + 3, x]
+                v0, v1, v2, v3 = by_row[i, c], by_row[j, c], by_row[k, c], by_row[l, c]
+                for y in range(count):
+                    total[y] += factor * ((v0[y] + v1[y]) + (v2[y] + v3[y]))
+                p, left = p + 4, left - 4
+            while left:
+                row = by_row[codes[p, x], c]
+                for y in range(count):
+                    total[y] += factor * row[y]
+                p, left = p + 1, left - 1

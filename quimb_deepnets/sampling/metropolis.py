@@ -55,7 +55,8 @@ class Metropolis(Shown):
         ``"many"`` (any number of sites), ``"shuffle"`` (some sites permute their digits),
         ``"all"`` (every site alike), and masks, ints of shape ``(m, *shape)`` that are added
         modulo the local dimension, or taken away. By default flips, exchanges, many and all; in
-        a sector exchanges, shuffles and, at half filling, all.
+        a sector exchanges, shuffles and, at half filling, all. Beyond 16 sites those of many
+        sites are rarer, so that a sweep spends no more on them than there.
     sector : int, optional
         A number of ones, of qubits, that no proposal changes.
     levels : int, optional

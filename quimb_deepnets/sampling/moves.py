@@ -6,6 +6,10 @@ Whatever is proposed, the way back is as likely, so that no ratio of proposals i
     ("exchange",)        two sites of different digits: the number of ones stays
     ("flip", masks)      what arrays say, digits added modulo the local dimension, or taken away
 
+Moves of many sites cost as much as they change sites, and are mostly rejected on large systems: a
+sweep, as many proposals as sites, spends no more on ``many`` and ``shuffle`` than one of 16 sites,
+and has as many of ``all``.
+
 Compiled chains draw one change at a time, `kernels.proposals`; here is the version for batches.
 """
 
@@ -20,6 +24,7 @@ from ..numerics.configs import check_configs
 
 NAMES = {"flip": FLIP, "exchange": EXCHANGE, "many": MANY, "shuffle": SHUFFLE, "all": ALL}
 WEIGHTS = np.array([0.5, 0.2, 0.25, 0.25, 0.05, 0.5])  # of each kind, in the order of the kinds
+FEW, RARER = 16, np.array([0, 0, 2, 2, 1, 0])  # sites from which on they fall, by which power
 DEFAULT, IN_A_SECTOR = ("flip", "exchange", "many", "all"), ("exchange", "shuffle", "all")
 
 
@@ -102,6 +107,7 @@ def read_moves(
             f"mask {int(odd.argmax())} of moves changes an odd number of sites, which always "
             f"leaves sector={sector}; give masks of even numbers of sites."
         )
+    weights *= min(1, FEW / nsites) ** RARER
     owners, sites = np.nonzero(masks)
     below = np.cumsum(weights) / weights.sum()
     below[np.flatnonzero(weights)[-1] :] = 1
