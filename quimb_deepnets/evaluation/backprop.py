@@ -165,7 +165,7 @@ def fits_floats(values, factors=(), products=()):
 def _depth(x):
     """How many powers of two the smallest number but zero is below 1."""
     size = modulus(x)
-    low = float(do("min", size))
+    low = float(size.min())
     if low == 0:
         low = float(do("min", do("where", size == 0, do("ones_like", size), size)))
     return max(0.0, -math.log2(low)) if low == low else 0.0

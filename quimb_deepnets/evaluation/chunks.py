@@ -40,7 +40,8 @@ def map_chunks(net, function, configs, size, chunk=None, progbar=False):
     ----------
     net : DeepNetwork
     function : callable
-        Returns an array or a `Scaled` whose first axis is the batch.
+        Returns an array or a `Scaled` whose first axis is the batch. It may have a method
+        ``of_configs`` that does so for configurations, or returns None.
     configs : array of int, shape (B, *shape)
         Their entries are checked here.
     size : int
@@ -55,7 +56,12 @@ def map_chunks(net, function, configs, size, chunk=None, progbar=False):
         For entries outside the local space.
     """
     size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
-    apply = lambda some: function(checked_digits(some, net.phys_dim, net._like))
+    of_configs = getattr(function, "of_configs", lambda some: None)
+
+    def apply(some):
+        found = of_configs(some)
+        return function(checked_digits(some, net.phys_dim, net._like)) if found is None else found
+
     if not len(configs):  # so that the empty result has a backend and a dtype
         one = apply(np.zeros((1, *net.geometry.shape), int))
         return Scaled(*(part[:0] for part in one)) if isinstance(one, Scaled) else one[:0]

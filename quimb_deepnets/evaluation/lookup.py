@@ -19,7 +19,8 @@ import numpy as np
 from autoray import do, get_dtype_name, infer_backend
 
 from ..kernels.compiled import as_rows, has_loops, in_memory
-from ..kernels.lookup import look_up
+from ..kernels.digits import entries
+from ..kernels.lookup import look_up, look_up_configs
 from ..numerics.products import dot
 from ..numerics.scaled import (
     Scaled,
@@ -162,6 +163,15 @@ class Lookup:
         if self.room and get_dtype_name(x) == "uint8" and in_memory(x):
             return self._by_loop(x)
         return self._by_arrays(x)
+
+    def of_configs(self, configs):
+        """The same of configurations ``(B, *shape)``, or None where there must be digits first."""
+        if not self.room or wants_gradient(self.table.mantissa, self.weights):
+            return None
+        x = entries(configs, self.phys_dim)
+        what = self.flat, self.phys_dim, self.rows, self.room, *self.summed
+        out = None if x is None else look_up_configs(x, *what)
+        return out and Scaled(*(array_like(part, self.table.mantissa) for part in out))
 
     def _by_loop(self, x):
         table = self.table.mantissa

@@ -24,6 +24,8 @@ OF_NUMPY = frozenset(map(np.dtype, DTYPES))  # a name takes longer to find
 # sums may be reordered and products fused; nan and inf keep their meaning
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
+PARTS = 4  # of each thread, so that none waits long for a slower one
+
 # when the files of all loops were written
 SOURCES = tuple(
     (path.name, path.stat().st_mtime_ns, path.stat().st_size)
@@ -162,15 +164,21 @@ def in_threads(function: Callable[[int, int], Any], count: int, least: int = 1) 
         What is worth a thread.
     """
     parts = max(1, count // max(1, least))
-    parts = min(parts, _threads()) if parts > 1 else 1
-    if parts == 1:
+    threads = min(parts, _threads()) if parts > 1 else 1
+    if threads == 1:
         function(0, count)
         return
+    parts = min(parts, PARTS * threads)
     edges = [count * i // parts for i in range(parts + 1)]
-    first, *rest = itertools.pairwise(edges)
-    with concurrent.futures.ThreadPoolExecutor(len(rest)) as pool:  # none stay behind
-        others = [pool.submit(function, *part) for part in rest]
-        function(*first)
+    left = iter(list(itertools.pairwise(edges)))  # each thread takes the next one
+
+    def _work():
+        for part in left:
+            function(*part)
+
+    with concurrent.futures.ThreadPoolExecutor(threads - 1) as pool:  # none stay behind
+        others = [pool.submit(_work) for _ in range(threads - 1)]
+        _work()
     for other in others:
         other.result()
 

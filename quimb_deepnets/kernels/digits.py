@@ -21,7 +21,7 @@ DTYPES = frozenset(map(np.dtype, ("int64", "int32", "int8", "uint8")))
 
 
 @loop
-def _turn(x, out, start, stop):
+def turn(x, out, start, stop):
     """Turn ``x[start:stop]`` of ``(B, N)`` to columns of ``out`` ``(N, B)``; the largest entry.
 
     255 stands for all that is larger, or negative.
@@ -46,6 +46,24 @@ def _turn(x, out, start, stop):
     return np.uint8(255) if bits > 255 else largest
 
 
+def entries(configs: Any, phys_dim: int) -> np.ndarray | None:
+    """Configurations ``(B, *shape)``, numpy or torch, as an array ``(B, N)`` that `turn` reads.
+
+    None if no loop reads the array, or if a byte cannot hold a digit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.kernels.digits import entries
+    >>> entries(np.array([[[0, 1], [1, 1]]]), 2)
+    array([[0, 1, 1, 1]])
+    """
+    if phys_dim > LARGEST or not in_memory(configs):
+        return None
+    x = as_rows(configs)
+    return x.reshape(len(x), -1) if x.dtype in DTYPES else None
+
+
 def turned(configs: Any, phys_dim: int) -> np.ndarray | None:
     """Configurations ``(B, *shape)``, numpy or torch, as digits ``(N, B)``, uint8.
 
@@ -62,11 +80,10 @@ def turned(configs: Any, phys_dim: int) -> np.ndarray | None:
     >>> turned(np.array([[0, 1, -1]]), 2) is None
     True
     """
-    x = as_rows(configs) if phys_dim <= LARGEST and in_memory(configs) else None
-    if x is None or x.dtype not in DTYPES:
+    x = entries(configs, phys_dim)
+    if x is None:
         return None
-    x = x.reshape(len(x), -1)
     out = np.empty(x.shape[::-1], np.uint8)
-    largest, part = [], lambda start, stop: largest.append(_turn(x, out, start, stop))
+    largest, part = [], lambda start, stop: largest.append(turn(x, out, start, stop))
     in_threads(part, len(x), LEAST // max(1, len(out)))
     return out if max(largest) < phys_dim else None

@@ -21,10 +21,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiled import in_threads, lean_loop, loop
+from .digits import turn
 
 BLOCK = 64  # configurations that are looked up together
 WINDOWS = 32  # windows whose codes are held
 LEAST = 2**19  # numbers to multiply that are worth a thread
+BYTES = 2**18  # of digits, which stay in the second cache
 MOST = {4: 126, 8: 1022}  # the largest power of two that is moved, by the bytes of a real
 FAR = 1100.0  # powers of two below a sum, of terms that do not count
 
@@ -185,20 +187,67 @@ def look_up(
     (array([0.625]), array([4.]))
     """
     r, B = table.shape[1], x.shape[1]
-    shape = (B, r) if vector is None else (B, 1)
-    apart = isinstance(top, np.ndarray)
-    mantissa, exponent = np.empty(shape, table.dtype), np.full(shape, 0.0 if apart else top)
-    given = table[0, :0] if vector is None else vector
-    above = top if apart else exponent[0:0, 0]
-    limits = room, MOST[table.real.itemsize]
+    rest, mantissa, exponent = _results(B, table, room, vector, top)
     in_threads(
         lambda start, stop: _look_up(
-            x, windows, phys_dim, table, given, above, limits, mantissa, exponent, start, stop
+            x, windows, phys_dim, table, *rest, mantissa, exponent, start, stop
         ),
         B,
         LEAST // (len(windows.starts) * r),
     )
     return (mantissa, exponent) if vector is None else (mantissa[:, 0], exponent[:, 0])
+
+
+def look_up_configs(
+    configs: np.ndarray,
+    windows: FlatWindows,
+    phys_dim: int,
+    table: np.ndarray,
+    room: int,
+    vector: np.ndarray,
+    top: float | np.ndarray,
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The sums of `look_up` for configurations ``(B, N)``, as `entries` gives them.
+
+    Some at a time become digits and are looked up while these are in the cache. None if an entry
+    is out of range.
+
+    Examples
+    --------
+    >>> from quimb_deepnets.kernels.lookup import FlatWindows, look_up_configs
+    >>> pairs = FlatWindows(np.array([0, 1, 1, 2], "int32"), np.array([0, 2, 4]), np.zeros(2, int))
+    >>> table = np.array([[1.0], [2.0], [3.0], [5.0]])
+    >>> look_up_configs(np.array([[0, 1, 1]]), pairs, 2, table, 100, np.ones(1), 0.0)
+    (array([0.625]), array([4.]))
+    >>> look_up_configs(np.array([[0, 1, 2]]), pairs, 2, table, 100, np.ones(1), 0.0)
+    """
+    B, N = configs.shape
+    rest, mantissa, exponent = _results(B, table, room, vector, top)
+    size, wrong = max(BLOCK, BYTES // max(1, N) // BLOCK * BLOCK), []
+
+    def _part(start, stop):
+        x = np.empty((N, min(size, stop - start)), np.uint8)
+        for begin in range(start, stop, size):
+            some = slice(begin, min(begin + size, stop))
+            count = some.stop - begin
+            if turn(configs[some], x, 0, count) >= phys_dim:
+                wrong.append(begin)
+                return
+            out = mantissa[some], exponent[some]
+            _look_up(x, windows, phys_dim, table, *rest, *out, 0, count)
+
+    in_threads(_part, B, LEAST // (len(windows.starts) * table.shape[1]))
+    return None if wrong else (mantissa[:, 0], exponent[:, 0])
+
+
+def _results(B, table, room, vector, top):
+    """What `_look_up` is told of the read-out and of rescales, and where it writes."""
+    shape = (B, table.shape[1]) if vector is None else (B, 1)
+    apart = isinstance(top, np.ndarray)
+    mantissa, exponent = np.empty(shape, table.dtype), np.full(shape, 0.0 if apart else top)
+    given = table[0, :0] if vector is None else vector
+    above = top if apart else exponent[0:0, 0]
+    return (given, above, (room, MOST[table.real.itemsize])), mantissa, exponent
 
 
 def products_of_rows(

@@ -178,7 +178,7 @@ class Scaled(NamedTuple):
 
 def float_info(x):
     """The ``numpy.finfo`` of the (real part of the) dtype of an array."""
-    return _finfo(get_dtype_name(x))
+    return _finfo(x.dtype if type(x) is np.ndarray else get_dtype_name(x))
 
 
 _finfo = functools.lru_cache(16)(np.finfo)
@@ -310,6 +310,8 @@ def mutable(*arrays):
 
 def readable(x):
     """Whether the numbers can be looked at: no compiler traces them, no vmap stacks them."""
+    if type(x) is np.ndarray:
+        return True
     if infer_backend(x) == "torch":
         return not (is_compiling() or is_stacked(x))
     return infer_backend(x) == "numpy"
@@ -317,6 +319,8 @@ def readable(x):
 
 def look(x):
     """The numbers as a numpy array, whatever differentiates them."""
+    if type(x) is np.ndarray:
+        return x
     if infer_backend(x) == "torch" and functorch().is_functorch_wrapped_tensor(x):
         transforms = importlib.import_module("torch._functorch.pyfunctorch")
         while functorch().is_functorch_wrapped_tensor(x):
