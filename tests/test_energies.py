@@ -323,3 +323,11 @@ def test_operators_of_any_size(method, factor):
 def test_a_constant_has_no_variance():
     found = qdn.energy(qdn.RBM.rand(4, seed=0), {0: 2 * np.eye(2)}, "sample", seed=0)
     assert (found, found.variance, found.vscore) == (2, 0, 0)
+
+
+def test_more_samples_than_memory_holds_are_refused():
+    net, H = qdn.RBM.rand(4, seed=0), {0: qu.pauli("X")}
+    with pytest.raises(qdn.BudgetError, match="ask for fewer"):
+        qdn.energy(net, H, "sample", samples=10**12)
+    with pytest.raises(qdn.BudgetError, match="ask for fewer"):
+        qdn.GroundState(net, H, samples=10**12).run(steps=1, progbar=False)

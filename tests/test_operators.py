@@ -267,6 +267,25 @@ def test_round_off_of_a_compressed_operator_is_hermitian():
     assert abs(as_matrix(masks) - dense).max() < 1e-13
 
 
+def test_round_off_of_a_turned_matrix():
+    """Heisenberg bonds are the same in every basis of the spins, up to round-off."""
+    bond, U = np.array(qu.ham_heis(2)), qu.rand_uni(2, seed=0)
+    turned = np.kron(U, U) @ bond @ np.kron(U, U).conj().T
+    assert np.count_nonzero(turned) > np.count_nonzero(bond)
+    masks = FlipMasks({(0, 2): turned}, range(3))
+    check_conserved(masks, 1)
+    assert masks.dtype == float
+    assert abs(as_matrix(masks) - as_matrix(FlipMasks({(0, 2): bond}, range(3)))).max() < 1e-14
+
+
+def test_small_numbers_are_kept():
+    """Beside a penalty that has no part in the states between which they move."""
+    small = 1e-20 * np.array([[0, 1j], [-1j, 0]])
+    G = np.zeros((4, 4), complex)
+    G[:2, :2], G[3, 3] = small, 1e10
+    assert (as_matrix(FlipMasks({(0, 1): G}, range(2))) == G).all()
+
+
 @pytest.mark.slow
 def test_coupling_rate():
     """At least 5 times the configurations a second of quimb's own coupling, on 6 x 6."""

@@ -206,16 +206,25 @@ class FlipMasks(Shown):
         """
         heads = [abs(term.factors[0].table).max() for term in self._terms]
         limit = 1e-10 * max(heads, default=0.0)
-        configs = self._reaching_configs(unpaired_terms(self._terms, self.phys_dim), limit)
-        for part in batches(len(configs), 256):
-            here = self.coefficients(configs[part])
-            for m, mask in enumerate(self.masks):
-                rows = here[:, m].nonzero()[0]
-                back = self.coefficients((configs[part][rows] + mask) % self.phys_dim)
-                way = self._opposite[m]
-                back = back[:, way] if way >= 0 else np.zeros(len(rows))
-                if not np.allclose(back, here[rows, m].conj(), rtol=1e-9, atol=limit):
-                    return False
+        unpaired = unpaired_terms(self._terms, self.phys_dim)
+        return all(
+            self._is_hermitian_at(configs[part], limit)
+            for configs in self._reaching_configs(unpaired, limit)
+            for part in batches(len(configs), 256)
+        )
+
+    def _is_hermitian_at(self, configs, limit):
+        """Whether the coefficients of configurations are those of the adjoint."""
+        here = self.coefficients(configs)
+        for m, mask in enumerate(self.masks):
+            rows = here[:, m].nonzero()[0]
+            if not len(rows):
+                continue
+            back = self.coefficients((configs[rows] + mask) % self.phys_dim)
+            way = self._opposite[m]
+            back = back[:, way] if way >= 0 else np.zeros(len(rows))
+            if not np.allclose(back, here[rows, m].conj(), rtol=1e-9, atol=limit):
+                return False
         return True
 
     @functools.cached_property
@@ -226,8 +235,8 @@ class FlipMasks(Shown):
         return [rank.get(mask.tobytes(), -1) for mask in back]
 
     def _reaching_configs(self, terms, limit):
-        """Configurations that reach each number of terms above a limit, else random."""
-        rng, found = np.random.default_rng(0), [np.zeros((0, self.nsites), np.int64)]
+        """For each term, configurations that reach its numbers above a limit, else random."""
+        rng = np.random.default_rng(0)
         for head, *tail in (term.factors for term in terms):
             entries = np.flatnonzero(abs(head.table) > limit)
             codes = np.repeat(entries, CHECKS)
@@ -235,8 +244,7 @@ class FlipMasks(Shown):
             for piece in tail:
                 self._write(configs, piece, rng.choice(piece.table.nonzero()[0], size=len(codes)))
             self._write(configs, head, codes)
-            found.append(configs)
-        return np.concatenate(found)
+            yield configs
 
     def _write(self, configs, piece, codes):
         """Put the digits of codes on the places of a piece."""

@@ -159,7 +159,18 @@ def _matrices(H, sites, phys_dim):
         k = len(places)
         G = read_operator(G, (phys_dim,) * k, np.ones(1))
         G = np.array(to_numpy(stop_gradient(G))).reshape(phys_dim**k, phys_dim**k)
-        yield from _of_matrix(G, places, phys_dim)
+        yield from _of_matrix(_without_round_off(G), places, phys_dim)
+
+
+def _without_round_off(G):
+    """A matrix without parts of entries that are round-off beside both their row and their column.
+
+    A matrix that was turned into another basis then keeps the sector, or is real, as it should.
+    """
+    size = abs(G)
+    limit = 8 * np.finfo(size.dtype).eps * np.minimum(size.max(0), size.max(1)[:, None])
+    real, imag = (np.where(abs(x) > limit, x, 0) for x in (G.real, G.imag))
+    return real + 1j * imag if imag.any() else real
 
 
 def _of_matrix(G, places, d):

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import BudgetError, OptionError
 from ..evaluation.evaluator import Evaluator
 from ..evaluation.factored_rows import joined
 from ..jobs import Job, in_order
 from ..jobs.progress import progress
+from ..numerics.weights import MAX_BYTES
 from ..sampling import Metropolis
 from .local import local_derivatives, local_energies
 from .operators import FlipMasks
@@ -122,6 +123,8 @@ def sharded_samples(
 
     Raises
     ------
+    BudgetError
+        If the draws take too much memory.
     ConfigError
         If no configuration of non-zero amplitude was found, or chains stand where psi is zero.
     RangeError
@@ -129,6 +132,12 @@ def sharded_samples(
     WorkerError
         If the executor died.
     """
+    count = request.draws * request.chains
+    if (need := count * (request.net.nsites + 8 * (1 + len(request.masks)))) > MAX_BYTES:
+        raise BudgetError(
+            f"{count} samples of {request.net.nsites} sites need {need} bytes, more than the "
+            f"{MAX_BYTES} allowed; ask for fewer."
+        )
     work = _Work(request)
     size = BATCHED if work.evaluator.chain_tables() is None else SHARD
     bounds = [*range(0, request.chains, size), request.chains]
