@@ -1,18 +1,4 @@
-"""Ground states of small systems, and runs that go on where they were cut.
-
-::
-
-    run(10)                      one trajectory,
-    run(4), run(6)               however it is cut,
-    run(10) killed, run again    to the last digit
-"""
-
-import pathlib
-import signal
-import subprocess
-import sys
-import textwrap
-import time
+"""Ground states of small systems: energies, options, refusals, and what is shown."""
 
 import numpy as np
 import pytest
@@ -47,6 +33,13 @@ def ring(net=None, **options):
         "seed": 1,
     } | options
     return GroundState(ring_net() if net is None else net, RING, **options)
+
+
+def same(one, two):
+    names = [name for name in one.history.dtype.names if name != "seconds"]
+    return np.array_equal(one._state.theta, two._state.theta) and all(
+        np.array_equal(one.history[n], two.history[n], equal_nan=True) for n in names
+    )
 
 
 def ising(n, h):
@@ -158,130 +151,6 @@ def test_complex_operators_and_networks():
     net = qdn.RBM.rand(n, alpha=3, dtype="complex128", scale=0.3, seed=0)
     gs = GroundState(net, terms, method="full", optimizer="lbfgs").run(steps=150, progbar=False)
     assert exact - 1e-9 <= gs.energy < exact + 0.02 * abs(exact)
-
-
-# ---------------------------------------------------------------- one trajectory
-
-
-def same(one, two):
-    names = [name for name in one.history.dtype.names if name != "seconds"]
-    return np.array_equal(one._state.theta, two._state.theta) and all(
-        np.array_equal(one.history[n], two.history[n], equal_nan=True) for n in names
-    )
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"method": "full", "optimizer": "lbfgs"}, {"optimizer": "adam"}]
-)
-def test_runs_are_the_same_however_they_are_cut(options, tmp_path):
-    whole = ring(**options).run(steps=10, progbar=False)
-    cut = ring(**options).run(steps=4, progbar=False)
-    cut.measure(rtol=0.1)
-    cut.run(steps=6, progbar=False)
-    assert same(whole, cut) and whole.energy == cut.energy
-    path = tmp_path / "run.npz"
-    ring(**options).run(steps=4, progbar=False, checkpoint=path)
-    resumed = ring(**options).run(steps=10, progbar=False, checkpoint=path)
-    assert same(whole, resumed) and whole.energy == resumed.energy and len(resumed.history) == 10
-    if "method" not in options:
-        assert not same(whole, ring(**options, seed=2).run(steps=10, progbar=False))
-
-
-def test_a_killed_run_goes_on_to_the_last_digit(tmp_path):
-    """``kill -9`` while steps are taken and files are written."""
-    path = tmp_path / "run.npz"
-    program = f"""
-        import sys
-        sys.path.insert(0, {str(pathlib.Path(__file__).parents[1])!r})
-        from quimb_deepnets.groundstate import driver
-        from tests.test_ground_state import ring
-        driver.WRITE_EVERY = 0.0
-        ring().run(steps=10**6, checkpoint={str(path)!r}, progbar=False)
-    """
-    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])
-    try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and child.poll() is None:
-            time.sleep(0.05)
-            if path.exists() and read_steps(path) >= 5:
-                break
-    finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-    taken = read_steps(path)
-    assert taken >= 5
-    resumed = ring().run(steps=taken + 3, checkpoint=path, progbar=False)
-    assert same(resumed, ring().run(steps=taken + 3, progbar=False))
-
-
-def read_steps(path):
-    with np.load(path) as file:
-        return len(file["history"])
-
-
-def test_a_file_of_another_seed_or_problem_is_refused_and_kept(tmp_path):
-    path = tmp_path / "run.npz"
-    ring().run(steps=2, checkpoint=path, progbar=False)
-    kept = path.read_bytes()
-    for changed, name in (
-        (ring(seed=7), "seed"),
-        (ring(sign_rule=None), "H is"),
-        (ring(samples=64), "samples"),
-        (ring(ring_net(dtype="complex128")), "dtype"),
-        (ring(qdn.RBM.rand(6, seed=0)), "network"),
-        (ring(optimizer_opts={"shift": 0.1}), "optimizer"),
-        (ring(method="full"), "method"),
-    ):
-        with pytest.raises(qdn.OptionError, match=name):
-            changed.run(steps=4, checkpoint=path, progbar=False)
-        assert path.read_bytes() == kept
-    assert len(ring(seed=None).run(steps=3, checkpoint=path, progbar=False).history) == 3
-
-
-def test_a_torn_file_is_refused_and_kept(tmp_path):
-    path = tmp_path / "run.npz"
-    ring().run(steps=2, checkpoint=path, progbar=False)
-    whole = path.read_bytes()
-    flipped = bytearray(whole)
-    flipped[len(whole) // 2] ^= 255
-    for torn in (b"", whole[:100], whole[: len(whole) // 2], whole[:-10], bytes(flipped), b"text"):
-        path.write_bytes(torn)
-        with pytest.raises(qdn.OptionError, match="torn"):
-            ring().run(steps=4, checkpoint=path, progbar=False)
-        assert path.read_bytes() == torn
-    qdn.save(ring_net(), path)
-    with pytest.raises(qdn.OptionError, match="torn, or not a checkpoint"):
-        ring().run(steps=4, checkpoint=path, progbar=False)
-    for nowhere in (tmp_path / "nowhere" / "run.npz", tmp_path / f"{'x' * 300}.npz"):
-        with pytest.raises(qdn.OptionError, match="cannot be written"):
-            ring().run(steps=4, checkpoint=nowhere, progbar=False)
-
-
-@pytest.mark.parametrize(
-    "name, change",
-    [
-        ("theta", lambda x: x[:3]),
-        ("theta", lambda x: x + np.nan),
-        ("theta", lambda x: x + 1j),
-        ("before", lambda x: x.astype(str)),
-        ("configs", lambda x: x[:3]),
-        ("configs", lambda x: x + 0.5),
-        ("history", lambda x: x[:1]),
-        ("state", lambda x: np.array(str(x).replace("PCG64", "MT19937"))),
-    ],
-)
-def test_a_file_that_was_changed_is_refused(tmp_path, name, change):
-    path = tmp_path / "run.npz"
-    ring().run(steps=2, checkpoint=path, progbar=False)
-    with np.load(path) as file:
-        arrays = {key: file[key] for key in file.files}
-    np.savez(path, **arrays | {name: change(arrays[name])})
-    gs = ring()
-    with pytest.raises(qdn.OptionError, match="not a checkpoint"):
-        gs.run(steps=4, checkpoint=path, progbar=False)
-    assert len(gs.history) == 0
-    np.savez(path, **arrays)
-    assert len(gs.run(steps=4, checkpoint=path, progbar=False).history) == 4
 
 
 @pytest.mark.parametrize("given", [iter, np.array, set, lambda sites: (n for n in sites)])

@@ -22,7 +22,7 @@ from ..numerics.atomic import as_path, has_checkpoint, replacing
 from .history import RECORD
 from .operators import FlipMasks
 
-FORMAT = 1
+FORMAT = 2
 MEMORY = "memory_"
 ARRAYS = ("theta", "before", "configs", "history")
 
@@ -61,7 +61,7 @@ class RunState(NamedTuple):
 
 
 def digest_of(H: FlipMasks) -> str:
-    """A name for an operator: a hash of its masks, and of its coefficients at some configurations.
+    """A name for an operator: a hash of all its terms, in whatever order they were given.
 
     Examples
     --------
@@ -72,10 +72,16 @@ def digest_of(H: FlipMasks) -> str:
     >>> digest_of(one) == digest_of(one), digest_of(one) == digest_of(two)
     (True, False)
     """
-    some = np.random.default_rng(0).integers(H.phys_dim, size=(64, H.nsites))
-    digest = hashlib.sha256(np.ascontiguousarray(H.masks).tobytes())
-    digest.update(np.ascontiguousarray(H.coefficients(some)).tobytes())
-    return digest.hexdigest()[:16]
+    terms = sorted(map(_words_of, H._terms))
+    words = repr((H.nsites, H.phys_dim, terms))
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+
+def _words_of(term):
+    """All integers and numbers of a term, in words."""
+    whole = lambda numbers: np.array(numbers, np.int64).tobytes().hex()
+    factors = sorted((whole(x.places), x.table.tobytes().hex()) for x in term.factors)
+    return repr((whole(term.shifts), factors))
 
 
 def write_checkpoint(path: Any, problem: dict, state: RunState) -> None:
