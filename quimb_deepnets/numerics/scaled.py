@@ -189,8 +189,7 @@ def power_of_two(exponent, like):
 
     Exponents must be within the normal range of that dtype.
     """
-    real = get_dtype_name(do("real", like))
-    return do("exp2", astype(exponent, real))
+    return do("exp2", astype(exponent, get_dtype_name(do("real", like))))
 
 
 def scaled(x, axes=1, factors=1):
@@ -200,8 +199,7 @@ def scaled(x, axes=1, factors=1):
     of the array. In a network of more than `MAX_FACTORS` ``factors`` it has two parts.
     """
     zero = zeros_like_exponent(x)
-    if factors > MAX_FACTORS:
-        zero = zero + 0j
+    zero = zero + 0j if factors > MAX_FACTORS else zero
     out = Scaled(x, zero[(..., *[0] * axes)]).rescale(axes)
     if axes and even(out.mantissa, x):
         return out
@@ -310,11 +308,9 @@ def mutable(*arrays):
 
 def readable(x):
     """Whether the numbers can be looked at: no compiler traces them, no vmap stacks them."""
-    if type(x) is np.ndarray:
-        return True
-    if infer_backend(x) == "torch":
+    if type(x) is not np.ndarray and infer_backend(x) == "torch":
         return not (is_compiling() or is_stacked(x))
-    return infer_backend(x) == "numpy"
+    return type(x) is np.ndarray or infer_backend(x) == "numpy"
 
 
 def look(x):
