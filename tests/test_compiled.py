@@ -2,6 +2,7 @@
 
 import multiprocessing
 import threading
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -40,6 +41,26 @@ def test_what_older_versions_of_any_loop_left_is_not_read(monkeypatch, tmp_path)
         again(np.ones(2), np.empty(2))
         hits.append(sum(again.stats.cache_hits.values()))
     assert hits == [0, 1, 0, 1]
+
+
+class Pair(NamedTuple):
+    """A tuple that a newer version has no more."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def first(both):
+    return both[0][0]
+
+
+def test_tuples_of_older_versions_may_be_gone(monkeypatch, tmp_path):
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("quimb_deepnets.kernels.compiled.SOURCES", "old")
+    assert loop(first)(Pair(np.ones(2), np.ones(2))) == 1
+    monkeypatch.setattr("quimb_deepnets.kernels.compiled.SOURCES", "new")
+    monkeypatch.delitem(globals(), "Pair")
+    assert loop(first)((2 * np.ones(2), np.ones(2))) == 2
 
 
 def test_nan_and_inf_keep_their_meaning():

@@ -102,9 +102,10 @@ def _compiled(function, **more):
     except RuntimeError:
         return numba.njit(function, **options)
     if (kept := getattr(made, "_cache", None)) is not None:
-        # numba looks at the file of a loop, but not at those of the loops and tuples in it
+        # numba looks at the file of a loop, but not at those of the loops and tuples in it; of
+        # another version nothing is read, not even the names of tuples that may be gone
         file = kept._cache_file
-        file._source_stamp = file._source_stamp, SOURCES
+        file._version = file._version, SOURCES
     return made
 
 

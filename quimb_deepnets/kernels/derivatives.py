@@ -139,8 +139,9 @@ def _divide_by_sum(values, powers, weights):
         if values[c] != 0:
             highest = max(highest, powers[c] + math.frexp(size_of(values[c]))[1])
     for c in range(len(values)):
-        values[c] *= math.ldexp(1.0, int(max(powers[c] - highest, -2000.0)))
-        total += weights[c] * values[c]
+        if values[c] != 0:
+            values[c] *= math.ldexp(1.0, int(max(powers[c] - highest, -2000.0)))
+            total += weights[c] * values[c]
     inverse = math.nan if total == 0 else 1 / total
     for c in range(len(values)):
         values[c] *= inverse
