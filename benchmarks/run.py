@@ -25,8 +25,10 @@ def number(x):
 
 
 def verdict(row):
-    """Whether the bar holds."""
+    """Whether the bar holds, and that of a second rival where there is one."""
     good = row["ratio"] <= row["bar"] if row.get("lower_is_better") else row["ratio"] >= row["bar"]
+    if row.get("ratio_rbm", 0) < row.get("bar_rbm", 0):
+        return "holds, RBM **missed**" if good else "**missed**"
     return "holds" if good else "**missed**"
 
 
