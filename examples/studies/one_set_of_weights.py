@@ -75,7 +75,7 @@ def draw(lattices, path):
         left.plot(L**-3, E, "ks", ms=3)
     left.text(0.0013, -0.6643, LABELS["Jastrow", 10].replace("\n", " "), fontsize=9)
     left.text(0.0049, -0.6694, LABELS["RBM", 6], fontsize=9)
-    right.text(3.7, 0.0043, "bars: standard errors; below Monte Carlo nothing is shown", fontsize=9)
+    right.text(4.6, 0.0043, "bars: standard errors; below Monte Carlo nothing is shown", fontsize=9)
     right.text(7.2, 0.62, "no step there", color="C0", fontsize=11)
     right.text(12.4, 0.15, "trained there", color="C3", ha="right", fontsize=11)
     left.set(xlabel="$1 / L^3$", ylabel="energy per site [J]", ylim=(-0.707, -0.661))
