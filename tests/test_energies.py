@@ -320,6 +320,15 @@ def test_operators_of_any_size(method, factor):
         assert scaled.vscore == pytest.approx(plain.vscore, rel=1e-6)
 
 
+@pytest.mark.parametrize("method", ["full", "exact", "sample"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_variance_that_overflows_is_not_zero(method):
+    """Which would say that the state is an eigenstate."""
+    net = qdn.ConvAC.rand(6, 2, 2, 2, dist="uniform", loc=1, scale=0.3, seed=0)
+    found = qdn.energy(net, {(0, 1): 1e200 * np.asarray(qu.ham_heis(2))}, method, seed=0)
+    assert not np.isfinite([found.variance, found.vscore]).any()
+
+
 def test_a_constant_has_no_variance():
     found = qdn.energy(qdn.RBM.rand(4, seed=0), {0: 2 * np.eye(2)}, "sample", seed=0)
     assert (found, found.variance, found.vscore) == (2, 0, 0)

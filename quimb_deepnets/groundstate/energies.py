@@ -257,7 +257,8 @@ def _cheapest(problem):
 
 def _energy(problem, value, variance, method, reason, **sampled):
     """An energy with its V-score."""
-    value, variance = float(value), max(0.0, float(variance))
+    value, variance = float(value), float(variance)
+    variance = 0.0 if variance < 0 else variance  # by round-off; nan stays
     vscore = vscore_of(problem.H, value, variance)
     return Energy(value, variance=variance, vscore=vscore, method=method, reason=reason, **sampled)
 
