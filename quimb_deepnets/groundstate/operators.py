@@ -28,7 +28,7 @@ from .signs import sign_of_terms
 
 CACHE = 2**20  # bytes of the numbers of one pass
 CHECKS = 4  # configurations by which each number is compared with its adjoint
-ROUND_OFF = 1e-13  # of sums of terms, beside the largest number of an operator
+ROUND_OFF = 1e-12  # of sums of terms, beside the largest number of an operator
 
 
 class FlipMasks(Shown):
