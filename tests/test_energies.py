@@ -316,8 +316,18 @@ def test_operators_of_any_size(method, factor):
     find = lambda c: qdn.energy(net, {k: c * G for k, G in H.items()}, method, seed=0)
     plain, scaled = find(1.0), find(factor)
     assert scaled / factor == pytest.approx(plain, rel=1e-9)
-    if factor > 1e-160:
-        assert scaled.vscore == pytest.approx(plain.vscore, rel=1e-6)
+    # of the smallest the variance is below what floats hold, and zero would mean an eigenstate
+    expected = plain.vscore if factor > 1e-160 else np.nan
+    assert scaled.vscore == pytest.approx(expected, rel=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("method", ["full", "exact", "sample"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_variance_that_overflows_is_not_zero(method):
+    """Which would say that the state is an eigenstate."""
+    net = qdn.ConvAC.rand(6, 2, 2, 2, dist="uniform", loc=1, scale=0.3, seed=0)
+    found = qdn.energy(net, {(0, 1): 1e200 * np.asarray(qu.ham_heis(2))}, method, seed=0)
+    assert not np.isfinite([found.variance, found.vscore]).any()
 
 
 def test_a_constant_has_no_variance():

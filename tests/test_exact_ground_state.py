@@ -450,6 +450,14 @@ def test_one_sample_has_no_error_bar():
     assert 0 < qdn.fit(net, np.arange(64.0), "sample", steps=2, seed=0, samples=9).error < np.inf
 
 
+def test_states_without_a_common_configuration_have_no_error_bar():
+    net = qdn.ConvAC.rand(4, layers=[qdn.GCLayer(1, 1)], seed=0)
+    zeros = {name: np.reshape([1.0, 0.0], x.shape) for name, x in net.params.items() if x.size == 2}
+    net, ones = net.with_params(zeros), np.eye(16)[15]
+    loss = SampledLoss(net, Target(ones, net), 10, np.random.default_rng(0))
+    assert loss.fidelity(net.vector) == (0, np.inf)
+
+
 @pytest.mark.parametrize("method", ["full", "exact", "sample"])
 @pytest.mark.parametrize("factor", [1e-200, 1e200])
 def test_targets_of_any_norm(method, factor):

@@ -230,6 +230,12 @@ def test_one_entry_without_its_adjoint_is_found(d, k, rest):
         assert not FlipMasks({where: G}, range(12), d).is_hermitian
 
 
+@pytest.mark.parametrize("large, small", [(1e11, 1), (1, 1e-11)])
+def test_a_large_penalty_does_not_hide_what_is_not_hermitian(large, small):
+    H = {0: large * qu.pauli("Z"), 1: small * np.array([[0, 1], [0, 0]])}
+    assert not FlipMasks(H, range(2)).is_hermitian
+
+
 def test_hermitian_as_the_matrix_is():
     """Sparse matrices on overlapping places, many of them with adjoints among other terms."""
     rng, seen = np.random.default_rng(0), set()

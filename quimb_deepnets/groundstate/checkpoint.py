@@ -63,6 +63,8 @@ class RunState(NamedTuple):
 def digest_of(H: FlipMasks) -> str:
     """A name for an operator: a hash of all its terms, in whatever order they were given.
 
+    Numbers that are added up in another order may differ in the last bit, and so does the hash.
+
     Examples
     --------
     >>> import quimb as qu

@@ -42,6 +42,7 @@ FEW = 2**16  # configurations that are all summed over
 MAX_BOND = 256  # of a matrix product state between which operators are put
 ASKED = "as asked for"
 VARIANCE_SAMPLES = 2**11  # where an exact variance is too dear
+LEAST = 1e-146  # of energies whose squares floats hold to round-off
 
 _ATTRIBUTES = ("error", "variance", "vscore", "method", "reason", "samples", "rhat", "acceptance")
 
@@ -57,7 +58,8 @@ class Energy(float):
         ``<H^2> - <H>^2``, 0 for an eigenstate.
     vscore : float
         ``N variance / (energy - E0)^2``, E0 the mean of all eigenvalues (Wu et al., Science 386,
-        296): comparable between models and sizes, 0 for an eigenstate.
+        296): comparable between models and sizes, 0 for an eigenstate. It is nan for operators
+        so small that floats do not hold the variance.
     method : {"full", "exact", "sample"}
         How it was computed.
     reason : str
@@ -257,13 +259,14 @@ def _cheapest(problem):
 
 def _energy(problem, value, variance, method, reason, **sampled):
     """An energy with its V-score."""
-    value, variance = float(value), max(0.0, float(variance))
+    value, variance = float(value), float(variance)
+    variance = 0.0 if variance < 0 else variance  # by round-off; nan stays
     vscore = vscore_of(problem.H, value, variance)
     return Energy(value, variance=variance, vscore=vscore, method=method, reason=reason, **sampled)
 
 
 def vscore_of(H: FlipMasks, value: float, variance: float) -> float:
-    """The V-score of an energy, see `Energy`.
+    """The V-score of an energy, see `Energy`; nan where floats do not hold the variance.
 
     Parameters
     ----------
@@ -273,6 +276,8 @@ def vscore_of(H: FlipMasks, value: float, variance: float) -> float:
     distance = value - float(np.real(H.mean_diagonal))
     if not distance:
         return math.inf if variance else 0.0
+    if abs(distance) < LEAST:
+        return math.nan
     ratio = math.sqrt(variance) / distance  # whose square may leave the range of floats
     return H.nsites * ratio * ratio
 

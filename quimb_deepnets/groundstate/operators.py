@@ -28,6 +28,7 @@ from .signs import sign_of_terms
 
 CACHE = 2**20  # bytes of the numbers of one pass
 CHECKS = 4  # configurations by which each number is compared with its adjoint
+ROUND_OFF = 1e-12  # of sums of terms, beside the largest number of an operator
 
 
 class FlipMasks(Shown):
@@ -205,7 +206,7 @@ class FlipMasks(Shown):
         Hermitian operator: it is compared with its adjoint at each of its numbers.
         """
         heads = [abs(term.factors[0].table).max() for term in self._terms]
-        limit = 1e-10 * max(heads, default=0.0)
+        limit = ROUND_OFF * max(heads, default=0.0)
         unpaired = unpaired_terms(self._terms, self.phys_dim)
         return all(
             self._is_hermitian_at(configs[part], limit)

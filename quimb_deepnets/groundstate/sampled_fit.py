@@ -69,7 +69,10 @@ class SampledLoss:
         return math.log(square) - 2 * math.log(abs(mean)), gradient
 
     def fidelity(self, theta: np.ndarray) -> tuple[float, float]:
-        """The fidelity from fresh samples of both states, and its error, inf of single samples."""
+        """The fidelity from fresh samples of both states, and its error.
+
+        The error is inf of single samples, and where no sample of one state is in the other.
+        """
         net, count = network_at(self.net, theta), len(self.configs)
         evaluator = net.evaluator(count)
         there, logs = self.target.draw(count, self.rng)
@@ -77,8 +80,9 @@ class SampledLoss:
         one, above = _exp(_logarithms(evaluator, there) - logs)
         two, below = _exp(self.target.logarithms(here) - _logarithms(evaluator, here))
         value = (one.mean() * two.mean()).real * math.exp(above + below)
-        known = count > 1 and one.mean() and two.mean()
-        spread = [r.std(ddof=1) / abs(r.mean()) if known else math.inf for r in (one, two)]
+        if count == 1 or not value:
+            return float(value), math.inf
+        spread = [r.std(ddof=1) / abs(r.mean()) for r in (one, two)]
         return float(value), float(abs(value) * math.hypot(*spread) / math.sqrt(count))
 
 
