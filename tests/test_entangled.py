@@ -205,3 +205,10 @@ def test_seeds_and_options():
     for options in ({"loc": 1.0}, {"scale": -1}, {"scale": "much"}, {"scale": math.inf}):
         with pytest.raises(qdn.OptionError, match=next(iter(options))):
             rand(**options)
+
+
+@pytest.mark.parametrize("number", [np.float32(1), np.int64(1), 1, np.float64(1)])
+@pytest.mark.parametrize("family, sizes", [(qdn.ConvAC, (8, 2, 3, 4)), (qdn.RAC, (8, 2, 4))])
+def test_a_scale_is_any_real_number(family, sizes, number):
+    one, two = (family.rand(*sizes, dist="entangled", scale=x, seed=0) for x in (number, 1.0))
+    assert one == two

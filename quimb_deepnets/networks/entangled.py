@@ -44,7 +44,7 @@ import numpy as np
 
 from .entangled_edges import BalancedRows
 from .entangled_rows import PAIR, MarkRows, PhaseRows, ProductRows
-from .noisy_arrays import KEPT, NOISE, NoisyArrays, check_noise
+from .noisy_arrays import KEPT, NOISE, NoisyArrays, noise_of
 
 
 def entangled_weights(geometry, shapes, rng, loc, scale, dtype):
@@ -75,7 +75,7 @@ def entangled_weights(geometry, shapes, rng, loc, scale, dtype):
     OptionError
         If ``loc`` is not 0, or ``scale`` is negative, not a number or too large for the dtype.
     """
-    check_noise(loc, scale, dtype)
+    scale = noise_of(loc, scale, dtype)
     small = sum(map(math.prod, shapes)) < KEPT
     plan = (_remembered if small else Ensemble)(
         geometry, tuple(shapes), dtype.startswith("complex")

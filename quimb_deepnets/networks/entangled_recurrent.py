@@ -29,7 +29,7 @@ import math
 
 import numpy as np
 
-from .noisy_arrays import KEPT, NOISE, NoisyArrays, check_noise
+from .noisy_arrays import KEPT, NOISE, NoisyArrays, noise_of
 
 STEP = 0.5  # radians between neighbouring channels, for each site that is counted
 SINGLE_STEP = 2.0  # of one layer, which has no counts to keep apart
@@ -59,7 +59,7 @@ def entangled_recurrence(geometry, rng, loc, scale, dtype):
     OptionError
         If ``loc`` is not 0, or ``scale`` is negative, not a number or too large for the dtype.
     """
-    check_noise(loc, scale, dtype)
+    scale = noise_of(loc, scale, dtype)
     small = geometry.depth * geometry.bond_dim**2 < KEPT
     plan = (_remembered if small else RecurrentEnsemble)(geometry, dtype.startswith("complex"))
     arrays = plan.draw(rng, scale, dtype)

@@ -8,13 +8,14 @@ The draws of an array are its real parts, then its imaginary ones, array after a
 
 import itertools
 import math
+import numbers
 
 import numpy as np
 
 from ..errors import OptionError
 
 NOISE = 0.3  # of log|psi|**2, in nats, by an estimate from above
-KEPT = 2**18  # weights of an architecture whose plan is remembered: integers for each row
+KEPT = 2**16  # weights of an architecture whose plan is remembered: integers for each row
 
 
 class NoisyArrays:
@@ -58,13 +59,14 @@ class NoisyArrays:
         return [flat[part].reshape(shape) for part, shape in zip(self.parts, self.shapes)]
 
 
-def check_noise(loc, scale, dtype):
-    """Refuse a mean that is not 0, and a size of the noise that is not a number >= 0."""
+def noise_of(loc, scale, dtype):
+    """The size of the noise; a mean that is not 0, and what is not a number >= 0, are refused."""
     if loc != 0:
         raise OptionError(f"loc={loc!r} does not go with dist='entangled'; leave it at 0.")
     largest = np.finfo(dtype).max / 2**10
-    if not isinstance(scale, int | float) or not 0 <= scale < largest:
+    if not isinstance(scale, numbers.Real) or not 0 <= float(scale) < largest:
         raise OptionError(
             f"scale={scale!r} is not the size of a noise; give a number >= 0, below {largest:.2g} "
             f"for {dtype}."
         )
+    return float(scale)
