@@ -17,10 +17,12 @@ import time
 import numpy as np
 import pytest
 import quimb as qu
+import quimb.tensor as qtn
 
 import quimb_deepnets as qdn
 from quimb_deepnets.groundstate.checkpoint import digest_of
 from quimb_deepnets.groundstate.operators import FlipMasks
+from quimb_deepnets.groundstate.targets import Target
 
 from .test_ground_state import ring, ring_net, same
 
@@ -154,3 +156,14 @@ def test_a_checkpoint_does_not_know_the_order_of_terms():
     H = {(i, i + 1): (i + 1) * qu.ham_heis(2) for i in range(5)}
     turned = dict(reversed(H.items()))
     assert digest_of(FlipMasks(H, range(6))) == digest_of(FlipMasks(turned, range(6)))
+
+
+def test_a_checkpoint_tells_states_of_equal_numbers_apart():
+    """The same weights with another boundary, the same tensors joined otherwise."""
+    net = ring_net()
+    other = qdn.ConvAC(6, list(net.weights), net.readout, boundary="ones")
+    mps = qtn.MPS_rand_state(6, 3, seed=0)
+    swapped = mps.reindex({"k1": "x", "k2": "k1"}).reindex({"x": "k2"})
+    digests = [Target(state, net).digest for state in (net, other, mps, swapped)]
+    assert len(set(digests)) == 4
+    assert digests[2] == Target(mps.copy().mangle_inner_(), net).digest

@@ -58,17 +58,17 @@ def map_chunks(net, function, configs, size, chunk=None, progbar=False):
     size = size if chunk is None else check_positive_int("chunk", chunk, OptionError)
     of_configs = getattr(function, "of_configs", lambda some: None)
 
-    def apply(some):
+    def _apply(some):
         found = of_configs(some)
         return function(checked_digits(some, net.phys_dim, net._like)) if found is None else found
 
     if not len(configs):  # so that the empty result has a backend and a dtype
-        one = apply(np.zeros((1, *net.geometry.shape), int))
+        one = _apply(np.zeros((1, *net.geometry.shape), int))
         return Scaled(*(part[:0] for part in one)) if isinstance(one, Scaled) else one[:0]
     if len(configs) <= size and not progbar:
-        return apply(configs)
+        return _apply(configs)
     rows, total = batches(len(configs), size), -(-len(configs) // size)
-    parts = [apply(configs[some]) for some in progress(rows, progbar, total=total)]
+    parts = [_apply(configs[some]) for some in progress(rows, progbar, total=total)]
     if isinstance(parts[0], Scaled):
         return Scaled(*(do("concatenate", part, axis=0) for part in zip(*parts)))
     return do("concatenate", tuple(parts), axis=0)

@@ -225,8 +225,8 @@ def _begun(loss, theta, rng):
         noise = rng.normal(size=theta.shape)
         theta = theta + SHAKE * math.sqrt(np.mean(abs(theta) ** 2)) * noise
     raise RangeError(
-        "the network stays orthogonal to the target, so there is no slope to follow; begin with "
-        "other weights, or complex ones."
+        "the network stays orthogonal to the target, where the slope of the fidelity vanishes; "
+        "begin with other weights, or complex ones."
     )
 
 

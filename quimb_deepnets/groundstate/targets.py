@@ -110,11 +110,18 @@ class Target:
 
     @functools.cached_property
     def digest(self) -> str:
-        """A name for the state: a hash of its numbers."""
-        net = isinstance(self.state, DeepNetwork)
-        arrays = [to_numpy(self.state.vector)] if net else [x for x, _ in self._pieces]
-        digest = hashlib.sha256(repr(sorted(self.signs)).encode())
+        """A name for the state: a hash of its numbers, and of how they are joined."""
+        if isinstance(self.state, DeepNetwork):
+            arrays = [to_numpy(self.state.vector)]
+            joined = f"{type(self.state).__name__} {self.state.geometry!r}"
+        else:
+            arrays, legs = map(list, zip(*self._pieces))
+            number: dict[str, int] = {}  # names of inner legs are random
+            joined = repr([[number.setdefault(ix, len(number)) for ix in each] for each in legs])
+            joined += repr([number.get(leaf_ind(site)) for site in self.sites])
+        digest = hashlib.sha256(f"{sorted(self.signs)} {joined}".encode())
         for x in arrays:
+            digest.update(repr((x.shape, x.dtype)).encode())
             digest.update(np.ascontiguousarray(x).tobytes())
         return digest.hexdigest()[:16]
 

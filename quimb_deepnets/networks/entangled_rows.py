@@ -231,7 +231,7 @@ class MarkRows(ParityRows):
 
     @property
     def order(self):
-        """The last but one layer first: there are no gates if S and T do not differ."""
+        """The last but one layer first: gates need S and T that differ."""
         return [self.depth - 1, *range(1, self.depth - 1), self.depth]
 
     def ends(self, l, position, axes):

@@ -95,7 +95,7 @@ def is_followed(x: Any) -> bool:
 def check_constant(arrays: Iterable[Any], what: str) -> None:
     """Refuse arrays that are differentiated where all derivatives would be zero without an error.
 
-    Arrays of torch that require grad pass: torch itself says that there is no graph.
+    Arrays of torch that require grad pass: torch itself refuses to differentiate them.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The density matrix of two subsystems, each up to an isometry on its sites.
 
 Each subsystem is cut from the rest, and all three parts are contracted with QR decompositions, so
-that what is left is no larger than the cuts. Partial transposition commutes with isometries on
+that what is left is at most as large as the cuts. Partial transposition commutes with isometries on
 either subsystem, so the negativity is that of the small matrix::
 
     A ==c== rest ==d== B       T[p, q, r] = sum L_A[p; c] L_B[q; d] R[r; c d]
