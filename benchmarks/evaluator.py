@@ -4,16 +4,15 @@ import numpy as np
 from common import configs, even_network, medians, report
 
 from quimb_deepnets.kernels.compiled import as_rows
-from quimb_deepnets.kernels.lookup import look_up
-from quimb_deepnets.numerics.configs import digits
+from quimb_deepnets.kernels.lookup import look_up_configs
 
 net = even_network(64, 3, 3, 4)
 x = configs(net, 128)
 ev = net.evaluator(128)
 ready = net._evaluate_by(net.plan(128))
 table, vector = as_rows(ready.table.mantissa), as_rows(ready.vector.mantissa)
-d, rest = digits(x, 2, net._like), (ready.room, vector, float(ready.vector.exponent))
-kernel = lambda: look_up(d, ready.flat, 2, table, *rest)
+rest = ready.room, vector, float(ready.vector.exponent)
+kernel = lambda: look_up_configs(x, ready.pieces, 2, table, *rest)
 mantissa, exponent = kernel()
 logabs = np.log(np.abs(mantissa)) + exponent * np.log(2)
 assert np.abs(logabs - ev.log_amplitudes(x)[1]).max() < 1e-9 * np.abs(logabs).max()

@@ -11,8 +11,9 @@ import torch
 import quimb_deepnets as qdn
 from quimb_deepnets.evaluation.lookup import Lookup
 from quimb_deepnets.kernels.digits import turned
-from quimb_deepnets.kernels.lookup import FlatWindows, look_up
+from quimb_deepnets.kernels.lookup import look_up
 from quimb_deepnets.kernels.lookup_gradient import add_rows
+from quimb_deepnets.kernels.words import FlatWindows, packed, packed_windows
 from quimb_deepnets.numerics.scaled import Scaled
 
 DTYPES = ("float32", "float64", "complex64", "complex128")
@@ -77,19 +78,20 @@ def test_products_of_rows(monkeypatch, dtype, phys_dim, threads):
     monkeypatch.setattr("quimb_deepnets.kernels.lookup.LEAST", 1)
     rng = np.random.default_rng(phys_dim)
     windows, rows = random_windows(rng, 6, phys_dim)
+    pieces = packed_windows(windows, phys_dim)
     table = rng.normal(size=(rows, 5)) + 1j * rng.normal(size=(rows, 5))
     table = (table if dtype.startswith("c") else table.real).astype(dtype)
     for count in (0, 1, 3, 64, 131):
         x = rng.integers(phys_dim, size=(6, count)).astype("uint8")
-        exact = nested(table, windows, phys_dim, x)
+        words, exact = packed(x, phys_dim), nested(table, windows, phys_dim, x)
         size = abs(exact).max(initial=1)
         vector = np.arange(1, 6).astype(dtype)
         for room in (100, 4, 1):
-            mantissa, exponent = look_up(x, windows, phys_dim, table, room)
+            mantissa, exponent = look_up(words, pieces, table, room)
             assert mantissa.dtype == dtype
             found = mantissa * 2.0**exponent
             assert abs(found - exact).max(initial=0) <= tolerance(dtype) * size
-        mantissa, exponent = look_up(x, windows, phys_dim, table, 100, vector, 3.0)
+        mantissa, exponent = look_up(words, pieces, table, 100, vector, 3.0)
         found = mantissa * 2.0**exponent
         assert abs(found - 8 * exact @ vector).max(initial=0) <= 10 * tolerance(dtype) * size
 
@@ -111,9 +113,10 @@ def test_sums_of_channels_that_are_apart(dtype):
     first = np.where(exact == 0, terms[:, 0], 0)
     exact = np.where(exact == 0, first, exact)
     power = np.where(first != 0, 3000, 2000)
+    words, pieces = packed(x, 2), packed_windows(windows, 2)
     last = (terms[:, :3] == 0).all(axis=1)  # is the only one, or none is left
     for room in (100, 4, 1):
-        mantissa, exponent = look_up(x, windows, 2, table, room, vector, above)
+        mantissa, exponent = look_up(words, pieces, table, room, vector, above)
         assert mantissa.dtype == dtype and mantissa.shape == exponent.shape == (131,)
         found = mantissa[~last] * np.exp2((exponent + power)[~last])
         assert abs(found - exact[~last]).max() <= tolerance(dtype) * abs(exact).max()
@@ -127,7 +130,8 @@ def test_rescales_hold_products_beyond_floats():
         np.zeros(400, np.int32), np.arange(401, dtype=np.int64), np.zeros(400, np.int64)
     )
     table = np.array([[2.0**60, 2.0**-60], [-(2.0**-50), 0.0]])
-    mantissa, exponent = look_up(np.array([[0, 1]], "uint8"), windows, 2, table, 16)
+    words = packed(np.array([[0, 1]], "uint8"), 2)
+    mantissa, exponent = look_up(words, packed_windows(windows, 2), table, 16)
     assert (mantissa[0] * 2.0 ** (exponent[0] - [24000, -24000]) == 1).all()
     assert mantissa[1, 0] * 2.0 ** (exponent[1, 0] + 20000) == 1
     assert mantissa[1, 1] == 0
@@ -210,7 +214,8 @@ def test_gradients_of_products(dtype, phys_dim):
     table[1, 0] = 0
     x = rng.integers(phys_dim, size=(5, 70)).astype("uint8")
     given = rng.normal(size=(70, 3)).astype(dtype)
-    found = add_rows(x, windows, phys_dim, table, given)
+    words, pieces = packed(x, phys_dim), packed_windows(windows, phys_dim)
+    found = add_rows(words, pieces, table, given)
     t = torch.from_numpy(table).requires_grad_()
     codes = []
     for p, start in enumerate(windows.starts):

@@ -24,8 +24,9 @@ from ..kernels.derivatives import (
     start_back,
 )
 from ..kernels.digits import LARGEST
-from ..kernels.lookup import FlatWindows, look_up
+from ..kernels.lookup import look_up
 from ..kernels.tiles import OUTS, filled, lanes, real_matrices
+from ..kernels.words import FlatWindows, packed, packed_windows
 from ..numerics.scaled import Scaled, array_like, mutable
 from .row_tables import RowTable, room_of
 from .windows import flat_windows
@@ -54,6 +55,12 @@ def _windows(geometry, constants):
     return FlatWindows(
         sites, np.append(first, np.full(len(rows), first[-1])), np.append(starts, rows).astype(int)
     )
+
+
+@functools.lru_cache(64)
+def _pieces(geometry, constants):
+    """The same windows as pieces of words."""
+    return packed_windows(_windows(geometry, constants), geometry.phys_dim)
 
 
 @functools.lru_cache(64)
@@ -109,7 +116,8 @@ class BlockDerivatives:
         depth = -math.log2(np.abs(self.values).min())
         self.room = room_of(RowTable(self.values, None, None, int(depth) + 2))
         readout = Scaled.of(np.array(as_rows(tables.net.readout)))
-        windows = _windows(g, tuple(tables.constants.items()))
+        constants = tuple(tables.constants.items())
+        windows, self.pieces = _windows(g, constants), _pieces(g, constants)
         self.top = TopRows(windows, g.phys_dim, readout.mantissa, 2.0**-readout.exponent)
         matrices = [as_rows(w.mantissa).reshape(-1, *w.mantissa.shape[-2:]) for w in tables.weights]
         rows = [as_rows(x) for x in tables.below]
@@ -150,7 +158,8 @@ class BlockDerivatives:
     def __call__(self, x):
         """The derivatives, ``(B, num_params)``, for digits ``(N, B)``."""
         x, batch = as_rows(x), x.shape[1]
-        rest = look_up(x, self.top.windows, self.top.phys_dim, self.values, self.room)
+        words = packed(x, self.top.phys_dim)
+        rest = look_up(words, self.pieces, self.values, self.room)
         out = np.empty((batch, self.num_params), self.values.dtype)
         real, size = _inner(out, self.parts), self._size(batch)
 

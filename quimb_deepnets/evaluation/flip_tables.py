@@ -206,7 +206,7 @@ class FlipTables:
         """
         lookup, steps, M, largest = self.lookup, self.steps, self.geometry.phys_dim, self.largest
         (vector, _), quotients = lookup.summed, self._quotients()
-        products = products_of_rows(lookup.flat, M, lookup.rows)
+        products = products_of_rows(lookup.pieces, M, lookup.rows)
 
         def _loop(x, start, stop, out, unsure):
             flip_ratios(

@@ -21,6 +21,7 @@ from autoray import do, get_dtype_name, infer_backend
 from ..kernels.compiled import as_rows, has_loops, in_memory
 from ..kernels.digits import entries
 from ..kernels.lookup import look_up, look_up_configs
+from ..kernels.words import packed
 from ..numerics.products import dot
 from ..numerics.scaled import (
     Scaled,
@@ -40,7 +41,7 @@ from ..numerics.torch_modes import full_precision
 from .lookup_gradient import has_tangent, looked_up, wants_gradient
 from .machine import machine_of
 from .row_tables import room_of, row_table
-from .windows import flat_windows, kind_counts, row_codes, windows_of
+from .windows import flat_windows, kind_counts, row_codes, window_pieces, windows_of
 
 
 def multiply_rows(table, codes):
@@ -105,10 +106,12 @@ class Lookup:
         self.count = sum(len(group.positions) for group in self.windows)
         self.room = 0
         self.flat: Any = None  # without a loop
+        self.pieces: Any = None
         arrays = self.table.mantissa, readout
         if self.table.exponent is None and has_loops(*arrays) and not has_tangent(*arrays):
             self.room = room_of(self.table)
             self.flat = flat_windows(net.geometry, net.depth, sizes)
+            self.pieces = window_pieces(net.geometry, net.depth, sizes)
         self.counts = kind_counts(net.geometry, net.depth, sizes)
         self.centre = self.counts @ self.table.centre
         self.weights, self.vector = readout, None
@@ -169,7 +172,7 @@ class Lookup:
         if not self.room or wants_gradient(self.table.mantissa, self.weights):
             return None
         x = entries(configs, self.phys_dim)
-        what = self.flat, self.phys_dim, self.rows, self.room, *self.summed
+        what = self.pieces, self.phys_dim, self.rows, self.room, *self.summed
         out = None if x is None else look_up_configs(x, *what)
         return out and Scaled(*(array_like(part, self.table.mantissa) for part in out))
 
@@ -177,12 +180,12 @@ class Lookup:
         table = self.table.mantissa
         if wants_gradient(table, self.weights):
             plain = self.count <= self.room
-            out = looked_up(table, self.flat, self.phys_dim, x) if plain else None
+            out = looked_up(table, self.flat, self.pieces, self.phys_dim, x) if plain else None
             if out is None or not self._keeps_shares(look(out)):
                 return self._by_arrays(x)
             return self._read(Scaled(out, None))
-        what = self.flat, self.phys_dim, self.rows, self.room, *self.summed
-        out = Scaled(*look_up(as_rows(x), *what))
+        what = self.pieces, self.rows, self.room, *self.summed
+        out = Scaled(*look_up(packed(as_rows(x), self.phys_dim), *what))
         if type(x) is not np.ndarray:
             out = Scaled(*(array_like(part, table) for part in out))
         return out

@@ -18,6 +18,7 @@ from autoray import infer_backend
 from ..kernels.compiled import as_rows
 from ..kernels.lookup import look_up
 from ..kernels.lookup_gradient import add_rows
+from ..kernels.words import packed
 
 
 def wants_gradient(*arrays):
@@ -35,17 +36,19 @@ def has_tangent(*arrays):
     return any(dual(x).tangent is not None for x in arrays)
 
 
-def looked_up(table, windows, phys_dim, x):
+def looked_up(table, windows, pieces, phys_dim, x):
     """The plain products ``(B, r)`` of the rows that digits ``(N, B)`` select.
 
     Parameters
     ----------
     table : torch.Tensor, shape (rows, r)
     windows : FlatWindows
+    pieces : PackedWindows
+        The same.
     phys_dim : int
     x : torch.Tensor of uint8, shape (N, B)
     """
-    return _function().apply(table, windows, phys_dim, x)
+    return _function().apply(table, windows, pieces, phys_dim, x)
 
 
 @functools.lru_cache(1)
@@ -56,10 +59,11 @@ def _function():
         """Products of rows of a table, and its gradient."""
 
         @staticmethod
-        def forward(ctx, table, windows, phys_dim, x):
+        def forward(ctx, table, windows, pieces, phys_dim, x):
             ctx.save_for_backward(table, x)
-            ctx.windows, ctx.phys_dim = windows, phys_dim
-            parts = look_up(as_rows(x), windows, phys_dim, as_rows(table), len(windows.starts))
+            ctx.words = packed(as_rows(x), phys_dim)
+            ctx.windows, ctx.pieces, ctx.phys_dim = windows, pieces, phys_dim
+            parts = look_up(ctx.words, pieces, as_rows(table), len(windows.starts))
             return torch.from_numpy(parts[0])
 
         @staticmethod
@@ -67,11 +71,11 @@ def _function():
             table, x = ctx.saved_tensors
             if torch.is_grad_enabled():
                 out = _multiplied(table, ctx.windows, ctx.phys_dim, x)
-                return *torch.autograd.grad(out, table, given, create_graph=True), None, None, None
-            out = add_rows(
-                as_rows(x), ctx.windows, ctx.phys_dim, as_rows(table), as_rows(given.conj())
-            )
-            return torch.from_numpy(out).conj(), None, None, None
+                (back,) = torch.autograd.grad(out, table, given, create_graph=True)
+            else:
+                out = add_rows(ctx.words, ctx.pieces, as_rows(table), as_rows(given.conj()))
+                back = torch.from_numpy(out).conj()
+            return back, None, None, None, None
 
     return RowProducts
 

@@ -129,7 +129,14 @@ LOOPS = replace(
     part=500,
     entry_row=20,
     row=1.5,
-    reads=((2**16, 0.015), (2**18, 0.022), (2**19, 0.03), (2**22, 0.1), (math.inf, 0.2)),
+    reads=(
+        (2**15, 0.005),
+        (2**18, 0.012),
+        (2**19, 0.02),
+        (2**20, 0.04),
+        (2**22, 0.08),
+        (math.inf, 0.15),
+    ),
 )
 # the order of magnitude of an accelerator: launches of 10 us, 10 Tflops, 1 TB/s
 CUDA = Machine(

@@ -14,7 +14,7 @@ import numpy as np
 from autoray import astype, do
 
 from ..geometry.branches import branches_of, folded_branches
-from ..kernels.lookup import FlatWindows
+from ..kernels.words import FlatWindows, packed_windows
 from ..numerics.scaled import array_like, as_index
 from .plan import grouped
 
@@ -84,6 +84,12 @@ def flat_windows(geometry, level, sizes=None):
         np.cumsum([0, *widths]).astype(np.int64),
         starts[kinds].astype(np.int64),
     )
+
+
+@functools.lru_cache(64)
+def window_pieces(geometry, level, sizes=None):
+    """The same windows as pieces of words that hold the digits of a configuration."""
+    return packed_windows(flat_windows(geometry, level, sizes), geometry.phys_dim)
 
 
 @functools.lru_cache(64)

@@ -5,7 +5,9 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
 
     compiled        how loops are compiled, for which arrays there are any, and threads
     digits          configurations checked, and turned so that sites come first
+    words           configurations packed into words, and the codes of windows
     tables          tables of windows, each row a product of rows of smaller tables
+    row_products    products of the rows of one configuration, in registers
     lookup          products of the rows that configurations select
     lookup_gradient what rows get back from these products
     tiles           matrix products of a few rows and columns, in registers

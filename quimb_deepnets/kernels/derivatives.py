@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiled import inner_loop, loop
-from .lookup import FlatWindows
 from .rows import size_of
 from .tiles import ADD, BYTES, OUTS, STORE, multiply_tile
+from .words import FlatWindows
 
 
 class Readers(NamedTuple):

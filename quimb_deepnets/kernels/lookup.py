@@ -3,7 +3,7 @@
 A block of configurations keeps its codes and its products in the first cache, and rows come from
 the second, where the table is::
 
-    digits (N, B) uint8      sites (P, w)  holds the sites of window p, first[p] to first[p + 1]
+    words (W, B) uint64      all digits of a configuration, a few bits for each
        |  block of 64
        v
     codes (32, 64) --row of the table-->  product (64, r) --read-out-->  mantissa, exponent (B,)
@@ -16,66 +16,19 @@ its power of two to an exponent of its own.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
 from .compiled import in_threads, lean_loop, loop
-from .digits import turn
+from .row_products import row_product
+from .words import PackedWindows, digit_bits, pack_configs, pack_digits, window_codes, word_count
 
 BLOCK = 64  # configurations that are looked up together
 WINDOWS = 32  # windows whose codes are held
 LEAST = 2**19  # numbers to multiply that are worth a thread
-BYTES = 2**18  # of digits, which stay in the second cache
+BYTES = 2**15  # of words, which stay in the first cache
 MOST = {4: 126, 8: 1022}  # the largest power of two that is moved, by the bytes of a real
 FAR = 1100.0  # powers of two below a sum, of terms that do not count
-
-
-class FlatWindows(NamedTuple):
-    """Windows of any widths one after the other, and where the table of each one starts.
-
-    ``sites`` has shape ``(sum of widths,)``, int32, ``first`` ``(P + 1,)`` and ``starts``
-    ``(P,)``, int64.
-    """
-
-    sites: np.ndarray
-    first: np.ndarray
-    starts: np.ndarray
-
-
-@loop
-def window_codes(x, windows, phys_dim, p, out):
-    """The rows of the table ``(windows, BLOCK)`` that digits ``(N, B)`` select, from window p."""
-    sites, first, starts = windows
-    base, count = np.uint32(phys_dim), x.shape[1]
-    for i in range(len(out)):
-        code = out[i]
-        for b in range(count):
-            code[b] = 0
-        for j in range(first[p + i], first[p + i + 1]):
-            digit = x[np.uint64(sites[j])]
-            for b in range(count):
-                code[b] = np.uint32(code[b] * base) + np.uint32(digit[b])
-        start = np.uint32(starts[p + i])
-        for b in range(count):
-            code[b] = np.uint32(code[b] + start)
-
-
-@loop
-def _multiply(table, codes, b, out):
-    """Multiply ``out`` ``(r,)`` by the rows ``codes[:, b]`` of the table, four at a time."""
-    count, r, i = len(codes), len(out), 0
-    while i + 4 <= count:
-        t0, t1 = table[np.uint64(codes[i, b])], table[np.uint64(codes[i + 1, b])]
-        t2, t3 = table[np.uint64(codes[i + 2, b])], table[np.uint64(codes[i + 3, b])]
-        for c in range(r):
-            out[c] *= (t0[c] * t1[c]) * (t2[c] * t3[c])
-        i += 4
-    while i < count:
-        t0 = table[np.uint64(codes[i, b])]
-        for c in range(r):
-            out[c] *= t0[c]
-        i += 1
 
 
 @loop
@@ -104,7 +57,7 @@ def _sum_apart(products, powers, vector, above):
 
 
 @loop
-def _look_up(x, windows, phys_dim, table, vector, above, limits, mantissa, exponent, start, stop):
+def _look_up(words, windows, table, vector, above, limits, mantissa, exponent, start, stop):
     """Fill ``mantissa`` and ``exponent`` of configurations start to stop.
 
     With a ``vector`` ``(r,)`` they get the amplitudes ``(B, 1)``, of channels that differ by the
@@ -113,42 +66,37 @@ def _look_up(x, windows, phys_dim, table, vector, above, limits, mantissa, expon
     before a rescale, and the largest power of two that is moved.
     """
     room, most = limits
-    P, r, summed, apart = len(windows[2]), table.shape[1], len(vector) > 0, len(above) > 0
+    P, r, summed, apart = len(windows.starts), table.shape[1], len(vector) > 0, len(above) > 0
     size = min(WINDOWS, room)
     codes, block = np.empty((size, BLOCK), np.uint32), np.empty((BLOCK, r), table.dtype)
-    moved = np.empty((BLOCK, len(above)))
+    moved, ones = np.empty((BLOCK, len(above))), np.ones(r, table.dtype)
+    weight = vector if summed else ones
     for begin in range(start, stop, BLOCK):
         some = slice(begin, min(begin + BLOCK, stop))
-        digits, out = x[:, some], mantissa[some]
+        out, here = mantissa[some], words[:, some]
         products, powers = block if summed else out, moved if apart else exponent[some]
         moved[:] = 0.0
-        for b in range(len(out)):
-            for c in range(r):
-                products[b, c] = 1
         for p in range(0, P, size):
             rows = codes[: min(size, P - p)]
-            window_codes(digits, windows, phys_dim, p, rows)
+            window_codes(here, windows, p, rows)
             for b in range(len(out)):
-                _multiply(table, rows, b, products[b])
+                before = products[b] if p else ones
+                total = row_product(table, rows, b, before, weight, products[b])
                 if room < P:
                     _rescale(products[b], powers[b], most)
+                elif summed:
+                    out[b, 0] = total
         for b in range(len(out) if summed else 0):
             if apart:
                 _rescale(products[b], powers[b], most)
                 out[b, 0], power = _sum_apart(products[b], powers[b], vector, above)
                 exponent[begin + b, 0] += power
-            else:
-                total = products[b, 0] * vector[0]
-                for c in range(1, r):
-                    total += products[b, c] * vector[c]
-                out[b, 0] = total
             _rescale(out[b], exponent[begin + b], most)
 
 
 def look_up(
-    x: np.ndarray,
-    windows: FlatWindows,
-    phys_dim: int,
+    words: np.ndarray,
+    windows: PackedWindows,
     table: np.ndarray,
     room: int,
     vector: np.ndarray | None = None,
@@ -158,10 +106,9 @@ def look_up(
 
     Parameters
     ----------
-    x : numpy.ndarray of uint8, shape (N, B)
-        Digits.
-    windows : FlatWindows
-    phys_dim : int
+    words : numpy.ndarray of uint64, shape (W, B)
+        Configurations.
+    windows : PackedWindows
     table : numpy.ndarray, shape (rows, r)
     room : int
         So many rows may be multiplied before a rescale.
@@ -180,18 +127,18 @@ def look_up(
     Examples
     --------
     >>> import numpy as np
-    >>> from quimb_deepnets.kernels.lookup import FlatWindows, look_up
+    >>> from quimb_deepnets.kernels.lookup import look_up
+    >>> from quimb_deepnets.kernels.words import FlatWindows, packed, packed_windows
     >>> pairs = FlatWindows(np.array([0, 1, 1, 2], "int32"), np.array([0, 2, 4]), np.zeros(2, int))
+    >>> pairs = packed_windows(pairs, 2)
     >>> table = np.array([[1.0], [2.0], [3.0], [5.0]])
-    >>> look_up(np.array([[0], [1], [1]], "uint8"), pairs, 2, table, 100, np.ones(1))
+    >>> look_up(packed(np.array([[0], [1], [1]], "uint8"), 2), pairs, table, 100, np.ones(1))
     (array([0.625]), array([4.]))
     """
-    r, B = table.shape[1], x.shape[1]
+    r, B = table.shape[1], words.shape[1]
     rest, mantissa, exponent = _results(B, table, room, vector, top)
     in_threads(
-        lambda start, stop: _look_up(
-            x, windows, phys_dim, table, *rest, mantissa, exponent, start, stop
-        ),
+        lambda start, stop: _look_up(words, windows, table, *rest, mantissa, exponent, start, stop),
         B,
         LEAST // (len(windows.starts) * r),
     )
@@ -200,7 +147,7 @@ def look_up(
 
 def look_up_configs(
     configs: np.ndarray,
-    windows: FlatWindows,
+    windows: PackedWindows,
     phys_dim: int,
     table: np.ndarray,
     room: int,
@@ -209,32 +156,33 @@ def look_up_configs(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The sums of `look_up` for configurations ``(B, N)``, as `entries` gives them.
 
-    Some at a time become digits and are looked up while these are in the cache. None if an entry
-    is out of range.
+    Some at a time are packed, and looked up while their words are in the cache. None if an entry is
+    out of range.
 
     Examples
     --------
-    >>> from quimb_deepnets.kernels.lookup import FlatWindows, look_up_configs
+    >>> from quimb_deepnets.kernels.lookup import look_up_configs
+    >>> from quimb_deepnets.kernels.words import FlatWindows, packed_windows
     >>> pairs = FlatWindows(np.array([0, 1, 1, 2], "int32"), np.array([0, 2, 4]), np.zeros(2, int))
+    >>> pairs = packed_windows(pairs, 2)
     >>> table = np.array([[1.0], [2.0], [3.0], [5.0]])
     >>> look_up_configs(np.array([[0, 1, 1]]), pairs, 2, table, 100, np.ones(1), 0.0)
     (array([0.625]), array([4.]))
     >>> look_up_configs(np.array([[0, 1, 2]]), pairs, 2, table, 100, np.ones(1), 0.0)
     """
-    B, N = configs.shape
+    B, count = len(configs), word_count(configs.shape[1], phys_dim)
     rest, mantissa, exponent = _results(B, table, room, vector, top)
-    size, wrong = max(BLOCK, BYTES // max(1, N) // BLOCK * BLOCK), []
+    size, wrong = max(BLOCK, BYTES // (8 * count) // BLOCK * BLOCK), []
 
     def _part(start, stop):
-        x = np.empty((N, min(size, stop - start)), np.uint8)
+        words = np.empty((count, min(size, stop - start)), np.uint64)
         for begin in range(start, stop, size):
-            some = slice(begin, min(begin + size, stop))
-            count = some.stop - begin
-            if turn(configs[some], x, 0, count) >= phys_dim:
+            end = min(begin + size, stop)
+            if pack_configs(configs, digit_bits(phys_dim), begin, end, words) >= phys_dim:
                 wrong.append(begin)
                 return
-            out = mantissa[some], exponent[some]
-            _look_up(x, windows, phys_dim, table, *rest, *out, 0, count)
+            out = mantissa[begin:end], exponent[begin:end]
+            _look_up(words, windows, table, *rest, *out, 0, end - begin)
 
     in_threads(_part, B, LEAST // (len(windows.starts) * table.shape[1]))
     return None if wrong else (mantissa[:, 0], exponent[:, 0])
@@ -251,7 +199,7 @@ def _results(B, table, room, vector, top):
 
 
 def products_of_rows(
-    windows: FlatWindows, phys_dim: int, table: np.ndarray
+    windows: PackedWindows, phys_dim: int, table: np.ndarray
 ) -> Callable[[np.ndarray, int, int], np.ndarray]:
     """A function from digits ``x`` ``(N, B)`` to the products ``(B, r)`` of all rows.
 
@@ -260,19 +208,23 @@ def products_of_rows(
 
     Examples
     --------
-    >>> from quimb_deepnets.kernels.lookup import FlatWindows, products_of_rows
+    >>> from quimb_deepnets.kernels.lookup import products_of_rows
+    >>> from quimb_deepnets.kernels.words import FlatWindows, packed_windows
     >>> pairs = FlatWindows(np.array([0, 1, 1, 2], "int32"), np.array([0, 2, 4]), np.zeros(2, int))
+    >>> pairs = packed_windows(pairs, 2)
     >>> table = np.array([[1.0], [2.0], [3.0], [5.0]])
     >>> products = products_of_rows(pairs, 2, table)
     >>> products(np.array([[0, 1], [1, 1], [1, 0]], "uint8"), 0, 2)[1]
     array([15.])
     """
     r, exponent = table.shape[1], np.empty((0, 1))
-    what = windows, phys_dim, table, table[0, :0], exponent[:, 0], (len(windows.starts), 0)
+    what = windows, table, table[0, :0], exponent[:, 0], (len(windows.starts), 0)
 
     def _products(x, start, stop):
+        words = np.empty((word_count(len(x), phys_dim), x.shape[1]), np.uint64)
+        pack_digits(x, digit_bits(phys_dim), start, stop, words)
         out = np.empty((x.shape[1], r), table.dtype)
-        _look_up(x, *what, out, exponent, start, stop)
+        _look_up(words, *what, out, exponent, start, stop)
         return out
 
     return _products

@@ -14,15 +14,16 @@ Threads share the channels, not the configurations: each one adds in the same or
 import numpy as np
 
 from .compiled import in_threads, loop
-from .lookup import BLOCK, FlatWindows, window_codes
+from .lookup import BLOCK
+from .words import PackedWindows, window_codes
 
 CHANNELS = 8  # that are worth a thread
 
 
 @loop
-def _add_rows(x, windows, phys_dim, table, given, out, start, stop):
+def _add_rows(words, windows, table, given, out, start, stop):
     """Add to channels start to stop of ``out`` ``(rows, r)`` for ``given`` ``(B, r)``."""
-    P, B = len(windows[2]), x.shape[1]
+    P, B = len(windows.starts), words.shape[1]
     codes = np.empty((P, BLOCK), np.uint32)
     before, after = (
         np.empty((P + 1, stop - start), table.dtype),
@@ -30,8 +31,8 @@ def _add_rows(x, windows, phys_dim, table, given, out, start, stop):
     )
     before[0] = 1
     for begin in range(0, B, BLOCK):
-        some = x[:, begin : min(begin + BLOCK, B)]
-        window_codes(some, windows, phys_dim, 0, codes)
+        some = words[:, begin : min(begin + BLOCK, B)]
+        window_codes(some, windows, 0, codes)
         for b in range(some.shape[1]):
             for p in range(P):
                 row = table[np.uint64(codes[p, b]), start:stop]
@@ -48,16 +49,15 @@ def _add_rows(x, windows, phys_dim, table, given, out, start, stop):
 
 
 def add_rows(
-    x: np.ndarray, windows: FlatWindows, phys_dim: int, table: np.ndarray, given: np.ndarray
+    words: np.ndarray, windows: PackedWindows, table: np.ndarray, given: np.ndarray
 ) -> np.ndarray:
     """The gradient of a table, given those of the products of its rows.
 
     Parameters
     ----------
-    x : numpy.ndarray of uint8, shape (N, B)
-        Digits.
-    windows : FlatWindows
-    phys_dim : int
+    words : numpy.ndarray of uint64, shape (W, B)
+        Configurations.
+    windows : PackedWindows
     table : numpy.ndarray, shape (rows, r)
         Floats hold the products of as many rows as there are windows.
     given : numpy.ndarray, shape (B, r)
@@ -70,16 +70,17 @@ def add_rows(
     Examples
     --------
     >>> import numpy as np
-    >>> from quimb_deepnets.kernels.lookup import FlatWindows
     >>> from quimb_deepnets.kernels.lookup_gradient import add_rows
+    >>> from quimb_deepnets.kernels.words import FlatWindows, packed, packed_windows
     >>> pairs = FlatWindows(np.array([0, 1, 1, 2], "int32"), np.array([0, 2, 4]), np.zeros(2, int))
+    >>> words = packed(np.array([[0], [1], [1]], "uint8"), 2)
     >>> table = np.array([[1.0], [2.0], [3.0], [5.0]])
-    >>> add_rows(np.array([[0], [1], [1]], "uint8"), pairs, 2, table, np.ones((1, 1))).ravel()
+    >>> add_rows(words, packed_windows(pairs, 2), table, np.ones((1, 1))).ravel()
     array([0., 5., 0., 2.])
     """
     out = np.zeros_like(table)
     in_threads(
-        lambda start, stop: _add_rows(x, windows, phys_dim, table, given, out, start, stop),
+        lambda start, stop: _add_rows(words, windows, table, given, out, start, stop),
         table.shape[1],
         CHANNELS,
     )
