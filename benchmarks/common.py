@@ -45,14 +45,17 @@ def in_new_process(code):
 
 
 def medians(*functions, repeats=REPEATS):
-    """Median seconds of each function, after one warm-up, all of them in turn."""
+    """Median seconds of each function, all of them in turn, each right after a call of its own.
+
+    What a call leaves in the caches is then what repeated calls find there, for all rivals alike.
+    """
     times = [[] for _ in functions]
-    for round_ in range(repeats + 1):
+    for _ in range(repeats):
         for function, taken in zip(functions, times):
+            function()
             start = time.perf_counter()
             function()
-            if round_:
-                taken.append(time.perf_counter() - start)
+            taken.append(time.perf_counter() - start)
     return [statistics.median(taken) for taken in times]
 
 
