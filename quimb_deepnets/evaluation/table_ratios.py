@@ -77,14 +77,16 @@ class TableRatios:
         bound, floor = BOUND - reach, 0.0
         if reach > FEW:  # half of them are factors above one, which can lift what has underflowed
             bound, floor = BOUND, 2.0 ** (reach / 2 - 1000)
-        limits = Limits(bound, floor, 2.0 ** min(reach - bound + 64, 1000), False)
-        if reach > WIDE:
-            limits = Limits(BOUND, 0.0, np.inf, True)
-        rows = self.tables.rows()
+        limits = Limits(bound, floor, 2.0 ** min(reach - bound + 64, 1000))
+        wide = reach > WIDE
+        if wide:
+            limits = Limits(BOUND, 0.0, np.inf)
+        rows, phys_dim = self.tables.rows(), self.phys_dim
         largest = float(np.finfo(rows.table.dtype).max)
 
         def _loop(x, first, last, out, unsure):
-            row_ratios(x, first, last, self.phys_dim, rows, touches, limits, largest, out, unsure)
+            lift = np.empty(len(rows.readout)) if wide else None
+            row_ratios(x, first, last, phys_dim, rows, touches, limits, largest, lift, out, unsure)
 
         return _loop
 

@@ -45,14 +45,12 @@ class Limits(NamedTuple):
     """What floats hold of shares and ratios.
 
     Shares above ``2**bound`` are refused, those below ``2**-bound`` dropped. Ratios below are not
-    exact: ``floor``, or ``lost`` where a share was dropped. Where ``wide``, floats hold products of
-    new rows and of old ones, but perhaps not their quotients.
+    exact: ``floor``, or ``lost`` where a share was dropped.
     """
 
     bound: int
     floor: float
     lost: float
-    wide: bool
 
 
 @lean_loop
@@ -95,14 +93,6 @@ def shares(rest, power, dead, readout, powers, bound, share):
         else:
             share[c] = share[c] / psi * math.ldexp(1.0, int(drop))
     return state
-
-
-@lean_loop
-def read_codes(x, b, phys_dim, sites, starts, digits, codes):
-    """The digits ``(N,)`` of configuration ``b``, and the codes ``(P,)`` of its windows."""
-    for n in range(len(digits)):
-        digits[n] = x[n, b]
-    window_codes(digits, phys_dim, sites, starts, codes)
 
 
 @inner_loop
@@ -188,19 +178,11 @@ def _changed(base, table, picked, count, work):
     return total
 
 
-@inner_loop
-def _ratio(wide, base, lift, table, picked, count, work):
-    """The sum over channels, in the order of factors that their range asks for."""
-    if wide:
-        return _changed_wide(base, lift, table, picked, count, work)
-    return _changed(base, table, picked, count, work)
-
-
 @lean_loop
 def new_code(code, t, digits, phys_dim, moves, sites, added, strides):
     """The code of a touched window after its moves."""
     for move in range(moves[t], moves[t + 1]):
-        old = digits[sites[move]]
+        old = np.int64(digits[sites[move]])
         new = old + added[move]
         if new >= phys_dim:
             new -= phys_dim
@@ -209,7 +191,7 @@ def new_code(code, t, digits, phys_dim, moves, sites, added, strides):
 
 
 @loop
-def row_ratios(x, first, last, phys_dim, rows, touches, limits, largest, out, unsure):
+def row_ratios(x, first, last, phys_dim, rows, touches, limits, largest, lift, out, unsure):
     """The ratios of masks for configurations ``first`` to ``last``.
 
     Parameters
@@ -221,6 +203,9 @@ def row_ratios(x, first, last, phys_dim, rows, touches, limits, largest, out, un
     limits : Limits
     largest : float
         What the dtype of ``out`` holds.
+    lift : array of float64, shape (r,), or None
+        Overwritten. An array where floats hold products of new rows and of old ones, but perhaps
+        not their quotients; the loop for that is compiled by itself.
     out : array, shape (B, m)
     unsure : array of bool, shape (B,)
         Becomes true where a ratio is not held or not exact.
@@ -231,18 +216,18 @@ def row_ratios(x, first, last, phys_dim, rows, touches, limits, largest, out, un
     order, sets, starts, windows = touches.order, touches.sets, touches.starts, touches.windows
     flips, moves, sites = touches.flips, touches.moves, touches.sites
     added, strides, powers = touches.added, touches.strides, rows.powers
-    P, r = len(offsets), table.shape[1]
-    digits, codes = np.empty(len(x), np.int64), np.empty(P, np.int64)
+    digits, codes = np.empty(len(x), np.uint8), np.empty(len(offsets), np.int32)
     rest, share = np.empty_like(readout), np.empty_like(readout)
     work, base = np.empty_like(readout), np.empty_like(readout)
-    lift = np.empty(r)
-    power, dead = np.empty(r, np.int64), np.empty(r, np.int64)
-    picked = np.empty(P + 1, np.int64)
+    power, dead = np.empty(len(readout), np.int64), np.empty(len(readout), np.int64)
+    picked = np.empty_like(codes)
     for b in range(first, last):
-        read_codes(x, b, phys_dim, window_sites, window_starts, digits, codes)
-        for p in range(P):
+        for n in range(len(digits)):
+            digits[n] = x[n, b]
+        window_codes(digits, phys_dim, window_sites, window_starts, codes)
+        for p in range(len(codes)):
             picked[p] = offsets[p] + codes[p]
-        multiply_rows(table, picked[:P], bits, zeros, rest, power, dead)
+        multiply_rows(table, picked, bits, zeros, rest, power, dead)
         state = shares(rest, power, dead, readout, powers, limits.bound, share)
         if state >= 2:
             out[b] = math.nan
@@ -254,7 +239,7 @@ def row_ratios(x, first, last, phys_dim, rows, touches, limits, largest, out, un
             for t in range(begin, end):
                 picked[t - begin] = offsets[windows[t]] + codes[windows[t]]
             _divided(table, picked, end - begin, zeros, share, dead, work, base)
-            if limits.wide:
+            if lift is not None:
                 _split(share, work, base, lift)
             for i in range(sets[s], sets[s + 1]):
                 begin, count = starts[i], starts[i + 1] - starts[i]
@@ -267,7 +252,10 @@ def row_ratios(x, first, last, phys_dim, rows, touches, limits, largest, out, un
                     if phys_dim > 2:
                         code = new_code(codes[p], t, digits, phys_dim, moves, sites, added, strides)
                     picked[t - begin] = offsets[p] + code
-                ratio = _ratio(limits.wide, base, lift, table, picked, count, work)
+                if lift is None:
+                    ratio = _changed(base, table, picked, count, work)
+                else:
+                    ratio = _changed_wide(base, lift, table, picked, count, work)
                 if least <= size_of(ratio) <= largest:
                     out[b, order[i]] = ratio
                 else:
