@@ -10,6 +10,8 @@ import pytest
 from quimb_deepnets.kernels.compiled import loop
 from quimb_deepnets.kernels.tiles import (
     OUTS,
+    add_rows_tile,
+    add_rows_tile_in_arrays,
     lanes,
     multiply_tile,
     multiply_tile_in_arrays,
@@ -39,6 +41,30 @@ def test_tiles(mode, dtype, first, step, count):
     changed = np.zeros_like(out, bool)
     changed[2 : 2 + OUTS, size : 2 * size] = True
     assert (out == exact)[~changed].all()
+
+
+@loop
+def one_tile_of_rows(weights, y, rows, c, x, out, place, step, count):
+    add_rows_tile(weights, y, rows, c, x, out, place, step, count)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("read", [[], [3], [0, 5, 5, 2, 1]])
+def test_tiles_of_rows(dtype, read):
+    """Nested loops; channels that fill up a tile are not written."""
+    rng, size = np.random.default_rng(1), lanes(np.dtype(dtype).itemsize)
+    weights, y = rng.normal(size=(6, 2 * OUTS)), rng.normal(size=(6, 2 * OUTS, 3 * size))
+    weights, y, rows = weights.astype(dtype), y.astype(dtype), np.array(read, "int32")
+    for count in range(1, OUTS + 1):
+        out = rng.normal(size=(20, 3 * size)).astype(dtype)
+        exact, arrays = out.copy(), out.copy()
+        for i in range(count):
+            for x in range(size, 2 * size):
+                exact[2 + 5 * i, x] = sum(weights[n, OUTS + i] * y[n, OUTS + i, x] for n in read)
+        one_tile_of_rows(weights, y, rows, OUTS, size, out, 2, 5, count)
+        add_rows_tile_in_arrays(weights, y, rows, OUTS, size, arrays, 2, 5, count)
+        assert np.abs(out - exact).max() <= 20 * np.finfo(dtype).eps
+        assert np.abs(arrays - exact).max() <= 20 * np.finfo(dtype).eps
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])

@@ -84,8 +84,15 @@ def _layer(saved, matrices, table, parts):
     rows = real_matrices(np.concatenate([table, np.ones_like(table[:1])])[None])[0]
     pairs = real_matrices(matrices.reshape(1, -1, matrices.shape[2]))[0]
     down = np.stack([pairs[:, p::parts] for p in range(parts)])
-    cofactors = _inner(_stacked(saved.cofactors), parts)
+    cofactors = _filled(_inner(_stacked(saved.cofactors), parts))
     return BackLayer(saved.step.by_tap, cofactors, rows, down)
+
+
+def _filled(x):
+    """An array ``(..., r)`` with zeros for channels that fill up tiles."""
+    out = np.zeros((*x.shape[:-1], filled(x.shape[-1])), x.dtype)
+    out[..., : x.shape[-1]] = x
+    return out
 
 
 def _stacked(arrays):
@@ -95,8 +102,8 @@ def _stacked(arrays):
 
 def _shapes(layer, parts, sites):
     """The shapes of what a layer writes for each configuration: sums, derivatives, adjoints."""
-    (taps, _, width), (tiles, each, _) = layer.cofactors.shape, layer.rows.shape
-    rows, count = tiles * OUTS, taps * width // parts
+    (_, count, _), (tiles, each, _) = layer.down.shape[1:], layer.rows.shape
+    rows = tiles * OUTS
     return (count * each,), (count, rows), (0 if sites else each // parts - 1, rows)
 
 

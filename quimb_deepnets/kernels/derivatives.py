@@ -21,7 +21,7 @@ import numpy as np
 
 from .compiled import inner_loop, loop
 from .rows import size_of
-from .tiles import ADD, BYTES, OUTS, STORE, multiply_tile
+from .tiles import ADD, BYTES, OUTS, STORE, add_rows_tile, multiply_tile
 from .words import FlatWindows
 
 
@@ -60,9 +60,10 @@ class Fold(NamedTuple):
 class BackLayer(NamedTuple):
     """A layer below the folded one.
 
-    ``cofactors`` ``(K, n, r parts)`` are the products of the other factors; ``rows``
-    ``(tiles, (n_below + 1) parts, OUTS)`` is the table below, and a row of ones; ``down``
-    ``(parts, tiles, K r, OUTS)`` are the weights, first what a real part is multiplied with.
+    ``cofactors`` ``(K, n, r parts)`` are the products of the other factors, channels filled up to
+    whole tiles; ``rows`` ``(tiles, (n_below + 1) parts, OUTS)`` is the table below, and a row of
+    ones; ``down`` ``(parts, tiles, K r, OUTS)`` are the weights, first what a real part is
+    multiplied with.
     """
 
     readers: Readers
@@ -214,11 +215,15 @@ def layer_back(adjoint, layer, parts, places, start, stop, summed, column, below
     """
     readers, cofactors, rows, down = layer
     b, lanes, each = adjoint.shape[2], BYTES // adjoint.itemsize, rows.shape[1]
-    count = cofactors.shape[2] // parts
+    count = len(column) // len(cofactors)
     for row in range(len(column)):
         k, c, place = row // count, row % count * parts, row * each
         first = readers.starts[k]
-        _add_up(adjoint, readers.rows, first, cofactors[k], c, parts, summed[place : place + each])
+        if parts == 2:
+            some = summed[place : place + each]
+            _add_up_pairs(adjoint, readers.rows, first, cofactors[k], c, some)
+        elif c % OUTS == 0:
+            _add_up(adjoint, readers.rows, first, cofactors[k], c, count, summed, place, each)
         for t in range(len(rows)):
             for x in range(0, b, lanes):
                 multiply_tile(rows[t], summed, place, 1, x, column[row], t * OUTS, STORE)
@@ -232,26 +237,29 @@ def layer_back(adjoint, layer, parts, places, start, stop, summed, column, below
 
 
 @inner_loop
-def _add_up(adjoint, rows, first, cofactors, c, parts, out):
-    """Add adjoints of a channel, times cofactors, up where a tap reads: ``(n_below parts, b)``."""
+def _add_up(adjoint, rows, first, cofactors, c, count, out, place, step):
+    """Add adjoints, times cofactors, up where a tap reads, for some channels from ``c`` on.
+
+    What is read from row ``q`` below goes to row ``place + q`` of ``out``, of the next channel
+    ``step`` rows after it.
+    """
+    b, lanes = adjoint.shape[2], BYTES // adjoint.itemsize
+    for q in range(len(first) - 1):
+        some = rows[first[q] : first[q + 1]]
+        for x in range(0, b, lanes):
+            add_rows_tile(cofactors, adjoint, some, c, x, out, place + q, step, count - c)
+
+
+@inner_loop
+def _add_up_pairs(adjoint, rows, first, cofactors, c, out):
+    """The same for the pair of parts of one channel, to rows ``(2 n_below, b)``."""
     out[:] = 0.0
     for q in range(len(first) - 1):
-        total, other, e, last = out[q * parts], out[q * parts + parts - 1], first[q], first[q + 1]
-        while parts == 1 and e + 4 <= last:  # most rows below are read by several
-            i, j, k, l = rows[e], rows[e + 1], rows[e + 2], rows[e + 3]
-            f0, f1, f2, f3 = cofactors[i, c], cofactors[j, c], cofactors[k, c], cofactors[l, c]
-            v0, v1, v2, v3 = adjoint[i, c], adjoint[j, c], adjoint[k, c], adjoint[l, c]
-            for x in range(len(total)):
-                total[x] += (f0 * v0[x] + f1 * v1[x]) + (f2 * v2[x] + f3 * v3[x])
-            e += 4
-        for f in range(e, last):
-            i = rows[f]
-            re, im = cofactors[i, c], cofactors[i, c + parts - 1]
-            values, more = adjoint[i, c], adjoint[i, c + parts - 1]
-            if parts == 1:
-                for x in range(len(total)):
-                    total[x] += re * values[x]
-                continue
+        total, other = out[2 * q], out[2 * q + 1]
+        for e in range(first[q], first[q + 1]):
+            i = rows[e]
+            re, im = cofactors[i, c], cofactors[i, c + 1]
+            values, more = adjoint[i, c], adjoint[i, c + 1]
             for x in range(len(total)):
                 total[x] += re * values[x] - im * more[x]
                 other[x] += re * more[x] + im * values[x]

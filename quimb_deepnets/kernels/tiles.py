@@ -10,6 +10,8 @@ added, or multiplied into what stands there::
        first + step . . . .   --- w (J, OUTS)--->            # # # #     sum_j w[j, .] y[j]
        ...          . . . .                        row + 3   # # # #
 
+Or each channel has a weight of its own for each of a few rows that are added up.
+
 Complex numbers are pairs of rows, real and imaginary parts: their matrices have real blocks
 ``(re, im; -im, re)``, and only products of entries differ from those of real numbers.
 """
@@ -83,6 +85,56 @@ multiply_tile: Any = (
 )
 
 
+def add_rows_tile_in_arrays(weights, y, rows, c, x, out, place, step, count):
+    """What `add_rows_tile` does, in array calls: a specification, and the way without a compiler.
+
+    Parameters
+    ----------
+    weights : array, shape (n, r)
+    y : array, shape (n, OUTS tiles, b)
+    rows : array of int32, shape (any,)
+        Which of the n are added up.
+    c, x : int
+        The first channel, a multiple of `OUTS`, and the first column.
+    out : array, shape (any, b)
+        Overwritten: channel ``c + i`` in row ``place + i * step``, from column ``x`` on.
+    place, step : int
+    count : int
+        How many channels there are to be written, `OUTS` or fewer.
+    """
+    some = slice(x, x + BYTES // out.itemsize)
+    for i in range(count):
+        out[place + i * step, some] = weights[rows, c + i] @ y[rows, c + i, some]
+
+
+@intrinsic
+def _add_rows_tile(context, weights, y, rows, c, x, out, place, step, count):
+    """`add_rows_tile_in_arrays` as instructions on vectors."""
+
+    def _generate(ctx, builder, signature, args):
+        weights, y, rows, out = (
+            ctx.make_array(signature.args[j])(ctx, builder, args[j]) for j in (0, 1, 2, 5)
+        )
+        c, x, place, step, count = (
+            ctx.cast(builder, args[j], signature.args[j], numba.types.intp) for j in (3, 4, 6, 7, 8)
+        )
+        tile = _Tile(builder, ctx.get_data_type(signature.args[5].dtype))
+        sums = tile.gathered(weights, y, rows, c, x)
+        for i, value in enumerate(sums):
+            with builder.if_then(builder.icmp_signed(">", count, count.type(i))):
+                row = builder.add(place, builder.mul(step, step.type(i)))
+                builder.store(value, tile.at(out, row, x), align=tile.size)
+        return ctx.get_dummy_value()
+
+    arguments = (weights, y, rows, c, x, out, place, step, count)
+    return numba.types.void(*arguments), _generate
+
+
+add_rows_tile: Any = (
+    add_rows_tile_in_arrays if numba.config.DISABLE_JIT else _add_rows_tile  # type: ignore[attr-defined]
+)
+
+
 class _Tile:
     """Instructions for one tile, at the place where a builder stands."""
 
@@ -98,7 +150,7 @@ class _Tile:
         sums = [cgutils.alloca_once_value(builder, zero) for _ in range(OUTS)]
         with cgutils.for_range(builder, count) as each:
             below = builder.add(first, builder.mul(each.index, step))
-            values = builder.load(self._at(y, below, x), align=self.size)
+            values = builder.load(self.at(y, below, x), align=self.size)
             start = builder.mul(each.index, width)
             for r, total in enumerate(sums):
                 weight = builder.load(builder.gep(w.data, [builder.add(start, start.type(r))]))
@@ -106,10 +158,32 @@ class _Tile:
                 builder.store(builder.fadd(builder.load(total), term, flags=["contract"]), total)
         return [builder.load(total) for total in sums]
 
+    def gathered(self, weights, y, rows, c, x):
+        """Sums over rows, each of `OUTS` channels by a weight of its own."""
+        builder, zero = self.builder, ir.Constant(self.vector, None)
+        (length,), (_, width) = (cgutils.unpack_tuple(builder, z.shape) for z in (rows, weights))
+        _, channels, columns = cgutils.unpack_tuple(builder, y.shape)
+        sums = [cgutils.alloca_once_value(builder, zero) for _ in range(OUTS)]
+        for total in sums:
+            builder.store(zero, total)
+        with cgutils.for_range(builder, length) as each:
+            row = builder.sext(builder.load(builder.gep(rows.data, [each.index])), c.type)
+            start = builder.add(builder.mul(row, width), c)
+            first = builder.add(builder.mul(row, channels), c)
+            for i, total in enumerate(sums):
+                weight = builder.load(builder.gep(weights.data, [builder.add(start, c.type(i))]))
+                place = builder.mul(builder.add(first, c.type(i)), columns)
+                where = builder.gep(y.data, [builder.add(place, x)])
+                where = builder.bitcast(where, self.vector.as_pointer())
+                values = builder.load(where, align=self.size)
+                term = builder.fmul(self._spread(weight), values, flags=["contract"])
+                builder.store(builder.fadd(builder.load(total), term, flags=["contract"]), total)
+        return [builder.load(total) for total in sums]
+
     def write(self, sums, out, row, x, mode):
         """Store the sums, add them, or multiply."""
         builder = self.builder
-        places = [self._at(out, builder.add(row, row.type(r)), x) for r in range(OUTS)]
+        places = [self.at(out, builder.add(row, row.type(r)), x) for r in range(OUTS)]
         for code, combine in enumerate((self._same, self._add, self._times, self._pairs)):
             with builder.if_then(builder.icmp_signed("==", mode, mode.type(code))):
                 old = [builder.load(place, align=self.size) for place in places]
@@ -132,7 +206,7 @@ class _Tile:
             out.append(b.fadd(b.fmul(re, new_im), b.fmul(im, new_re)))
         return out
 
-    def _at(self, array, row, x):
+    def at(self, array, row, x):
         """A pointer to the vector that starts at an entry."""
         _, width = cgutils.unpack_tuple(self.builder, array.shape)
         place = self.builder.gep(array.data, [self.builder.add(self.builder.mul(row, width), x)])
