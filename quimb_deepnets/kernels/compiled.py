@@ -8,7 +8,7 @@ parts of a batch, so results do not depend on the number of threads::
     in_threads(f, B)       f(0, b)   f(b, 2b)   ...   as many threads as numba is given
 """
 
-import concurrent.futures
+import _thread
 import itertools
 import pathlib
 import sys
@@ -171,17 +171,27 @@ def in_threads(function: Callable[[int, int], Any], count: int, least: int = 1) 
         return
     parts = min(parts, PARTS * threads)
     edges = [count * i // parts for i in range(parts + 1)]
-    left = iter(list(itertools.pairwise(edges)))  # each thread takes the next one
+    left, failed = iter(list(itertools.pairwise(edges))), []
 
-    def _work():
-        for part in left:
-            function(*part)
+    def _work(done=None):
+        try:
+            for part in left:  # each thread takes the next one
+                function(*part)
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            if done is not None:
+                done.release()
 
-    with concurrent.futures.ThreadPoolExecutor(threads - 1) as pool:  # none stay behind
-        others = [pool.submit(_work) for _ in range(threads - 1)]
-        _work()
-    for other in others:
-        other.result()
+    ends = [_thread.allocate_lock() for _ in range(threads - 1)]
+    for done in ends:  # nobody waits until they have begun, which may take as long as a part
+        done.acquire()
+        _thread.start_new_thread(_work, (done,))
+    _work()
+    for done in ends:  # none stay behind
+        done.acquire()
+    if failed:
+        raise failed[0]
 
 
 def _threads():
