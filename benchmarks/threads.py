@@ -11,23 +11,15 @@ from common import CORES, configs, even_network, medians, report
 if len(CORES) > 1:
     os.sched_setaffinity(0, CORES[:2])
 net = even_network(64, 4, 3, 32)
-x = configs(net, 2**17)
+x = configs(net, 2**15)
 ev = net.evaluator(len(x))
 
 
-def with_threads(count, batch):
+def with_threads(count):
     numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
-    return ev.log_amplitudes(x[:batch])[1]
+    return ev.log_amplitudes(x)[1]
 
 
-assert np.array_equal(with_threads(1, len(x)), with_threads(2, len(x)))
-calls = [lambda n=n, b=b: with_threads(n, b) for b in (len(x), 2**15) for n in (1, 2)]
-one, two, few_one, few_two = medians(*calls, repeats=15)
-report(
-    "two threads against one",
-    1.7,
-    1.9,
-    ratio=one / two,
-    ratio_at_32768=few_one / few_two,
-    cores=len(CORES),
-)
+assert np.array_equal(with_threads(1), with_threads(2))
+one, two = medians(lambda: with_threads(1), lambda: with_threads(2), repeats=15)
+report("two threads against one", 1.7, 1.9, ratio=one / two, cores=len(CORES))
