@@ -7,6 +7,7 @@ Each loop has a file of its own. It is taken by library, device and dtype; the a
     digits          configurations checked, and turned so that sites come first
     words           configurations packed into words, and the codes of windows
     tables          tables of windows, each row a product of rows of smaller tables
+    vectors         instructions on vector registers, as the next ones use them
     row_products    products of the rows of one configuration, in registers
     lookup          products of the rows that configurations select
     lookup_gradient what rows get back from these products

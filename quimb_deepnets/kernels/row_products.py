@@ -15,14 +15,12 @@ compiler does not know, take several times as long where there are few of them.
 from typing import Any
 
 import numba
-from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .vectors import FLAGS, INDEX, Vectors
+
 LARGEST = 256  # bytes of a tile, in four registers or eight
-FUSED = ["contract", "nsz"]  # a product and a sum may be one
-FLAGS = [*FUSED, "reassoc"]  # and sums may be reordered
-INDEX = ir.IntType(64)
 
 
 def row_product_in_arrays(table, codes, b, before, weight, out):
@@ -61,12 +59,8 @@ def _row_product(context, table, codes, b, before, weight, out):
         kind = signature.return_type
         pairs = isinstance(kind, numba.types.Complex)
         real = ctx.get_value_type(kind.underlying_float if pairs else kind)
-        parts = _Product(builder, real, pairs, table, codes, b).multiply(*rows)
-        if not pairs:
-            return parts[0]
-        total = ctx.make_complex(builder, kind)
-        total.real, total.imag = parts
-        return total._getvalue()
+        product = _Product(builder, real, pairs, table, codes, b)
+        return product.number(ctx, kind, product.multiply(*rows))
 
     return table.dtype(table, codes, b, before, weight, out), _generate
 
@@ -76,21 +70,20 @@ row_product: Any = (
 )
 
 
-class _Product:
+class _Product(Vectors):
     """Instructions for one configuration, at the place where a builder stands."""
 
     def __init__(self, builder, real, pairs, table, codes, b):
-        self.builder, self.real, self.pairs, self.codes = builder, real, pairs, codes
+        super().__init__(builder, real, pairs)
         _, r = cgutils.unpack_tuple(builder, table.shape)
         self.width = builder.mul(r, INDEX(2)) if pairs else r
-        self.table = self._reals(table)
+        self.table, self.codes, self.b = self.reals(table), codes, b
         self.count, self.block = cgutils.unpack_tuple(builder, codes.shape)
-        self.b = b
 
     def multiply(self, before, weight, out):
         """Multiply tile by tile; the parts of the weighted sum."""
-        builder, lanes = self.builder, LARGEST // self.align
-        rows = self._reals(before), self._reals(weight), self._reals(out)
+        builder, lanes = self.builder, LARGEST // self.size
+        rows = self.reals(before), self.reals(weight), self.reals(out)
         sums = [cgutils.alloca_once(builder, self.real) for _ in range(1 + self.pairs)]
         for part in sums:
             builder.store(self.real(0.0), part)
@@ -106,63 +99,17 @@ class _Product:
         return [builder.load(part) for part in sums]
 
     def _tile(self, lanes, x, rows, sums):
-        """Multiply ``lanes`` numbers from the ``x``-th on, and add to the sums."""
-        builder, vector = self.builder, ir.VectorType(self.real, lanes)
-        before, weight, out = rows
-        product = cgutils.alloca_once(builder, vector)
-        builder.store(self._load(vector, before, x), product)
+        """Multiply ``lanes`` parts from the ``x``-th on, and add to the sums."""
+        builder, (before, weight, out) = self.builder, rows
+        product = cgutils.alloca_once(builder, self.vector(lanes))
+        builder.store(self.load(before, x, lanes), product)
         with cgutils.for_range(builder, self.count) as each:
             place = builder.add(builder.mul(each.index, self.block), self.b)
             code = builder.load(builder.gep(self.codes.data, [place]))
             start = builder.mul(builder.zext(code, INDEX), self.width)
-            row = self._load(vector, self.table, builder.add(start, x))
-            builder.store(self._times(builder.load(product), row), product)
+            row = self.load(self.table, builder.add(start, x), lanes)
+            builder.store(self.times(builder.load(product), row), product)
         z = builder.load(product)
-        builder.store(z, self._at(vector, out, x), align=self.align)
-        self._add(self._times(z, self._load(vector, weight, x)), sums)
-
-    def _add(self, z, sums):
-        """Add the numbers of a vector, its even and its odd ones for pairs, to the sums."""
-        builder, count = self.builder, len(sums)
-        for part, total in enumerate(sums):
-            some = self._picked(z, range(part, z.type.count, count)) if self.pairs else z
-            added = builder.fadd(builder.load(total), self._sum(some), flags=FLAGS)
-            builder.store(added, total)
-
-    def _sum(self, vector):
-        count = vector.type.count
-        kind = ir.FunctionType(self.real, [self.real, vector.type])
-        name = f"llvm.vector.reduce.fadd.v{count}f{8 * self.align}"
-        add = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(add, [self.real(0.0), vector], fastmath=FLAGS)
-
-    def _times(self, a, b):
-        """Products of entries, or of pairs: ``a (re b, re b) + (-im a, re a) (im b, im b)``."""
-        builder, lanes = self.builder, a.type.count
-        if not self.pairs:
-            return builder.fmul(a, b, flags=FUSED)
-        swapped = self._picked(a, [k ^ 1 for k in range(lanes)])
-        re = self._picked(b, [k & ~1 for k in range(lanes)])
-        im = self._picked(b, [k | 1 for k in range(lanes)])
-        signs = ir.Constant(a.type, [-1.0, 1.0] * (lanes // 2))
-        cross = builder.fmul(swapped, builder.fmul(im, signs, flags=FUSED), flags=FUSED)
-        return builder.fadd(builder.fmul(a, re, flags=FUSED), cross, flags=FUSED)
-
-    def _picked(self, vector, order):
-        order = list(order)
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
-        return self.builder.shuffle_vector(vector, vector, mask)
-
-    def _reals(self, array):
-        return self.builder.bitcast(array.data, self.real.as_pointer())
-
-    @property
-    def align(self):
-        """Bytes of a real number."""
-        return 8 if isinstance(self.real, ir.DoubleType) else 4
-
-    def _at(self, vector, start, x):
-        return self.builder.bitcast(self.builder.gep(start, [x]), vector.as_pointer())
-
-    def _load(self, vector, start, x):
-        return self.builder.load(self._at(vector, start, x), align=self.align)
+        self.store(z, out, x)
+        for part, total in zip(self.sums(self.times(z, self.load(weight, x, lanes))), sums):
+            builder.store(builder.fadd(builder.load(total), part, flags=FLAGS), total)

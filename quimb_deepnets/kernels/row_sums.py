@@ -98,8 +98,6 @@ class _RowSums:
         builder, zero = self.builder, ir.Constant(Vector, None)
         sums = [cgutils.alloca_once_value(builder, zero) for _ in range(TOGETHER)]
         products = [cgutils.alloca_once(builder, Vector) for _ in range(TOGETHER)]
-        for total in sums:
-            builder.store(zero, total)
         begins = [builder.mul(builder.add(b, Index(i)), self.width) for i in range(TOGETHER)]
         last = builder.sub(count, Index(1))
         ends = self._rows(b, start, last)

@@ -22,12 +22,10 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .vectors import FLAGS, INDEX, Vectors
+
 LINE = 64  # bytes of a tile, and of a line of the cache
-FUSED = ["contract", "nsz"]  # a product and a sum may be one
-FLAGS = [*FUSED, "reassoc"]  # and sums may be reordered
-DOUBLE, INDEX = ir.DoubleType(), ir.IntType(64)
 TILE = LINE // 8
-VECTOR = ir.VectorType(DOUBLE, TILE)
 
 
 def change_rows_in_arrays(factors, rows, holders, change, acc, weight, out):
@@ -68,9 +66,10 @@ def _change_rows(context, factors, rows, holders, change, acc, weight, out):
             for kind, value in zip(signature.args, args)
             if isinstance(kind, numba.types.Array)
         )
-        tiles = _Tiles(builder, signature.return_type is numba.types.complex128, factors)
+        kind = signature.return_type
+        tiles = _Tiles(builder, kind is numba.types.complex128, factors)
         by = ctx.cast(builder, args[3], signature.args[3], numba.types.int32)
-        return tiles.summed(ctx, tiles.change(rows, holders, by, acc, weight, out))
+        return tiles.number(ctx, kind, tiles.change(rows, holders, by, acc, weight, out))
 
     arguments = (factors, rows, holders, change, acc, weight, out)
     return factors.dtype(*arguments), _generate
@@ -102,36 +101,36 @@ not_below: Any = (
 )
 
 
-class _Tiles:
+class _Tiles(Vectors):
     """Instructions for all tiles, at the place where a builder stands."""
 
     def __init__(self, builder, pairs, factors):
-        self.builder, self.pairs = builder, pairs
+        super().__init__(builder, ir.DoubleType(), pairs)
         _, rows, r = cgutils.unpack_tuple(builder, factors.shape)
         self.width = builder.mul(r, INDEX(2)) if pairs else r
-        self.first = self._doubles(factors)
+        self.first = self.reals(factors)
         self.second = builder.gep(self.first, [builder.mul(rows, self.width)])
 
     def change(self, rows, holders, change, acc, weight, out):
-        """Store the product; the weighted sum, a vector of doubles."""
-        builder = self.builder
-        acc, weight, out = map(self._doubles, (acc, weight, out))
+        """Store the product; the parts of the weighted sum."""
+        builder, vector = self.builder, self.vector(TILE)
+        acc, weight, out = map(self.reals, (acc, weight, out))
         windows, _ = cgutils.unpack_tuple(builder, holders.shape)
-        total = cgutils.alloca_once_value(builder, ir.Constant(VECTOR, None))
-        product = cgutils.alloca_once(builder, VECTOR)
+        total = cgutils.alloca_once_value(builder, ir.Constant(vector, None))
+        product = cgutils.alloca_once(builder, vector)
         with cgutils.for_range_slice(builder, INDEX(0), self.width, INDEX(TILE), INDEX) as (x, _):
-            builder.store(self._load(acc, x), product)
+            builder.store(self.load(acc, x, TILE), product)
             with cgutils.for_range(builder, windows) as each:
                 enters, leaves = self._rows(rows, holders, each.index, change)
-                factor = self._times(
+                factor = self.times(
                     self._row(self.first, enters, x), self._row(self.second, leaves, x)
                 )
-                builder.store(self._times(builder.load(product), factor), product)
+                builder.store(self.times(builder.load(product), factor), product)
             z = builder.load(product)
-            builder.store(z, self._at(out, x), align=8)
-            term = self._times(z, self._load(weight, x))
+            self.store(z, out, x)
+            term = self.times(z, self.load(weight, x, TILE))
             builder.store(builder.fadd(builder.load(total), term, flags=FLAGS), total)
-        return builder.load(total)
+        return self.sums(builder.load(total))
 
     def _rows(self, rows, holders, i, change):
         """The rows that the i-th window enters and leaves."""
@@ -143,54 +142,10 @@ class _Tiles:
         old = builder.load(builder.gep(rows.data, [builder.zext(window, INDEX)]))
         return builder.add(old, builder.mul(change, step)), old
 
-    def summed(self, ctx, total):
-        """The sum of a vector, of its even and its odd entries for pairs."""
-        if not self.pairs:
-            return self._reduced(total)
-        parts = [
-            self._reduced(self._shuffled(total, range(part, TILE, 2), TILE // 2))
-            for part in range(2)
-        ]
-        found = ctx.make_complex(self.builder, numba.types.complex128)
-        found.real, found.imag = parts
-        return found._getvalue()
-
-    def _reduced(self, vector):
-        count = vector.type.count
-        kind = ir.FunctionType(DOUBLE, [DOUBLE, vector.type])
-        name = f"llvm.vector.reduce.fadd.v{count}f64"
-        add = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(add, [DOUBLE(0.0), vector], fastmath=FLAGS)
-
-    def _times(self, a, b):
-        """Products of entries, or of pairs: ``a (re b, re b) + (-im a, re a) (im b, im b)``."""
-        builder = self.builder
-        if not self.pairs:
-            return builder.fmul(a, b, flags=FUSED)
-        swapped = self._shuffled(a, [k ^ 1 for k in range(TILE)])
-        re = self._shuffled(b, [k & ~1 for k in range(TILE)])
-        im = self._shuffled(b, [k | 1 for k in range(TILE)])
-        signs = ir.Constant(VECTOR, [-1.0, 1.0] * (TILE // 2))
-        cross = builder.fmul(swapped, builder.fmul(im, signs, flags=FUSED), flags=FUSED)
-        return builder.fadd(builder.fmul(a, re, flags=FUSED), cross, flags=FUSED)
-
-    def _shuffled(self, vector, order, count=TILE):
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), count), list(order))
-        return self.builder.shuffle_vector(vector, vector, mask)
-
-    def _doubles(self, array):
-        return self.builder.bitcast(array.data, DOUBLE.as_pointer())
-
     def _row(self, factors, number, x):
         """A tile of a row."""
         start = self.builder.mul(self.builder.zext(number, INDEX), self.width)
-        return self._load(factors, self.builder.add(start, x))
-
-    def _at(self, start, x):
-        return self.builder.bitcast(self.builder.gep(start, [x]), VECTOR.as_pointer())
-
-    def _load(self, start, x):
-        return self.builder.load(self._at(start, x), align=8)
+        return self.load(factors, self.builder.add(start, x), TILE)
 
 
 def filled(r: int, dtype: Any) -> int:

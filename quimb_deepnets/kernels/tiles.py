@@ -164,8 +164,6 @@ class _Tile:
         (length,), (_, width) = (cgutils.unpack_tuple(builder, z.shape) for z in (rows, weights))
         _, channels, columns = cgutils.unpack_tuple(builder, y.shape)
         sums = [cgutils.alloca_once_value(builder, zero) for _ in range(OUTS)]
-        for total in sums:
-            builder.store(zero, total)
         with cgutils.for_range(builder, length) as each:
             row = builder.sext(builder.load(builder.gep(rows.data, [each.index])), c.type)
             start = builder.add(builder.mul(row, width), c)
