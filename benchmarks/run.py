@@ -42,6 +42,16 @@ def table(rows):
     return "\n".join(lines)
 
 
+def cpu_name():
+    """What the processor calls itself, where Linux tells."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
 def main(names):
     rows = []
     for name in tqdm(names or ROWS):
@@ -53,8 +63,11 @@ def main(names):
         rows.append(json.loads(done.stdout.strip().splitlines()[-1]))
     print(table(rows))
     if not names:
-        about = f"{datetime.date.today()}, {platform.machine()}, Python {platform.python_version()}"
-        text = f"# Benchmarks\n\n{about}. One thread, float64, medians of 7 after a warm-up.\n\n"
+        about = (
+            f"{datetime.date.today()}, {cpu_name()}, Python {platform.python_version()}. One "
+            "thread, float64, medians of 7, each call right after one of the same that is not timed"
+        )
+        text = f"# Benchmarks\n\n{about}.\n\n"
         (HERE / "RESULTS.md").write_text(f"{text}{table(rows)}\n", encoding="utf8")
         (HERE / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf8")
 
