@@ -114,6 +114,17 @@ def test_threads_share_all_of_the_work(monkeypatch, threads, count):
     assert len(names) <= threads
 
 
+def test_without_a_thread_that_is_left_the_work_is_done(monkeypatch):
+    def _none(*args):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("numba.get_num_threads", lambda: 3)
+    monkeypatch.setattr("_thread.start_new_thread", _none)
+    out = np.zeros(50)
+    in_threads(lambda start, stop: out[start:stop].fill(1), 50)
+    assert (out == 1).all()
+
+
 def test_an_error_in_any_thread_is_raised(monkeypatch):
     monkeypatch.setattr("numba.get_num_threads", lambda: 2)
     for bad in (0, 5):

@@ -186,7 +186,10 @@ def in_threads(function: Callable[[int, int], Any], count: int, least: int = 1) 
     ends = [_thread.allocate_lock() for _ in range(threads - 1)]
     for done in ends:  # nobody waits until they have begun, which may take as long as a part
         done.acquire()
-        _thread.start_new_thread(_work, (done,))
+        try:
+            _thread.start_new_thread(_work, (done,))
+        except RuntimeError:  # the system has none left, and the others do its share
+            done.release()
     _work()
     for done in ends:  # none stay behind
         done.acquire()

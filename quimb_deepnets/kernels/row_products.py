@@ -3,7 +3,7 @@
 ::
 
     codes (n, B), column b     table (rows, r)
-      code 0  ---------------> [c0 ... c7][c8 ... c11][c12]     tiles of 8 numbers, then of 4, 2, 1
+      code 0  ---------------> [c0 ... c7][c8 ... c11][c12]     tiles of 32, 16, 8, 4, 2, 1
       code 1  ---------------> [c0 ... c7][c8 ... c11][c12]
                 out (r,)   *=  the product of each channel      stays in a register
                 total       =  sum of weight * out
