@@ -96,6 +96,19 @@ def test_products_of_rows(monkeypatch, dtype, phys_dim, threads):
         assert abs(found - 8 * exact @ vector).max(initial=0) <= 10 * tolerance(dtype) * size
 
 
+@pytest.mark.parametrize("above", [0.0, np.zeros(5)], ids=["plain", "apart"])
+def test_more_windows_than_are_held_at_a_time(above):
+    rng = np.random.default_rng(0)
+    windows, rows = random_windows(rng, 6, 2, P=70)
+    table, vector = rng.uniform(0.5, 2, size=(rows, 5)), rng.normal(size=5)
+    x = rng.integers(2, size=(6, 131)).astype("uint8")
+    exact = nested(table, windows, 2, x) @ vector
+    pieces, words = packed_windows(windows, 2), packed(x, 2)
+    mantissa, exponent = look_up(words, pieces, table, 100, vector, above)
+    size = nested(table, windows, 2, x) @ abs(vector)
+    assert (abs(mantissa * 2.0**exponent - exact) <= 100 * np.finfo(float).eps * size).all()
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_sums_of_channels_that_are_apart(dtype):
     """Powers of two of each channel, from the read-out or from rescales, and exact zeros."""

@@ -25,7 +25,7 @@ from ..kernels.derivatives import (
 )
 from ..kernels.digits import LARGEST
 from ..kernels.lookup import look_up
-from ..kernels.tiles import OUTS, filled, lanes, real_matrices
+from ..kernels.tiles import OUTS, filled, filled_up, lanes, real_matrices
 from ..kernels.words import FlatWindows, packed, packed_windows
 from ..numerics.scaled import Scaled, array_like, mutable
 from .row_tables import RowTable, room_of
@@ -84,15 +84,8 @@ def _layer(saved, matrices, table, parts):
     rows = real_matrices(np.concatenate([table, np.ones_like(table[:1])])[None])[0]
     pairs = real_matrices(matrices.reshape(1, -1, matrices.shape[2]))[0]
     down = np.stack([pairs[:, p::parts] for p in range(parts)])
-    cofactors = _filled(_inner(_stacked(saved.cofactors), parts))
+    cofactors = filled_up(_inner(_stacked(saved.cofactors), parts))
     return BackLayer(saved.step.by_tap, cofactors, rows, down)
-
-
-def _filled(x):
-    """An array ``(..., r)`` with zeros for channels that fill up tiles."""
-    out = np.zeros((*x.shape[:-1], filled(x.shape[-1])), x.dtype)
-    out[..., : x.shape[-1]] = x
-    return out
 
 
 def _stacked(arrays):

@@ -44,7 +44,7 @@ def looked_up(table, windows, pieces, phys_dim, x):
     table : torch.Tensor, shape (rows, r)
     windows : FlatWindows
     pieces : PackedWindows
-        The same.
+        The same windows, as the loops read them.
     phys_dim : int
     x : torch.Tensor of uint8, shape (N, B)
     """

@@ -163,6 +163,11 @@ def in_threads(function: Callable[[int, int], Any], count: int, least: int = 1) 
     count : int
     least : int, optional
         What is worth a thread.
+
+    Raises
+    ------
+    BaseException
+        The first that the function raises, once all threads have ended.
     """
     parts = max(1, count // max(1, least))
     threads = min(parts, _threads()) if parts > 1 else 1

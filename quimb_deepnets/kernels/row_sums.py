@@ -18,12 +18,11 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .vectors import INDEX, Vectors
+
 TOGETHER = 4  # configurations
 LANES = 4  # numbers in double precision, or parts of them, of a vector
 BYTES = 8 * LANES
-
-Real, Lane, Index = ir.DoubleType(), ir.IntType(32), ir.IntType(64)
-Vector = ir.VectorType(Real, LANES)
 
 
 def filled(channels: int, itemsize: int) -> int:
@@ -67,8 +66,8 @@ def _sum_rows(context, weights, b, table, first, start, codes, count, out):
     def _generate(ctx, builder, signature, args):
         _, b, _, _, start, _, count, _ = args
         arrays = (ctx.make_array(signature.args[j])(ctx, builder, args[j]) for j in (0, 2, 3, 5, 7))
-        parts = 2 if isinstance(signature.args[0].dtype, numba.types.Complex) else 1
-        sums = _RowSums(builder, parts, *arrays)
+        pairs = isinstance(signature.args[0].dtype, numba.types.Complex)
+        sums = _RowSums(builder, pairs, *arrays)
         sums.write(sums.totals(b, start, count), b)
         return ctx.get_dummy_value()
 
@@ -81,77 +80,63 @@ sum_rows: Any = (
 )
 
 
-class _RowSums:
+class _RowSums(Vectors):
     """Instructions for the sums of a few configurations, at the place where a builder stands."""
 
-    def __init__(self, builder, parts, weights, table, first, codes, out):
-        self.builder, self.parts, self.first, self.codes = builder, parts, first, codes
-        self.weights, self.table, self.out = (
-            builder.bitcast(array.data, Real.as_pointer()) for array in (weights, table, out)
-        )
+    def __init__(self, builder, pairs, weights, table, first, codes, out):
+        super().__init__(builder, ir.DoubleType(), pairs)
+        self.parts, self.first, self.codes = INDEX(1 + pairs), first, codes
+        self.weights, self.table, self.out = map(self.reals, (weights, table, out))
         _, channels = cgutils.unpack_tuple(builder, table.shape)
-        self.width = builder.mul(channels, Index(parts))
+        self.width = builder.mul(channels, self.parts)
         _, self.block = cgutils.unpack_tuple(builder, codes.shape)
 
     def totals(self, b, start, count):
         """For each configuration a vector, whose numbers are still to be added."""
-        builder, zero = self.builder, ir.Constant(Vector, None)
+        builder, vector = self.builder, self.vector(LANES)
+        zero = ir.Constant(vector, None)
         sums = [cgutils.alloca_once_value(builder, zero) for _ in range(TOGETHER)]
-        products = [cgutils.alloca_once(builder, Vector) for _ in range(TOGETHER)]
-        begins = [builder.mul(builder.add(b, Index(i)), self.width) for i in range(TOGETHER)]
-        last = builder.sub(count, Index(1))
+        products = [cgutils.alloca_once(builder, vector) for _ in range(TOGETHER)]
+        begins = [builder.mul(builder.add(b, INDEX(i)), self.width) for i in range(TOGETHER)]
+        last = builder.sub(count, INDEX(1))
         ends = self._rows(b, start, last)
-        channels = cgutils.for_range_slice(builder, Index(0), self.width, Index(LANES), inc=True)
+        channels = cgutils.for_range_slice(builder, INDEX(0), self.width, INDEX(LANES), inc=True)
         with channels as (x, _):
             for begin, product in zip(begins, products):
-                builder.store(self._load(self.weights, begin, x), product)
+                builder.store(self._row(self.weights, begin, x), product)
             with cgutils.for_range(builder, last) as each:
                 for row, product in zip(self._rows(b, start, each.index), products):
-                    values = self._load(self.table, row, x)
-                    builder.store(self._times(builder.load(product), values), product)
+                    values = self._row(self.table, row, x)
+                    builder.store(self.times(builder.load(product), values), product)
             for row, product, total in zip(ends, products, sums):
-                term = self._times(builder.load(product), self._load(self.table, row, x))
+                term = self.times(builder.load(product), self._row(self.table, row, x))
                 builder.store(self._add(builder.load(total), term), total)
         return [builder.load(total) for total in sums]
 
     def write(self, totals, b):
         """Add the numbers of each vector, and store the sums of all."""
-        builder, place = self.builder, self.builder.mul(b, Index(self.parts))
-        if self.parts == 1:
+        builder, place = self.builder, self.builder.mul(b, self.parts)
+        if not self.pairs:
             totals = [self._add_pairs(*totals[:2]), self._add_pairs(*totals[2:])]
         for i in range(0, len(totals), 2):
             sums = self._add_halves(*totals[i : i + 2])
-            where = builder.gep(self.out, [builder.add(place, Index(LANES // 2 * i))])
-            builder.store(sums, builder.bitcast(where, Vector.as_pointer()), align=8)
+            self.store(sums, self.out, builder.add(place, INDEX(LANES // 2 * i)))
 
     def _rows(self, b, start, k):
         """Where the rows of factor ``k`` begin."""
         builder, rows = self.builder, []
         first = builder.sext(
-            builder.load(builder.gep(self.first.data, [builder.add(start, k)])), Index
+            builder.load(builder.gep(self.first.data, [builder.add(start, k)])), INDEX
         )
         place = builder.add(builder.mul(k, self.block), b)
         for i in range(TOGETHER):
-            code = builder.load(builder.gep(self.codes.data, [builder.add(place, Index(i))]))
-            rows.append(builder.mul(builder.add(first, builder.zext(code, Index)), self.width))
+            code = builder.load(builder.gep(self.codes.data, [builder.add(place, INDEX(i))]))
+            rows.append(builder.mul(builder.add(first, builder.zext(code, INDEX)), self.width))
         return rows
 
-    def _load(self, data, row, x):
+    def _row(self, data, row, x):
         """The vector of an array that starts at an entry of a row."""
-        place = self.builder.gep(data, [self.builder.add(row, x)])
-        return self.builder.load(self.builder.bitcast(place, Vector.as_pointer()), align=8)
-
-    def _times(self, a, b):
-        """The products of the numbers of two vectors."""
-        builder = self.builder
-        if self.parts == 1:
-            return builder.fmul(a, b, flags=["contract"])
-        signs = ir.Constant(Vector, [-1.0, 1.0] * (LANES // 2))
-        re, im = self._pick(a, a, 0, 0, 2, 2), self._pick(a, a, 1, 1, 3, 3)
-        turned = builder.fmul(self._pick(b, b, 1, 0, 3, 2), signs)
-        return self._add(
-            builder.fmul(re, b, flags=["contract"]), builder.fmul(im, turned, flags=["contract"])
-        )
+        return self.load(data, self.builder.add(row, x), LANES)
 
     def _add(self, a, b):
         return self.builder.fadd(a, b, flags=["contract"])
@@ -166,5 +151,5 @@ class _RowSums:
 
     def _pick(self, a, b, *places):
         """The entries of two vectors, one after the other, at these places."""
-        mask = ir.Constant(ir.VectorType(Lane, LANES), [Lane(i) for i in places])
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(places))
         return self.builder.shuffle_vector(a, b, mask)

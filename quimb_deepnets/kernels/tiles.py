@@ -26,6 +26,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .compiled import lean_loop
+from .vectors import Vectors
 
 OUTS = 4  # rows of a tile
 # two vector registers, or as many as hide the latency of a multiplication
@@ -72,7 +73,7 @@ def _multiply_tile(context, w, y, first, step, x, out, row, mode):
             for kind, value in zip((signature.args[j] for j in (0, 1, 5)), (w, y, out))
         )
         tile = _Tile(builder, ctx.get_data_type(signature.args[5].dtype))
-        sums = tile.sums(w, y, first, step, x)
+        sums = tile.products(w, y, first, step, x)
         tile.write(sums, out, row, x, mode)
         return ctx.get_dummy_value()
 
@@ -119,11 +120,7 @@ def _add_rows_tile(context, weights, y, rows, c, x, out, place, step, count):
             ctx.cast(builder, args[j], signature.args[j], numba.types.intp) for j in (3, 4, 6, 7, 8)
         )
         tile = _Tile(builder, ctx.get_data_type(signature.args[5].dtype))
-        sums = tile.gathered(weights, y, rows, c, x)
-        for i, value in enumerate(sums):
-            with builder.if_then(builder.icmp_signed(">", count, count.type(i))):
-                row = builder.add(place, builder.mul(step, step.type(i)))
-                builder.store(value, tile.at(out, row, x), align=tile.size)
+        tile.write_some(tile.sums_of_rows(weights, y, rows, c, x), out, place, step, count, x)
         return ctx.get_dummy_value()
 
     arguments = (weights, y, rows, c, x, out, place, step, count)
@@ -135,58 +132,67 @@ add_rows_tile: Any = (
 )
 
 
-class _Tile:
+class _Tile(Vectors):
     """Instructions for one tile, at the place where a builder stands."""
 
     def __init__(self, builder, real):
-        self.builder = builder
-        self.size = 8 if isinstance(real, ir.DoubleType) else 4
-        self.vector = ir.VectorType(real, BYTES // self.size)
+        super().__init__(builder, real, pairs=False)
+        self.lanes = BYTES // self.size
 
-    def sums(self, w, y, first, step, x):
+    def products(self, w, y, first, step, x):
         """The sums over j, `OUTS` vectors in registers."""
-        builder, zero = self.builder, ir.Constant(self.vector, None)
+        builder = self.builder
         count, width = cgutils.unpack_tuple(builder, w.shape)
-        sums = [cgutils.alloca_once_value(builder, zero) for _ in range(OUTS)]
+        sums = self._zeros()
         with cgutils.for_range(builder, count) as each:
-            below = builder.add(first, builder.mul(each.index, step))
-            values = builder.load(self.at(y, below, x), align=self.size)
+            values = self._read(y, builder.add(first, builder.mul(each.index, step)), x)
             start = builder.mul(each.index, width)
             for r, total in enumerate(sums):
-                weight = builder.load(builder.gep(w.data, [builder.add(start, start.type(r))]))
-                term = builder.fmul(self._spread(weight), values, flags=["contract"])
-                builder.store(builder.fadd(builder.load(total), term, flags=["contract"]), total)
+                self._add_times(w, builder.add(start, start.type(r)), values, total)
         return [builder.load(total) for total in sums]
 
-    def gathered(self, weights, y, rows, c, x):
+    def sums_of_rows(self, weights, y, rows, c, x):
         """Sums over rows, each of `OUTS` channels by a weight of its own."""
-        builder, zero = self.builder, ir.Constant(self.vector, None)
+        builder = self.builder
         (length,), (_, width) = (cgutils.unpack_tuple(builder, z.shape) for z in (rows, weights))
-        _, channels, columns = cgutils.unpack_tuple(builder, y.shape)
-        sums = [cgutils.alloca_once_value(builder, zero) for _ in range(OUTS)]
+        _, channels, _ = cgutils.unpack_tuple(builder, y.shape)
+        sums = self._zeros()
         with cgutils.for_range(builder, length) as each:
             row = builder.sext(builder.load(builder.gep(rows.data, [each.index])), c.type)
-            start = builder.add(builder.mul(row, width), c)
-            first = builder.add(builder.mul(row, channels), c)
+            start, first = (builder.add(builder.mul(row, n), c) for n in (width, channels))
             for i, total in enumerate(sums):
-                weight = builder.load(builder.gep(weights.data, [builder.add(start, c.type(i))]))
-                place = builder.mul(builder.add(first, c.type(i)), columns)
-                where = builder.gep(y.data, [builder.add(place, x)])
-                where = builder.bitcast(where, self.vector.as_pointer())
-                values = builder.load(where, align=self.size)
-                term = builder.fmul(self._spread(weight), values, flags=["contract"])
-                builder.store(builder.fadd(builder.load(total), term, flags=["contract"]), total)
+                values = self._read(y, builder.add(first, c.type(i)), x)
+                self._add_times(weights, builder.add(start, c.type(i)), values, total)
         return [builder.load(total) for total in sums]
 
     def write(self, sums, out, row, x, mode):
         """Store the sums, add them, or multiply."""
         builder = self.builder
-        places = [self.at(out, builder.add(row, row.type(r)), x) for r in range(OUTS)]
+        places = [self._place(out, builder.add(row, row.type(r)), x) for r in range(OUTS)]
         for code, combine in enumerate((self._same, self._add, self._times, self._pairs)):
             with builder.if_then(builder.icmp_signed("==", mode, mode.type(code))):
-                old = [builder.load(place, align=self.size) for place in places]
+                old = [self.load(self.reals(out), place, self.lanes) for place in places]
                 for value, place in zip(combine(old, sums), places):
-                    builder.store(value, place, align=self.size)
+                    self.store(value, self.reals(out), place)
+
+    def write_some(self, sums, out, row, step, count, x):
+        """Store the first ``count`` sums, in rows that are ``step`` apart."""
+        builder = self.builder
+        for i, value in enumerate(sums):
+            with builder.if_then(builder.icmp_signed(">", count, count.type(i))):
+                where = builder.add(row, builder.mul(step, step.type(i)))
+                self.store(value, self.reals(out), self._place(out, where, x))
+
+    def _zeros(self):
+        zero = ir.Constant(self.vector(self.lanes), None)
+        return [cgutils.alloca_once_value(self.builder, zero) for _ in range(OUTS)]
+
+    def _add_times(self, weights, place, values, total):
+        """Add a vector times one of the weights."""
+        builder = self.builder
+        weight = builder.load(builder.gep(weights.data, [place]))
+        term = builder.fmul(self._spread(weight), values, flags=["contract"])
+        builder.store(builder.fadd(builder.load(total), term, flags=["contract"]), total)
 
     def _same(self, old, new):
         return new
@@ -204,17 +210,20 @@ class _Tile:
             out.append(b.fadd(b.fmul(re, new_im), b.fmul(im, new_re)))
         return out
 
-    def at(self, array, row, x):
-        """A pointer to the vector that starts at an entry."""
-        _, width = cgutils.unpack_tuple(self.builder, array.shape)
-        place = self.builder.gep(array.data, [self.builder.add(self.builder.mul(row, width), x)])
-        return self.builder.bitcast(place, self.vector.as_pointer())
+    def _place(self, array, row, x):
+        """How many entries of an array ``(..., b)`` are before column ``x`` of a row."""
+        *_, width = cgutils.unpack_tuple(self.builder, array.shape)
+        return self.builder.add(self.builder.mul(row, width), x)
+
+    def _read(self, array, row, x):
+        return self.load(self.reals(array), self._place(array, row, x), self.lanes)
 
     def _spread(self, number):
         """A vector of one number."""
-        lane, undefined = ir.IntType(32), ir.Constant(self.vector, ir.Undefined)
+        vector, lane = self.vector(self.lanes), ir.IntType(32)
+        undefined = ir.Constant(vector, ir.Undefined)
         one = self.builder.insert_element(undefined, number, lane(0))
-        zeros = ir.Constant(ir.VectorType(lane, self.vector.count), None)
+        zeros = ir.Constant(ir.VectorType(lane, self.lanes), None)
         return self.builder.shuffle_vector(one, undefined, zeros)
 
 
@@ -296,10 +305,29 @@ def real_matrices(w: np.ndarray) -> np.ndarray:
         blocks[:, :, 0, :, 0] = blocks[:, :, 1, :, 1] = w.real
         blocks[:, :, 0, :, 1], blocks[:, :, 1, :, 0] = w.imag, -w.imag
         w = blocks.reshape(count, 2 * r_in, 2 * r_out)
-    out = np.zeros((*w.shape[:2], filled(w.shape[2])), w.dtype)
-    out[..., : w.shape[2]] = w
+    out = filled_up(w)
     tiles = out.reshape(*out.shape[:2], out.shape[2] // OUTS, OUTS).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(tiles)
+    return np.array(tiles, order="C")
+
+
+def filled_up(x: np.ndarray) -> np.ndarray:
+    """An array ``(..., rows)`` with zeros behind the rows, so that they fill whole tiles.
+
+    The same array if they do so already.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quimb_deepnets.kernels.tiles import filled_up
+    >>> filled_up(np.array([1.0, 2.0]))
+    array([1., 2., 0., 0.])
+    """
+    rows = x.shape[-1]
+    if rows == filled(rows):
+        return x
+    out = np.zeros((*x.shape[:-1], filled(rows)), x.dtype)
+    out[..., :rows] = x
+    return out
 
 
 def filled(rows: int) -> int:

@@ -1,12 +1,12 @@
-"""Instructions on vector registers that hold the channels of a row, next to each other.
+"""Instructions on vector registers that hold numbers next to each other.
 
 ::
 
     real numbers       [a0 a1 a2 a3 ...]      times   a_i b_i
     complex numbers    [re im re im ...]      times   (re, im) (re, im), pair by pair
 
-What compiled loops cannot say in numba's words is written here once, for those who build a loop
-over rows around it.
+A compiler does not keep a row in registers where it does not know how many channels there are.
+Loops that must do so are made of these instructions, with llvmlite.
 """
 
 from typing import Any
